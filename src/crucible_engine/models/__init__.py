@@ -1,0 +1,1 @@
+"""The model families: a catalogue that needs no model package, and one adapter a family that does."""

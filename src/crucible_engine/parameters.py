@@ -1,0 +1,126 @@
+"""The parameters of each task: kind, default, range, unit; one table that both sides validate against."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+class ParameterError(ValueError):
+    """A parameter is misspelt, of the wrong kind, or out of range; the message is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a task.
+
+    :param kind: ``float``, ``int``, ``bool``, ``str`` or ``list`` (of numbers).
+    :param default: value where the user gives none; ``None`` is then allowed.
+    :param help: one line, with the unit.
+    :param minimum: smallest allowed value, itself included unless ``exclusive``.
+    :param maximum: largest allowed value, itself included.
+    :param choices: allowed values.
+    :param length: number of entries of a list.
+    """
+
+    kind: type
+    default: Any
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    exclusive: bool = False
+    choices: tuple[str, ...] = ()
+    length: int | None = None
+
+
+BATCH_SIZE = Parameter(
+    int, None, "structures evaluated at once; by default the fastest for the family, device and size", minimum=1
+)
+
+PARAMETERS: dict[str, dict[str, Parameter]] = {
+    "evaluate": {
+        "batch_size": BATCH_SIZE,
+        "stress": Parameter(bool, True, "compute stresses as well (periodic structures only)"),
+    },
+    "relax": {
+        "optimizer": Parameter(str, "FIRE", "ASE optimizer", choices=("FIRE", "LBFGS", "BFGS")),
+        "fmax": Parameter(float, 0.01, "largest force and cell-force component norm, eV/Å", 0.0, 10.0, exclusive=True),
+        "max_steps": Parameter(int, 500, "optimizer steps for each structure", minimum=1, maximum=1_000_000),
+        "cell": Parameter(
+            str,
+            "full",
+            "which cell degrees of freedom move: none (fixed), full, shape (volume fixed), volume (shape fixed)",
+            choices=("fixed", "full", "shape", "volume"),
+        ),
+        "pressure": Parameter(float, 0.0, "hydrostatic pressure, GPa", -1000.0, 10000.0),
+        "keep_symmetry": Parameter(bool, True, "keep the space group of the initial structure (FixSymmetry)"),
+        "symmetry_tolerance": Parameter(
+            float, 1e-4, "distance tolerance of the space-group search, Å", 0.0, 1.0, exclusive=True
+        ),
+        "trajectory_interval": Parameter(int, 0, "store every n-th step's geometry; 0 stores none", minimum=0),
+    },
+    "verify": {
+        "fingerprint": Parameter(bool, True, "compare with the stored fingerprint where named weights have one"),
+        "seed": Parameter(int, 0, "seed of the random rotations, displacements and permutations", minimum=0),
+    },
+}
+
+
+def validate_parameters(task: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a task complete with defaults and normalised to their kinds.
+
+    :param task: a task's name.
+    :param given: what the user gave.
+    :raises ParameterError: one line that names the parameter, what is wrong and what is allowed.
+    """
+    table = PARAMETERS[task]
+    for name in given:
+        if name not in table:
+            raise ParameterError(_unknown(task, name, list(table)))
+    return {name: _normalise(task, name, rule, given.get(name, rule.default)) for name, rule in table.items()}
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """Return ``did you mean 'x'?``, or the known names where nothing is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+
+
+def _unknown(task: str, name: str, known: list[str]) -> str:
+    return f"{task} has no parameter {name!r}: {suggestion(name, known)}"
+
+
+def _normalise(task: str, name: str, rule: Parameter, value: Any) -> Any:
+    if value is None and rule.default is None:
+        return None
+    where = f"parameter {name!r} of {task}"
+    value = _convert(where, rule, value)
+    if rule.choices and value not in rule.choices:
+        raise ParameterError(f"{where} is {value!r}: {suggestion(value, list(rule.choices))}")
+    if rule.kind in (int, float):
+        _check_range(where, rule, value)
+    return value
+
+
+def _convert(where: str, rule: Parameter, value: Any) -> Any:
+    wanted = {float: "a number", int: "a whole number", bool: "true or false", str: "a word", list: "a list"}[rule.kind]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if rule.kind is float and is_number:
+        return float(value)
+    if rule.kind is int and is_number and float(value).is_integer():
+        return int(value)
+    if rule.kind in (bool, str, list) and isinstance(value, rule.kind):
+        return value
+    raise ParameterError(f"{where} is {value!r}: give {wanted} ({rule.help})")
+
+
+def _check_range(where: str, rule: Parameter, value: float) -> None:
+    too_small = rule.minimum is not None and (value <= rule.minimum if rule.exclusive else value < rule.minimum)
+    too_large = rule.maximum is not None and value > rule.maximum
+    if not math.isfinite(value) or too_small or too_large:
+        low = "" if rule.minimum is None else f"{'more than' if rule.exclusive else 'at least'} {rule.minimum:g}"
+        high = "" if rule.maximum is None else f"at most {rule.maximum:g}"
+        allowed = " and ".join(part for part in (low, high) if part) or "a finite number"
+        raise ParameterError(f"{where} is {value:g}: it must be {allowed} ({rule.help})")

@@ -1,0 +1,199 @@
+"""The wire between the AiiDA side and the engine: file names, fields, shapes, units and their version.
+
+Both sides import this module, so that it cannot drift. A job is a folder::
+
+    job.json          what to compute                                   (AiiDA → engine, see :class:`Job`)
+    structures.npz    the structures, concatenated                      (AiiDA → engine, see ``structures_file``)
+    journal.bin       every finished piece of work, appended, flushed   (kept while the job is unfinished)
+    progress.jsonl    one JSON line an interval                         (for people and monitors)
+    arrays.npz        the arrays of the finished job                    (engine → AiiDA, written last but one)
+    results.json      scalars, condition, environment                   (engine → AiiDA, written last, atomically)
+
+No pickle crosses the wire in either direction. Units are ASE's: eV, Å, eV/Å, and eV/Å³ with ASE's sign of stress
+(``stress = (1/V) dE/dε``, positive under tension) in Voigt order xx, yy, zz, yz, xz, xy. Times are fs, temperatures
+K, pressures GPa, frequencies THz.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+PROTOCOL = 1
+"""Version of the wire *and* of every task's numerics.
+
+Raise it whenever a number that a task returns could change: AiiDA's cache follows it (``CACHE_VERSION``), so that a
+result of an older engine is never handed back for a newer one.
+"""
+
+JOB_FILE = "job.json"
+STRUCTURES_FILE = "structures.npz"
+JOURNAL_FILE = "journal.bin"
+PROGRESS_FILE = "progress.jsonl"
+ARRAYS_FILE = "arrays.npz"
+RESULTS_FILE = "results.json"
+ENGINE_FILE = "crucible_engine.pyz"
+CHECKPOINT_FILE = "checkpoint.model"
+"""Name under which a model's checkpoint file is linked into the job's folder."""
+
+TASKS = ("evaluate", "relax", "verify")
+
+
+class Condition(str, enum.Enum):
+    """How a job ended, as ``results.json`` says it. The AiiDA side maps each to one exit code.
+
+    A physical failure of a model (NaN, a cell that runs away) is no condition: the job is ``FINISHED`` and its
+    ``outcome`` tells.
+    """
+
+    FINISHED = "finished"
+    # Bad input that only the run could see (2xx).
+    UNSUPPORTED_ELEMENT = "unsupported-element"
+    CHECKPOINT_MISSING = "checkpoint-missing"
+    CHECKPOINT_UNREADABLE = "checkpoint-unreadable"
+    CHECKPOINT_OF_ANOTHER_FAMILY = "checkpoint-of-another-family"
+    CHECKPOINT_UNTRUSTED = "checkpoint-untrusted"
+    WEIGHTS_MISMATCH = "weights-mismatch"
+    PACKAGE_MISSING = "package-missing"
+    PACKAGE_VERSION = "package-version"
+    DEVICE_UNAVAILABLE = "device-unavailable"
+    INVALID_JOB = "invalid-job"
+    INVALID_STRUCTURE = "invalid-structure"
+    # Unrecoverable (3xx).
+    DISK_FULL = "disk-full"
+    UNEXPECTED_ERROR = "unexpected-error"
+    # Restartable (4xx).
+    INTERRUPTED = "interrupted"
+    OUT_OF_MEMORY = "out-of-memory"
+    # The physics did not converge (5xx).
+    NOT_CONVERGED = "not-converged"
+
+
+class EngineError(Exception):
+    """A job cannot go on, for a reason that has a name.
+
+    :param condition: which one.
+    :param message: one line: what happened, which input caused it, what to do.
+    """
+
+    def __init__(self, condition: Condition, message: str) -> None:
+        super().__init__(message)
+        self.condition = condition
+        self.message = message
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """Which potential a job wants, as ``job.json`` carries it.
+
+    :param family: name of the model family, e.g. ``chgnet``.
+    :param name: name of released weights, e.g. ``0.3.0``; ``None`` for a checkpoint file.
+    :param checkpoint: path of a checkpoint file, relative to the job's folder or absolute; ``None`` for a name.
+    :param sha256: hexadecimal digest that the loaded weights must have; ``None`` where it is not known beforehand.
+    :param dtype: ``float32`` or ``float64``: the precision of the model's arithmetic.
+    :param settings: what else changes its answers (``modal``, ``head``, ``dispersion`` …), by the family's names.
+    :param trust_pickle: whether a checkpoint that can only be read by unpickling may be (it runs code).
+    """
+
+    family: str
+    name: str | None = None
+    checkpoint: str | None = None
+    sha256: str | None = None
+    dtype: str = "float32"
+    settings: dict[str, Any] = field(default_factory=dict)
+    trust_pickle: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """Content of ``job.json``.
+
+    :param task: one of :data:`TASKS`.
+    :param model: which potential.
+    :param parameters: the task's parameters, validated by :mod:`crucible_engine.parameters`.
+    :param device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` …
+    :param threads: CPU threads; ``None`` leaves the choice to :mod:`crucible_engine.threads`.
+    :param package_version: version of the model's package that the environment promises; ``None`` if none was.
+    :param protocol: the :data:`PROTOCOL` of the side that wrote the job.
+    """
+
+    task: str
+    model: ModelReference
+    parameters: dict[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    threads: int | None = None
+    package_version: str | None = None
+    protocol: int = PROTOCOL
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON-serializable content."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Job:
+        """Return the job that ``content`` describes.
+
+        :raises EngineError: ``INVALID_JOB``, if a field is unknown or missing, or the protocol is another one.
+        """
+        _check_fields(cls, content, "job")
+        if content.get("protocol") != PROTOCOL:
+            raise EngineError(
+                Condition.INVALID_JOB,
+                f"the job speaks protocol {content.get('protocol')!r}, this engine {PROTOCOL}: "
+                "use the engine that was shipped with the job",
+            )
+        if content["task"] not in TASKS:
+            raise EngineError(
+                Condition.INVALID_JOB, f"task {content['task']!r} is unknown: choose one of {', '.join(TASKS)}"
+            )
+        model = content["model"]
+        _check_fields(ModelReference, model, "job's model")
+        return cls(**{**content, "model": ModelReference(**model)})
+
+
+def _check_fields(cls: type, content: Any, what: str) -> None:
+    if not isinstance(content, dict):
+        raise EngineError(Condition.INVALID_JOB, f"the {what} is no JSON object")
+    known = {item.name for item in fields(cls)}
+    required = {"task", "model"} if cls is Job else {"family"}
+    unknown, missing = sorted(set(content) - known), sorted(required - set(content))
+    if unknown or missing:
+        problem = f"has unknown fields {unknown}" if unknown else f"lacks the fields {missing}"
+        raise EngineError(Condition.INVALID_JOB, f"the {what} {problem}")
+
+
+@dataclass
+class Results:
+    """Content of ``results.json``.
+
+    :param task: the job's task.
+    :param condition: value of a :class:`Condition`.
+    :param message: one line for a person; empty where all is well.
+    :param outcome: what the physics said, in the task's words (evaluate: ``finite`` or ``non-finite``; relax:
+        ``converged``, ``not-converged``, ``non-finite`` or ``runaway``, the worst of its structures; verify:
+        ``passed`` or ``failed``); ``None`` while unknown.
+    :param summary: the task's scalars, see each task.
+    :param model: ``family``, ``name``, ``sha256`` (of what was really loaded), ``dtype``, ``elements`` (symbols),
+        ``forces`` (``conservative`` or ``direct``), ``settings``.
+    :param environment: ``python``, ``packages`` (name → version), ``device`` (in words), ``device_kind``,
+        ``threads``, ``host``.
+    :param timings: seconds: ``import`` (the model's package), ``load`` (its weights), ``compute``, ``total``.
+    :param peak_memory: largest resident memory, MiB; on a GPU ``peak_device_memory`` as well.
+    """
+
+    task: str
+    condition: str
+    message: str = ""
+    outcome: str | None = None
+    summary: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    peak_memory: float | None = None
+    peak_device_memory: float | None = None
+    protocol: int = PROTOCOL
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON-serializable content."""
+        return asdict(self)

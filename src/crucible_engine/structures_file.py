@@ -1,0 +1,104 @@
+"""Structures on the wire: one ``.npz`` of concatenated arrays, read a few structures at a time.
+
+Members: ``numbers`` int32 [n_atoms_total], ``positions`` float64 [n_atoms_total, 3] (Å), ``cells`` float64
+[n_structures, 3, 3] (Å, rows are lattice vectors), ``pbc`` bool [n_structures, 3], ``n_atoms`` int64
+[n_structures], ``labels`` unicode [n_structures].
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from ase import Atoms
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+
+def write_structures(target: str | Path | IO[bytes], structures: Sequence[Atoms], labels: Sequence[str]) -> None:
+    """Write structures to an ``.npz``.
+
+    :param target: path or binary file.
+    :param structures: what to write.
+    :param labels: the name of each, as messages should call it.
+    :raises ValueError: if there is no structure, or not one label for each.
+    """
+    if not structures or len(structures) != len(labels):
+        raise ValueError(f"{len(structures)} structures and {len(labels)} labels: give one label for each")
+    np.savez(
+        target,
+        numbers=np.concatenate([atoms.numbers for atoms in structures]).astype(np.int32),
+        positions=np.concatenate([atoms.positions for atoms in structures]).astype(np.float64),
+        cells=np.array([atoms.cell.array for atoms in structures], dtype=np.float64),
+        pbc=np.array([atoms.pbc for atoms in structures], dtype=bool),
+        n_atoms=np.array([len(atoms) for atoms in structures], dtype=np.int64),
+        labels=np.array(list(labels)),
+    )
+
+
+class MemberReader:
+    """Reads one array of an ``.npz`` from front to back without ever holding all of it.
+
+    :param archive: the open ``.npz``.
+    :param name: the member's name, without ``.npy``.
+    :raises ValueError: if the member holds Python objects (a pickle).
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+        self._stream = archive.open(f"{name}.npy")
+        version = npy.read_magic(self._stream)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran_order, self.dtype = read_header(self._stream)
+        if self.dtype.hasobject or fortran_order:
+            raise ValueError(f"array {name!r} is pickled or in Fortran order; neither crosses the wire")
+        self.shape: tuple[int, ...] = shape
+        self._item_bytes = int(self.dtype.itemsize * np.prod(shape[1:], dtype=np.int64))
+
+    def read(self, rows: int) -> NDArray[Any]:
+        """Return the next ``rows`` rows, shape ``[rows, ...]``.
+
+        :raises ValueError: if the file ends before.
+        """
+        data = self._stream.read(rows * self._item_bytes)
+        if len(data) != rows * self._item_bytes:
+            raise ValueError("the file ends in the middle of an array: it was truncated")
+        return np.frombuffer(data, dtype=self.dtype).reshape((rows, *self.shape[1:]))
+
+    def skip(self, rows: int) -> None:
+        """Pass over the next ``rows`` rows."""
+        left = rows * self._item_bytes
+        while left > 0:
+            chunk = self._stream.read(min(left, 1 << 20))
+            if not chunk:
+                raise ValueError("the file ends in the middle of an array: it was truncated")
+            left -= len(chunk)
+
+
+def read_structures(path: str | Path, start: int = 0) -> Iterator[tuple[str, Atoms]]:
+    """Yield ``(label, structure)`` one after the other; memory does not grow with their number.
+
+    :param path: an ``.npz`` written by :func:`write_structures`.
+    :param start: index of the first structure wanted.
+    :raises ValueError: if the file is truncated or no such file.
+    """
+    with zipfile.ZipFile(path) as archive:
+        readers = {name: MemberReader(archive, name) for name in ("n_atoms", "numbers", "positions", "cells", "pbc", "labels")}
+        for index in range(readers["n_atoms"].shape[0]):
+            n_atoms = int(readers["n_atoms"].read(1)[0])
+            rows = {"numbers": n_atoms, "positions": n_atoms, "cells": 1, "pbc": 1, "labels": 1}
+            if index < start:
+                for name, count in rows.items():
+                    readers[name].skip(count)
+                continue
+            part = {name: readers[name].read(count) for name, count in rows.items()}
+            atoms = Atoms(part["numbers"], positions=part["positions"], cell=part["cells"][0], pbc=part["pbc"][0])
+            yield str(part["labels"][0]), atoms
+
+
+def count_structures(path: str | Path) -> int:
+    """Return how many structures a file holds."""
+    with zipfile.ZipFile(path) as archive:
+        return MemberReader(archive, "n_atoms").shape[0]
