@@ -85,7 +85,9 @@ def read_structures(path: str | Path, start: int = 0) -> Iterator[tuple[str, Ato
     :raises ValueError: if the file is truncated or no such file.
     """
     with zipfile.ZipFile(path) as archive:
-        readers = {name: MemberReader(archive, name) for name in ("n_atoms", "numbers", "positions", "cells", "pbc", "labels")}
+        readers = {
+            name: MemberReader(archive, name) for name in ("n_atoms", "numbers", "positions", "cells", "pbc", "labels")
+        }
         for index in range(readers["n_atoms"].shape[0]):
             n_atoms = int(readers["n_atoms"].read(1)[0])
             rows = {"numbers": n_atoms, "positions": n_atoms, "cells": 1, "pbc": 1, "labels": 1}
