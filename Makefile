@@ -1,0 +1,82 @@
+# Everything here needs python3 (>= 3.10, with venv), make and git, and installs the rest into .venv on first use.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := .demo
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-fast test-model lint docs build clean
+
+help:
+	@echo "make demo        two foundation models on PbTiO3, beside the published numbers (about 10 minutes, once)"
+	@echo "make test        all tests; the model packages are installed into environments of their own"
+	@echo "make test-fast   the tests that need no model package (under two minutes)"
+	@echo "make lint        ruff, mypy, import-linter"
+	@echo "make docs        the documentation, as docs/_build/html"
+	@echo "make clean       remove what the above made"
+	@echo "Another Python:  make PYTHON=python3.12 …"
+
+demo: $(VENV)/.project
+	@$(BIN)/aiida-crucible demo --folder $(DEMO)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest tests/unit tests/process tests/model
+
+test-fast: $(VENV)/.test
+	$(BIN)/python -m pytest tests/unit tests/process
+
+test-model: $(VENV)/.test
+	$(BIN)/python -m pytest tests/model
+
+lint: $(VENV)/.lint
+	@PATH="$(CURDIR)/$(BIN):$$PATH" pre-commit run --all-files
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env docs docs/_build/html
+
+build: $(VENV)/.project
+	$(BIN)/uv build --python $(BIN)/python
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# One stamp for each set of packages. The marker outlives an interrupted installation, which may have left half a
+# package behind: the next one then starts from an empty environment.
+MARKER := $(VENV)/.unfinished
+
+define install
+	@echo "Installing $(1) into $(VENV) (some minutes the first time)"
+	@touch $(MARKER)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . $(2)
+	@rm $(MARKER)
+	@touch $@
+endef
+
+$(VENV)/.project: pyproject.toml $(VENV)/.python
+	$(call install,aiida-crucible,)
+
+$(VENV)/.test: $(VENV)/.project
+	$(call install,the test tools,--group test)
+
+$(VENV)/.lint: $(VENV)/.project
+	$(call install,the linters,--group lint)
+
+$(VENV)/.docs: $(VENV)/.project
+	$(call install,the documentation tools,--group docs)
+
+$(VENV)/.python: $(if $(wildcard $(MARKER)),start-afresh)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "$(PYTHON) is older than Python 3.10 or missing: say which to use, as in make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "$(PYTHON) has no venv: install it (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@echo "Creating $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'
+	@touch $@
+
+.PHONY: start-afresh
+start-afresh:
+	@echo "The last installation was interrupted: starting afresh"

@@ -1,0 +1,69 @@
+"""Both sides import without the other's packages, and quickly."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+BLOCKING = """
+import importlib, importlib.abc, pkgutil, sys
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"{{name}} is blocked by the test", name=name)
+
+sys.meta_path.insert(0, Blocker())
+package = importlib.import_module({package!r})
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+print(len([name for name in sys.modules if name.startswith({package!r})]))
+"""
+
+MODEL_PACKAGES = {"torch", "chgnet", "mace", "sevenn", "orb_models", "e3nn", "matgl", "pymatgen"}
+
+
+@pytest.mark.parametrize(
+    ("package", "blocked"),
+    [
+        ("aiida_crucible", MODEL_PACKAGES),
+        (
+            "crucible_engine",
+            MODEL_PACKAGES | {"aiida", "aiida_crucible", "aiida_shell", "phonopy", "seekpath", "matplotlib", "click"},
+        ),
+    ],
+)
+def test_every_module_imports_without_the_other_side(package, blocked):
+    script = BLOCKING.format(package=package, blocked=blocked)
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert int(finished.stdout) > 5
+
+
+def test_import_rules():
+    """The contracts of ``[tool.importlinter]`` hold."""
+    command = [shutil.which("lint-imports", path=str(Path(sys.executable).parent)), "--no-cache"]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["-c", "import aiida_crucible"], ["-m", "aiida_crucible.cli", "--help"]], ids=["import", "help"]
+)
+def test_starts_within_half_a_second(command):
+    """The best of five, since the machine does other things as well."""
+
+    def seconds():
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *command], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.5
