@@ -1,0 +1,106 @@
+"""Band-structure figures: what is drawn, and where."""
+
+import numpy as np
+import pytest
+
+from aiida_crucible.report.figures import (
+    WAVENUMBERS_PER_TERAHERTZ,
+    BandStructure,
+    DensityOfStates,
+    band_structure,
+    plot_band_structures,
+    pretty_label,
+)
+
+TICKS = [(0, "GAMMA"), (10, "X"), (11, "U"), (20, "GAMMA")]
+
+
+def make_structure(name="model", scale=1.0, **others):
+    """Return bands along Γ-X|U-Γ, with one branch that dips below zero in the middle of the first stretch."""
+    distances = scale * np.concatenate([np.linspace(0, 1, 11), np.linspace(1, 1.5, 10)])
+    frequencies = np.stack([np.sin(2 * np.pi * distances / scale), np.full(21, 5.0)], axis=1)
+    return BandStructure(name, distances, frequencies, TICKS, **others)
+
+
+class Bands:
+    """What :func:`band_structure` needs of a ``BandsData``."""
+
+    labels = TICKS
+
+    def get_kpoints(self, cartesian):
+        assert cartesian
+        first = np.stack([np.linspace(0, 1, 11), np.zeros(11), np.zeros(11)], axis=1)
+        second = np.stack([np.zeros(10), np.linspace(3, 2.5, 10), np.zeros(10)], axis=1)
+        return np.concatenate([first, second])
+
+    def get_bands(self):
+        return np.zeros((21, 3))
+
+
+def test_a_jump_of_the_path_has_no_length():
+    structure = band_structure("model", Bands())
+    assert structure.distances[[0, 10, 11, 20]] == pytest.approx([0.0, 1.0, 1.0, 1.5])
+    assert structure.breaks() == [11]
+    assert structure.corners() == [(0.0, "Γ"), (pytest.approx(1.0), "X|U"), (pytest.approx(1.5), "Γ")]
+
+
+def test_a_special_point_that_stands_twice_is_one_corner():
+    distances = np.array([0.0, 0.5, 1.0, 1.0, 1.5, 2.0])
+    structure = BandStructure("model", distances, np.zeros((6, 3)), [(0, "GAMMA"), (2, "X"), (3, "X"), (5, "M")])
+    assert [label for _, label in structure.corners()] == ["Γ", "X", "M"]
+
+
+@pytest.mark.parametrize(("label", "pretty"), [("GAMMA", "Γ"), ("S_0", "S$_{0}$"), ("X", "X")])
+def test_labels(label, pretty):
+    assert pretty_label(label) == pretty
+
+
+def test_lines_are_not_drawn_across_a_jump():
+    axes = plot_band_structures([make_structure()]).axes[0]
+    lengths = [len(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) > 2]
+    assert sorted(lengths) == [10, 10, 11, 11]
+
+
+def test_a_model_of_another_cell_is_stretched_onto_the_first():
+    axes = plot_band_structures([make_structure("one"), make_structure("two", scale=1.3)]).axes[0]
+    ends = {round(float(max(line.get_xdata())), 6) for line in axes.lines if len(line.get_xdata()) == 10}
+    assert ends == {1.5}
+
+
+def test_the_imaginary_region_and_the_noise_floor_are_inside_the_figure():
+    figure = plot_band_structures([make_structure(noise_floor=2.0)])
+    axes = figure.axes[0]
+    bottom, top = axes.get_ylim()
+    assert bottom < -2.0
+    assert top > 5.0
+    assert any(list(line.get_ydata()) == [-2.0, -2.0] for line in axes.lines)
+    shaded = axes.patches[0].get_bbox()
+    assert (shaded.y0, shaded.y1) == (bottom, 0.0)
+    assert "noise floor 2 THz" in figure.legends[0].get_texts()[0].get_text()
+
+
+def test_densities_of_states_get_a_panel_and_wavenumbers_an_axis(tmp_path):
+    dos = DensityOfStates(np.linspace(0, 5, 6), np.ones(6))
+    figure = plot_band_structures([make_structure(dos=dos), make_structure("other")])
+    figure.savefig(tmp_path / "bands.png")
+    assert len(figure.axes) == 2
+    wavenumbers = figure.axes[1].child_axes[0]
+    assert np.array(wavenumbers.get_ylim()) == pytest.approx(
+        np.array(figure.axes[0].get_ylim()) * WAVENUMBERS_PER_TERAHERTZ
+    )
+
+
+def test_bands_without_special_points_are_drawn_too():
+    structure = BandStructure("model", np.linspace(0, 1, 5), np.ones((5, 3)), [])
+    assert plot_band_structures([structure]).axes[0].get_xlabel() == "distance along the path"
+
+
+def test_different_paths_are_refused():
+    other = BandStructure("other", np.arange(2.0), np.zeros((2, 3)), [(0, "GAMMA"), (1, "M")])
+    with pytest.raises(ValueError, match="other and model follow different paths"):
+        plot_band_structures([make_structure(), other])
+
+
+def test_nothing_to_draw():
+    with pytest.raises(ValueError, match="no band structure"):
+        plot_band_structures([])
