@@ -41,7 +41,7 @@ build: $(VENV)/.project
 	$(BIN)/uv build --python $(BIN)/python
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(DEMO) build dist docs/_build docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 # One stamp for each set of packages. The marker outlives an interrupted installation, which may have left half a
 # package behind: the next one then starts from an empty environment.

@@ -1,0 +1,24 @@
+"""Configuration of the documentation."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+# The reference is generated from the process classes, which must not read (or make) the reader's own profiles.
+os.environ["AIIDA_PATH"] = tempfile.mkdtemp(prefix="aiida-crucible-docs-")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from aiida_crucible import __version__
+
+project = "aiida-crucible"
+copyright = "The aiida-crucible developers"  # noqa: A001
+release = __version__
+
+extensions = ["myst_parser", "sphinx_click", "generated_reference"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+
+html_theme = "furo"
+html_title = f"aiida-crucible {release}"

@@ -1,0 +1,164 @@
+"""Writes the pages of the reference that are taken from the code, so that they cannot drift from it."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import tabulate
+
+FOLDER = Path(__file__).parent / "reference" / "generated"
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Register with Sphinx."""
+    app.connect("builder-inited", write_pages)
+    return {"parallel_read_safe": True}
+
+
+def write_pages(_app: Any = None) -> None:
+    """Write every generated page."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, page in {
+        "exit-codes": exit_codes(),
+        "parameters": parameters(),
+        "models": models(),
+        "protocols": protocols(),
+        "processes": processes(),
+    }.items():
+        (FOLDER / f"{name}.md").write_text(page, encoding="utf-8")
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a Markdown table."""
+    cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    return tabulate.tabulate(cells, list(header), tablefmt="pipe", disable_numparse=True)
+
+
+def process_classes() -> dict[str, Any]:
+    """Return every process of this package by its entry point."""
+    found = [*entry_points(group="aiida.calculations"), *entry_points(group="aiida.workflows")]
+    return {point.name: point.load() for point in sorted(found) if point.name.startswith("crucible.")}
+
+
+def exit_codes() -> str:
+    """Return one table for each process: status, label, message and whether the cache forgets it."""
+    sections = []
+    for name, process in process_classes().items():
+        codes = sorted(process.spec().exit_codes.values(), key=lambda code: code.status)
+        rows = [
+            (code.status, f"`{code.label}`", code.message, "yes" if code.invalidates_cache else "no")
+            for code in codes
+            if code.status >= 200
+        ]
+        if rows:
+            sections.append(f"## `{name}`\n\n" + table(["status", "label", "message", "cache forgets it"], rows))
+    return "\n\n".join(sections) + "\n"
+
+
+def parameters() -> str:
+    """Return the table of each task's parameters."""
+    from crucible_engine.parameters import PARAMETERS
+
+    sections = []
+    for task, rules in PARAMETERS.items():
+        rows = [(f"`{name}`", rule.kind.__name__, _default(rule), _range(rule), rule.help) for name, rule in rules.items()]
+        sections.append(f"## `{task}`\n\n" + table(["parameter", "kind", "default", "allowed", "what"], rows))
+    return "\n\n".join(sections) + "\n"
+
+
+def _default(rule: Any) -> str:
+    return "by itself" if rule.default is None else f"`{str(rule.default).lower() if rule.kind is bool else rule.default}`"
+
+
+def _range(rule: Any) -> str:
+    if rule.choices:
+        return ", ".join(f"`{choice}`" for choice in rule.choices)
+    low = "" if rule.minimum is None else f"{'>' if rule.exclusive else '≥'} {rule.minimum:g}"
+    high = "" if rule.maximum is None else f"≤ {rule.maximum:g}"
+    return ", ".join(part for part in (low, high) if part)
+
+
+def models() -> str:
+    """Return what is known of each model family and of its released weights."""
+    from crucible_engine.models.catalogue import FAMILIES
+
+    sections = []
+    for family in FAMILIES.values():
+        facts = [
+            f"Package `{family.package}`" if family.package else "No package needed",
+            family.maturity,
+            f"precision {' or '.join(f'`{dtype}`' for dtype in family.dtypes)} (default `{family.default_dtype}`)",
+        ]
+        lines = [f"## `{family.name}`: {family.title}", "", "; ".join(facts) + "."]
+        if family.names:
+            rows = [
+                (
+                    f"`{named.name}`" + (" (default)" if named.name == family.default_name else ""),
+                    named.functional + (" + U" if named.hubbard_u else "") + (" + D" if named.dispersion else ""),
+                    named.training_set,
+                    len(named.elements),
+                    named.licence,
+                )
+                for named in family.names.values()
+            ]
+            lines += ["", table(["weights", "level of theory", "training set", "elements", "licence"], rows)]
+        sections.append("\n".join([*lines, *_settings(family.settings)]))
+    return "\n\n".join(sections) + "\n"
+
+
+def _settings(settings: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (f"`{name}`", "" if rule.default is None else f"`{rule.default}`", ", ".join(map(str, rule.choices)), rule.help)
+        for name, rule in settings.items()
+    ]
+    return ["", table(["setting", "default", "choices", "what"], rows)] if rows else []
+
+
+def protocols() -> str:
+    """Return the protocol files as they are."""
+    files = importlib.resources.files("aiida_crucible.workflows.protocols")
+    sections = [
+        f"## `{item.name}`\n\n```yaml\n{item.read_text(encoding='utf-8')}```"
+        for item in sorted(files.iterdir(), key=lambda item: item.name)
+        if item.name.endswith((".yaml", ".yml"))
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def processes() -> str:
+    """Return the ports of each process."""
+    sections = []
+    for name, process in process_classes().items():
+        summary = (process.__doc__ or "").strip().splitlines()[0]
+        lines = [f"## `{name}`", "", summary]
+        for title, ports in (("input", process.spec().inputs), ("output", process.spec().outputs)):
+            rows = list(_ports(ports))
+            lines += ["", table([title, "type", "required", "what"], rows)] if rows else []
+        sections.append("\n".join(lines))
+    return "\n\n".join(sections) + "\n"
+
+
+def _ports(namespace: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str, str, str]]:
+    """Yield the ports of a namespace; what AiiDA itself defines for every process is left out."""
+    for name, port in sorted(namespace.items()):
+        if name in {"metadata", "monitors", "remote_folder", "retrieved", "remote_stash", "handler_overrides"}:
+            continue
+        if isinstance(port, Mapping):
+            if port.help or not port:
+                yield f"`{prefix}{name}`", "namespace", _required(port), port.help or ""
+            yield from _ports(port, f"{prefix}{name}.")
+        else:
+            yield f"`{prefix}{name}`", _types(port.valid_type), _required(port), port.help or ""
+
+
+def _required(port: Any) -> str:
+    return "yes" if port.required else ""
+
+
+def _types(valid_type: Any) -> str:
+    kinds = valid_type if isinstance(valid_type, tuple) else (valid_type,)
+    return " or ".join(kind.__name__ for kind in kinds if kind is not None and kind is not type(None))
