@@ -7,6 +7,7 @@ Both sides import this module, so that it cannot drift. A job is a folder::
     journal.bin       every finished piece of work, appended, flushed   (kept while the job is unfinished)
     progress.jsonl    one JSON line an interval                         (for people and monitors)
     arrays.npz        the arrays of the finished job                    (engine → AiiDA, written last but one)
+    trajectories.npz  geometries on the way of a relaxation             (engine → AiiDA, on request)
     results.json      scalars, condition, environment                   (engine → AiiDA, written last, atomically)
 
 No pickle crosses the wire in either direction. Units are ASE's: eV, Å, eV/Å, and eV/Å³ with ASE's sign of stress
@@ -32,6 +33,7 @@ STRUCTURES_FILE = "structures.npz"
 JOURNAL_FILE = "journal.bin"
 PROGRESS_FILE = "progress.jsonl"
 ARRAYS_FILE = "arrays.npz"
+TRAJECTORIES_FILE = "trajectories.npz"
 RESULTS_FILE = "results.json"
 ENGINE_FILE = "crucible_engine.pyz"
 CHECKPOINT_FILE = "checkpoint.model"

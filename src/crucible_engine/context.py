@@ -1,0 +1,78 @@
+"""What a task needs of the job around it, besides the job and the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crucible_engine.interruption import Interruption
+from crucible_engine.journal import JournalWriter, Record
+from crucible_engine.preflight import Survey
+from crucible_engine.progress import Progress
+from crucible_engine.schema import JOURNAL_FILE, PROGRESS_FILE, Condition, Job
+from crucible_engine.threads import ThreadControl
+
+
+@dataclass
+class TaskResult:
+    """What a task hands back; its arrays are in ``arrays.npz`` by then.
+
+    :param outcome: what the physics said, see :class:`crucible_engine.schema.Results`.
+    :param summary: the task's scalars, JSON-serializable.
+    :param condition: ``FINISHED``, or ``NOT_CONVERGED``.
+    :param message: one line for a person, where not all is well.
+    """
+
+    outcome: str
+    summary: dict[str, Any] = field(default_factory=dict)
+    condition: Condition = Condition.FINISHED
+    message: str = ""
+
+
+@dataclass
+class Context:
+    """The surroundings of a task.
+
+    :param folder: the job's folder.
+    :param interruption: receives the signals that ask the job to stop.
+    :param threads: keeps the number of CPU threads fair to the other engines on this machine.
+    :param survey: what is known of the job's structures.
+    :param identity: whose work a journal is, see :mod:`crucible_engine.runner`.
+    """
+
+    folder: Path
+    interruption: Interruption
+    threads: ThreadControl
+    survey: Survey
+    identity: dict[str, Any]
+
+    def between_steps(self) -> None:
+        """Call between batches or optimizer steps: adapt the threads, and stop here if the job was asked to.
+
+        :raises crucible_engine.interruption.Interrupted: if it was.
+        """
+        self.threads.adapt()
+        self.interruption.check()
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the job's journal is."""
+        return self.folder / JOURNAL_FILE
+
+    def open_journal(self) -> JournalWriter:
+        """Begin the job's journal, or continue the one found in the job's folder.
+
+        :raises EngineError: ``INVALID_JOB``, if that one belongs to other work.
+        """
+        with self.interruption.deferred():
+            return JournalWriter(self.journal_path, self.identity)
+
+    def append(self, journal: JournalWriter, record: Record) -> None:
+        """Append a record to the journal; a signal waits until it is written."""
+        with self.interruption.deferred():
+            journal.append(record)
+
+    def progress(self, job: Job, total: int, done: int = 0) -> Progress:
+        """Return the job's progress file."""
+        return Progress(self.folder / PROGRESS_FILE, job.task, total, done)

@@ -1,0 +1,145 @@
+"""What can be known to be wrong with structures before any weights are loaded, and what is known of them as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+from ase.neighborlist import neighbor_list
+from numpy.typing import NDArray
+
+from crucible_engine.schema import Condition, EngineError
+from crucible_engine.structures_file import read_structures
+
+MINIMUM_DISTANCE = 0.3
+"""Å. No two nuclei of any condensed phase are nearer (H2 has 0.74): such a structure was read wrongly."""
+MINIMUM_VOLUME_PER_ATOM = 0.5
+"""Å³. Hydrogen at the centre of Jupiter has more."""
+DIRECT_ATOMS = 128
+"""Up to so many atoms all pairs at once are quicker than a neighbour list."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is known of a job's structures.
+
+    :param digest: hexadecimal SHA-256 of everything in them.
+    :param n_structures: how many they are.
+    :param n_atoms: how many atoms they have together.
+    :param label_length: characters of the longest label.
+    :param first_with: for each atomic number the label of the first structure that has it.
+    """
+
+    digest: str
+    n_structures: int
+    n_atoms: int
+    label_length: int
+    first_with: dict[int, str]
+
+
+NO_STRUCTURES = Survey(digest="", n_structures=0, n_atoms=0, label_length=1, first_with={})
+"""Of a job that needs none."""
+
+
+def survey_structures(path: Path) -> Survey:
+    """Check every structure of a file and say what they are as a whole; memory does not grow with their number.
+
+    :param path: the structures' file.
+    :raises EngineError: ``INVALID_STRUCTURE`` for the first absurd structure, ``INVALID_JOB`` if the file is missing
+        or damaged.
+    """
+    digest = hashlib.sha256()
+    count, n_atoms, label_length = 0, 0, 1
+    first_with: dict[int, str] = {}
+    try:
+        for label, atoms in read_structures(path):
+            check_structure(label, atoms)
+            for array in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
+                digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(f"{len(atoms)} {label}\n".encode())
+            for number in np.unique(atoms.numbers):
+                first_with.setdefault(int(number), label)
+            count, n_atoms, label_length = count + 1, n_atoms + len(atoms), max(label_length, len(label))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise EngineError(Condition.INVALID_JOB, f"{path.name} cannot be read: {error}") from error
+    return Survey(digest.hexdigest(), count, n_atoms, label_length, first_with)
+
+
+def check_elements(survey: Survey, elements: Iterable[int], model: str) -> None:
+    """Refuse elements that a model does not know.
+
+    :param survey: what is known of the structures.
+    :param elements: atomic numbers that the model was trained on.
+    :param model: the model, in words.
+    :raises EngineError: ``UNSUPPORTED_ELEMENT``, naming structure and element.
+    """
+    for number in sorted(set(survey.first_with) - set(elements)):
+        raise EngineError(
+            Condition.UNSUPPORTED_ELEMENT,
+            f"structure {survey.first_with[number]!r} contains {chemical_symbols[number]}, which {model} does not "
+            "know: choose a model that was trained on it",
+        )
+
+
+def check_structure(label: str, atoms: Atoms) -> None:
+    """Refuse a structure that no material has.
+
+    :raises EngineError: ``INVALID_STRUCTURE``: no atoms, no finite numbers, a periodic cell without volume, atoms on
+        top of each other.
+    """
+    problem = _problem(atoms)
+    if problem:
+        raise EngineError(Condition.INVALID_STRUCTURE, f"structure {label!r} {problem}")
+
+
+def _problem(atoms: Atoms) -> str | None:
+    if len(atoms) == 0:
+        return "has no atoms"
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        return "has positions or a cell that are not finite numbers"
+    if not np.isin(atoms.numbers, range(1, len(chemical_symbols))).all():
+        return "has atomic numbers that belong to no element"
+    if atoms.pbc.any() and atoms.cell.rank < 3 and not _spans(atoms):
+        return "is periodic along lattice vectors that are zero or parallel: give it a cell with a volume"
+    if atoms.pbc.all() and abs(atoms.cell.volume) < MINIMUM_VOLUME_PER_ATOM * len(atoms):
+        return f"has a cell of {abs(atoms.cell.volume):.3g} Å³ for {len(atoms)} atoms: check its lattice vectors"
+    return _near_pair(atoms)
+
+
+def _spans(atoms: Atoms) -> bool:
+    """Return whether the periodic lattice vectors span as many dimensions as they are."""
+    periodic = atoms.cell.array[atoms.pbc]
+    return bool(np.linalg.matrix_rank(periodic, tol=1e-8) == len(periodic))
+
+
+def _near_pair(atoms: Atoms) -> str | None:
+    first, second, distances = _near_pairs(atoms)
+    if not len(distances):
+        return None
+    nearest = int(np.argmin(distances))
+    symbols = atoms.get_chemical_symbols()
+    names = " and ".join(f"{symbols[index]} (atom {index + 1})" for index in (first[nearest], second[nearest]))
+    return f"has atoms on top of each other: {names} are {distances[nearest]:.3g} Å apart"
+
+
+def _near_pairs(atoms: Atoms) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Return indices and distances (Å) of the pairs nearer than :data:`MINIMUM_DISTANCE`, periodic images included."""
+    periodic = bool(atoms.pbc.all())
+    # The nearest image of a pair that is so near is found by rounding, where no lattice plane is as near as that.
+    roomy = periodic and bool((1.0 / np.linalg.norm(atoms.cell.reciprocal(), axis=1) > 2 * MINIMUM_DISTANCE).all())
+    if len(atoms) > DIRECT_ATOMS or not (roomy or not atoms.pbc.any()):
+        return neighbor_list("ijd", atoms, MINIMUM_DISTANCE)  # type: ignore[no-any-return]
+    first, second = np.triu_indices(len(atoms), k=1)
+    vectors = atoms.positions[second] - atoms.positions[first]
+    if periodic:
+        fractional = vectors @ np.linalg.inv(atoms.cell.array)
+        vectors = (fractional - np.round(fractional)) @ atoms.cell.array
+    distances = np.linalg.norm(vectors, axis=1)
+    near = distances < MINIMUM_DISTANCE
+    return first[near], second[near], distances[near]

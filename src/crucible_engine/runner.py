@@ -1,0 +1,155 @@
+"""A job from its parameters to its task's result: check, load, run."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ase.data import atomic_numbers, chemical_symbols
+
+from crucible_engine.context import Context, TaskResult
+from crucible_engine.environment import describe_environment, peak_device_memory, peak_memory
+from crucible_engine.interruption import Interruption
+from crucible_engine.models.base import Model
+from crucible_engine.models.catalogue import Family, find_family, find_named
+from crucible_engine.models.load import check_package, load_model
+from crucible_engine.parameters import ParameterError, validate_parameters
+from crucible_engine.preflight import NO_STRUCTURES, Survey, check_elements, survey_structures
+from crucible_engine.schema import (
+    ARRAYS_FILE,
+    PROTOCOL,
+    STRUCTURES_FILE,
+    TRAJECTORIES_FILE,
+    Condition,
+    EngineError,
+    Job,
+    Results,
+)
+from crucible_engine.threads import ThreadControl
+
+NEEDS_STRUCTURES = ("evaluate", "relax")
+DETAILS_OF_SPEED = ("batch_size",)
+"""Parameters that change how fast numbers come and not which: a journal is continued whatever they are."""
+
+
+def run_job(job: Job, folder: Path, interruption: Interruption, threads: ThreadControl, results: Results) -> None:
+    """Run a job; its arrays are written when this returns, its ``results.json`` is left to the caller.
+
+    :param job: what to compute.
+    :param folder: the job's folder.
+    :param interruption: receives the signals that ask the job to stop.
+    :param threads: the number of CPU threads.
+    :param results: filled as things become known, so that a job that fails still tells what it knew.
+    :raises EngineError: for everything that has a name.
+    """
+    began = time.monotonic()
+    for name in (ARRAYS_FILE, TRAJECTORIES_FILE):
+        (folder / name).unlink(missing_ok=True)
+    job = _complete(job)
+    family = _find_family(job)
+    survey = _survey(job, folder)
+    _check_catalogued_elements(job, family, survey)
+    model = _load(job, family, threads, results)
+    results.model = describe_model(job, model)
+    results.environment = {**describe_environment(family.package, model.device), "threads": threads.report()}
+    if model.elements:
+        check_elements(survey, model.elements, _in_words(job))
+    context = Context(folder, interruption, threads, survey, _identity(job, model, survey))
+    computing = time.monotonic()
+    try:
+        result = _task(job.task)(job, model, context)
+    finally:
+        results.timings["compute"] = round(time.monotonic() - computing, 4)
+        results.environment["threads"] = threads.report()
+        results.peak_memory = round(peak_memory(), 1)
+        results.peak_device_memory = peak_device_memory(model.device)
+    results.outcome, results.summary = result.outcome, result.summary
+    results.condition, results.message = result.condition.value, result.message
+    results.timings["total"] = round(time.monotonic() - began, 4)
+
+
+def _complete(job: Job) -> Job:
+    try:
+        return replace(job, parameters=validate_parameters(job.task, job.parameters))
+    except ParameterError as error:
+        raise EngineError(Condition.INVALID_JOB, str(error)) from error
+
+
+def _find_family(job: Job) -> Family:
+    try:
+        return find_family(job.model.family)
+    except ValueError as error:
+        raise EngineError(Condition.INVALID_JOB, str(error)) from error
+
+
+def _survey(job: Job, folder: Path) -> Survey:
+    path = folder / STRUCTURES_FILE
+    if not path.exists() and job.task not in NEEDS_STRUCTURES:
+        return NO_STRUCTURES
+    return survey_structures(path)
+
+
+def _check_catalogued_elements(job: Job, family: Family, survey: Survey) -> None:
+    """Refuse what released weights are known not to know before they are loaded."""
+    if job.model.name is None:
+        return
+    try:
+        symbols = find_named(family.name, job.model.name).elements
+    except ValueError as error:
+        raise EngineError(Condition.INVALID_JOB, str(error)) from error
+    if symbols:
+        check_elements(survey, [atomic_numbers[symbol] for symbol in symbols], _in_words(job))
+
+
+def _load(job: Job, family: Family, threads: ThreadControl, results: Results) -> Model:
+    check_package(family.name, job.package_version)
+    began = time.monotonic()
+    with contextlib.suppress(ImportError):  # `load_model` finds the better words for it
+        importlib.import_module(family.import_name)
+    imported = time.monotonic()
+    results.timings["import"] = round(imported - began, 4)
+    threads.apply()
+    model = load_model(job.model, job.device)
+    results.timings["load"] = round(time.monotonic() - imported, 4)
+    return model
+
+
+def describe_model(job: Job, model: Model) -> dict[str, Any]:
+    """Return what results say of the model that was really loaded."""
+    return {
+        "family": model.family,
+        "name": model.name,
+        "sha256": model.sha256,
+        "dtype": model.dtype,
+        "elements": [chemical_symbols[number] for number in sorted(model.elements)],
+        "forces": "conservative" if model.conservative else "direct",
+        "settings": model.settings,
+    }
+
+
+def _in_words(job: Job) -> str:
+    return f"{job.model.family} {job.model.name or 'from ' + str(job.model.checkpoint)}"
+
+
+def _identity(job: Job, model: Model, survey: Survey) -> dict[str, Any]:
+    """Return whose work the job's journal is: everything that changes a number."""
+    parameters = {name: value for name, value in job.parameters.items() if name not in DETAILS_OF_SPEED}
+    return {
+        "protocol": PROTOCOL,
+        "task": job.task,
+        "parameters": parameters,
+        "structures": survey.digest,
+        "weights": model.sha256,
+        "dtype": model.dtype,
+        "settings": model.settings,
+    }
+
+
+def _task(name: str) -> Callable[[Job, Model, Context], TaskResult]:
+    task: Callable[[Job, Model, Context], TaskResult] = importlib.import_module(f"crucible_engine.tasks.{name}").run
+    return task
