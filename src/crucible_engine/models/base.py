@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+from ase.data import chemical_symbols
 from numpy.typing import NDArray
+
+from crucible_engine.schema import Condition, EngineError
+
+NO_STRESS = np.full(6, np.nan)
+"""Stress of what has none: a structure that is not periodic in three directions, or where none was asked for."""
 
 
 @dataclass(frozen=True)
@@ -28,40 +34,100 @@ class Evaluation:
     stress: NDArray[np.float64]
 
 
-class Model(abc.ABC):
-    """A loaded potential.
+@dataclass(frozen=True)
+class Identity:
+    """Which potential a model is, as results report it.
 
-    :ivar family: its family's name.
-    :ivar sha256: hexadecimal digest of the weights that were really loaded.
-    :ivar elements: atomic numbers that it was trained on.
-    :ivar dtype: ``float32`` or ``float64``.
-    :ivar device: torch's name of the device, ``cpu`` for what has no torch.
-    :ivar conservative: whether the forces are the gradient of the energy by construction.
-    :ivar settings: the settings that change its answers, complete with defaults.
-    :ivar theory: level of theory, as far as the package or the checkpoint tells.
+    :param family: its family's name.
+    :param sha256: hexadecimal digest of the weights that were really loaded.
+    :param dtype: ``float32`` or ``float64``.
+    :param device: torch's name of the device, ``cpu`` for what has no torch.
+    :param name: name of released weights; ``None`` for a checkpoint file.
+    :param settings: the settings that change its answers, complete with defaults.
     """
 
     family: str
     sha256: str
-    elements: frozenset[int]
     dtype: str
     device: str
-    conservative: bool = True
-    settings: dict[str, Any]
+    name: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
 
-    @abc.abstractmethod
+
+class Model(abc.ABC):
+    """A loaded potential.
+
+    :param identity: which one.
+    :param elements: atomic numbers that it was trained on; empty where that is unknown.
+    :param conservative: whether the forces are the gradient of the energy by construction.
+    """
+
+    def __init__(self, identity: Identity, elements: frozenset[int], conservative: bool = True) -> None:
+        self.identity = identity
+        self.family = identity.family
+        self.name = identity.name
+        self.sha256 = identity.sha256
+        self.dtype = identity.dtype
+        self.device = identity.device
+        self.settings = identity.settings
+        self.elements = elements
+        self.conservative = conservative
+
     def evaluate_batch(self, batch: Sequence[Atoms], stress: bool = True) -> list[Evaluation]:
         """Evaluate structures at once, through the package's own batching.
 
         :param batch: the structures; their sizes and species may differ.
         :param stress: whether stresses are wanted.
-        :raises MemoryError: if the device's memory does not suffice (torch's own error is turned into this one).
+        :raises EngineError: ``UNSUPPORTED_ELEMENT``, if one contains an element that the model was not trained on.
+        :raises MemoryError: if the device's memory does not suffice (torch's own errors are turned into this one).
         """
+        for atoms in batch:
+            self.require_elements(atoms)
+        try:
+            return self._evaluate(batch, stress)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise MemoryError(str(error).split("\n")[0]) from error
+            raise
+
+    def require_elements(self, atoms: Atoms) -> None:
+        """Check that the model was trained on every element of a structure.
+
+        :raises EngineError: ``UNSUPPORTED_ELEMENT``, with those that it does not know.
+        """
+        unknown = set(map(int, np.unique(atoms.numbers))) - self.elements
+        if self.elements and unknown:
+            symbols = ", ".join(chemical_symbols[number] for number in sorted(unknown))
+            raise EngineError(
+                Condition.UNSUPPORTED_ELEMENT,
+                f"{self.family} {self.name or self.sha256[:12]} was not trained on {symbols} "
+                f"(in {atoms.get_chemical_formula(empirical=True)}): choose another model",
+            )
+
+    @abc.abstractmethod
+    def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
+        """Do what :meth:`evaluate_batch` says, for elements that are known."""
 
     @abc.abstractmethod
     def calculator(self) -> Calculator:
         """Return an ASE calculator that shares this model's weights."""
 
     def atoms_per_batch(self) -> int:
-        """Return how many atoms a batch should hold for speed on this device; 1 means one structure at a time."""
+        """Return how many atoms a batch should hold for speed; 1 means one structure at a time.
+
+        On a CPU this is the family's measured optimum, on another device where the search for it starts.
+        """
         return 1
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell torch's out-of-memory errors, which are no ``MemoryError``, from others."""
+    if type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return any(words in text for words in ("out of memory", "not enough memory", "can't allocate memory"))
+
+
+def is_periodic(atoms: Atoms) -> bool:
+    """Tell whether a structure has a stress: periodic in three directions."""
+    return bool(atoms.pbc.all())

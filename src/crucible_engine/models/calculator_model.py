@@ -1,0 +1,108 @@
+"""Any ASE calculator as a model, one structure after the other; also the adapter of the family ``ase``."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError
+
+from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
+from crucible_engine.schema import Condition, EngineError, ModelReference
+
+
+class CalculatorModel(Model):
+    """A model that is no more than an ASE calculator.
+
+    :param ase_calculator: what computes.
+    :param identity: which potential it is.
+    :param elements: atomic numbers that it knows; empty where that is unknown.
+    :param conservative: whether its forces are said to be the gradient of its energy.
+    """
+
+    def __init__(
+        self,
+        ase_calculator: Calculator,
+        identity: Identity,
+        elements: frozenset[int] = frozenset(),
+        conservative: bool = True,
+    ) -> None:
+        super().__init__(identity, elements, conservative)
+        self._calculator = ase_calculator
+
+    def calculator(self) -> Calculator:
+        """Return the calculator itself."""
+        return self._calculator
+
+    def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
+        return [self._evaluate_one(atoms, stress) for atoms in batch]
+
+    def _evaluate_one(self, atoms: Atoms, stress: bool) -> Evaluation:
+        # Asked directly, since Atoms.get_forces would apply the constraints that a structure carries.
+        structure = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        energy = self._calculator.get_property("energy", structure)
+        forces = self._calculator.get_property("forces", structure)
+        return Evaluation(float(energy), np.array(forces, dtype=float), self._stress(structure, stress))
+
+    def _stress(self, structure: Atoms, wanted: bool) -> Any:
+        if not wanted or not is_periodic(structure):
+            return NO_STRESS.copy()
+        try:
+            stress = np.array(self._calculator.get_property("stress", structure), dtype=float)
+        except PropertyNotImplementedError:
+            return NO_STRESS.copy()
+        return stress if stress.shape == (6,) else stress.reshape(3, 3)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+
+
+def load(reference: ModelReference, device: str) -> CalculatorModel:
+    """Return the model whose settings name a factory of ASE calculators.
+
+    What it was trained on and whether it heeds ``dtype`` and ``device`` is unknown: verification has to tell. Its
+    digest is that of the factory's source and arguments, the nearest thing to weights that can be seen from outside.
+
+    :raises EngineError: ``INVALID_JOB``, if the factory cannot be imported or fails.
+    """
+    path, arguments = reference.settings["factory"], reference.settings.get("arguments", {})
+    factory = _import_factory(path)
+    try:
+        calculator = factory(**arguments)
+    except Exception as error:
+        raise EngineError(Condition.INVALID_JOB, f"{path} made no calculator: {error}") from error
+    if not hasattr(calculator, "get_property"):
+        raise EngineError(
+            Condition.INVALID_JOB, f"{path} returned {type(calculator).__name__}, which is no ASE calculator"
+        )
+    identity = Identity(
+        family=reference.family,
+        sha256=_digest(factory, path, arguments),
+        dtype=reference.dtype,
+        device="cpu" if device == "auto" else device,
+        settings=reference.settings,
+    )
+    return CalculatorModel(calculator, identity)
+
+
+def _import_factory(path: str) -> Any:
+    module_name, _, attribute = path.partition(":")
+    if not attribute:
+        raise EngineError(Condition.INVALID_JOB, f"factory {path!r} is not of the form 'package.module:callable'")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise EngineError(
+            Condition.INVALID_JOB, f"factory {path!r} cannot be imported, {error}: check its spelling and environment"
+        ) from error
+
+
+def _digest(factory: Any, path: str, arguments: dict[str, Any]) -> str:
+    try:
+        source = inspect.getsource(factory)
+    except (OSError, TypeError):  # compiled code has no source to show
+        source = path
+    return hashlib.sha256((source + json.dumps(arguments, sort_keys=True)).encode()).hexdigest()

@@ -1,0 +1,200 @@
+"""CHGNet: batches of crystal graphs, in single or double precision."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import chgnet
+import numpy as np
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.data import atomic_numbers
+from ase.stress import full_3x3_to_voigt_6_stress
+from chgnet.graph import CrystalGraph
+from chgnet.graph import converter as chgnet_converter
+from chgnet.model import model as chgnet_model
+from chgnet.model.composition_model import AtomRef
+from chgnet.model.dynamics import CHGNetCalculator
+from pymatgen.core import Lattice, Structure
+
+from crucible_engine.models import weights
+from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
+from crucible_engine.models.catalogue import find_named
+from crucible_engine.models.released import MATERIALS_PROJECT
+from crucible_engine.models.torch_support import DTYPES, default_dtype, resolve_device, silence
+from crucible_engine.schema import ModelReference
+
+# CHGNet takes volumes out of its graph on purpose, but torch cannot know.
+warnings.filterwarnings("ignore", message="Converting a tensor with requires_grad", category=UserWarning)
+
+_FILES = {
+    "0.3.0": "0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar",
+    "0.2.0": "0.2.0/chgnet_0.2.0_e30f77s348m32.pth.tar",
+    "r2scan": "r2scan/chgnet_r2scan_transfer_learning_e15f36s161m23.pth.tar",
+}
+
+
+class ChgnetModel(Model):
+    """CHGNet with loaded weights.
+
+    :param network: the network, on its device and in its precision.
+    :param identity: which potential it is.
+    :param elements: atomic numbers that it was trained on.
+    """
+
+    def __init__(self, network: chgnet_model.CHGNet, identity: Identity, elements: frozenset[int]) -> None:
+        super().__init__(identity, elements)
+        self.network = network
+
+    def calculator(self) -> Calculator:
+        """Return CHGNet's own calculator on these weights."""
+        with silence():
+            return _PrecisionCalculator(self)
+
+    def atoms_per_batch(self) -> int:
+        """Return the optimum: small cells gain from company, forty atoms lose by it (caches of a CPU overflow)."""
+        return 20 if self.device == "cpu" else 256
+
+    def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
+        with precision(self.dtype):
+            graphs = [self._graph(atoms) for atoms in batch]
+            energies, forces, virials = self._differentiate(graphs, stress)
+        return [
+            Evaluation(energy, force, _stress(atoms, virial))
+            for atoms, energy, force, virial in zip(batch, energies, forces, virials, strict=True)
+        ]
+
+    def _graph(self, atoms: Atoms) -> CrystalGraph:
+        # Where a direction is not periodic its cell vector may be absent; any will do, since no image is looked for.
+        lattice = Lattice(atoms.cell.complete().array, pbc=tuple(map(bool, atoms.pbc)))
+        structure = Structure(lattice, atoms.numbers, atoms.positions, coords_are_cartesian=True)
+        return self.network.graph_converter(structure).to(self.device)
+
+    def _differentiate(self, graphs: list[CrystalGraph], stress: bool) -> tuple[Any, Any, Any]:
+        # CHGNet's own forward pass differentiates twice and keeps the graphs for training (create_graph=True): the
+        # energy is taken from it here, and differentiated once.
+        network = self.network
+        batched = chgnet_model.BatchedGraph.from_graphs(
+            graphs, network.bond_basis_expansion, network.angle_basis_expansion, compute_stress=stress
+        )
+        predicted = network._compute(batched)
+        inputs = [*batched.atom_positions, *(batched.strains if stress else ())]
+        n_atoms = predicted["atoms_per_graph"] if network.is_intensive else 1
+        gradients = torch.autograd.grad((predicted["e"] * n_atoms).sum(), inputs, allow_unused=True)
+        energies = _numpy((predicted["e"] + network.composition_model(graphs)) * n_atoms)
+        arrays = [
+            np.zeros(tuple(value.shape)) if gradient is None else _numpy(gradient)
+            for value, gradient in zip(inputs, gradients, strict=True)
+        ]
+        virials = arrays[len(graphs) :] if stress else [None] * len(graphs)
+        return [float(energy) for energy in energies], [-force for force in arrays[: len(graphs)]], virials
+
+
+class _PrecisionCalculator(CHGNetCalculator):
+    """CHGNet's own calculator, in the model's precision and with a stress in ASE's Voigt order."""
+
+    def __init__(self, model: ChgnetModel) -> None:
+        super().__init__(model.network, use_device=model.device, on_isolated_atoms="ignore")
+        self._dtype = model.dtype
+
+    def calculate(
+        self, atoms: Atoms | None = None, properties: list[str] | None = None, system_changes: Any = all_changes
+    ) -> None:
+        with precision(self._dtype):
+            super().calculate(atoms, properties, system_changes, task="efs")
+        self.results["stress"] = full_3x3_to_voigt_6_stress(self.results["stress"])
+        self.results["energy"] = self.results["free_energy"] = float(self.results["energy"])
+
+
+class _ReferenceEnergies(AtomRef):
+    """CHGNet's energies of the elements, without its rounding of the composition to single precision.
+
+    :param original: what the weights' file holds.
+    """
+
+    def __init__(self, original: AtomRef) -> None:
+        super().__init__(is_intensive=original.is_intensive, max_num_elements=original.max_num_elements)
+        self.load_state_dict(original.state_dict())
+        self.fitted = original.fitted
+
+    def _assemble_graphs(self, graphs: list[CrystalGraph]) -> torch.Tensor:
+        kind = self.fc.weight.dtype
+        counts = [torch.bincount(graph.atomic_number - 1, minlength=self.max_num_elements).to(kind) for graph in graphs]
+        return torch.stack([count / count.sum() if self.is_intensive else count for count in counts])
+
+
+@contextlib.contextmanager
+def precision(dtype: str) -> Iterator[None]:
+    """Let CHGNet build its inputs in ``dtype``: two of its modules hold the type as a constant of their own."""
+    modules = (chgnet_converter, chgnet_model)
+    before = [module.TORCH_DTYPE for module in modules]
+    for module in modules:
+        module.TORCH_DTYPE = DTYPES[dtype]
+    try:
+        with default_dtype(dtype):
+            yield
+    finally:
+        for module, value in zip(modules, before, strict=True):
+            module.TORCH_DTYPE = value
+
+
+def load(reference: ModelReference, device: str) -> ChgnetModel:
+    """Return CHGNet with the weights of a reference.
+
+    :raises EngineError: if the device is not there, or the weights are not what the reference says.
+    """
+    device = resolve_device(device)
+    path = weights_path(reference)
+    weights.require_whole(path)
+    digest = weights.digest(path)
+    weights.require_digest(digest, reference.sha256, f"chgnet {reference.name or path}")
+    network = _network(path, reference)
+    network.composition_model = _ReferenceEnergies(network.composition_model)
+    network.to(device=device, dtype=DTYPES[reference.dtype]).eval().requires_grad_(False)
+    network.graph_converter.set_isolated_atom_response("ignore")
+    identity = Identity("chgnet", digest, reference.dtype, device, reference.name)
+    return ChgnetModel(network, identity, _elements(network, reference.name))
+
+
+def weights_path(reference: ModelReference) -> Path:
+    """Return the file that holds the weights of a reference."""
+    if reference.checkpoint is not None:
+        return Path(reference.checkpoint)
+    return Path(chgnet.__file__).parent / "pretrained" / _FILES[str(reference.name)]
+
+
+def _network(path: Path, reference: ModelReference) -> chgnet_model.CHGNet:
+    # Weights by name come with the installed package, whose code runs anyway; a file has to be safe or trusted.
+    safe = weights.require_trusted(path, "chgnet", reference.trust_pickle or reference.name is not None)
+    content = weights.read_checkpoint(path, "chgnet", lambda: torch.load(path, map_location="cpu", weights_only=safe))
+    description = content.get("model") if isinstance(content, dict) else None
+    if not isinstance(description, dict) or not {"model_args", "state_dict"} <= set(description):
+        raise weights.another_family(path, "chgnet")
+    details: dict[str, Any] = {}
+    if reference.name is not None:
+        # The bias is how the package itself rebuilds 0.2.0.
+        details = {"version": reference.name, "mlp_out_bias": reference.name == "0.2.0"}
+    with silence():
+        return weights.read_checkpoint(path, "chgnet", lambda: chgnet_model.CHGNet.from_dict(description, **details))
+
+
+def _elements(network: chgnet_model.CHGNet, name: str | None) -> frozenset[int]:
+    symbols = find_named("chgnet", name).elements if name is not None else MATERIALS_PROJECT
+    # A reference energy of nought is that of an element which no training datum contained.
+    fitted = network.composition_model.fc.weight.detach().flatten().abs().cpu() > 1e-10
+    return frozenset(atomic_numbers[symbol] for symbol in symbols if fitted[atomic_numbers[symbol] - 1])
+
+
+def _stress(atoms: Atoms, virial: Any) -> Any:
+    if virial is None or not is_periodic(atoms):
+        return NO_STRESS.copy()
+    return full_3x3_to_voigt_6_stress(virial / atoms.get_volume())
+
+
+def _numpy(tensor: torch.Tensor) -> Any:
+    return tensor.detach().cpu().numpy().astype(np.float64)

@@ -1,0 +1,96 @@
+"""What the catalogue says of a model family, of released weights, and of a setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Something beside the weights that changes a model's answers.
+
+    :param default: value where the user gives none.
+    :param choices: allowed words; empty where only the loaded weights can tell.
+    :param help: one line.
+    :param kind: Python type of the value.
+    :param required: whether the user has to choose (there is no sensible default).
+    """
+
+    default: Any
+    choices: tuple[str, ...] = ()
+    help: str = ""
+    kind: type = str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class NamedModel:
+    """Released weights.
+
+    :param name: the name that the package knows.
+    :param functional: exchange-correlation functional of the training data.
+    :param hubbard_u: whether the data carry the Materials Project's Hubbard U on oxides and fluorides.
+    :param dispersion: whether the data include a dispersion correction.
+    :param training_set: name of the data set(s).
+    :param licence: SPDX identifier, or the licence's name, of the weights.
+    :param elements: chemical symbols trained on; empty means unknown.
+    :param sha256: hexadecimal digest of the weights' file; ``None`` where it is not shipped with the package.
+    :param reference: DOI of the weights' paper.
+    :param settings: settings whose rule differs from the family's for these weights.
+    :param functional_by_modal: functional of each modality of multi-fidelity weights.
+    :param aliases: other names in use.
+    :param shipped: whether the package itself contains the weights (others are downloaded by it, once).
+    :param conservative: whether the forces are the gradient of the energy by construction; ``None`` where unknown.
+    """
+
+    name: str
+    functional: str
+    hubbard_u: bool
+    dispersion: bool
+    training_set: str
+    licence: str
+    elements: tuple[str, ...]
+    sha256: str | None = None
+    reference: str = ""
+    settings: dict[str, Setting] = field(default_factory=dict)
+    functional_by_modal: dict[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    shipped: bool = False
+    conservative: bool | None = True
+
+    def functional_with(self, settings: dict[str, Any]) -> str:
+        """Return the functional that these weights stand for with the given settings."""
+        return self.functional_by_modal.get(settings.get("modal", ""), self.functional)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model family: one Python package, one adapter.
+
+    :param name: the word that users type.
+    :param package: distribution on the Python package index.
+    :param import_name: its top-level module.
+    :param title: how people call it.
+    :param maturity: ``stable``, ``experimental`` or ``toy``.
+    :param default_name: released weights used where none are named; ``None`` where the user must choose.
+    :param default_dtype: precision of the package's default.
+    :param dtypes: precisions that the adapter computes in.
+    :param names: released weights by name.
+    :param settings: what else changes an answer.
+    :param reference: DOI of the family's paper.
+    :param checkpoint_files: whether a user's own checkpoint file can be loaded.
+    """
+
+    name: str
+    package: str
+    import_name: str
+    title: str
+    maturity: str
+    default_name: str | None
+    default_dtype: str
+    dtypes: tuple[str, ...]
+    names: dict[str, NamedModel]
+    settings: dict[str, Setting]
+    reference: str
+    checkpoint_files: bool = True

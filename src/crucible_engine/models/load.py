@@ -1,0 +1,121 @@
+"""Load the model that a job refers to, whatever its family."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from typing import Protocol
+
+from crucible_engine.models import catalogue
+from crucible_engine.models.base import Model
+from crucible_engine.models.family import Family
+from crucible_engine.schema import Condition, EngineError, ModelReference
+
+# The adapters' modules; each has a function ``load(reference, device)``.
+ADAPTERS = {
+    "chgnet": "crucible_engine.models.chgnet",
+    "sevennet": "crucible_engine.models.sevennet",
+    "mace": "crucible_engine.models.mace",
+    "orb": "crucible_engine.models.orb",
+    "emt": "crucible_engine.models.emt",
+    "ase": "crucible_engine.models.calculator_model",
+}
+
+
+class Adapter(Protocol):
+    """What the module of a family offers."""
+
+    def load(self, reference: ModelReference, device: str) -> Model:
+        """Return the model of a reference that was validated and completed."""
+
+
+def load_model(reference: ModelReference, device: str = "auto") -> Model:
+    """Return the model that a reference describes.
+
+    :param reference: which potential.
+    :param device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` …
+    :raises EngineError: with the condition that tells what is wrong: the reference itself, the package, the device,
+        or the weights.
+    """
+    reference = complete_reference(reference)
+    family = catalogue.find_family(reference.family)
+    check_package(reference.family)
+    adapter = import_adapter(family)
+    return adapter.load(reference, device)
+
+
+def complete_reference(reference: ModelReference) -> ModelReference:
+    """Return the reference with the name's canonical form and the settings' defaults.
+
+    :raises EngineError: ``INVALID_JOB``, if the family, name, precision or settings are unknown or contradict.
+    """
+    try:
+        family = catalogue.find_family(reference.family)
+        name = _canonical_name(family, reference)
+        dtype = catalogue.validate_dtype(family.name, reference.dtype)
+        settings = catalogue.validate_settings(family.name, reference.settings, name)
+    except ValueError as error:
+        raise EngineError(Condition.INVALID_JOB, str(error)) from None
+    return ModelReference(
+        family=family.name,
+        name=name,
+        checkpoint=reference.checkpoint,
+        sha256=reference.sha256,
+        dtype=dtype,
+        settings=settings,
+        trust_pickle=reference.trust_pickle,
+    )
+
+
+def check_package(family_name: str, expected_version: str | None = None) -> str:
+    """Return the version of a family's package.
+
+    :param family_name: a family's name.
+    :param expected_version: the version that the environment promised; ``None`` accepts any.
+    :raises EngineError: ``PACKAGE_MISSING`` or ``PACKAGE_VERSION``, with how to make an environment that has it.
+    """
+    family = catalogue.find_family(family_name)
+    remedy = f"'aiida-crucible env create {family_name}' makes an environment that has it"
+    try:
+        version = importlib.metadata.version(family.package)
+    except importlib.metadata.PackageNotFoundError:
+        raise EngineError(
+            Condition.PACKAGE_MISSING, f"this Python has no package {family.package} (family {family_name}): {remedy}"
+        ) from None
+    if expected_version is not None and version != expected_version:
+        raise EngineError(
+            Condition.PACKAGE_VERSION,
+            f"{family.package} is {version} here, but the environment promised {expected_version}: "
+            f"it was changed by hand; {remedy}",
+        )
+    return version
+
+
+def import_adapter(family: Family) -> Adapter:
+    """Import a family's adapter, and with it the family's package.
+
+    :raises EngineError: ``PACKAGE_MISSING``, if the package or something that it needs cannot be imported.
+    """
+    try:
+        return importlib.import_module(ADAPTERS[family.name])
+    except ImportError as error:
+        raise EngineError(
+            Condition.PACKAGE_MISSING,
+            f"package {family.package} (family {family.name}) cannot be imported, {error}: "
+            f"'aiida-crucible env create {family.name}' makes an environment that has it",
+        ) from error
+
+
+def _canonical_name(family: Family, reference: ModelReference) -> str | None:
+    if reference.name is not None and reference.checkpoint is not None:
+        raise ValueError(f"{family.name} is given both a name and a checkpoint file: give one of them")
+    if reference.checkpoint is not None:
+        if not family.checkpoint_files:
+            raise ValueError(f"family {family.name!r} has no checkpoint files")
+        return None
+    if reference.name is not None:
+        return catalogue.find_named(family.name, reference.name).name
+    if family.default_name is None and family.names:
+        raise ValueError(f"give the name of {family.name}'s weights or a checkpoint file")
+    return family.default_name

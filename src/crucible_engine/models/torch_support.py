@@ -1,0 +1,67 @@
+"""What the adapters of torch-based packages share: devices, precision, silence."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+import torch
+
+from crucible_engine.schema import Condition, EngineError
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def resolve_device(device: str) -> str:
+    """Return torch's name of a device.
+
+    :param device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps`` …
+    :raises EngineError: ``DEVICE_UNAVAILABLE``, with the devices that there are.
+    """
+    available = available_devices()
+    if device == "auto":
+        return available[-1] if available[-1] == "cuda" else "cpu"
+    if device not in available:
+        raise EngineError(
+            Condition.DEVICE_UNAVAILABLE,
+            f"device {device!r} is not there: this machine and this build of torch ({torch.__version__}) offer "
+            f"{', '.join(available)}",
+        )
+    return device
+
+
+def available_devices() -> list[str]:
+    """Return the names of the devices that torch can use here, ``cpu`` first and ``cuda`` last."""
+    devices = ["cpu"]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    if torch.cuda.is_available():
+        devices += [*(f"cuda:{index}" for index in range(torch.cuda.device_count())), "cuda"]
+    return devices
+
+
+@contextlib.contextmanager
+def default_dtype(dtype: str) -> Iterator[None]:
+    """Make ``dtype`` torch's default for a while: packages build their input tensors with the default."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(DTYPES[dtype])
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keep what a package prints, logs or warns of while it loads away from the job's output."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
