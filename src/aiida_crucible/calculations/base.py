@@ -1,0 +1,181 @@
+"""What every CalcJob of this package shares: the ports, the shipped engine, the exit codes."""
+
+from __future__ import annotations
+
+import abc
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJob, CalcJobProcessSpec, PortNamespace
+from aiida.orm import Dict, FolderData
+from ase import Atoms
+
+from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.engine_archive import engine_archive
+from aiida_crucible.calculations.staging import stage_checkpoint
+from aiida_crucible.data.model import ModelData
+from aiida_crucible.exit_codes import CalculationSpec, define_failures
+from crucible_engine.parameters import validate_parameters
+from crucible_engine.schema import (
+    ARRAYS_FILE,
+    CHECKPOINT_FILE,
+    ENGINE_FILE,
+    JOB_FILE,
+    JOURNAL_FILE,
+    PROGRESS_FILE,
+    PROTOCOL,
+    RESULTS_FILE,
+    STRUCTURES_FILE,
+    Job,
+)
+from crucible_engine.structures_file import write_structures
+
+STDOUT_FILE = "stdout.txt"
+STDERR_FILE = "stderr.txt"
+STATUS_FILE = "exit_status.txt"
+"""Exit status of the engine's process; missing if the job script itself was ended."""
+
+
+class EngineCalculation(CalcJob):
+    """A task of the engine as a CalcJob.
+
+    The engine travels with the job as one file, so that any Python with numpy, ase and the model's package is a code,
+    and the repository holds exactly what ran. A task gives its name (:attr:`TASK`), its ports (:meth:`define`) and
+    what to compute on (:meth:`structures_to_write`).
+    """
+
+    TASK: ClassVar[str]
+    CACHE_VERSION = PROTOCOL
+    _spec_class = CalculationSpec
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Declare the inputs, outputs and exit codes that all tasks share."""
+        super().define(spec)
+        spec.inputs["code"].required = True
+        spec.inputs["code"].validator = validation.validator(validation.check_code)
+        spec.inputs["code"].help = "The Python of an environment in which the model's package can be imported."
+        spec.input("model", valid_type=ModelData, help="Which potential.")
+        spec.input(
+            "parameters",
+            valid_type=Dict,
+            default=lambda: Dict(validate_parameters(cls.TASK, {})),
+            serializer=validation.parameters_serializer(cls.TASK),
+            validator=validation.validator(validation.parameters_check(cls.TASK)),
+            help=f"Parameters of the task; see `crucible_engine.parameters.PARAMETERS[{cls.TASK!r}]` for names, "
+            "units, ranges and defaults.",
+        )
+        spec.input(
+            "metadata.options.device",
+            valid_type=str,
+            default="auto",
+            validator=validation.validator(validation.check_device),
+            help="Where the model computes: auto (a GPU where there is one), cpu, cuda, cuda:N …",
+        )
+        options = spec.inputs["metadata"]["options"]
+        options["parser_name"].default = f"crucible.{cls.TASK}"
+        options["resources"].default = lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+        options["withmpi"].default = False
+        spec.inputs.validator = _extended(spec.inputs.validator, cls.check_inputs)
+        spec.output("results", valid_type=Dict, help="Outcome, scalars, timings, memory, and the environment that ran.")
+        define_failures(spec)
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any], ports: PortNamespace) -> None:
+        """Check inputs against each other.
+
+        :param inputs: what was given.
+        :param ports: the ports that there are: a WorkChain may leave some out, to fill them itself.
+        :raises ValueError: one line for the user.
+        """
+        validation.check_options(inputs.get("metadata", {}).get("options", {}))
+        if "model" in inputs:
+            validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
+            if inputs.get("code") is not None:
+                validation.check_environment(inputs["code"], inputs["model"])
+
+    @classmethod
+    @abc.abstractmethod
+    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Return the chemical symbols of each structure given, by the name that a message should call it."""
+
+    @abc.abstractmethod
+    def structures_to_write(self) -> Iterable[tuple[str, Atoms]]:
+        """Yield the label and geometry of every structure of the job, in the order of the results."""
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the job into ``folder`` and say how to run it and what to bring back."""
+        labelled = list(self.structures_to_write())
+        if labelled:
+            with folder.open(STRUCTURES_FILE, "wb") as stream:
+                write_structures(stream, [atoms for _, atoms in labelled], [label for label, _ in labelled])
+        with folder.open(ENGINE_FILE, "wb") as stream:
+            stream.write(engine_archive())
+        with folder.open(JOB_FILE, "w") as stream:
+            json.dump(self.job().to_dict(), stream, indent=2, allow_nan=False)
+
+        code = CodeInfo()
+        code.code_uuid = self.inputs.code.uuid
+        code.cmdline_params = [ENGINE_FILE, JOB_FILE]
+        code.stdout_name, code.stderr_name = STDOUT_FILE, STDERR_FILE
+        code.withmpi = False
+        info = CalcInfo()
+        info.codes_info = [code]
+        info.append_text = f"echo $? > {STATUS_FILE}"
+        # The structures repeat the inputs; the arrays become output nodes.
+        info.provenance_exclude_list = [STRUCTURES_FILE]
+        info.retrieve_list = [RESULTS_FILE, JOURNAL_FILE, PROGRESS_FILE, STATUS_FILE, STDOUT_FILE, STDERR_FILE]
+        info.retrieve_temporary_list = [ARRAYS_FILE]
+        info.local_copy_list = self._files_of_unfinished_job()
+        info.remote_symlink_list = self._links()
+        return info
+
+    def job(self) -> Job:
+        """Return the content of ``job.json``."""
+        environment = self.inputs.code.base.extras.get(validation.ENVIRONMENT_KEY, {})
+        return Job(
+            task=self.TASK,
+            model=self.inputs.model.to_reference(),
+            parameters=validate_parameters(self.TASK, self.inputs.parameters.get_dict()),
+            device=self.options.device,
+            threads=self.options.resources.get("num_cores_per_mpiproc"),
+            package_version=environment.get("version"),
+        )
+
+    def _files_of_unfinished_job(self) -> list[tuple[str, str, str]]:
+        """Return what to copy from the retrieved folder of the job that this one continues."""
+        unfinished: FolderData | None = self.inputs.get("restart_from")
+        return [] if unfinished is None else [(unfinished.uuid, JOURNAL_FILE, JOURNAL_FILE)]
+
+    def _links(self) -> list[tuple[str, str, str]]:
+        """Return what to link on the computer: the model's checkpoint file, brought there if need be."""
+        model, computer = self.inputs.model, self.node.computer
+        if not model.is_checkpoint or self.inputs.metadata.dry_run or "remote_folder" in self.inputs:
+            return []
+        return [(computer.uuid, str(stage_checkpoint(model, computer)), CHECKPOINT_FILE)]
+
+
+def check_unfinished(restart_from: FolderData | None) -> None:
+    """Refuse a folder that holds nothing to continue.
+
+    :raises ValueError: one line.
+    """
+    if restart_from is not None and JOURNAL_FILE not in restart_from.base.repository.list_object_names():
+        raise ValueError(
+            f"restart_from has no {JOURNAL_FILE}: give the `retrieved` output of a job that was interrupted"
+        )
+
+
+def _extended(
+    inherited: validation.Validator | None, check: Callable[[Any, PortNamespace], None]
+) -> validation.Validator:
+    """Return a validator that asks AiiDA's own one first."""
+
+    def validate(inputs: Any, ports: PortNamespace) -> str | None:
+        complaint = inherited(inputs, ports) if inherited else None
+        return complaint or validation.validator(lambda value: check(value, ports))(inputs, ports)
+
+    return validate

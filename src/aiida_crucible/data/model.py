@@ -1,0 +1,264 @@
+"""Which potential: a family's released weights or a checkpoint file, and every setting that changes its answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from aiida.manage import get_manager
+from aiida.orm import Computer, Data, QueryBuilder
+
+from crucible_engine.models.catalogue import (
+    Family,
+    NamedModel,
+    find_family,
+    find_named,
+    validate_dtype,
+    validate_settings,
+)
+from crucible_engine.parameters import suggestion
+from crucible_engine.schema import CHECKPOINT_FILE, ModelReference
+
+DESCRIPTION = ("functional", "hubbard_u", "dispersion", "training_set", "licence", "elements", "reference")
+"""What is said of a potential but does not change its answers."""
+
+
+class ModelData(Data):
+    """A machine-learning interatomic potential; one node a distinct potential.
+
+    Make it with :meth:`get_or_create`. Two nodes are the same potential where family, name, weights' sha256, dtype and
+    settings agree; the digest of these is the attribute ``identity``. A checkpoint file is either kept in the node's
+    repository or stays at a place on a computer (:attr:`checkpoint_path`).
+    """
+
+    TRUSTED_KEY = "crucible_trusted_in"
+
+    @classmethod
+    def get_or_create(
+        cls,
+        family: str,
+        name: str | None = None,
+        *,
+        checkpoint: str | Path | None = None,
+        computer: Computer | None = None,
+        dtype: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        trust_pickle: bool = False,
+        **description: Any,
+    ) -> ModelData:
+        """Return the stored node of a potential, made where there is none yet.
+
+        :param family: a name of :data:`crucible_engine.models.catalogue.FAMILIES`.
+        :param name: released weights; by default the family's own choice unless a checkpoint is given.
+        :param checkpoint: path of a checkpoint file instead of a name: local and then copied into the node, or
+            absolute on ``computer`` and then left there.
+        :param computer: where ``checkpoint`` lies; ``None`` for this machine, with the file kept in the node.
+        :param dtype: ``float32`` or ``float64``; by default the family's.
+        :param settings: what else changes the answers; by default the family's.
+        :param trust_pickle: whether the checkpoint may be unpickled where its family knows no safe way: it can run any
+            code. Kept as an extra that counts in this profile alone, so that an imported archive trusts nothing.
+        :param description: any of :data:`DESCRIPTION`, for a checkpoint that the catalogue does not know.
+        :raises ValueError: one line, if a word is misspelt, a dtype not supported or a file missing.
+        """
+        entry = find_family(family)
+        if checkpoint is not None and name is not None:
+            raise ValueError(f"give a name ({name!r}) or a checkpoint ({checkpoint}), not both")
+        if checkpoint is None and computer is not None:
+            raise ValueError(f"computer {computer.label!r} is given, but no checkpoint that lies on it")
+        node = cls()
+        if checkpoint is not None:
+            node._set_checkpoint(entry, checkpoint, computer, dict(settings or {}))
+        else:
+            node._set_released(entry, name or entry.default_name, dict(settings or {}))
+        node.base.attributes.set("dtype", validate_dtype(entry.name, dtype or entry.default_dtype))
+        node._set_description(description)
+        node._set_identity()
+        stored = node._find_same() or node.store()
+        if trust_pickle:
+            stored.base.extras.set(cls.TRUSTED_KEY, get_manager().get_profile().uuid)
+        return stored
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        return str(self.base.attributes.get("family"))
+
+    @property
+    def name(self) -> str | None:
+        """Name of the released weights; ``None`` for a checkpoint file."""
+        name: str | None = self.base.attributes.get("name")
+        return name
+
+    @property
+    def sha256(self) -> str | None:
+        """Hexadecimal digest of the weights; ``None`` where it is known only once they were loaded."""
+        sha256: str | None = self.base.attributes.get("sha256")
+        return sha256
+
+    @property
+    def dtype(self) -> str:
+        """Precision of the arithmetic, ``float32`` or ``float64``."""
+        return str(self.base.attributes.get("dtype"))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that change the answers, complete with defaults."""
+        return dict(self.base.attributes.get("settings"))
+
+    @property
+    def elements(self) -> tuple[str, ...] | None:
+        """Symbols that the potential knows; ``None`` if nobody said so for a checkpoint file."""
+        elements = self.base.attributes.get("elements")
+        return None if elements is None else tuple(elements)
+
+    @property
+    def functional(self) -> str | None:
+        """Density functional of the training data."""
+        functional: str | None = self.base.attributes.get("functional")
+        return functional
+
+    @property
+    def hubbard_u(self) -> bool | None:
+        """Whether the training data have Hubbard corrections."""
+        hubbard_u: bool | None = self.base.attributes.get("hubbard_u")
+        return hubbard_u
+
+    @property
+    def dispersion(self) -> bool | None:
+        """Whether the training data have a dispersion correction."""
+        dispersion: bool | None = self.base.attributes.get("dispersion")
+        return dispersion
+
+    @property
+    def training_set(self) -> str | None:
+        """Name of the training set."""
+        training_set: str | None = self.base.attributes.get("training_set")
+        return training_set
+
+    @property
+    def licence(self) -> str | None:
+        """Licence of the weights."""
+        licence: str | None = self.base.attributes.get("licence")
+        return licence
+
+    @property
+    def identity(self) -> str:
+        """Digest of what tells one potential from another."""
+        return str(self.base.attributes.get("identity"))
+
+    @property
+    def is_checkpoint(self) -> bool:
+        """Whether the potential is a checkpoint file."""
+        return self.checkpoint_path is not None or CHECKPOINT_FILE in self.base.repository.list_object_names()
+
+    @property
+    def checkpoint_path(self) -> PurePosixPath | None:
+        """Absolute place of the checkpoint file on :attr:`computer`; ``None`` if the node holds it itself."""
+        path = self.base.attributes.get("checkpoint_path", None)
+        return None if path is None else PurePosixPath(path)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether somebody said in this profile that the checkpoint may be unpickled."""
+        return bool(self.base.extras.get(self.TRUSTED_KEY, None) == get_manager().get_profile().uuid)
+
+    @property
+    def title(self) -> str:
+        """One line for people and messages, e.g. ``chgnet 0.3.0``."""
+        return f"{self.family} {self.name or (self.sha256 or '')[:12]}"
+
+    def to_reference(self) -> ModelReference:
+        """Return how ``job.json`` calls this potential; a checkpoint file is linked into the job's folder."""
+        return ModelReference(
+            family=self.family,
+            name=self.name,
+            checkpoint=CHECKPOINT_FILE if self.is_checkpoint else None,
+            sha256=self.sha256,
+            dtype=self.dtype,
+            settings=self.settings,
+            trust_pickle=self.trusted,
+        )
+
+    def _set_released(self, family: Family, name: str | None, settings: dict[str, Any]) -> None:
+        """Set what defines and describes released weights, or a family that its settings alone define."""
+        if name is None and family.names:
+            raise ValueError(f"{family.name} has no default: choose one of {', '.join(family.names)}, or a checkpoint")
+        known = None if name is None else find_named(family.name, name)
+        self._set_known(family, known, validate_settings(family.name, settings, known.name if known else None))
+        self.base.attributes.set_many({"name": known and known.name, "sha256": known and known.sha256})
+
+    def _set_checkpoint(
+        self, family: Family, checkpoint: str | Path, computer: Computer | None, settings: dict[str, Any]
+    ) -> None:
+        """Set what defines and describes a checkpoint file, and keep its bytes or its place."""
+        if not family.checkpoint_files:
+            raise ValueError(f"family {family.name!r} has no checkpoint files: leave {checkpoint} out")
+        if computer is None:
+            path = Path(checkpoint).expanduser()
+            if not path.is_file():
+                raise ValueError(f"checkpoint {checkpoint} is not a file on this machine")
+            sha256 = _digest_of_file(path)
+            self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
+        else:
+            sha256 = _digest_on_computer(computer, str(checkpoint))
+            self.computer = computer
+            self.base.attributes.set("checkpoint_path", str(checkpoint))
+        known = next((named for named in family.names.values() if named.sha256 == sha256), None)
+        self._set_known(family, known, validate_settings(family.name, settings, known.name if known else None))
+        self.base.attributes.set_many({"name": None, "sha256": sha256})
+
+    def _set_known(self, family: Family, known: NamedModel | None, settings: dict[str, Any]) -> None:
+        self.base.attributes.set_many({"family": family.name, "settings": settings})
+        self.base.attributes.set_many({key: _plain(getattr(known, key, None)) for key in DESCRIPTION})
+        self.base.attributes.set("elements", list(known.elements) if known and known.elements else None)
+        self.base.attributes.set("functional", known and known.functional_with(settings))
+
+    def _set_description(self, description: Mapping[str, Any]) -> None:
+        for key, value in description.items():
+            if key not in DESCRIPTION:
+                raise ValueError(f"a model has no {key!r}: {suggestion(key, list(DESCRIPTION))}")
+            self.base.attributes.set(key, _plain(value))
+
+    def _set_identity(self) -> None:
+        defining = {key: self.base.attributes.get(key) for key in ("family", "name", "sha256", "dtype", "settings")}
+        digest = hashlib.sha256(json.dumps(defining, sort_keys=True).encode()).hexdigest()
+        self.base.attributes.set("identity", digest)
+
+    def _find_same(self) -> ModelData | None:
+        """Return a stored node of this potential that serves wherever this one would."""
+        query = QueryBuilder().append(ModelData, filters={"attributes.identity": self.identity})
+        for node in query.all(flat=True):
+            held_by_node = node.checkpoint_path is None
+            if held_by_node or (node.computer, node.checkpoint_path) == (self.computer, self.checkpoint_path):
+                return node  # type: ignore[no-any-return]
+        return None
+
+
+def _digest_of_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _digest_on_computer(computer: Computer, path: str) -> str:
+    """Return the sha256 of a file on a computer, taken there."""
+    if not PurePosixPath(path).is_absolute():
+        raise ValueError(f"checkpoint {path} on computer {computer.label!r} must be an absolute path")
+    with computer.get_transport() as transport:
+        if not transport.isfile(path):
+            raise ValueError(f"checkpoint {path} is not a file on computer {computer.label!r}")
+        quoted = shlex.quote(path)
+        status, output, error = transport.exec_command_wait(f"sha256sum {quoted} || shasum -a 256 {quoted}")
+    if status != 0:
+        raise ValueError(f"the sha256 of {path} on computer {computer.label!r} cannot be taken: {error.strip()}")
+    return str(output.split()[0]).lstrip("\\")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

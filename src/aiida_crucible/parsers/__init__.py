@@ -1,0 +1,1 @@
+"""Parsers: what a job left behind, as nodes and one exit code."""

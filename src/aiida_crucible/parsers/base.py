@@ -1,0 +1,154 @@
+"""What every parser of this package shares: results, exit codes, and what an unfinished job left."""
+
+from __future__ import annotations
+
+import abc
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aiida.engine import ExitCode
+from aiida.orm import Data, Dict
+from aiida.parsers import Parser
+
+from aiida_crucible.calculations.base import STATUS_FILE, STDERR_FILE, EngineCalculation
+from aiida_crucible.calculations.staging import forget_staging
+from aiida_crucible.exit_codes import ENGINE_NOT_STARTED, OF_CONDITION, OF_SCHEDULER, Failure
+from aiida_crucible.parsers.files import Arrays, OutputError, read_arrays, read_records, read_results
+from crucible_engine.journal import Record
+from crucible_engine.schema import ARRAYS_FILE, JOURNAL_FILE, PROTOCOL, RESULTS_FILE, Condition, Results
+
+COMPLETE = (Condition.FINISHED, Condition.NOT_CONVERGED)
+"""Conditions of a job that has written all its arrays."""
+
+CRASHES = ("SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV")
+"""Signals that a process gives itself; the same job would do it again."""
+
+
+class EngineParser(Parser):
+    """Attaches all that can be read, and only then chooses the exit code.
+
+    A task says what its nodes are (:meth:`outputs_of_complete`, :meth:`outputs_of_unfinished`).
+    """
+
+    CACHE_VERSION = PROTOCOL
+
+    @abc.abstractmethod
+    def outputs_of_complete(self, results: Results, arrays: Arrays) -> Mapping[str, Data]:
+        """Return the outputs of a job that ran to its end, by label.
+
+        :raises OutputError: if the arrays do not belong to the inputs.
+        """
+
+    def outputs_of_unfinished(self, records: list[Record]) -> tuple[Mapping[str, Data], dict[str, Any]]:
+        """Return the outputs of what an unfinished job had done, by label, and what to say of them in the summary."""
+        del records
+        return {}, {}
+
+    def parse(self, **kwargs: Any) -> ExitCode:
+        """Parse what was retrieved; see :class:`EngineParser`."""
+        try:
+            results = self._read_results()
+            if results is None or Condition(results.condition) not in COMPLETE:
+                return self._parse_unfinished(results)
+            return self._parse_complete(results, Path(kwargs["retrieved_temporary_folder"]))
+        except OutputError as error:
+            return self.exit_code(error.failure, error.detail)
+
+    def exit_code(self, failure: Failure, detail: str) -> ExitCode:
+        """Return the exit code of a failure, its message complete with the detail."""
+        code: ExitCode = getattr(self.exit_codes, failure.label)
+        return code.format(detail=detail)
+
+    def _parse_complete(self, results: Results, temporary: Path) -> ExitCode:
+        self.out("results", Dict(results.to_dict()))
+        self._check_weights(results)
+        for label, node in self.outputs_of_complete(results, read_arrays(temporary / ARRAYS_FILE)).items():
+            self.out(label, node)
+        if results.condition == Condition.FINISHED:
+            return ExitCode(0)
+        return self.exit_code(OF_CONDITION[Condition(results.condition)], results.message)
+
+    def _parse_unfinished(self, results: Results | None) -> ExitCode:
+        outputs, done = self.outputs_of_unfinished(self._read_journal())
+        if results is None and self.node.exit_status and self.node.exit_status not in OF_SCHEDULER:
+            return ExitCode(self.node.exit_status, self.node.exit_message)
+        failure, detail = self._failure(results)
+        results = results or Results(self._task, Condition.INTERRUPTED.value, detail)
+        results.summary = {**done, **results.summary}
+        for label, node in {"results": Dict(results.to_dict()), **outputs}.items():
+            self.out(label, node)
+        if failure is OF_CONDITION[Condition.CHECKPOINT_MISSING] and self.node.computer is not None:
+            # Whoever cleaned the computer did not tell us: the next job brings the file there again.
+            forget_staging(self.node.inputs.model, self.node.computer)
+        return self.exit_code(failure, detail)
+
+    def _failure(self, results: Results | None) -> tuple[Failure, str]:
+        """Return why a job is unfinished: what the scheduler saw goes before what the engine noticed of it."""
+        if self.node.exit_status in OF_SCHEDULER:
+            return OF_SCHEDULER[self.node.exit_status], str(self.node.exit_message)
+        if results is not None:
+            return OF_CONDITION[Condition(results.condition)], results.message
+        return self._failure_without_results()
+
+    def _failure_without_results(self) -> tuple[Failure, str]:
+        status = self._read(STATUS_FILE)
+        killed_by = _signal_name(int(status)) if status is not None and status.strip().isdigit() else None
+        complaint = (self._read(STDERR_FILE) or "").strip().splitlines()[-1:]
+        if killed_by in CRASHES:
+            return OF_CONDITION[Condition.UNEXPECTED_ERROR], f"the engine's process crashed ({killed_by})"
+        if any("No space left on device" in line for line in complaint):
+            return OF_CONDITION[Condition.DISK_FULL], f"the computer's disk is full: {complaint[0]}"
+        if status is None or killed_by or self._has(JOURNAL_FILE):
+            how = f"killed ({killed_by})" if killed_by else "ended from outside"
+            return OF_CONDITION[Condition.INTERRUPTED], (
+                f"the job was {how} before it was done: continue it with `restart_from`, its `retrieved` output, as "
+                "the restart WorkChain does"
+            )
+        if complaint and complaint[0].startswith("crucible_engine:"):
+            return OF_CONDITION[Condition.UNEXPECTED_ERROR], complaint[0]
+        code = self.node.inputs.code.label
+        said = complaint[0] if complaint else "it ended without a word"
+        return ENGINE_NOT_STARTED, f"code {code!r} said: {said}"
+
+    def _check_weights(self, results: Results) -> None:
+        wanted, loaded = self.node.inputs.model.sha256, results.model.get("sha256")
+        if wanted is not None and wanted != loaded:
+            raise OutputError(
+                OF_CONDITION[Condition.WEIGHTS_MISMATCH],
+                f"the weights that were loaded have sha256 {loaded}, but model {self.node.inputs.model.title} has "
+                f"{wanted}: the environment holds other weights under this name",
+            )
+
+    @property
+    def _task(self) -> str:
+        process_class: type[EngineCalculation] = self.node.process_class
+        return process_class.TASK
+
+    def _read_results(self) -> Results | None:
+        text = self._read(RESULTS_FILE)
+        return None if text is None else read_results(text)
+
+    def _read_journal(self) -> list[Record]:
+        if not self._has(JOURNAL_FILE):
+            return []
+        with self.retrieved.base.repository.as_path(JOURNAL_FILE) as path:
+            return read_records(path)
+
+    def _has(self, name: str) -> bool:
+        return name in self.retrieved.base.repository.list_object_names()
+
+    def _read(self, name: str) -> str | None:
+        if not self._has(name):
+            return None
+        content: bytes = self.retrieved.base.repository.get_object_content(name, mode="rb")
+        return content.decode(errors="replace")
+
+
+def _signal_name(status: int) -> str | None:
+    """Return the signal that ended a process, from the status that a shell gives it (128 + its number)."""
+    try:
+        return signal.Signals(status - 128).name
+    except ValueError:
+        return None

@@ -1,0 +1,108 @@
+"""Reading what the engine wrote, without AiiDA: every way a file can be damaged has a name."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiida_crucible.exit_codes import ARRAYS_MISMATCH, ARRAYS_UNREADABLE, PROTOCOL_DIFFERS, RESULTS_UNREADABLE, Failure
+from crucible_engine.journal import Record, read_journal
+from crucible_engine.schema import ARRAYS_FILE, PROTOCOL, RESULTS_FILE, Condition, Results
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class OutputError(Exception):
+    """Something that the engine wrote cannot be used.
+
+    :param failure: the exit code.
+    :param detail: one line that goes into its message.
+    """
+
+    def __init__(self, failure: Failure, detail: str) -> None:
+        super().__init__(detail)
+        self.failure = failure
+        self.detail = detail
+
+
+def read_results(text: str) -> Results:
+    """Return the content of ``results.json``.
+
+    :raises OutputError: if it is truncated, no such file, or of another protocol.
+    """
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+        protocol = content["protocol"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise OutputError(RESULTS_UNREADABLE, f"{RESULTS_FILE} is damaged ({error})") from None
+    if protocol != PROTOCOL:
+        raise OutputError(PROTOCOL_DIFFERS, f"the engine wrote {protocol!r}, this package reads {PROTOCOL}")
+    try:
+        results = Results(**content)
+        Condition(results.condition)
+    except (ValueError, TypeError) as error:
+        raise OutputError(RESULTS_UNREADABLE, f"{RESULTS_FILE} has unexpected fields ({error})") from None
+    return results
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the members of ``arrays.npz``.
+
+    :raises OutputError: if the file is missing, truncated or changed (each member has a checksum).
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise OutputError(ARRAYS_UNREADABLE, f"{ARRAYS_FILE} was not retrieved") from None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise OutputError(ARRAYS_UNREADABLE, f"{ARRAYS_FILE} is damaged ({error})") from None
+
+
+def read_records(path: Path) -> list[Record]:
+    """Return the intact records of a journal; none if not even its header is intact."""
+    try:
+        _, records = read_journal(path)
+    except ValueError:
+        return []
+    return list(records)
+
+
+def check_properties(arrays: Arrays, sizes: Sequence[int], stress: bool) -> None:
+    """Check that the arrays of evaluations belong to the structures of the job.
+
+    :param arrays: ``energies``, ``forces``, ``n_atoms`` and, where ``stress``, ``stresses``.
+    :param sizes: atoms of each structure of the job.
+    :param stress: whether stresses were asked for.
+    :raises OutputError: one line that names the array.
+    """
+    shapes = {"energies": (len(sizes),), "n_atoms": (len(sizes),), "forces": (sum(sizes), 3)}
+    if stress:
+        shapes["stresses"] = (len(sizes), 6)
+    for name, shape in shapes.items():
+        if name not in arrays:
+            raise OutputError(ARRAYS_MISMATCH, f"{name} are missing from {ARRAYS_FILE}")
+        if arrays[name].shape != shape:
+            raise OutputError(ARRAYS_MISMATCH, f"{name} have shape {arrays[name].shape} where {shape} was expected")
+    if arrays["n_atoms"].tolist() != list(sizes):
+        raise OutputError(ARRAYS_MISMATCH, "the structures have other numbers of atoms than the inputs")
+
+
+def properties_of(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Return the arrays as the output node holds them: forces [n, n_atoms, 3] where all sizes agree."""
+    names = [name for name in ("energies", "forces", "stresses", "n_atoms") if name in arrays]
+    properties = {name: np.asarray(arrays[name]) for name in names}
+    sizes = properties["n_atoms"]
+    if (sizes == sizes[0]).all():
+        properties["forces"] = properties["forces"].reshape(len(sizes), int(sizes[0]), 3)
+    return properties
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

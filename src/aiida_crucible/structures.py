@@ -1,0 +1,123 @@
+"""The only place that turns AiiDA's structures and trajectories into ASE's and back.
+
+Å on both sides. Sites keep their order; names of kinds, which no potential sees, survive where a geometry is put back
+into the structure that it came from (:func:`with_geometry`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from aiida.orm import StructureData, TrajectoryData
+from ase import Atoms
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+
+def to_atoms(structure: StructureData) -> Atoms:
+    """Return the structure as ASE's ``Atoms``.
+
+    :param structure: a structure whose every site holds one whole atom.
+    :raises ValueError: one line, if a site is partially occupied, vacant, or of no chemical element.
+    """
+    symbols = {kind.name: _symbol_of(kind) for kind in structure.kinds}
+    if not structure.sites:
+        raise ValueError("the structure has no atoms")
+    return Atoms(
+        [symbols[site.kind_name] for site in structure.sites],
+        positions=[site.position for site in structure.sites],
+        cell=structure.cell,
+        pbc=structure.pbc,
+    )
+
+
+def from_atoms(atoms: Atoms) -> StructureData:
+    """Return ASE's ``Atoms`` as a new, unstored structure; tags, constraints and calculators are not kept."""
+    structure = StructureData(cell=atoms.cell.array.tolist() if atoms.cell.any() else None, pbc=atoms.pbc.tolist())
+    for symbol, position in zip(atoms.get_chemical_symbols(), atoms.positions, strict=True):
+        structure.append_atom(symbols=symbol, position=position.tolist())
+    return structure
+
+
+def with_geometry(structure: StructureData, cell: NDArray[np.float64], positions: NDArray[np.float64]) -> StructureData:
+    """Return a new, unstored structure with the sites and kinds of another and a geometry of its own.
+
+    :param structure: gives sites, kinds, periodicity.
+    :param cell: lattice vectors in rows, Å, shape [3, 3].
+    :param positions: Å, shape [n_atoms, 3].
+    """
+    moved = structure.clone()
+    if any(structure.pbc):
+        moved.set_cell(np.asarray(cell, dtype=float).tolist())
+    moved.reset_sites_positions(np.asarray(positions, dtype=float).tolist())
+    return moved
+
+
+def trajectory_to_atoms(trajectory: TrajectoryData) -> Iterator[Atoms]:
+    """Yield the frames of a trajectory.
+
+    :raises ValueError: one line, if a symbol is no chemical element.
+    """
+    unknown = sorted(set(trajectory.symbols) - set(atomic_numbers))
+    if unknown:
+        raise ValueError(f"the trajectory's symbol {unknown[0]!r} is no chemical element")
+    cells = trajectory.get_cells()
+    for index, positions in enumerate(trajectory.get_positions()):
+        yield Atoms(
+            trajectory.symbols,
+            positions=positions,
+            cell=None if cells is None else cells[index],
+            pbc=trajectory.pbc,
+        )
+
+
+def atoms_to_trajectory(frames: Sequence[Atoms], steps: Sequence[int] | None = None) -> TrajectoryData:
+    """Return frames as a new, unstored trajectory.
+
+    :param frames: one or more, all with the same atoms in the same order and the same periodicity.
+    :param steps: the number of each frame; by default 0, 1, 2 …
+    :raises ValueError: one line, if there is no frame or they differ in their atoms or periodicity.
+    """
+    if not frames:
+        raise ValueError("a trajectory needs at least one frame")
+    first = frames[0]
+    for index, frame in enumerate(frames):
+        if not np.array_equal(frame.numbers, first.numbers) or not np.array_equal(frame.pbc, first.pbc):
+            raise ValueError(f"frame {index} has other atoms or another periodicity than frame 0: keep their order")
+    trajectory = TrajectoryData()
+    trajectory.set_trajectory(
+        symbols=first.get_chemical_symbols(),
+        positions=np.array([frame.positions for frame in frames]),
+        cells=np.array([frame.cell.array for frame in frames]) if first.cell.any() else None,
+        stepids=None if steps is None else np.asarray(steps, dtype=int),
+        pbc=tuple(first.pbc.tolist()),
+    )
+    return trajectory
+
+
+def require_crystal(structure: StructureData, purpose: str) -> None:
+    """Refuse a molecule, wire or slab where a crystal is needed.
+
+    :param purpose: what needs the crystal, as the message should call it (``a phonon calculation``).
+    :raises ValueError: one line.
+    """
+    if not all(structure.pbc):
+        kind = {0: "a molecule", 1: "a wire", 2: "a slab"}[sum(structure.pbc)]
+        raise ValueError(
+            f"{structure.get_formula()} is {kind} (pbc = {tuple(structure.pbc)}), but {purpose} needs a crystal, "
+            "periodic in three directions"
+        )
+
+
+def _symbol_of(kind: object) -> str:
+    symbols: tuple[str, ...] = kind.symbols  # type: ignore[attr-defined]
+    name: str = kind.name  # type: ignore[attr-defined]
+    if len(symbols) != 1 or kind.has_vacancies:  # type: ignore[attr-defined]
+        raise ValueError(
+            f"sites of kind {name!r} are partially occupied (alloyed or vacant); a potential needs whole atoms: "
+            "build an ordered supercell"
+        )
+    if symbols[0] not in atomic_numbers or symbols[0] == "X":
+        raise ValueError(f"kind {name!r} is {symbols[0]!r}, which is no chemical element")
+    return symbols[0]
