@@ -6,8 +6,10 @@ before the names that the pickle asks for (its *globals*) were read without exec
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickletools
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +144,25 @@ def another_family(path: Path, family: str) -> EngineError:
 
 
 _MARKS = {"mace": "mace", "chgnet": "chgnet", "sevennet": "sevenn", "orb": "orb_models", "matgl": "matgl"}
+
+
+def downloaded(name: str, resolve: Callable[[], Any]) -> Path:
+    """Return the file of released weights, which the package finds among its own or downloads.
+
+    :param name: the weights' name.
+    :param resolve: the package's function that returns the path.
+    :raises EngineError: ``CHECKPOINT_MISSING``, if the download fails.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return Path(resolve())
+    except Exception as error:
+        reason = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
+        raise EngineError(
+            Condition.CHECKPOINT_MISSING,
+            f"the weights of {name} are not on this computer and cannot be downloaded ({reason[0]}): "
+            "run the model once where there is internet, or give the file as a checkpoint",
+        ) from error
 
 
 def read_checkpoint(path: Path, family: str, reader: Callable[[], Any]) -> Any:

@@ -1,0 +1,150 @@
+"""SevenNet: batches of atom graphs through torch_geometric, in single or double precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sevenn._keys as key
+import sevenn.util
+import torch
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+from ase.data import atomic_numbers
+from sevenn.atom_graph_data import AtomGraphData
+from sevenn.calculator import SevenNetCalculator
+from sevenn.checkpoint import SevenNetCheckpoint
+from sevenn.nn.sequential import AtomGraphSequential
+from sevenn.train.dataload import unlabeled_atoms_to_graph
+from torch_geometric.data import Batch
+
+from crucible_engine.models import weights
+from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
+from crucible_engine.models.catalogue import find_named
+from crucible_engine.models.torch_support import DTYPES, resolve_device, silence
+from crucible_engine.schema import Condition, EngineError, ModelReference
+
+# SevenNet's order xx yy zz xy yz zx, of minus the stress, in ASE's.
+_VOIGT = [0, 1, 2, 4, 5, 3]
+
+
+class SevennetModel(Model):
+    """SevenNet with loaded weights.
+
+    :param network: the network, on its device and in its precision.
+    :param identity: which potential it is.
+    :param elements: atomic numbers that it was trained on.
+    """
+
+    def __init__(self, network: AtomGraphSequential, identity: Identity, elements: frozenset[int]) -> None:
+        super().__init__(identity, elements)
+        self.network = network
+
+    def calculator(self) -> Calculator:
+        """Return SevenNet's own calculator on these weights."""
+        with silence():
+            return _PrecisionCalculator(self)
+
+    def atoms_per_batch(self) -> int:
+        """Return the optimum that was measured."""
+        return 20 if self.device == "cpu" else 256
+
+    def graph(self, atoms: Atoms) -> AtomGraphData:
+        """Return the network's input for one structure, in the model's precision."""
+        arrays = unlabeled_atoms_to_graph(atoms, self.network.cutoff)
+        graph = AtomGraphData(
+            **{name: sevenn.util.dtype_correct(value, DTYPES[self.dtype]) for name, value in arrays.items()}
+        )
+        if "modal" in self.settings:
+            graph[key.DATA_MODALITY] = self.settings["modal"]
+        return graph
+
+    def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
+        data = Batch.from_data_list([self.graph(atoms) for atoms in batch]).to(self.device)
+        # The network is shared with the calculator, which takes one structure at a time.
+        self.network.set_is_batch_data(True)
+        output = self.network(data)
+        energies = _numpy(output[key.PRED_TOTAL_ENERGY])
+        forces = np.split(_numpy(output[key.PRED_FORCE]), np.cumsum([len(atoms) for atoms in batch])[:-1])
+        stresses = -_numpy(output[key.PRED_STRESS])[:, _VOIGT]
+        return [
+            Evaluation(float(energy), force, voigt if stress and is_periodic(atoms) else NO_STRESS.copy())
+            for atoms, energy, force, voigt in zip(batch, energies, forces, stresses, strict=True)
+        ]
+
+
+class _PrecisionCalculator(SevenNetCalculator):
+    """SevenNet's own calculator, in the model's precision."""
+
+    def __init__(self, model: SevennetModel) -> None:
+        super().__init__(
+            model.network, file_type="model_instance", device=model.device, modal=model.settings.get("modal")
+        )
+        self._owner = model
+
+    def calculate(self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = None) -> None:
+        Calculator.calculate(self, atoms, properties, system_changes or [])
+        self.model.set_is_batch_data(False)
+        output = self.model(self._owner.graph(self.atoms).to(self.device))
+        self.results = self.output_to_results(output)
+
+
+def load(reference: ModelReference, device: str) -> SevennetModel:
+    """Return SevenNet with the weights of a reference.
+
+    :raises EngineError: if the device is not there, or the weights are not what the reference says.
+    """
+    device = resolve_device(device)
+    path = weights_path(reference)
+    weights.require_whole(path)
+    digest = weights.digest(path)
+    weights.require_digest(digest, reference.sha256, f"sevennet {reference.name or path}")
+    network, known = _network(path, reference)
+    network.to(device=device, dtype=DTYPES[reference.dtype]).eval().requires_grad_(False)
+    _require_modal(network, reference, path)
+    identity = Identity("sevennet", digest, reference.dtype, device, reference.name, reference.settings)
+    return SevennetModel(network, identity, _elements(known, reference.name))
+
+
+def weights_path(reference: ModelReference) -> Path:
+    """Return the file that holds the weights of a reference; the package downloads what it does not ship.
+
+    :raises EngineError: ``CHECKPOINT_MISSING``, if the download fails.
+    """
+    if reference.checkpoint is not None:
+        return Path(reference.checkpoint)
+    return weights.downloaded(str(reference.name), lambda: sevenn.util.pretrained_name_to_path(str(reference.name)))
+
+
+def _network(path: Path, reference: ModelReference) -> tuple[AtomGraphSequential, frozenset[int]]:
+    # Weights by name come with the package or from its own releases; a file has to be safe or trusted. SevenNet reads
+    # with pickle itself, which does no harm once the file was seen to ask for arrays alone.
+    weights.require_trusted(path, "sevennet", reference.trust_pickle or reference.name is not None)
+    content = weights.read_checkpoint(
+        path, "sevennet", lambda: torch.load(path, map_location="cpu", weights_only=False)
+    )
+    if not isinstance(content, dict) or key.TYPE_MAP not in content.get("config", {}):
+        raise weights.another_family(path, "sevennet")
+    with silence():
+        network = weights.read_checkpoint(path, "sevennet", SevenNetCheckpoint(str(path)).build_model)
+    return network, frozenset(content["config"][key.TYPE_MAP])
+
+
+def _require_modal(network: AtomGraphSequential, reference: ModelReference, path: Path) -> None:
+    known, wanted = list(network.modal_map or ()), reference.settings.get("modal")
+    if (wanted is None and not known) or wanted in known:
+        return
+    has = f"choose one of {', '.join(known)}" if known else "it has none"
+    raise EngineError(Condition.INVALID_JOB, f"setting 'modal' of {reference.name or path} is {wanted!r}: {has}")
+
+
+def _elements(known: frozenset[int], name: str | None) -> frozenset[int]:
+    # A universal table of types starts with a placeholder of number 0.
+    trained = frozenset(atomic_numbers[symbol] for symbol in find_named("sevennet", name).elements) if name else known
+    return (known & trained) - {0}
+
+
+def _numpy(tensor: torch.Tensor) -> Any:
+    return tensor.detach().cpu().numpy().astype(np.float64)
