@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from aiida.engine import CalcJobProcessSpec, ProcessSpec
+from aiida.engine import CalcJobProcessSpec, ExitCode, ProcessSpec
 
 from crucible_engine.schema import Condition
 
@@ -71,6 +71,11 @@ OF_SCHEDULER: dict[int, Failure] = {
     140: NODE_FAILURE,
 }
 """What AiiDA's scheduler plugins report (its own exit statuses), as the failures that a restart knows to handle."""
+
+
+def exits(*failures: Failure) -> list[ExitCode]:
+    """Return failures in the form that AiiDA's process handlers ask for."""
+    return [ExitCode(failure.status, failure.message) for failure in failures]
 
 
 def define_failures(spec: ProcessSpec) -> None:

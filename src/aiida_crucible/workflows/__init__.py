@@ -1,0 +1,1 @@
+"""WorkChains: what is asked of a model and a material."""

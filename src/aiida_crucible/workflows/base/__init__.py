@@ -1,0 +1,1 @@
+"""A WorkChain for each CalcJob that restarts it where that helps, and runs nothing twice."""

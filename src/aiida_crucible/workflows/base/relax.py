@@ -1,0 +1,26 @@
+"""``crucible.relax``, restarted where that helps."""
+
+from __future__ import annotations
+
+from aiida.engine import ProcessHandlerReport, process_handler
+from aiida.orm import CalcJobNode
+from crucible_engine.schema import Condition
+
+from aiida_crucible.calculations.relax import RelaxCalculation
+from aiida_crucible.exit_codes import OF_CONDITION, exits
+from aiida_crucible.workflows.base.restart import EngineRestartWorkChain
+
+
+class RelaxBaseWorkChain(EngineRestartWorkChain):
+    """Relax structures; what was interrupted is continued, and what did not converge goes on from its last geometry."""
+
+    NAMESPACE = "relax"
+    _process_class = RelaxCalculation
+
+    @process_handler(priority=200, exit_codes=exits(OF_CONDITION[Condition.NOT_CONVERGED]))
+    def go_on_from_last_geometry(self, node: CalcJobNode) -> ProcessHandlerReport:
+        """Relax on from the last geometries; those that had converged are found so by their first step."""
+        self.ctx.inputs.structures = dict(node.outputs.relaxed)
+        self.ctx.inputs.pop("restart_from", None)
+        self.report(f"{node.process_label}<{node.pk}> did not converge ({node.exit_message}): it goes on")
+        return ProcessHandlerReport(True)
