@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from aiida.engine import ProcessHandlerReport, process_handler
 from aiida.orm import CalcJobNode
-from crucible_engine.schema import Condition
 
 from aiida_crucible.calculations.relax import RelaxCalculation
 from aiida_crucible.exit_codes import OF_CONDITION, exits
 from aiida_crucible.workflows.base.restart import EngineRestartWorkChain
+from crucible_engine.schema import Condition
 
 
 class RelaxBaseWorkChain(EngineRestartWorkChain):

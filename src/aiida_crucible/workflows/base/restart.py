@@ -7,7 +7,6 @@ from typing import ClassVar
 from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, ProcessSpec, process_handler, while_
 from aiida.orm import CalcJobNode, Dict
-from crucible_engine.schema import JOURNAL_FILE, Condition
 
 from aiida_crucible.exit_codes import (
     FIRST_CACHED_STATUS,
@@ -17,6 +16,7 @@ from aiida_crucible.exit_codes import (
     WorkflowSpec,
     exits,
 )
+from crucible_engine.schema import JOURNAL_FILE, Condition
 
 INTERRUPTED = OF_CONDITION[Condition.INTERRUPTED]
 OUT_OF_MEMORY = OF_CONDITION[Condition.OUT_OF_MEMORY]
@@ -107,7 +107,7 @@ class EngineRestartWorkChain(BaseRestartWorkChain):
         """Return whether a job failed for a checkpoint file that we can bring back, and did not fail for it twice."""
         if node.exit_status != CHECKPOINT_MISSING.status or node.inputs.model.checkpoint_path is not None:
             return False
-        return sum(child.exit_status == CHECKPOINT_MISSING.status for child in self.ctx.children) == 1
+        return bool(sum(child.exit_status == CHECKPOINT_MISSING.status for child in self.ctx.children) == 1)
 
 
 def _batch_size(node: CalcJobNode) -> int | None:
