@@ -1,0 +1,1 @@
+"""The demonstration: two foundation models on PbTiO3, beside the published numbers."""
