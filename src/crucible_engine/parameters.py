@@ -39,6 +39,9 @@ BATCH_SIZE = Parameter(
     int, None, "structures evaluated at once; by default the fastest for the family, device and size", minimum=1
 )
 
+VOLUME_FIXED = ("fixed", "shape")
+"""Values of ``cell`` with which a pressure would do nothing."""
+
 PARAMETERS: dict[str, dict[str, Parameter]] = {
     "evaluate": {
         "batch_size": BATCH_SIZE,
@@ -55,9 +58,11 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
             choices=("fixed", "full", "shape", "volume"),
         ),
         "pressure": Parameter(float, 0.0, "hydrostatic pressure, GPa", -1000.0, 10000.0),
-        "keep_symmetry": Parameter(bool, True, "keep the space group of the initial structure (FixSymmetry)"),
+        "keep_symmetry": Parameter(
+            bool, True, "keep the space group of the initial structure (FixSymmetry; crystals only)"
+        ),
         "symmetry_tolerance": Parameter(
-            float, 1e-4, "distance tolerance of the space-group search, Å", 0.0, 1.0, exclusive=True
+            float, 1e-3, "distance tolerance of the space-group search, Å", 0.0, 1.0, exclusive=True
         ),
         "trajectory_interval": Parameter(int, 0, "store every n-th step's geometry; 0 stores none", minimum=0),
     },
@@ -79,7 +84,13 @@ def validate_parameters(task: str, given: dict[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in table:
             raise ParameterError(_unknown(task, name, list(table)))
-    return {name: _normalise(task, name, rule, given.get(name, rule.default)) for name, rule in table.items()}
+    values = {name: _normalise(task, name, rule, given.get(name, rule.default)) for name, rule in table.items()}
+    if values.get("pressure") and values["cell"] in VOLUME_FIXED:
+        raise ParameterError(
+            f"parameter 'pressure' of {task} is {values['pressure']:g} GPa, but cell {values['cell']!r} keeps the "
+            "volume: set cell to 'full' or 'volume'"
+        )
+    return values
 
 
 def suggestion(name: str, known: list[str]) -> str:

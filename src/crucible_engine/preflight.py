@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -14,6 +16,7 @@ from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
+from crucible_engine.models.base import is_periodic
 from crucible_engine.schema import Condition, EngineError
 from crucible_engine.structures_file import read_structures
 
@@ -25,26 +28,42 @@ DIRECT_ATOMS = 128
 """Up to so many atoms all pairs at once are quicker than a neighbour list."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Survey:
-    """What is known of a job's structures.
+    """What is known of a job's structures, gathered one after the other.
 
-    :param digest: hexadecimal SHA-256 of everything in them.
-    :param n_structures: how many they are.
-    :param n_atoms: how many atoms they have together.
-    :param label_length: characters of the longest label.
-    :param first_with: for each atomic number the label of the first structure that has it.
+    :ivar n_structures: how many they are.
+    :ivar n_atoms: how many atoms they have together.
+    :ivar n_crystals: how many are periodic in three directions.
+    :ivar not_periodic: label of the first that is not.
+    :ivar first_with: for each atomic number the label of the first structure that has it.
     """
 
-    digest: str
-    n_structures: int
-    n_atoms: int
-    label_length: int
-    first_with: dict[int, str]
+    n_structures: int = 0
+    n_atoms: int = 0
+    n_crystals: int = 0
+    not_periodic: str | None = None
+    first_with: dict[int, str] = field(default_factory=dict)
+    _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of everything in the structures."""
+        return self._hash.hexdigest()
 
-NO_STRUCTURES = Survey(digest="", n_structures=0, n_atoms=0, label_length=1, first_with={})
-"""Of a job that needs none."""
+    def add(self, label: str, atoms: Atoms) -> None:
+        """Take one more structure into account."""
+        self.n_structures += 1
+        self.n_atoms += len(atoms)
+        if is_periodic(atoms):
+            self.n_crystals += 1
+        elif self.not_periodic is None:
+            self.not_periodic = label
+        for number in np.unique(atoms.numbers):
+            self.first_with.setdefault(int(number), label)
+        self._hash.update(f"{len(atoms)} {label}\n".encode())
+        for array in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
+            self._hash.update(np.ascontiguousarray(array).tobytes())
 
 
 def survey_structures(path: Path) -> Survey:
@@ -54,21 +73,14 @@ def survey_structures(path: Path) -> Survey:
     :raises EngineError: ``INVALID_STRUCTURE`` for the first absurd structure, ``INVALID_JOB`` if the file is missing
         or damaged.
     """
-    digest = hashlib.sha256()
-    count, n_atoms, label_length = 0, 0, 1
-    first_with: dict[int, str] = {}
+    survey = Survey()
     try:
         for label, atoms in read_structures(path):
             check_structure(label, atoms)
-            for array in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
-                digest.update(np.ascontiguousarray(array).tobytes())
-            digest.update(f"{len(atoms)} {label}\n".encode())
-            for number in np.unique(atoms.numbers):
-                first_with.setdefault(int(number), label)
-            count, n_atoms, label_length = count + 1, n_atoms + len(atoms), max(label_length, len(label))
+            survey.add(label, atoms)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise EngineError(Condition.INVALID_JOB, f"{path.name} cannot be read: {error}") from error
-    return Survey(digest.hexdigest(), count, n_atoms, label_length, first_with)
+    return survey
 
 
 def check_elements(survey: Survey, elements: Iterable[int], model: str) -> None:
@@ -84,6 +96,28 @@ def check_elements(survey: Survey, elements: Iterable[int], model: str) -> None:
             Condition.UNSUPPORTED_ELEMENT,
             f"structure {survey.first_with[number]!r} contains {chemical_symbols[number]}, which {model} does not "
             "know: choose a model that was trained on it",
+        )
+
+
+def check_relaxable(survey: Survey, parameters: dict[str, Any], family: str) -> None:
+    """Refuse to relax what cannot be.
+
+    :param survey: what is known of the structures.
+    :param parameters: of the task ``relax``, complete.
+    :param family: the model's family, whose environment this is.
+    :raises EngineError: ``INVALID_STRUCTURE``, ``PACKAGE_MISSING``.
+    """
+    if parameters["cell"] != "fixed" and survey.not_periodic is not None:
+        raise EngineError(
+            Condition.INVALID_STRUCTURE,
+            f"structure {survey.not_periodic!r} is not periodic in three directions and so has no cell to relax: "
+            "set cell to 'fixed'",
+        )
+    if parameters["keep_symmetry"] and survey.n_crystals and not find_spec("spglib"):
+        raise EngineError(
+            Condition.PACKAGE_MISSING,
+            "this Python has no package spglib, which keeps the space group: "
+            f"'aiida-crucible env create {family}' makes an environment that has it, or set keep_symmetry to false",
         )
 
 
@@ -107,7 +141,7 @@ def _problem(atoms: Atoms) -> str | None:
         return "has atomic numbers that belong to no element"
     if atoms.pbc.any() and atoms.cell.rank < 3 and not _spans(atoms):
         return "is periodic along lattice vectors that are zero or parallel: give it a cell with a volume"
-    if atoms.pbc.all() and abs(atoms.cell.volume) < MINIMUM_VOLUME_PER_ATOM * len(atoms):
+    if is_periodic(atoms) and abs(atoms.cell.volume) < MINIMUM_VOLUME_PER_ATOM * len(atoms):
         return f"has a cell of {abs(atoms.cell.volume):.3g} Å³ for {len(atoms)} atoms: check its lattice vectors"
     return _near_pair(atoms)
 
@@ -130,7 +164,7 @@ def _near_pair(atoms: Atoms) -> str | None:
 
 def _near_pairs(atoms: Atoms) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
     """Return indices and distances (Å) of the pairs nearer than :data:`MINIMUM_DISTANCE`, periodic images included."""
-    periodic = bool(atoms.pbc.all())
+    periodic = is_periodic(atoms)
     # The nearest image of a pair that is so near is found by rounding, where no lattice plane is as near as that.
     roomy = periodic and bool((1.0 / np.linalg.norm(atoms.cell.reciprocal(), axis=1) > 2 * MINIMUM_DISTANCE).all())
     if len(atoms) > DIRECT_ATOMS or not (roomy or not atoms.pbc.any()):

@@ -19,7 +19,7 @@ from crucible_engine.models.base import Model
 from crucible_engine.models.catalogue import Family, find_family, find_named
 from crucible_engine.models.load import check_package, load_model
 from crucible_engine.parameters import ParameterError, validate_parameters
-from crucible_engine.preflight import NO_STRUCTURES, Survey, check_elements, survey_structures
+from crucible_engine.preflight import Survey, check_elements, check_relaxable, survey_structures
 from crucible_engine.schema import (
     ARRAYS_FILE,
     PROTOCOL,
@@ -54,6 +54,8 @@ def run_job(job: Job, folder: Path, interruption: Interruption, threads: ThreadC
     family = _find_family(job)
     survey = _survey(job, folder)
     _check_catalogued_elements(job, family, survey)
+    if job.task == "relax":
+        check_relaxable(survey, job.parameters, family.name)
     model = _load(job, family, threads, results)
     results.model = describe_model(job, model)
     results.environment = {**describe_environment(family.package, model.device), "threads": threads.report()}
@@ -90,7 +92,7 @@ def _find_family(job: Job) -> Family:
 def _survey(job: Job, folder: Path) -> Survey:
     path = folder / STRUCTURES_FILE
     if not path.exists() and job.task not in NEEDS_STRUCTURES:
-        return NO_STRUCTURES
+        return Survey()
     return survey_structures(path)
 
 

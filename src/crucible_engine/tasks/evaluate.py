@@ -65,7 +65,7 @@ def _evaluate_rest(job: Job, model: Model, context: Context, stress: bool) -> tu
     resumed = done = count_evaluated(context.journal_path)
     largest = 0
     progress = context.progress(job, context.survey.n_structures, done)
-    structures = (atoms for _, atoms in read_structures(context.folder / STRUCTURES_FILE, start=done))
+    structures = read_structures(context.folder / STRUCTURES_FILE, start=done)
     try:
         for batch in evaluate_structures(model, structures, job.parameters["batch_size"], stress):
             context.append(journal, _record(done, batch.evaluations, stress))

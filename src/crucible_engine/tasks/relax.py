@@ -1,0 +1,157 @@
+"""The task ``relax``: bring structures to the nearest minimum of the energy (or of the enthalpy under pressure).
+
+Summary: ``n_structures``, ``n_resumed`` (taken over complete from an earlier, unfinished run), ``n_converged``, and
+``structures``: for each label
+
+- ``outcome``: ``converged``, ``not-converged``, ``non-finite`` (the model gave NaN or infinity) or ``runaway`` (the
+  volume or a lattice vector changed by more than a factor of 3); ``steps``: optimizer steps;
+- ``energy`` (eV, without the pressure's share; ``null`` if not finite), ``fmax`` (what was compared with the parameter
+  of that name), ``max_force`` (eV/Å), ``max_stress`` (GPa, what still drives the cell; ``null`` for a fixed one);
+- ``volume_before``, ``volume`` (Å³; ``null`` without a periodic cell);
+- ``space_group_before``, ``space_group_after``: ``{"number", "symbol"}`` at the parameter ``symmetry_tolerance``,
+  ``null`` where there is none; ``symmetry_kept``; ``symmetrization_shift`` (Å, by how much an atom was moved at most to
+  make the initial structure obey its space group to the last digit).
+
+``arrays.npz``: the relaxed structures in the layout of :mod:`crucible_engine.structures_file` (so that
+``read_structures`` reads them), and ``energies`` float64 [n_structures] (eV), ``forces`` float64 [n_atoms_total, 3]
+(eV/Å) and ``stresses`` float64 [n_structures, 6] (eV/Å³, Voigt, NaN where not periodic in three directions), all three
+as the model gives them, not symmetrised and without the pressure.
+
+``trajectories.npz``, where ``trajectory_interval`` is not 0: the same layout with one structure a frame, labelled with
+the label of the structure that relaxes, and ``steps`` int64 [n_frames]. Step 0, every n-th step and the last one are
+frames.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ase import Atoms
+
+from crucible_engine.context import Context, TaskResult
+from crucible_engine.models.base import Model, is_periodic
+from crucible_engine.progress import Progress
+from crucible_engine.schema import STRUCTURES_FILE, Condition, EngineError, Job
+from crucible_engine.structures_file import read_structures
+from crucible_engine.tasks.relax_journal import Recorder, Unfinished, read_state, write_results
+from crucible_engine.tasks.relaxation import OUTCOMES, End, Settings, Step, relax_structure
+from crucible_engine.tasks.symmetry import find_space_group, largest_shift, symmetrize
+
+
+def run(job: Job, model: Model, context: Context) -> TaskResult:
+    """Relax the structures of a job one after the other, from where an earlier run of it was stopped.
+
+    :param job: the job, its parameters complete.
+    :param model: the loaded model.
+    :param context: the job's surroundings.
+    :return: the worst outcome of all structures and the summary; the condition is ``NOT_CONVERGED`` if one has used up
+        its steps.
+    :raises EngineError: ``INVALID_JOB``, if two structures have the same label; ``INVALID_STRUCTURE``, if one has no
+        space group that could be kept.
+    """
+    settings = Settings(**job.parameters)
+    structures = list(read_structures(context.folder / STRUCTURES_FILE))
+    _require_distinct([label for label, _ in structures])
+    journal = context.open_journal()
+    try:
+        done, unfinished = read_state(context.journal_path)
+        progress = context.progress(job, len(structures), len(done))
+        for index, (label, atoms) in enumerate(structures[len(done) :], start=len(done)):
+            recorder = Recorder(context, journal, index, settings.trajectory_interval, unfinished)
+            atoms.calc = model.calculator()
+            watch = _Watch(label, index, recorder, progress, context)
+            _relax(label, atoms, settings, unfinished, watch)
+            unfinished = None
+    finally:
+        with context.interruption.deferred():
+            journal.close()
+    with context.interruption.deferred():
+        write_results(context, structures, trajectories=settings.trajectory_interval > 0)
+    summaries, _ = read_state(context.journal_path)
+    by_label = {label: summary for (label, _), summary in zip(structures, summaries, strict=True)}
+    return _result(by_label, len(done), settings)
+
+
+def _require_distinct(labels: list[str]) -> None:
+    repeated = next((label for label in labels if labels.count(label) > 1), None)
+    if repeated is not None:
+        raise EngineError(Condition.INVALID_JOB, f"two structures are labelled {repeated!r}: rename one of them")
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Follows the relaxation of one structure."""
+
+    label: str
+    index: int
+    recorder: Recorder
+    progress: Progress
+    context: Context
+
+    def step(self, step: Step, atoms: Atoms) -> None:
+        self.recorder.step(step.number, atoms)
+        self.progress.report(self.index, structure=self.label, step=step.number, fmax=step.fmax)
+        self.context.between_steps()
+
+    def end(self, end: End, atoms: Atoms, summary: dict[str, Any]) -> None:
+        self.recorder.end(end.step.number, atoms, summary)
+        self.progress.report(self.index + 1, structure=self.label, step=end.step.number, outcome=end.outcome)
+
+
+def _relax(label: str, atoms: Atoms, settings: Settings, unfinished: Unfinished | None, watch: _Watch) -> None:
+    """Relax one structure, from a geometry in the journal where there is one."""
+    crystal = is_periodic(atoms)
+    tolerance = settings.symmetry_tolerance
+    before = atoms.copy()
+    if settings.keep_symmetry and crystal:
+        atoms.set_constraint(symmetrize(label, atoms, tolerance))
+    start = atoms.copy()
+    if unfinished is not None:
+        # Symmetry was taken from the initial structure, so that a restart can neither raise nor lower it.
+        atoms.set_cell(unfinished.cell, apply_constraint=False)
+        atoms.set_positions(unfinished.positions, apply_constraint=False)
+    steps_before = unfinished.steps if unfinished else 0
+    end = relax_structure(atoms, settings, steps_before, start.cell.array, lambda step: watch.step(step, atoms))
+    summary = {
+        **_describe_end(end, atoms),
+        "volume_before": float(start.get_volume()) if crystal else None,
+        "volume": float(atoms.get_volume()) if crystal else None,
+        "space_group_before": find_space_group(before, tolerance) if crystal else None,
+        "space_group_after": find_space_group(atoms, tolerance) if crystal else None,
+        "symmetry_kept": settings.keep_symmetry and crystal,
+        "symmetrization_shift": largest_shift(before, start),
+    }
+    watch.end(end, atoms, summary)
+
+
+def _describe_end(end: End, atoms: Atoms) -> dict[str, Any]:
+    numbers = {
+        "energy": float(atoms.get_potential_energy()),
+        "fmax": end.step.fmax,
+        "max_force": end.max_force,
+        "max_stress": end.max_stress,
+    }
+    # JSON has no NaN.
+    finite = {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}
+    return {"outcome": end.outcome, "steps": end.step.number, **finite}
+
+
+def _result(summaries: dict[str, dict[str, Any]], resumed: int, settings: Settings) -> TaskResult:
+    outcomes = [summary["outcome"] for summary in summaries.values()]
+    summary = {
+        "n_structures": len(summaries),
+        "n_resumed": resumed,
+        "n_converged": outcomes.count("converged"),
+        "structures": summaries,
+    }
+    worst = max(outcomes, key=OUTCOMES.index)
+    open_ends = [label for label, summary in summaries.items() if summary["outcome"] == "not-converged"]
+    if not open_ends:
+        return TaskResult(worst, summary)
+    message = (
+        f"{len(open_ends)} of {len(summaries)} structures (first: {open_ends[0]!r}) did not reach fmax "
+        f"{settings.fmax:g} eV/Å in {settings.max_steps} steps: go on from the geometries reached, or raise max_steps"
+    )
+    return TaskResult(worst, summary, Condition.NOT_CONVERGED, message)
