@@ -26,7 +26,8 @@ from crucible_engine.models import weights
 from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
 from crucible_engine.models.catalogue import find_named
 from crucible_engine.models.released import MATERIALS_PROJECT
-from crucible_engine.models.torch_support import DTYPES, default_dtype, resolve_device, silence
+from crucible_engine.models.silence import silence
+from crucible_engine.models.torch_support import DTYPES, default_dtype, resolve_device, to_numpy
 from crucible_engine.schema import ModelReference
 
 # CHGNet takes volumes out of its graph on purpose, but torch cannot know.
@@ -86,9 +87,9 @@ class ChgnetModel(Model):
         inputs = [*batched.atom_positions, *(batched.strains if stress else ())]
         n_atoms = predicted["atoms_per_graph"] if network.is_intensive else 1
         gradients = torch.autograd.grad((predicted["e"] * n_atoms).sum(), inputs, allow_unused=True)
-        energies = _numpy((predicted["e"] + network.composition_model(graphs)) * n_atoms)
+        energies = to_numpy((predicted["e"] + network.composition_model(graphs)) * n_atoms)
         arrays = [
-            np.zeros(tuple(value.shape)) if gradient is None else _numpy(gradient)
+            np.zeros(tuple(value.shape)) if gradient is None else to_numpy(gradient)
             for value, gradient in zip(inputs, gradients, strict=True)
         ]
         virials = arrays[len(graphs) :] if stress else [None] * len(graphs)
@@ -194,7 +195,3 @@ def _stress(atoms: Atoms, virial: Any) -> Any:
     if virial is None or not is_periodic(atoms):
         return NO_STRESS.copy()
     return full_3x3_to_voigt_6_stress(virial / atoms.get_volume())
-
-
-def _numpy(tensor: torch.Tensor) -> Any:
-    return tensor.detach().cpu().numpy().astype(np.float64)

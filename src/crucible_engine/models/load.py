@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import importlib.util
-from typing import Protocol
+from typing import Protocol, cast
 
 from crucible_engine.models import catalogue
 from crucible_engine.models.base import Model
 from crucible_engine.models.family import Family
+from crucible_engine.models.silence import silence
 from crucible_engine.schema import Condition, EngineError, ModelReference
 
 # The adapters' modules; each has a function ``load(reference, device)``.
@@ -98,7 +98,8 @@ def import_adapter(family: Family) -> Adapter:
     :raises EngineError: ``PACKAGE_MISSING``, if the package or something that it needs cannot be imported.
     """
     try:
-        return importlib.import_module(ADAPTERS[family.name])
+        with silence():
+            return cast("Adapter", importlib.import_module(ADAPTERS[family.name]))
     except ImportError as error:
         raise EngineError(
             Condition.PACKAGE_MISSING,

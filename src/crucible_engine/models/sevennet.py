@@ -16,6 +16,7 @@ from ase.data import atomic_numbers
 from sevenn.atom_graph_data import AtomGraphData
 from sevenn.calculator import SevenNetCalculator
 from sevenn.checkpoint import SevenNetCheckpoint
+from sevenn.nn.node_embedding import OnehotEmbedding
 from sevenn.nn.sequential import AtomGraphSequential
 from sevenn.train.dataload import unlabeled_atoms_to_graph
 from torch_geometric.data import Batch
@@ -23,7 +24,8 @@ from torch_geometric.data import Batch
 from crucible_engine.models import weights
 from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
 from crucible_engine.models.catalogue import find_named
-from crucible_engine.models.torch_support import DTYPES, resolve_device, silence
+from crucible_engine.models.silence import silence
+from crucible_engine.models.torch_support import DTYPES, resolve_device, to_numpy
 from crucible_engine.schema import Condition, EngineError, ModelReference
 
 # SevenNet's order xx yy zz xy yz zx, of minus the stress, in ASE's.
@@ -66,9 +68,9 @@ class SevennetModel(Model):
         # The network is shared with the calculator, which takes one structure at a time.
         self.network.set_is_batch_data(True)
         output = self.network(data)
-        energies = _numpy(output[key.PRED_TOTAL_ENERGY])
-        forces = np.split(_numpy(output[key.PRED_FORCE]), np.cumsum([len(atoms) for atoms in batch])[:-1])
-        stresses = -_numpy(output[key.PRED_STRESS])[:, _VOIGT]
+        energies = to_numpy(output[key.PRED_TOTAL_ENERGY])
+        forces = np.split(to_numpy(output[key.PRED_FORCE]), np.cumsum([len(atoms) for atoms in batch])[:-1])
+        stresses = -to_numpy(output[key.PRED_STRESS])[:, _VOIGT]
         return [
             Evaluation(float(energy), force, voigt if stress and is_periodic(atoms) else NO_STRESS.copy())
             for atoms, energy, force, voigt in zip(batch, energies, forces, stresses, strict=True)
@@ -103,6 +105,7 @@ def load(reference: ModelReference, device: str) -> SevennetModel:
     weights.require_digest(digest, reference.sha256, f"sevennet {reference.name or path}")
     network, known = _network(path, reference)
     network.to(device=device, dtype=DTYPES[reference.dtype]).eval().requires_grad_(False)
+    _keep_precision(network, DTYPES[reference.dtype])
     _require_modal(network, reference, path)
     identity = Identity("sevennet", digest, reference.dtype, device, reference.name, reference.settings)
     return SevennetModel(network, identity, _elements(known, reference.name))
@@ -132,6 +135,20 @@ def _network(path: Path, reference: ModelReference) -> tuple[AtomGraphSequential
     return network, frozenset(content["config"][key.TYPE_MAP])
 
 
+def _keep_precision(network: AtomGraphSequential, dtype: torch.dtype) -> None:
+    """Undo what SevenNet's encoding of the species does: it returns single precision whatever the network's is."""
+
+    def convert(module: OnehotEmbedding, _: Any, data: Any) -> Any:
+        for name in (module.key_output, module.key_additional_output):
+            if name is not None:
+                data[name] = data[name].to(dtype)
+        return data
+
+    for module in network.modules():
+        if isinstance(module, OnehotEmbedding):
+            module.register_forward_hook(convert)
+
+
 def _require_modal(network: AtomGraphSequential, reference: ModelReference, path: Path) -> None:
     known, wanted = list(network.modal_map or ()), reference.settings.get("modal")
     if (wanted is None and not known) or wanted in known:
@@ -144,7 +161,3 @@ def _elements(known: frozenset[int], name: str | None) -> frozenset[int]:
     # A universal table of types starts with a placeholder of number 0.
     trained = frozenset(atomic_numbers[symbol] for symbol in find_named("sevennet", name).elements) if name else known
     return (known & trained) - {0}
-
-
-def _numpy(tensor: torch.Tensor) -> Any:
-    return tensor.detach().cpu().numpy().astype(np.float64)

@@ -1,14 +1,13 @@
-"""What the adapters of torch-based packages share: devices, precision, silence."""
+"""What the adapters of torch-based packages share: devices and precision."""
 
 from __future__ import annotations
 
 import contextlib
-import io
-import logging
-import warnings
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from crucible_engine.schema import Condition, EngineError
 
@@ -43,6 +42,11 @@ def available_devices() -> list[str]:
     return devices
 
 
+def to_numpy(tensor: torch.Tensor) -> NDArray[np.float64]:
+    """Return a tensor's values in double precision, wherever it lies."""
+    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
+
+
 @contextlib.contextmanager
 def default_dtype(dtype: str) -> Iterator[None]:
     """Make ``dtype`` torch's default for a while: packages build their input tensors with the default."""
@@ -52,16 +56,3 @@ def default_dtype(dtype: str) -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(before)
-
-
-@contextlib.contextmanager
-def silence() -> Iterator[None]:
-    """Keep what a package prints, logs or warns of while it loads away from the job's output."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
