@@ -1,0 +1,12 @@
+"""Environments: one Python environment a model family, built from a lock, registered as an AiiDA Code.
+
+Only :mod:`aiida_crucible.environments.codes`, ``remote`` and ``check`` need AiiDA; :func:`ensure` does not.
+"""
+
+from __future__ import annotations
+
+from aiida_crucible.environments.local import ensure
+from aiida_crucible.environments.problems import CudaRefused, EnvironmentProblem
+from aiida_crucible.environments.specification import Specification, TorchBuild
+
+__all__ = ["CudaRefused", "EnvironmentProblem", "Specification", "TorchBuild", "ensure"]

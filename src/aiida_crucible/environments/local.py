@@ -1,0 +1,121 @@
+"""Environments on this machine, without AiiDA."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from aiida_crucible.environments.problems import EnvironmentProblem, problem_from_log
+from aiida_crucible.environments.recipe import render_recipe
+from aiida_crucible.environments.specification import PYTHON_MINORS, Specification, TorchBuild, normalise_python
+
+ROOT_VARIABLE = "CRUCIBLE_ENVIRONMENTS"
+MARKER_FILE = "crucible.json"
+
+Report = Callable[[str], None]
+
+
+def default_root() -> Path:
+    """Return the folder that holds this user's environments: ``$CRUCIBLE_ENVIRONMENTS``, or the user's data folder."""
+    chosen = os.environ.get(ROOT_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "aiida-crucible" / "environments"
+
+
+def has_gpu() -> bool:
+    """Return whether this machine has an NVIDIA driver."""
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+
+
+def ensure(
+    family: str,
+    *,
+    python: str | None = None,
+    torch: str | None = None,
+    root: Path | None = None,
+    accept_cuda: bool = False,
+    report: Report | None = None,
+) -> Path:
+    """Return the Python of a family's environment on this machine; create it where it does not exist yet.
+
+    :param family: a model family's name.
+    :param python: a version or the path of a Python; by default the one that runs this, where the locks support it.
+    :param torch: see :meth:`TorchBuild.parse`; by default what fits this machine.
+    :param root: folder that holds the environments; by default :func:`default_root`.
+    :param accept_cuda: whether a CUDA build may be downloaded on a machine without a GPU.
+    :param report: called with each line of progress; by default they go to the standard error.
+    :raises EnvironmentProblem: if it cannot be created; :class:`CudaRefused` if that takes an agreement.
+    :raises ValueError: if the family is unknown.
+    """
+    specification, interpreter = specify(family, python=python, torch=torch)
+    root = root or default_root()
+    executable = root / specification.folder / "bin" / "python"
+    if not is_complete(executable.parent.parent):
+        script = render_recipe(specification, str(root), interpreter, find_uv(), accept_cuda)
+        _run(script, specification.folder, report or _to_standard_error)
+    return executable
+
+
+def specify(family: str, *, python: str | None = None, torch: str | None = None) -> tuple[Specification, str | None]:
+    """Return the environment that :func:`ensure` is asked for, and the path of the Python to build it on, if known."""
+    minor, interpreter = _find_python(python)
+    return Specification(family, minor, TorchBuild.parse(torch, has_gpu())), interpreter
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether an environment's folder holds all that it should, and its base Python still exists."""
+    return (folder / MARKER_FILE).is_file() and (folder / "bin" / "python").exists()
+
+
+def find_uv() -> str:
+    """Return the path of uv on this machine."""
+    import uv
+
+    try:
+        return uv.find_uv_bin()
+    except FileNotFoundError:
+        return shutil.which("uv") or ""
+
+
+def _find_python(python: str | None) -> tuple[str, str | None]:
+    if python is None:
+        running = "{}.{}".format(*sys.version_info[:2])
+        return (running, sys.executable) if running in PYTHON_MINORS else (PYTHON_MINORS[-2], None)
+    if os.sep not in python:
+        return normalise_python(python), python
+    try:
+        answer = subprocess.run([python, "--version"], capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        raise EnvironmentProblem(f"{python} is no Python that runs: give another path, or a version") from None
+    return normalise_python(answer.stdout.removeprefix("Python ").strip()), python
+
+
+def _run(script: str, folder: str, report: Report) -> None:
+    if platform.system() == "Windows":
+        raise EnvironmentProblem("environments are made with bash: use Linux, macOS, or the Linux subsystem of Windows")
+    tail: deque[str] = deque(maxlen=200)
+    with subprocess.Popen(
+        ["bash", "-c", script],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            tail.append(line)
+            report(line.rstrip())
+    if process.returncode != 0:
+        raise problem_from_log(folder, process.returncode, "".join(tail))
+
+
+def _to_standard_error(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

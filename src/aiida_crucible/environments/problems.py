@@ -1,0 +1,42 @@
+"""What can go wrong with an environment, each as one line."""
+
+from __future__ import annotations
+
+CUDA_REFUSED_STATUS = 12
+"""Exit status of the recipe when it would download CUDA on a machine without a GPU and nobody agreed."""
+
+
+class EnvironmentProblem(RuntimeError):
+    """An environment cannot be had; the message is one line for the user."""
+
+
+class CudaRefused(EnvironmentProblem):
+    """The plain index offers a CUDA build only, the machine has no GPU, and nobody has agreed to download it."""
+
+
+_CAUSES = (
+    ("No space left on device", "the disk is full: free some space, or set CRUCIBLE_ENVIRONMENTS to a larger disk"),
+    ("Disk quota exceeded", "the disk quota is exceeded: set CRUCIBLE_ENVIRONMENTS to a place with more room"),
+    ("Permission denied", "no permission to write there: set CRUCIBLE_ENVIRONMENTS to a folder of your own"),
+    ("No interpreter found", "there is no such Python, and uv cannot fetch one: choose another with --python"),
+    ("No solution found", "the lock cannot be installed on this platform"),
+    ("dns error", "the package index cannot be reached: is there a network (or set UV_INDEX_URL, UV_FIND_LINKS)?"),
+    ("error sending request", "the package index cannot be reached: is there a network, a proxy, UV_INDEX_URL?"),
+    ("Network connectivity is disabled", "uv is told to stay off-line and its cache does not hold every package"),
+)
+
+
+def problem_from_log(folder: str, status: int, log: str) -> EnvironmentProblem:
+    """Return the problem behind a failed recipe.
+
+    :param folder: name of the environment's folder.
+    :param status: the recipe's exit status.
+    :param log: what it wrote.
+    """
+    errors = [line.removeprefix("error:").strip() for line in log.splitlines() if line.startswith("error:")]
+    last_error = errors[-1] if errors else f"the recipe ended with status {status}"
+    if status == CUDA_REFUSED_STATUS:
+        return CudaRefused(last_error)
+    cause = next((meaning for sign, meaning in _CAUSES if sign in log), None)
+    detail = last_error if cause is None else f"{cause} ({last_error})"
+    return EnvironmentProblem(f"environment {folder} was not created: {detail}")

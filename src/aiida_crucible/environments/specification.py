@@ -1,0 +1,116 @@
+"""What an environment is made of, and the digest that names its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from aiida_crucible.environments.problems import EnvironmentProblem
+from crucible_engine.models.catalogue import find_family
+
+PYTHON_MINORS = ("3.10", "3.11", "3.12", "3.13")
+"""The Python versions that every lock holds for."""
+
+_RELEASE = re.compile(r"\d+(\.\d+){1,2}(\+[a-z0-9.]+)?")
+_CUDA_BUILD = re.compile(r"cu\d{2,3}")
+
+
+@dataclass(frozen=True)
+class TorchBuild:
+    """Which torch an environment gets.
+
+    :param build: ``cpu``, ``cuda`` (the build that fits the driver), or one CUDA release such as ``cu128``.
+    :param release: a version of torch instead of the lock's; ``None`` for the lock's.
+    """
+
+    build: str
+    release: str | None = None
+
+    @classmethod
+    def parse(cls, choice: str | None, has_gpu: bool) -> TorchBuild:
+        """Return the build that a user's ``--torch`` asks for.
+
+        :param choice: ``cpu``, ``cuda``, ``cu128`` …, a version, or ``None`` for what fits the machine.
+        :param has_gpu: whether the machine has an NVIDIA driver.
+        :raises EnvironmentProblem: if it is none of these.
+        """
+        fitting = "cuda" if has_gpu else "cpu"
+        if choice is None:
+            return cls(fitting)
+        if choice in ("cpu", "cuda") or _CUDA_BUILD.fullmatch(choice):
+            return cls(choice)
+        if _RELEASE.fullmatch(choice):
+            return cls(fitting, choice)
+        raise EnvironmentProblem(
+            f"torch {choice!r} is unknown: give cpu, cuda, a CUDA release such as cu128, or a version such as 2.13.0"
+        )
+
+
+@dataclass(frozen=True)
+class Specification:
+    """An environment that is to be, complete enough to name its folder.
+
+    :param family: a model family's name.
+    :param python: the Python minor version, e.g. ``3.11``.
+    :param torch: which torch; has no effect where the family needs none.
+    """
+
+    family: str
+    python: str
+    torch: TorchBuild
+
+    def __post_init__(self) -> None:
+        read_lock(self.family)
+        if self.python not in PYTHON_MINORS:
+            raise EnvironmentProblem(
+                f"Python {self.python} is not supported by the locks: choose one of {', '.join(PYTHON_MINORS)} (--python)"
+            )
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change whenever the environment's content could."""
+        parts = [read_lock(self.family), self.python]
+        if self.torch_requirement is not None:
+            parts += [self.torch.build, self.torch_requirement]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> str:
+        """Name of the environment's folder."""
+        return f"{self.family}-{self.digest}"
+
+    @property
+    def torch_requirement(self) -> str | None:
+        """What to install as torch, e.g. ``torch==2.13.0``; ``None`` where the family needs none."""
+        locked = locked_version(self.family, "torch")
+        return None if locked is None else f"torch=={self.torch.release or locked}"
+
+
+def normalise_python(version: str) -> str:
+    """Return the minor version of a Python version, e.g. ``3.11`` for ``3.11.7``.
+
+    :raises EnvironmentProblem: if it is no version.
+    """
+    match = re.match(r"(\d+\.\d+)(\.|$)", version)
+    if match is None:
+        raise EnvironmentProblem(f"{version!r} is no Python version: give one of {', '.join(PYTHON_MINORS)}, or a path")
+    return match.group(1)
+
+
+@cache
+def read_lock(family: str) -> str:
+    """Return the text of a family's lock.
+
+    :raises ValueError: if the family is unknown (one line, with the nearest name).
+    """
+    lock = files(__package__) / "locks" / f"{find_family(family).name}.txt"
+    return lock.read_text(encoding="utf-8")
+
+
+def locked_version(family: str, package: str) -> str | None:
+    """Return the version that a family's lock gives a package on every Python; ``None`` where it has no such one."""
+    match = re.search(rf"^{re.escape(package)}==(\S+)$", read_lock(family), re.MULTILINE)
+    return None if match is None else match.group(1)
