@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from aiida.engine import CalcJobProcessSpec, ExitCode, ProcessSpec
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from crucible_engine.schema import Condition
 
@@ -99,5 +100,5 @@ class CalculationSpec(_ForgetsFailures, CalcJobProcessSpec):
     """Specification of every CalcJob of this package."""
 
 
-class WorkflowSpec(_ForgetsFailures, ProcessSpec):
+class WorkflowSpec(_ForgetsFailures, WorkChainSpec):
     """Specification of every WorkChain of this package."""

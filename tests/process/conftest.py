@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
-from aiida.orm import Computer, InstalledCode, StructureData
+from aiida.common.links import LinkType
+from aiida.orm import CalcJobNode, Computer, Dict, FolderData, InstalledCode, Node, StructureData
+from aiida.plugins import CalculationFactory, ParserFactory
 from ase.build import bulk
 
 from aiida_crucible.data.model import ModelData
@@ -42,3 +47,44 @@ def copper() -> StructureData:
     atoms = bulk("Cu", cubic=True)
     atoms.positions[0] += (0.05, 0.02, -0.03)
     return from_atoms(atoms)
+
+
+@pytest.fixture
+def parse(code, model, tmp_path):
+    """Return a function that parses what a job left behind, without running one.
+
+    :returns: ``(outputs, node)`` of the parser for a task, files that were retrieved for good (name → bytes), files
+        retrieved for the parser alone, inputs beside code and model, and the exit status that the scheduler gave.
+    """
+
+    def run(
+        task: str,
+        files: Mapping[str, bytes],
+        temporary: Mapping[str, bytes] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        scheduler_status: int | None = None,
+    ) -> tuple[dict[str, Node], CalcJobNode]:
+        process_class = CalculationFactory(f"crucible.{task}")
+        node = CalcJobNode(computer=code.computer, process_type=process_class.build_process_type())
+        node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
+        for label, value in {"code": code, "model": model, "parameters": Dict(), **(inputs or {})}.items():
+            for key, data in {label: value}.items() if isinstance(value, Node) else value.items():
+                link = label if data is value else f"{label}__{key}"
+                node.base.links.add_incoming(data.store(), link_type=LinkType.INPUT_CALC, link_label=link)
+        node.store()
+        if scheduler_status is not None:
+            node.set_exit_status(scheduler_status)
+            node.set_exit_message("the scheduler said so")
+        retrieved = FolderData()
+        for name, content in files.items():
+            retrieved.base.repository.put_object_from_filelike(io.BytesIO(content), name)
+        retrieved.base.links.add_incoming(node, link_type=LinkType.CREATE, link_label="retrieved")
+        retrieved.store()
+        for name, content in (temporary or {}).items():
+            (tmp_path / name).write_bytes(content)
+        outputs, parsed = ParserFactory(f"crucible.{task}").parse_from_node(
+            node, store_provenance=False, retrieved_temporary_folder=str(tmp_path)
+        )
+        return outputs, parsed
+
+    return run

@@ -29,6 +29,7 @@ from crucible_engine.schema import (
     PROTOCOL,
     RESULTS_FILE,
     STRUCTURES_FILE,
+    TRAJECTORIES_FILE,
     Job,
 )
 from crucible_engine.structures_file import write_structures
@@ -128,7 +129,7 @@ class EngineCalculation(CalcJob):
         # The structures repeat the inputs; the arrays become output nodes.
         info.provenance_exclude_list = [STRUCTURES_FILE]
         info.retrieve_list = [RESULTS_FILE, JOURNAL_FILE, PROGRESS_FILE, STATUS_FILE, STDOUT_FILE, STDERR_FILE]
-        info.retrieve_temporary_list = [ARRAYS_FILE]
+        info.retrieve_temporary_list = [ARRAYS_FILE, TRAJECTORIES_FILE]
         info.local_copy_list = self._files_of_unfinished_job()
         info.remote_symlink_list = self._links()
         return info

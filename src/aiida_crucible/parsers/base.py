@@ -35,9 +35,12 @@ class EngineParser(Parser):
     CACHE_VERSION = PROTOCOL
 
     @abc.abstractmethod
-    def outputs_of_complete(self, results: Results, arrays: Arrays) -> Mapping[str, Data]:
+    def outputs_of_complete(self, results: Results, arrays: Arrays, temporary: Path) -> Mapping[str, Data]:
         """Return the outputs of a job that ran to its end, by label.
 
+        :param results: the content of ``results.json``.
+        :param arrays: the content of ``arrays.npz``.
+        :param temporary: the folder with the files that were retrieved for the parser alone.
         :raises OutputError: if the arrays do not belong to the inputs.
         """
 
@@ -64,7 +67,8 @@ class EngineParser(Parser):
     def _parse_complete(self, results: Results, temporary: Path) -> ExitCode:
         self.out("results", Dict(results.to_dict()))
         self._check_weights(results)
-        for label, node in self.outputs_of_complete(results, read_arrays(temporary / ARRAYS_FILE)).items():
+        arrays = read_arrays(temporary / ARRAYS_FILE)
+        for label, node in self.outputs_of_complete(results, arrays, temporary).items():
             self.out(label, node)
         if results.condition == Condition.FINISHED:
             return ExitCode(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from crucible_engine.schema import Results
 class EvaluateParser(EngineParser):
     """Energies, forces and stresses of all structures, or of those that were done."""
 
-    def outputs_of_complete(self, results: Results, arrays: Arrays) -> Mapping[str, Data]:
+    def outputs_of_complete(self, results: Results, arrays: Arrays, temporary: Path) -> Mapping[str, Data]:
         """Return ``properties`` of all structures."""
         check_properties(arrays, self._sizes(), self._stress)
         return {"properties": ArrayData(properties_of(arrays))}

@@ -1,0 +1,106 @@
+"""Parser of ``crucible.relax``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
+
+from aiida_crucible.exit_codes import ARRAYS_MISMATCH
+from aiida_crucible.parsers.base import EngineParser
+from aiida_crucible.parsers.files import Arrays, OutputError, check_properties, properties_of, read_arrays
+from aiida_crucible.structures import with_geometry
+from crucible_engine.journal import Record
+from crucible_engine.schema import RELAXED, TRAJECTORIES_FILE, Results
+
+
+class RelaxParser(EngineParser):
+    """Last geometries with their energies, forces and stresses; trajectories where they were asked for."""
+
+    def outputs_of_complete(self, results: Results, arrays: Arrays, temporary: Path) -> Mapping[str, Data]:
+        """Return the geometries and properties of all structures."""
+        outputs = self._geometries(list(self._structures), arrays)
+        if self.node.inputs.parameters.get("trajectory_interval", 0):
+            outputs.update(self._trajectories(read_arrays(temporary / TRAJECTORIES_FILE)))
+        return outputs
+
+    def outputs_of_unfinished(self, records: list[Record]) -> tuple[Mapping[str, Data], dict[str, Any]]:
+        """Return the geometries and properties of the structures that were done."""
+        done = [record for record in records if record.kind == RELAXED]
+        keys = [list(self._structures)[record.fields["index"]] for record in done]
+        summaries = {key: _without_index(record.fields) for key, record in zip(keys, done, strict=True)}
+        summary = {"n_structures": len(self._structures), "n_completed": len(done), "structures": summaries}
+        if not done:
+            return {}, summary
+        arrays = {name: np.concatenate([record.arrays[name] for record in done]) for name in done[0].arrays}
+        arrays["n_atoms"] = np.array([len(record.arrays["positions"]) for record in done])
+        return self._geometries(keys, arrays), summary
+
+    @property
+    def _structures(self) -> dict[str, StructureData]:
+        return dict(sorted(self.node.inputs.structures.items()))
+
+    def _geometries(self, keys: Sequence[str], arrays: Arrays) -> dict[str, Data]:
+        sizes = [len(self._structures[key].sites) for key in keys]
+        check_properties(arrays, sizes, stress=True)
+        _check_shape(arrays, "positions", (sum(sizes), 3))
+        _check_shape(arrays, "cells", (len(sizes), 3, 3))
+        outputs: dict[str, Data] = {"properties": ArrayData(properties_of(arrays))}
+        ends = np.cumsum(sizes)
+        for key, cell, positions in zip(keys, arrays["cells"], np.split(arrays["positions"], ends[:-1]), strict=True):
+            # A model that gave NaN may have left no geometry; the structure's outcome tells.
+            if np.isfinite(cell).all() and np.isfinite(positions).all():
+                outputs[f"relaxed.{key}"] = with_geometry(self._structures[key], cell, positions)
+        return outputs
+
+    def _trajectories(self, arrays: Arrays) -> dict[str, Data]:
+        _check_frames(arrays)
+        outputs: dict[str, Data] = {}
+        first_frame = first_atom = 0
+        for key, group in groupby(arrays["labels"].tolist()):
+            frames = slice(first_frame, first_frame + len(list(group)))
+            atoms = slice(first_atom, first_atom + int(arrays["n_atoms"][frames].sum()))
+            outputs[f"trajectories.{key}"] = _trajectory(self._structures[key], arrays, frames, atoms)
+            first_frame, first_atom = frames.stop, atoms.stop
+        return outputs
+
+
+def _trajectory(structure: StructureData, arrays: Arrays, frames: slice, atoms: slice) -> TrajectoryData:
+    """Return the frames of one structure, with ``energies``, ``forces`` and ``stresses`` as further arrays."""
+    count, n_atoms = frames.stop - frames.start, len(structure.sites)
+    symbols = {kind.name: kind.symbol for kind in structure.kinds}
+    trajectory = TrajectoryData()
+    trajectory.set_trajectory(
+        symbols=[symbols[site.kind_name] for site in structure.sites],
+        positions=arrays["positions"][atoms].reshape(count, n_atoms, 3),
+        cells=arrays["cells"][frames],
+        stepids=arrays["steps"][frames],
+        pbc=structure.pbc,
+    )
+    trajectory.set_array("energies", arrays["energies"][frames])
+    trajectory.set_array("forces", arrays["forces"][atoms].reshape(count, n_atoms, 3))
+    trajectory.set_array("stresses", arrays["stresses"][frames])
+    return trajectory
+
+
+def _check_frames(arrays: Arrays) -> None:
+    for name in ("labels", "steps", "n_atoms"):
+        if name not in arrays:
+            raise OutputError(ARRAYS_MISMATCH, f"{name} are missing from {TRAJECTORIES_FILE}")
+    check_properties(arrays, arrays["n_atoms"].tolist(), stress=True)
+    _check_shape(arrays, "positions", arrays["forces"].shape)
+    _check_shape(arrays, "cells", (len(arrays["labels"]), 3, 3))
+
+
+def _check_shape(arrays: Arrays, name: str, shape: tuple[int, ...]) -> None:
+    found = arrays[name].shape if name in arrays else None
+    if found != shape:
+        raise OutputError(ARRAYS_MISMATCH, f"{name} have shape {found} where {shape} was expected")
+
+
+def _without_index(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != "index"}
