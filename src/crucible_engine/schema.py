@@ -39,6 +39,15 @@ ENGINE_FILE = "crucible_engine.pyz"
 CHECKPOINT_FILE = "checkpoint.model"
 """Name under which a model's checkpoint file is linked into the job's folder."""
 
+EVALUATIONS = "evaluations"
+"""Kind of the journal's records of ``evaluate``, one a batch: field ``start`` (index of its first structure), arrays
+``energies`` [n], ``forces`` [n_atoms, 3], ``n_atoms`` [n] and, where asked for, ``stresses`` [n, 6]."""
+GEOMETRY, FRAME, RELAXED = "geometry", "frame", "relaxed"
+"""Kinds of the journal's records of ``relax``: a point to go on from; one that also belongs to the trajectory; the end of
+a structure. All have the field ``index`` of the structure and the arrays ``positions`` [n_atoms, 3] and ``cells``
+[1, 3, 3]; the first two the field ``steps``, the last the structure's summary; the last two also the arrays ``energies``
+[1], ``forces`` [n_atoms, 3] and ``stresses`` [1, 6]."""
+
 TASKS = ("evaluate", "relax", "verify")
 
 

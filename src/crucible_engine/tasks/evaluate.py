@@ -23,12 +23,8 @@ from crucible_engine.context import Context, TaskResult
 from crucible_engine.journal import Record, read_journal
 from crucible_engine.models.base import Evaluation, Model, is_periodic
 from crucible_engine.models.batching import evaluate_structures
-from crucible_engine.schema import ARRAYS_FILE, STRUCTURES_FILE, Job
+from crucible_engine.schema import ARRAYS_FILE, EVALUATIONS, STRUCTURES_FILE, Job
 from crucible_engine.structures_file import read_structures
-
-EVALUATIONS = "evaluations"
-"""Kind of the journal's records: one a batch, with the arrays named above and the field ``start``, the index of the
-batch's first structure."""
 
 LISTED = 20
 """So many structures with non-finite numbers are named in the summary."""

@@ -16,14 +16,8 @@ from numpy.typing import NDArray
 from crucible_engine.arrays_file import Member, write_arrays
 from crucible_engine.context import Context
 from crucible_engine.journal import JournalWriter, Record, read_journal
-from crucible_engine.schema import ARRAYS_FILE, TRAJECTORIES_FILE
+from crucible_engine.schema import ARRAYS_FILE, FRAME, GEOMETRY, RELAXED, TRAJECTORIES_FILE
 from crucible_engine.tasks.relaxation import stress_of
-
-GEOMETRY, FRAME, RELAXED = "geometry", "frame", "relaxed"
-"""Kinds of the journal's records, all with the field ``index`` of the structure and the arrays ``positions`` and
-``cells`` [1, 3, 3]: a point to go on from; one that also belongs to the trajectory; the end. The first two carry the
-field ``steps``, the last the structure's summary; the last two the arrays ``energies`` [1], ``forces``, ``stresses``
-[1, 6] too."""
 
 GEOMETRY_STEPS = 10
 GEOMETRY_SECONDS = 1.0
