@@ -169,7 +169,9 @@ class ModelData(Data):
     @property
     def title(self) -> str:
         """One line for people and messages, e.g. ``chgnet 0.3.0``."""
-        return f"{self.family} {self.name or (self.sha256 or '')[:12]}"
+        if self.name == self.family:
+            return self.family
+        return f"{self.family} {self.name or (self.sha256 or '')[:12]}".rstrip()
 
     def to_reference(self) -> ModelReference:
         """Return how ``job.json`` calls this potential; a checkpoint file is linked into the job's folder."""

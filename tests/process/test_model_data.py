@@ -1,0 +1,112 @@
+"""The same potential is the same node, and what cannot be one says so in a line."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from aiida.orm import load_node
+
+from aiida_crucible.data.model import ModelData
+from crucible_engine.models.catalogue import FAMILIES
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """Return the path of a file that stands for somebody's own weights."""
+    path = tmp_path / "mine.model"
+    path.write_bytes(b"weights of " + str(tmp_path).encode())
+    return path
+
+
+def test_same_potential_is_the_same_node():
+    first = ModelData.get_or_create("chgnet")
+    assert ModelData.get_or_create("chgnet", "0.3.0", dtype="float32").uuid == first.uuid
+    assert first.name == "0.3.0"
+    assert first.is_stored
+
+
+def test_another_dtype_is_another_potential():
+    assert ModelData.get_or_create("chgnet", dtype="float64").uuid != ModelData.get_or_create("chgnet").uuid
+
+
+def test_another_setting_is_another_potential():
+    first = ModelData.get_or_create("sevennet", "7net-mf-ompa", settings={"modal": "mpa"})
+    second = ModelData.get_or_create("sevennet", "7net-mf-ompa", settings={"modal": "omat24"})
+    assert first.uuid != second.uuid
+    assert first.settings["modal"] == "mpa"
+
+
+def test_catalogue_describes_released_weights():
+    model = ModelData.get_or_create("chgnet")
+    known = FAMILIES["chgnet"].names["0.3.0"]
+    assert (model.functional, model.hubbard_u, model.licence) == (known.functional, known.hubbard_u, known.licence)
+    assert model.sha256 == known.sha256
+    assert model.elements == known.elements
+    assert not model.is_checkpoint
+
+
+def test_checkpoint_is_kept_once(checkpoint, tmp_path):
+    model = ModelData.get_or_create("mace", checkpoint=checkpoint, elements=["Cu"], functional="PBEsol")
+    assert model.sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert model.elements == ("Cu",)
+    assert model.functional == "PBEsol"
+    assert model.is_checkpoint
+    copy = tmp_path / "copy.model"
+    copy.write_bytes(checkpoint.read_bytes())
+    assert ModelData.get_or_create("mace", checkpoint=copy).uuid == model.uuid
+
+
+def test_nobody_said_which_elements_a_checkpoint_knows(checkpoint):
+    assert ModelData.get_or_create("mace", checkpoint=checkpoint).elements is None
+
+
+def test_checkpoint_may_stay_on_a_computer(checkpoint, localhost):
+    model = ModelData.get_or_create("mace", checkpoint=checkpoint, computer=localhost)
+    assert model.sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert str(model.checkpoint_path) == str(checkpoint)
+    assert model.computer.uuid == localhost.uuid
+    assert model.base.repository.list_object_names() == []
+    assert ModelData.get_or_create("mace", checkpoint=checkpoint, computer=localhost).uuid == model.uuid
+    assert ModelData.get_or_create("mace", checkpoint=checkpoint).uuid != model.uuid
+
+
+def test_trust_is_given_to_a_node_in_this_profile(checkpoint):
+    model = ModelData.get_or_create("mace", checkpoint=checkpoint)
+    assert not model.to_reference().trust_pickle
+    trusted = ModelData.get_or_create("mace", checkpoint=checkpoint, trust_pickle=True)
+    assert trusted.uuid == model.uuid
+    assert load_node(model.pk).to_reference().trust_pickle
+    trusted.base.extras.set(ModelData.TRUSTED_KEY, "another profile")
+    assert not trusted.to_reference().trust_pickle
+
+
+def test_reference_is_complete():
+    reference = ModelData.get_or_create("sevennet", "7net-l3i5").to_reference()
+    assert (reference.family, reference.name, reference.checkpoint) == ("sevennet", "7net-l3i5", None)
+    assert reference.sha256 == FAMILIES["sevennet"].names["7net-l3i5"].sha256
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"family": "chgnte"}, "'chgnte' is unknown: did you mean 'chgnet'"),
+        ({"family": "chgnet", "name": "0.3"}, "no weights named '0.3': did you mean '0.3.0'"),
+        ({"family": "chgnet", "dtype": "float16"}, "does not compute in 'float16': choose float32 or float64"),
+        ({"family": "sevennet", "settings": {"modl": "mpa"}}, "no setting 'modl': did you mean 'modal'"),
+        ({"family": "mace", "checkpoint": "/nowhere/mine.model"}, "/nowhere/mine.model is not a file on this machine"),
+        ({"family": "chgnet", "name": "0.3.0", "checkpoint": "mine.pt"}, "not both"),
+        ({"family": "emt", "checkpoint": "mine.pt"}, "has no checkpoint files"),
+        ({"family": "chgnet", "functionl": "PBE"}, "no 'functionl': did you mean 'functional'"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else "-".join(value),
+)
+def test_bad_models_say_so_in_a_line(arguments, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        ModelData.get_or_create(**arguments)
+    assert "\n" not in str(raised.value)
+
+
+def test_missing_file_on_a_computer_is_named(localhost):
+    with pytest.raises(ValueError, match=r"/nowhere/mine\.model is not a file on computer 'localhost'"):
+        ModelData.get_or_create("mace", checkpoint="/nowhere/mine.model", computer=localhost)
