@@ -46,6 +46,8 @@ class CalculatorModel(Model):
     def _evaluate_one(self, atoms: Atoms, stress: bool) -> Evaluation:
         # Asked directly, since Atoms.get_forces would apply the constraints that a structure carries.
         structure = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        # What is left of the structure before (EMT keeps its neighbours) would change the last digits of this one.
+        self._calculator.reset()
         energy = self._calculator.get_property("energy", structure)
         forces = self._calculator.get_property("forces", structure)
         return Evaluation(float(energy), np.array(forces, dtype=float), self._stress(structure, stress))
