@@ -1,0 +1,125 @@
+"""Unit cells: space group, standard settings, supercell matrices, formula units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import gcd
+from typing import Any
+
+import numpy as np
+import spglib
+from ase import Atoms
+from numpy.typing import NDArray
+
+LARGEST_MULTIPLE = 1000
+"""Unit cells in a supercell beyond which a supercell matrix is taken for a slip of the pen."""
+
+
+def space_group(atoms: Atoms, tolerance: float) -> str:
+    """Return the space group as ``P4mm (99)``.
+
+    :param atoms: a structure that is periodic in three directions.
+    :param tolerance: distance tolerance of the search, Å.
+    :raises ValueError: if spglib finds no symmetry, which means atoms on top of each other.
+    """
+    dataset = _dataset(atoms, tolerance)
+    return f"{dataset.international} ({dataset.number})"
+
+
+def standardised(atoms: Atoms, tolerance: float, primitive: bool = False) -> Atoms:
+    """Return the crystal in spglib's standard setting, its positions symmetrised.
+
+    :param atoms: a structure that is periodic in three directions.
+    :param tolerance: distance tolerance of the symmetry search, Å.
+    :param primitive: the primitive cell instead of the conventional one.
+    :raises ValueError: if spglib finds no symmetry.
+    """
+    with _explained(atoms):
+        cell = spglib.standardize_cell(_spglib_cell(atoms), to_primitive=primitive, symprec=tolerance)
+    if cell is None:
+        raise ValueError(_no_symmetry(atoms))
+    lattice, positions, numbers = cell
+    return Atoms(numbers, scaled_positions=positions, cell=lattice, pbc=True)
+
+
+def formula_units(atoms: Atoms) -> int:
+    """Return how many of the smallest chemical formula the cell holds."""
+    counts = np.unique(atoms.numbers, return_counts=True)[1]
+    return gcd(*(int(count) for count in counts))
+
+
+def parse_supercell_matrix(value: Any) -> NDArray[np.int64]:
+    """Return a supercell matrix, shape [3, 3], from three numbers or from three rows of three.
+
+    :raises ValueError: one line, if it is neither, holds no whole numbers, or is singular or absurdly large.
+    """
+    problem = f"supercell matrix {value!r}: give three whole numbers, or three rows of three"
+    try:
+        matrix = np.array(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(problem) from None
+    if matrix.shape == (3,):
+        matrix = np.diag(matrix)
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.array_equal(matrix, matrix.round()):
+        raise ValueError(problem)
+    multiple = round(float(np.linalg.det(matrix)))
+    if multiple < 1:
+        raise ValueError(f"supercell matrix {value!r} has the determinant {multiple}: it must be positive")
+    if multiple > LARGEST_MULTIPLE:
+        raise ValueError(f"supercell matrix {value!r} makes {multiple} unit cells: at most {LARGEST_MULTIPLE}")
+    return matrix.astype(np.int64)
+
+
+def supercell_matrix_for_length(cell: NDArray[np.float64], length: float) -> NDArray[np.int64]:
+    """Return the smallest diagonal supercell matrix whose cell holds a sphere of diameter ``length``.
+
+    :param cell: lattice vectors as rows, Å, shape [3, 3].
+    :param length: least distance between opposite faces of the supercell, Å.
+    :raises ValueError: if the length is not positive or would make an absurdly large supercell.
+    """
+    if not np.isfinite(length) or length <= 0:
+        raise ValueError(f"supercell length {length!r}: give a positive number of Å")
+    heights = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    # A cell that is 1e-6 Å short of the wanted length has it: relaxed cells are no rounder.
+    multiples = np.maximum(1, np.ceil((length - 1e-6) / heights)).astype(int)
+    return parse_supercell_matrix(multiples.tolist())
+
+
+def lattice_parameters(atoms: Atoms, tolerance: float) -> dict[str, float]:
+    """Return ``a``, ``b``, ``c`` (Å), ``alpha``, ``beta``, ``gamma`` (degrees), ``c_over_a`` and ``volume``.
+
+    They are the conventional cell's, so that they do not depend on the setting that the structure came in; the volume
+    (Å³) is per formula unit.
+    """
+    conventional = standardised(atoms, tolerance)
+    names = ("a", "b", "c", "alpha", "beta", "gamma")
+    parameters = {name: float(value) for name, value in zip(names, conventional.cell.cellpar(), strict=True)}
+    parameters["c_over_a"] = parameters["c"] / parameters["a"]
+    parameters["volume"] = float(atoms.get_volume()) / formula_units(atoms)
+    return parameters
+
+
+def _spglib_cell(atoms: Atoms) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    return atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers
+
+
+def _dataset(atoms: Atoms, tolerance: float) -> Any:
+    with _explained(atoms):
+        dataset = spglib.get_symmetry_dataset(_spglib_cell(atoms), symprec=tolerance)
+    if dataset is None:
+        raise ValueError(_no_symmetry(atoms))
+    return dataset
+
+
+@contextmanager
+def _explained(atoms: Atoms) -> Iterator[None]:
+    """Say in the user's words what spglib raises; whether it raises or returns ``None`` is a global switch."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(_no_symmetry(atoms)) from error
+
+
+def _no_symmetry(atoms: Atoms) -> str:
+    return f"no space group found for {atoms.get_chemical_formula()}: look for atoms on top of each other"
