@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiida.common.links import LinkType
+from aiida.engine import ExitCode
 from aiida.orm import CalcJobNode, Computer, Dict, FolderData, InstalledCode, Node, StructureData
 from aiida.plugins import CalculationFactory, ParserFactory
 from ase.build import bulk
@@ -53,8 +54,9 @@ def copper() -> StructureData:
 def parse(code, model, tmp_path):
     """Return a function that parses what a job left behind, without running one.
 
-    :returns: ``(outputs, node)`` of the parser for a task, files that were retrieved for good (name → bytes), files
-        retrieved for the parser alone, inputs beside code and model, and the exit status that the scheduler gave.
+    It takes a task, the files that were retrieved for good (name → bytes), those retrieved for the parser alone, the
+    inputs beside code and model, and the exit status that the scheduler gave; it returns the outputs by label and the
+    exit code.
     """
 
     def run(
@@ -63,7 +65,7 @@ def parse(code, model, tmp_path):
         temporary: Mapping[str, bytes] | None = None,
         inputs: Mapping[str, Any] | None = None,
         scheduler_status: int | None = None,
-    ) -> tuple[dict[str, Node], CalcJobNode]:
+    ) -> tuple[dict[str, Node], ExitCode]:
         process_class = CalculationFactory(f"crucible.{task}")
         node = CalcJobNode(computer=code.computer, process_type=process_class.build_process_type())
         node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
@@ -82,9 +84,8 @@ def parse(code, model, tmp_path):
         retrieved.store()
         for name, content in (temporary or {}).items():
             (tmp_path / name).write_bytes(content)
-        outputs, parsed = ParserFactory(f"crucible.{task}").parse_from_node(
-            node, store_provenance=False, retrieved_temporary_folder=str(tmp_path)
-        )
-        return outputs, parsed
+        parser = ParserFactory(f"crucible.{task}")(node)
+        exit_code = parser.parse(retrieved_temporary_folder=str(tmp_path))
+        return dict(parser.outputs), exit_code
 
     return run

@@ -12,7 +12,7 @@ from aiida.orm import ArrayData, Data
 from aiida_crucible.parsers.base import EngineParser
 from aiida_crucible.parsers.files import Arrays, check_properties, properties_of
 from crucible_engine.journal import Record
-from crucible_engine.schema import Results
+from crucible_engine.schema import EVALUATIONS, Results
 
 
 class EvaluateParser(EngineParser):
@@ -26,7 +26,7 @@ class EvaluateParser(EngineParser):
     def outputs_of_unfinished(self, records: list[Record]) -> tuple[Mapping[str, Data], dict[str, Any]]:
         """Return ``properties`` of the first structures, those that were done."""
         sizes = self._sizes()
-        evaluated = [record.arrays for record in records if "energies" in record.arrays]
+        evaluated = [record.arrays for record in records if record.kind == EVALUATIONS]
         completed = sum(len(arrays["energies"]) for arrays in evaluated)
         summary = {"n_structures": len(sizes), "n_completed": completed}
         if not completed:
