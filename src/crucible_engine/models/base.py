@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
+from ase.calculators.calculator import Calculator, all_changes
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
@@ -17,6 +17,10 @@ from crucible_engine.schema import Condition, EngineError
 
 NO_STRESS = np.full(6, np.nan)
 """Stress of what has none: a structure that is not periodic in three directions, or where none was asked for."""
+
+
+CPU_ATOMS_PER_BATCH = 40
+GPU_FIRST_ATOMS_PER_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -108,16 +112,48 @@ class Model(abc.ABC):
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
         """Do what :meth:`evaluate_batch` says, for elements that are known."""
 
-    @abc.abstractmethod
     def calculator(self) -> Calculator:
         """Return an ASE calculator that shares this model's weights."""
+        return ModelCalculator(self)
 
     def atoms_per_batch(self) -> int:
         """Return how many atoms a batch should hold for speed; 1 means one structure at a time.
 
-        On a CPU this is the family's measured optimum, on another device where the search for it starts.
+        On a CPU this is the optimum, on another device where the search for it starts. Measured with CHGNet 0.3.0,
+        SevenNet-0, a small MACE, orb-v2 and orb-v3 on one and two cores: cells of 5 and 10 atoms gain 5 to 50 % from
+        company, cells of 40 and more gain nothing or lose, because the intermediate arrays leave the caches.
         """
-        return 1
+        return CPU_ATOMS_PER_BATCH if self.device == "cpu" else GPU_FIRST_ATOMS_PER_BATCH
+
+
+class ModelCalculator(Calculator):
+    """A model as an ASE calculator: the numbers of :meth:`Model.evaluate_batch`, in the model's precision.
+
+    :param model: what computes.
+    """
+
+    implemented_properties = ("energy", "free_energy", "forces", "stress")
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate one structure; its stress comes along, since it costs little beside the forces."""
+        super().calculate(atoms, properties, system_changes)
+        (evaluation,) = self.model.evaluate_batch([self.atoms])
+        self.results = {
+            "energy": evaluation.energy,
+            "free_energy": evaluation.energy,
+            "forces": evaluation.forces,
+        }
+        if is_periodic(self.atoms):
+            self.results["stress"] = evaluation.stress
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -40,6 +40,10 @@ class CalculatorModel(Model):
         """Return the calculator itself."""
         return self._calculator
 
+    def atoms_per_batch(self) -> int:
+        """Return 1: an ASE calculator takes one structure at a time."""
+        return 1
+
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
         return [self._evaluate_one(atoms, stress) for atoms in batch]
 

@@ -12,14 +12,12 @@ import chgnet
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
 from ase.data import atomic_numbers
 from ase.stress import full_3x3_to_voigt_6_stress
 from chgnet.graph import CrystalGraph
 from chgnet.graph import converter as chgnet_converter
 from chgnet.model import model as chgnet_model
 from chgnet.model.composition_model import AtomRef
-from chgnet.model.dynamics import CHGNetCalculator
 from pymatgen.core import Lattice, Structure
 
 from crucible_engine.models import weights
@@ -51,15 +49,6 @@ class ChgnetModel(Model):
     def __init__(self, network: chgnet_model.CHGNet, identity: Identity, elements: frozenset[int]) -> None:
         super().__init__(identity, elements)
         self.network = network
-
-    def calculator(self) -> Calculator:
-        """Return CHGNet's own calculator on these weights."""
-        with silence():
-            return _PrecisionCalculator(self)
-
-    def atoms_per_batch(self) -> int:
-        """Return the optimum: small cells gain from company, forty atoms lose by it (caches of a CPU overflow)."""
-        return 20 if self.device == "cpu" else 256
 
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
         with precision(self.dtype):
@@ -94,22 +83,6 @@ class ChgnetModel(Model):
         ]
         virials = arrays[len(graphs) :] if stress else [None] * len(graphs)
         return [float(energy) for energy in energies], [-force for force in arrays[: len(graphs)]], virials
-
-
-class _PrecisionCalculator(CHGNetCalculator):
-    """CHGNet's own calculator, in the model's precision and with a stress in ASE's Voigt order."""
-
-    def __init__(self, model: ChgnetModel) -> None:
-        super().__init__(model.network, use_device=model.device, on_isolated_atoms="ignore")
-        self._dtype = model.dtype
-
-    def calculate(
-        self, atoms: Atoms | None = None, properties: list[str] | None = None, system_changes: Any = all_changes
-    ) -> None:
-        with precision(self._dtype):
-            super().calculate(atoms, properties, system_changes, task="efs")
-        self.results["stress"] = full_3x3_to_voigt_6_stress(self.results["stress"])
-        self.results["energy"] = self.results["free_energy"] = float(self.results["energy"])
 
 
 class _ReferenceEnergies(AtomRef):

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator
 from ase.stress import full_3x3_to_voigt_6_stress
-from mace.calculators import MACECalculator
 from mace.calculators.foundations_models import download_mace_mp_checkpoint
 from mace.data import AtomicData, config_from_atoms
 from mace.tools import AtomicNumberTable
@@ -19,7 +17,6 @@ from mace.tools.torch_geometric import Batch
 
 from crucible_engine.models import weights
 from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
-from crucible_engine.models.silence import silence
 from crucible_engine.models.torch_support import DTYPES, default_dtype, resolve_device, to_numpy
 from crucible_engine.schema import Condition, EngineError, ModelReference
 
@@ -38,16 +35,6 @@ class MaceModel(Model):
         self.network = network
         self._species = AtomicNumberTable(species)
         self._cutoff = float(network.r_max)
-
-    def calculator(self) -> Calculator:
-        """Return MACE's own calculator on these weights."""
-        head = {"head": self.settings["head"]} if "head" in self.settings else {}
-        with silence():
-            return MACECalculator(models=self.network, device=self.device, default_dtype=self.dtype, **head)
-
-    def atoms_per_batch(self) -> int:
-        """Return the optimum that was measured."""
-        return 20 if self.device == "cpu" else 256
 
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
         with default_dtype(self.dtype):

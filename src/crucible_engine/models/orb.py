@@ -5,17 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator
 from ase.data import atomic_numbers
 from cached_path import cached_path
 from orb_models.forcefield.atomic_system import ase_atoms_to_atom_graphs
 from orb_models.forcefield.base import AtomGraphs, batch_graphs
-from orb_models.forcefield.calculator import ORBCalculator
 from orb_models.forcefield.conservative_regressor import ConservativeForcefieldRegressor
 from orb_models.forcefield.pretrained import ORB_PRETRAINED_MODELS
 
@@ -42,14 +39,6 @@ class OrbModel(Model):
         super().__init__(identity, elements, conservative=isinstance(network, ConservativeForcefieldRegressor))
         self.network = network
 
-    def calculator(self) -> Calculator:
-        """Return ORB's own calculator on these weights."""
-        return _PrecisionCalculator(self.network, self.device, self.dtype)
-
-    def atoms_per_batch(self) -> int:
-        """Return the optimum that was measured."""
-        return 20 if self.device == "cpu" else 256
-
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
         with default_dtype(self.dtype):
             graphs = batch_graphs([self._graph(atoms) for atoms in batch])
@@ -72,18 +61,6 @@ class OrbModel(Model):
             )
         bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
         return ase_atoms_to_atom_graphs(bare, self.network.system_config, device=torch.device(self.device))
-
-
-class _PrecisionCalculator(ORBCalculator):
-    """ORB's own calculator, in the model's precision."""
-
-    def __init__(self, network: torch.nn.Module, device: str, dtype: str) -> None:
-        super().__init__(network, device=device)
-        self._dtype = dtype
-
-    def calculate(self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = None) -> None:
-        with default_dtype(self._dtype):
-            super().calculate(atoms, properties, system_changes)
 
 
 def load(reference: ModelReference, device: str) -> OrbModel:

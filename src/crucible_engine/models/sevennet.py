@@ -11,10 +11,8 @@ import sevenn._keys as key
 import sevenn.util
 import torch
 from ase import Atoms
-from ase.calculators.calculator import Calculator
 from ase.data import atomic_numbers
 from sevenn.atom_graph_data import AtomGraphData
-from sevenn.calculator import SevenNetCalculator
 from sevenn.checkpoint import SevenNetCheckpoint
 from sevenn.nn.node_embedding import OnehotEmbedding
 from sevenn.nn.sequential import AtomGraphSequential
@@ -44,15 +42,6 @@ class SevennetModel(Model):
         super().__init__(identity, elements)
         self.network = network
 
-    def calculator(self) -> Calculator:
-        """Return SevenNet's own calculator on these weights."""
-        with silence():
-            return _PrecisionCalculator(self)
-
-    def atoms_per_batch(self) -> int:
-        """Return the optimum that was measured."""
-        return 20 if self.device == "cpu" else 256
-
     def graph(self, atoms: Atoms) -> AtomGraphData:
         """Return the network's input for one structure, in the model's precision."""
         arrays = unlabeled_atoms_to_graph(atoms, self.network.cutoff)
@@ -75,22 +64,6 @@ class SevennetModel(Model):
             Evaluation(float(energy), force, voigt if stress and is_periodic(atoms) else NO_STRESS.copy())
             for atoms, energy, force, voigt in zip(batch, energies, forces, stresses, strict=True)
         ]
-
-
-class _PrecisionCalculator(SevenNetCalculator):
-    """SevenNet's own calculator, in the model's precision."""
-
-    def __init__(self, model: SevennetModel) -> None:
-        super().__init__(
-            model.network, file_type="model_instance", device=model.device, modal=model.settings.get("modal")
-        )
-        self._owner = model
-
-    def calculate(self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = None) -> None:
-        Calculator.calculate(self, atoms, properties, system_changes or [])
-        self.model.set_is_batch_data(False)
-        output = self.model(self._owner.graph(self.atoms).to(self.device))
-        self.results = self.output_to_results(output)
 
 
 def load(reference: ModelReference, device: str) -> SevennetModel:

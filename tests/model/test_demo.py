@@ -1,0 +1,73 @@
+"""The demonstration from end to end: real models, the published numbers to the printed digit, and quick again."""
+
+import csv
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.model, pytest.mark.slow]
+
+EXPECTED = {
+    "CHGNet 0.3.0": {"a": "3.80", "c": "5.01", "c_over_a": "1.32", "delta_e": "0.24"},
+    "SevenNet 7net-l3i5": {"a": "3.84", "c": "4.79", "c_over_a": "1.25", "delta_e": "0.21"},
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def demo(home):
+    """Return a function that runs the demonstration as a newcomer would, and how long it took."""
+    from aiida_crucible.environments.local import default_root
+
+    environment = {name: value for name, value in os.environ.items() if name != "AIIDA_PATH"}
+    # The environments need not be made once more for another home.
+    environment |= {"HOME": str(home), "CRUCIBLE_ENVIRONMENTS": str(default_root())}
+
+    def run():
+        start = time.monotonic()
+        command = [str(Path(sys.executable).parent / "aiida-crucible"), "demo", "--folder", "demo"]
+        finished = subprocess.run(
+            command, cwd=home, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        return finished.stdout, time.monotonic() - start
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def first(demo):
+    return demo()
+
+
+def test_the_published_numbers_come_out(first, home):
+    with (home / "demo" / "results" / "table.csv").open(encoding="utf-8") as stream:
+        rows = {row["subject"]: row for row in csv.DictReader(stream) if row["origin"] == "computed"}
+    printed = {model: {key: f"{float(rows[model][key]):.2f}" for key in numbers} for model, numbers in EXPECTED.items()}
+    assert printed == EXPECTED
+
+
+def test_it_says_what_a_newcomer_wants_to_know(first, home):
+    output, _ = first
+    for text in ("PBEsol", "experiment", "stable", "bands.png", "verdi process", f"AIIDA_PATH={home / 'demo'}"):
+        assert text in output
+    assert (home / "demo" / "results" / "bands.png").stat().st_size > 10_000
+
+
+def test_the_users_own_aiida_is_not_touched(first, home):
+    assert not (home / ".aiida").exists()
+
+
+def test_again_it_is_quick_and_computes_nothing(first, demo):
+    output, seconds = demo()
+    assert "found in the cache" in output
+    assert "computing" not in output.replace("found in the cache", "").split("results")[0] or seconds < first[1]
+    assert seconds < 60
