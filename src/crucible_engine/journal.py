@@ -65,7 +65,7 @@ class JournalWriter:
         if found is not None and found != header:
             raise EngineError(
                 Condition.INVALID_JOB,
-                f"{path.name} was begun by another job ({_difference(found, header)}): "
+                f"{path.name} was begun by another job, with other {_differences(found, header)}: "
                 "restart from the job that wrote it, or remove it",
             )
         self._stream = path.open("r+b" if path.exists() else "w+b", buffering=0)
@@ -80,6 +80,7 @@ class JournalWriter:
         """Append a record and hand it to the operating system.
 
         :raises OSError: if it cannot be written; the journal then ends with the record before.
+        :raises TypeError: if an array holds Python objects.
         """
         payload = _encode(record)
         start = self._stream.tell()
@@ -150,6 +151,8 @@ def _read_payload(stream: IO[bytes], size: int) -> bytes | None:
 
 def _encode(record: Record) -> bytes:
     arrays = {name: np.ascontiguousarray(array) for name, array in record.arrays.items()}
+    if any(array.dtype.hasobject for array in arrays.values()):
+        raise TypeError("Python objects do not go into a journal: it holds no pickle")
     layout = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
     text = json.dumps({"kind": record.kind, "fields": record.fields, "arrays": layout}).encode()
     return b"".join([_TEXT_LENGTH.pack(len(text)), text, *(array.tobytes() for array in arrays.values())])
@@ -167,6 +170,5 @@ def _decode(payload: bytes) -> Record:
     return Record(content["kind"], content["fields"], arrays)
 
 
-def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    names = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
-    return f"its {', '.join(names)} differ{'s' if len(names) == 1 else ''}"
+def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    return ", ".join(sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name)))

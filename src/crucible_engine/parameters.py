@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,17 +81,27 @@ def validate_parameters(task: str, given: dict[str, Any]) -> dict[str, Any]:
     :param given: what the user gave.
     :raises ParameterError: one line that names the parameter, what is wrong and what is allowed.
     """
-    table = PARAMETERS[task]
-    for name in given:
-        if name not in table:
-            raise ParameterError(_unknown(task, name, list(table)))
-    values = {name: _normalise(task, name, rule, given.get(name, rule.default)) for name, rule in table.items()}
+    values = complete(task, PARAMETERS[task], given)
     if values.get("pressure") and values["cell"] in VOLUME_FIXED:
         raise ParameterError(
             f"parameter 'pressure' of {task} is {values['pressure']:g} GPa, but cell {values['cell']!r} keeps the "
             "volume: set cell to 'full' or 'volume'"
         )
     return values
+
+
+def complete(what: str, table: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a table complete with defaults and normalised to their kinds.
+
+    :param what: whose parameters they are, as messages should call it.
+    :param table: the rules by name.
+    :param given: what the user gave.
+    :raises ParameterError: one line that names the parameter, what is wrong and what is allowed.
+    """
+    for name in given:
+        if name not in table:
+            raise ParameterError(_unknown(what, name, list(table)))
+    return {name: _normalise(what, name, rule, given.get(name, rule.default)) for name, rule in table.items()}
 
 
 def suggestion(name: str, known: list[str]) -> str:

@@ -139,7 +139,7 @@ def _problem(atoms: Atoms) -> str | None:
         return "has positions or a cell that are not finite numbers"
     if not np.isin(atoms.numbers, range(1, len(chemical_symbols))).all():
         return "has atomic numbers that belong to no element"
-    if atoms.pbc.any() and atoms.cell.rank < 3 and not _spans(atoms):
+    if not _spans(atoms):
         return "is periodic along lattice vectors that are zero or parallel: give it a cell with a volume"
     if is_periodic(atoms) and abs(atoms.cell.volume) < MINIMUM_VOLUME_PER_ATOM * len(atoms):
         return f"has a cell of {abs(atoms.cell.volume):.3g} Å³ for {len(atoms)} atoms: check its lattice vectors"

@@ -17,7 +17,7 @@ from crucible_engine.environment import describe_environment, peak_device_memory
 from crucible_engine.interruption import Interruption
 from crucible_engine.models.base import Model
 from crucible_engine.models.catalogue import Family, find_family, find_named
-from crucible_engine.models.load import check_package, load_model
+from crucible_engine.models.load import check_package, complete_reference, load_model
 from crucible_engine.parameters import ParameterError, validate_parameters
 from crucible_engine.preflight import Survey, check_elements, check_relaxable, survey_structures
 from crucible_engine.schema import (
@@ -51,9 +51,9 @@ def run_job(job: Job, folder: Path, interruption: Interruption, threads: ThreadC
     for name in (ARRAYS_FILE, TRAJECTORIES_FILE):
         (folder / name).unlink(missing_ok=True)
     job = _complete(job)
-    family = _find_family(job)
+    family = find_family(job.model.family)
     survey = _survey(job, folder)
-    _check_catalogued_elements(job, family, survey)
+    _check_catalogued_elements(job, survey)
     if job.task == "relax":
         check_relaxable(survey, job.parameters, family.name)
     model = _load(job, family, threads, results)
@@ -76,17 +76,12 @@ def run_job(job: Job, folder: Path, interruption: Interruption, threads: ThreadC
 
 
 def _complete(job: Job) -> Job:
+    """Return the job with every default filled in."""
     try:
-        return replace(job, parameters=validate_parameters(job.task, job.parameters))
+        parameters = validate_parameters(job.task, job.parameters)
     except ParameterError as error:
         raise EngineError(Condition.INVALID_JOB, str(error)) from error
-
-
-def _find_family(job: Job) -> Family:
-    try:
-        return find_family(job.model.family)
-    except ValueError as error:
-        raise EngineError(Condition.INVALID_JOB, str(error)) from error
+    return replace(job, model=complete_reference(job.model), parameters=parameters)
 
 
 def _survey(job: Job, folder: Path) -> Survey:
@@ -96,16 +91,12 @@ def _survey(job: Job, folder: Path) -> Survey:
     return survey_structures(path)
 
 
-def _check_catalogued_elements(job: Job, family: Family, survey: Survey) -> None:
+def _check_catalogued_elements(job: Job, survey: Survey) -> None:
     """Refuse what released weights are known not to know before they are loaded."""
-    if job.model.name is None:
-        return
-    try:
-        symbols = find_named(family.name, job.model.name).elements
-    except ValueError as error:
-        raise EngineError(Condition.INVALID_JOB, str(error)) from error
-    if symbols:
-        check_elements(survey, [atomic_numbers[symbol] for symbol in symbols], _in_words(job))
+    if job.model.name is not None:
+        symbols = find_named(job.model.family, job.model.name).elements
+        if symbols:
+            check_elements(survey, [atomic_numbers[symbol] for symbol in symbols], _in_words(job))
 
 
 def _load(job: Job, family: Family, threads: ThreadControl, results: Results) -> Model:
@@ -135,7 +126,8 @@ def describe_model(job: Job, model: Model) -> dict[str, Any]:
 
 
 def _in_words(job: Job) -> str:
-    return f"{job.model.family} {job.model.name or 'from ' + str(job.model.checkpoint)}"
+    model = job.model
+    return " ".join(dict.fromkeys([model.family, model.name or model.checkpoint or ""])).strip()
 
 
 def _identity(job: Job, model: Model, survey: Survey) -> dict[str, Any]:

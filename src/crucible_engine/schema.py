@@ -43,10 +43,10 @@ EVALUATIONS = "evaluations"
 """Kind of the journal's records of ``evaluate``, one a batch: field ``start`` (index of its first structure), arrays
 ``energies`` [n], ``forces`` [n_atoms, 3], ``n_atoms`` [n] and, where asked for, ``stresses`` [n, 6]."""
 GEOMETRY, FRAME, RELAXED = "geometry", "frame", "relaxed"
-"""Kinds of the journal's records of ``relax``: a point to go on from; one that also belongs to the trajectory; the end of
-a structure. All have the field ``index`` of the structure and the arrays ``positions`` [n_atoms, 3] and ``cells``
-[1, 3, 3]; the first two the field ``steps``, the last the structure's summary; the last two also the arrays ``energies``
-[1], ``forces`` [n_atoms, 3] and ``stresses`` [1, 6]."""
+"""Kinds of the journal's records of ``relax``: a point to go on from; one that also belongs to the trajectory; the end
+of a structure. All have the field ``index`` of the structure and the arrays ``positions`` [n_atoms, 3] and ``cells``
+[1, 3, 3]; the first two the field ``steps``, the last the structure's summary; the last two also the arrays
+``energies`` [1], ``forces`` [n_atoms, 3] and ``stresses`` [1, 6]."""
 
 TASKS = ("evaluate", "relax", "verify")
 
@@ -157,6 +157,11 @@ class Job:
         if content["task"] not in TASKS:
             raise EngineError(
                 Condition.INVALID_JOB, f"task {content['task']!r} is unknown: choose one of {', '.join(TASKS)}"
+            )
+        threads = content.get("threads")
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise EngineError(
+                Condition.INVALID_JOB, f"threads is {threads!r}: give a whole number, at least 1, or null"
             )
         model = content["model"]
         _check_fields(ModelReference, model, "job's model")

@@ -1,0 +1,55 @@
+"""SIGKILL at random moments of ``evaluate``: never a wrong or half number, and the restart finishes the same arrays."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from engine_jobs import rattled_copper, read_arrays, run_engine, start_engine, write_job
+from interrupted_jobs import check_remains, finish, kill_at_random_moments
+
+from crucible_engine.schema import ARRAYS_FILE, JOURNAL_FILE, RESULTS_FILE
+
+KILLS = 20
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return rattled_copper(300, repeat=2)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, frames):
+    """Return the arrays of a job that nobody disturbed, and how long its process lived before it computed."""
+    folder = write_job(tmp_path_factory.mktemp("undisturbed"), "evaluate", frames, batch_size=1)
+    begin = time.monotonic()
+    results = run_engine(folder)
+    assert results["condition"] == "finished"
+    return read_arrays(folder), time.monotonic() - begin - results["timings"]["compute"]
+
+
+def test_killed_at_twenty_random_moments(tmp_path, frames, undisturbed):
+    reference, start = undisturbed
+    folder = write_job(tmp_path, "evaluate", frames, batch_size=1)
+    held = kill_at_random_moments(folder, reference, KILLS, latest=start + 0.3)
+    print(f"structures in the journal after each kill: {held}")
+    assert sum(0 < count < len(frames) for count in held) >= 3, "the kills did not hit the computation"
+    left = check_remains(folder, reference)
+    results = finish(folder, reference)
+    assert results["summary"]["n_resumed"] == left
+
+
+def test_killed_while_the_arrays_are_written(tmp_path, frames, undisturbed):
+    reference, _ = undisturbed
+    folder = write_job(tmp_path, "evaluate", frames, batch_size=1)
+    process = start_engine(folder)
+    # The journal of the whole job, taken just before its engine removes it, is what such a death leaves.
+    while process.poll() is None:
+        if (folder / ARRAYS_FILE).exists() and not (folder / RESULTS_FILE).exists():
+            process.kill()
+            break
+        time.sleep(0.0005)
+    process.communicate()
+    if check_remains(folder, reference):
+        assert (folder / JOURNAL_FILE).exists()
+    finish(folder, reference)
