@@ -92,6 +92,16 @@ def given_path(qpoints: Sequence[Sequence[Sequence[float]]], labels: Sequence[Se
     return BandPath(np.asarray(segments, dtype=np.float64), tuple(names))
 
 
+def band_frequencies(phonon: Phonopy, path: BandPath, points: int) -> NDArray[np.float64]:
+    """Return the frequencies along a path, THz, shape [n_segments · points, n_modes], in the order of its samples.
+
+    With Born charges, Γ belongs to the direction that its segment reaches it from.
+    """
+    samples = path.sample(points)[0].reshape(len(path.segments), points, 3)
+    phonon.run_band_structure(list(samples))
+    return np.concatenate(phonon.band_structure.frequencies)
+
+
 def density_of_states(
     phonon: Phonopy, mesh: Sequence[int] | float, projected: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, NDArray[np.float64]]]:

@@ -185,9 +185,11 @@ def _solve(
     outer, inner = translations(phonon), internal_modes(phonon)
     for index in np.flatnonzero(distances_to_gamma(phonon, qpoints) < 1e-8):
         optical, optical_vectors = np.linalg.eigh(inner.T @ matrices[index] @ inner)
-        squares[index] = np.concatenate([np.zeros(3), optical])
-        vectors[index] = np.concatenate([outer, inner @ optical_vectors], axis=1)
-        trivial[index, :3] = True
+        together = np.concatenate([np.zeros(3), optical])
+        order = np.argsort(together, kind="stable")
+        squares[index] = together[order]
+        vectors[index] = np.concatenate([outer, inner @ optical_vectors], axis=1)[:, order]
+        trivial[index] = order < 3
     return squares, vectors, trivial
 
 

@@ -1,0 +1,96 @@
+"""How to compute phonons: one table of settings, with defaults, ranges and units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from phonopy import Phonopy
+
+from aiida_crucible.analysis.cells import parse_supercell_matrix, supercell_matrix_for_length
+from aiida_crucible.analysis.spectra import BandPath, given_path, seekpath_path
+from crucible_engine.parameters import Parameter, ParameterError, complete
+
+DISPLACEMENT = Parameter(float, 0.01, "length of the displacements, Å", minimum=1e-4, maximum=0.3)
+
+SETTINGS: dict[str, Parameter] = {
+    "supercell_matrix": Parameter(list, None, "three whole numbers or three rows of three; goes before the length"),
+    "supercell_min_length": Parameter(
+        float, 10.0, "least distance between opposite faces of the supercell, Å", 0.0, 100.0, exclusive=True
+    ),
+    "displacement": DISPLACEMENT,
+    "other_displacements": Parameter(list, [], "further lengths, Å, whose effect becomes the frequencies' error bar"),
+    "plusminus": Parameter(
+        str,
+        "auto",
+        "leave out displacements that symmetry maps on their opposites, or none",
+        choices=("auto", "always"),
+    ),
+    "primitive": Parameter(bool, True, "bands of the primitive cell; otherwise of the unit cell as it is"),
+    "symmetry_tolerance": Parameter(
+        float, 1e-5, "distance tolerance of the symmetry search, Å", 0.0, 1.0, exclusive=True
+    ),
+    "mesh": Parameter(list, [8, 8, 8], "wave vectors for the verdict, the lowest frequency and group velocities"),
+    "dos_mesh": Parameter(list, [20, 20, 20], "wave vectors for the density of states and thermal properties"),
+    "dos_by_element": Parameter(bool, False, "the density of states of each element as well"),
+    "band_path": Parameter(list, None, "connected lines of wave vectors; seekpath's own by default"),
+    "band_labels": Parameter(list, None, "the names of the band path's wave vectors"),
+    "band_points": Parameter(int, 51, "wave vectors on each segment of the path", minimum=2, maximum=10_000),
+    "max_temperature": Parameter(float, 1000.0, "of the thermal properties, K", 0.0, 100_000.0),
+    "temperature_step": Parameter(float, 10.0, "of the thermal properties, K", 0.0, 100_000.0, exclusive=True),
+    "coverage_factor": Parameter(
+        float, 3.0, "standard deviations of noise that a mode must be away from zero", 0.0, 100.0, exclusive=True
+    ),
+    "noise_samples": Parameter(int, 24, "random force sets that carry the noise", minimum=2, maximum=10_000),
+}
+
+
+def validate_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return phonon settings complete with defaults.
+
+    :raises ValueError: one line that names the setting, what is wrong and what is allowed.
+    """
+    settings = complete("phonon", SETTINGS, given)
+    if settings["supercell_matrix"] is not None:
+        settings["supercell_matrix"] = parse_supercell_matrix(settings["supercell_matrix"]).tolist()
+    settings["other_displacements"] = [
+        complete("other_displacements", {"entry": DISPLACEMENT}, {"entry": value})["entry"]
+        for value in settings["other_displacements"]
+    ]
+    for name in ("mesh", "dos_mesh"):
+        settings[name] = _mesh(name, settings[name])
+    if (settings["band_path"] is None) != (settings["band_labels"] is None):
+        raise ParameterError("band_path and band_labels of phonon go together: give both or neither")
+    if settings["band_path"] is not None:
+        given_path(settings["band_path"], settings["band_labels"])
+    return settings
+
+
+def supercell_matrix(settings: Mapping[str, Any], cell: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the supercell matrix that the settings ask for, shape [3, 3].
+
+    :param settings: complete.
+    :param cell: lattice vectors as rows, Å, shape [3, 3].
+    """
+    if settings["supercell_matrix"] is not None:
+        return parse_supercell_matrix(settings["supercell_matrix"])
+    return supercell_matrix_for_length(cell, settings["supercell_min_length"])
+
+
+def band_path(settings: Mapping[str, Any], phonon: Phonopy) -> BandPath:
+    """Return the path that the settings ask for."""
+    if settings["band_path"] is None:
+        return seekpath_path(phonon, settings["symmetry_tolerance"])
+    return given_path(settings["band_path"], settings["band_labels"])
+
+
+def _mesh(name: str, value: list[Any]) -> list[int]:
+    try:
+        mesh = [int(number) for number in value]
+    except (TypeError, ValueError):
+        mesh = []
+    if len(mesh) != 3 or mesh != list(value) or min(mesh) < 1 or max(mesh) > 200:
+        raise ParameterError(f"parameter {name!r} of phonon is {value!r}: give three whole numbers from 1 to 200")
+    return mesh

@@ -1,0 +1,1 @@
+"""Thin provenance wrappers around :mod:`aiida_crucible.analysis`."""
