@@ -6,7 +6,7 @@ Only :mod:`aiida_crucible.environments.codes`, ``remote`` and ``check`` need Aii
 from __future__ import annotations
 
 from aiida_crucible.environments.local import ensure
-from aiida_crucible.environments.problems import CudaRefused, EnvironmentProblem
+from aiida_crucible.environments.problems import CudaRefusedError, ModelEnvironmentError
 from aiida_crucible.environments.specification import Specification, TorchBuild
 
-__all__ = ["CudaRefused", "EnvironmentProblem", "Specification", "TorchBuild", "ensure"]
+__all__ = ["CudaRefusedError", "ModelEnvironmentError", "Specification", "TorchBuild", "ensure"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from aiida_crucible.environments.problems import EnvironmentProblem, problem_from_log
+from aiida_crucible.environments.problems import ModelEnvironmentError, problem_from_log
 from aiida_crucible.environments.recipe import render_recipe
 from aiida_crucible.environments.specification import PYTHON_MINORS, Specification, TorchBuild, normalise_python
 
@@ -52,7 +54,7 @@ def ensure(
     :param root: folder that holds the environments; by default :func:`default_root`.
     :param accept_cuda: whether a CUDA build may be downloaded on a machine without a GPU.
     :param report: called with each line of progress; by default they go to the standard error.
-    :raises EnvironmentProblem: if it cannot be created; :class:`CudaRefused` if that takes an agreement.
+    :raises ModelEnvironmentError: if it cannot be created; :class:`CudaRefusedError` if that takes an agreement.
     :raises ValueError: if the family is unknown.
     """
     specification, interpreter = specify(family, python=python, torch=torch)
@@ -75,6 +77,27 @@ def is_complete(folder: Path) -> bool:
     return (folder / MARKER_FILE).is_file() and (folder / "bin" / "python").exists()
 
 
+def environments_here(root: Path | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the folder and the content (``crucible.json``) of each environment on this machine, by name.
+
+    :param root: folder that holds the environments; by default :func:`default_root`.
+    """
+    for marker in sorted((root or default_root()).glob(f"*/{MARKER_FILE}")):
+        yield marker.parent, read_content(marker.parent)
+
+
+def read_content(folder: Path) -> dict[str, Any]:
+    """Return what an environment says of itself (``crucible.json``)."""
+    content: dict[str, Any] = json.loads((folder / MARKER_FILE).read_text(encoding="utf-8"))
+    return content
+
+
+def remove(folder: Path) -> None:
+    """Delete an environment's folder; what is left of it if that is interrupted is no environment any more."""
+    (folder / MARKER_FILE).unlink()
+    shutil.rmtree(folder)
+
+
 def find_uv() -> str:
     """Return the path of uv on this machine."""
     import uv
@@ -94,13 +117,13 @@ def _find_python(python: str | None) -> tuple[str, str | None]:
     try:
         answer = subprocess.run([python, "--version"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
-        raise EnvironmentProblem(f"{python} is no Python that runs: give another path, or a version") from None
+        raise ModelEnvironmentError(f"{python} is no Python that runs: give another path, or a version") from None
     return normalise_python(answer.stdout.removeprefix("Python ").strip()), python
 
 
 def _run(script: str, folder: str, report: Report) -> None:
     if platform.system() == "Windows":
-        raise EnvironmentProblem("environments are made with bash: use Linux, macOS, or the Linux subsystem of Windows")
+        raise ModelEnvironmentError("environments are made with bash: use Linux, macOS, or Windows' Linux subsystem")
     tail: deque[str] = deque(maxlen=200)
     with subprocess.Popen(
         ["bash", "-c", script],

@@ -6,11 +6,11 @@ CUDA_REFUSED_STATUS = 12
 """Exit status of the recipe when it would download CUDA on a machine without a GPU and nobody agreed."""
 
 
-class EnvironmentProblem(RuntimeError):
+class ModelEnvironmentError(RuntimeError):
     """An environment cannot be had; the message is one line for the user."""
 
 
-class CudaRefused(EnvironmentProblem):
+class CudaRefusedError(ModelEnvironmentError):
     """The plain index offers a CUDA build only, the machine has no GPU, and nobody has agreed to download it."""
 
 
@@ -26,7 +26,7 @@ _CAUSES = (
 )
 
 
-def problem_from_log(folder: str, status: int, log: str) -> EnvironmentProblem:
+def problem_from_log(folder: str, status: int, log: str) -> ModelEnvironmentError:
     """Return the problem behind a failed recipe.
 
     :param folder: name of the environment's folder.
@@ -36,7 +36,7 @@ def problem_from_log(folder: str, status: int, log: str) -> EnvironmentProblem:
     errors = [line.removeprefix("error:").strip() for line in log.splitlines() if line.startswith("error:")]
     last_error = errors[-1] if errors else f"the recipe ended with status {status}"
     if status == CUDA_REFUSED_STATUS:
-        return CudaRefused(last_error)
+        return CudaRefusedError(last_error)
     cause = next((meaning for sign, meaning in _CAUSES if sign in log), None)
     detail = last_error if cause is None else f"{cause} ({last_error})"
-    return EnvironmentProblem(f"environment {folder} was not created: {detail}")
+    return ModelEnvironmentError(f"environment {folder} was not created: {detail}")

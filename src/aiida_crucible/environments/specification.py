@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from aiida_crucible.environments.problems import EnvironmentProblem
+from aiida_crucible.environments.problems import ModelEnvironmentError
 from crucible_engine.models.catalogue import find_family
 
 PYTHON_MINORS = ("3.10", "3.11", "3.12", "3.13")
@@ -35,7 +35,7 @@ class TorchBuild:
 
         :param choice: ``cpu``, ``cuda``, ``cu128`` …, a version, or ``None`` for what fits the machine.
         :param has_gpu: whether the machine has an NVIDIA driver.
-        :raises EnvironmentProblem: if it is none of these.
+        :raises ModelEnvironmentError: if it is none of these.
         """
         fitting = "cuda" if has_gpu else "cpu"
         if choice is None:
@@ -44,7 +44,7 @@ class TorchBuild:
             return cls(choice)
         if _RELEASE.fullmatch(choice):
             return cls(fitting, choice)
-        raise EnvironmentProblem(
+        raise ModelEnvironmentError(
             f"torch {choice!r} is unknown: give cpu, cuda, a CUDA release such as cu128, or a version such as 2.13.0"
         )
 
@@ -65,8 +65,8 @@ class Specification:
     def __post_init__(self) -> None:
         read_lock(self.family)
         if self.python not in PYTHON_MINORS:
-            raise EnvironmentProblem(
-                f"Python {self.python} is not supported by the locks: choose one of {', '.join(PYTHON_MINORS)} (--python)"
+            raise ModelEnvironmentError(
+                f"Python {self.python} is outside the locks: choose one of {', '.join(PYTHON_MINORS)} (--python)"
             )
 
     @property
@@ -92,11 +92,13 @@ class Specification:
 def normalise_python(version: str) -> str:
     """Return the minor version of a Python version, e.g. ``3.11`` for ``3.11.7``.
 
-    :raises EnvironmentProblem: if it is no version.
+    :raises ModelEnvironmentError: if it is no version.
     """
     match = re.match(r"(\d+\.\d+)(\.|$)", version)
     if match is None:
-        raise EnvironmentProblem(f"{version!r} is no Python version: give one of {', '.join(PYTHON_MINORS)}, or a path")
+        raise ModelEnvironmentError(
+            f"{version!r} is no Python version: give one of {', '.join(PYTHON_MINORS)}, or a path"
+        )
     return match.group(1)
 
 
@@ -105,9 +107,16 @@ def read_lock(family: str) -> str:
     """Return the text of a family's lock.
 
     :raises ValueError: if the family is unknown (one line, with the nearest name).
+    :raises ModelEnvironmentError: if it has no package of its own.
     """
     lock = files(__package__) / "locks" / f"{find_family(family).name}.txt"
-    return lock.read_text(encoding="utf-8")
+    try:
+        return lock.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ModelEnvironmentError(
+            f"family {family!r} has no environment of its own: register the Python in which your calculator can be "
+            "imported with `verdi code create core.code.installed`"
+        ) from None
 
 
 def locked_version(family: str, package: str) -> str | None:

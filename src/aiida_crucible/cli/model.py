@@ -1,0 +1,241 @@
+"""``aiida-crucible model``: which potentials there are, and the nodes that stand for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aiida_crucible.cli.groups import OneLineErrors
+from aiida_crucible.cli.options import FamilyName, job_options, load_profile, say, with_profile
+from aiida_crucible.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from aiida_crucible.data.model import ModelData
+
+
+class Assignment(click.ParamType):
+    """``key=value``, with the value in YAML's words (``true``, ``0.5``, ``mpa``)."""
+
+    name = "key=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str | int | float | bool]:
+        """Return key and value."""
+        import yaml
+
+        if isinstance(value, tuple):
+            return value
+        key, separator, text = str(value).partition("=")
+        if not separator or not key:
+            self.fail(f"{value!r} is no setting: write key=value, e.g. modal=mpa", param, ctx)
+        return key, yaml.safe_load(text)
+
+
+@click.group(cls=OneLineErrors)
+def model() -> None:
+    """Models: list what is known, add one, show it, verify it in an environment."""
+
+
+@model.command("list", short_help="List the released weights that are known, and the models of this profile.")
+@click.option("-f", "--family", type=FamilyName(), help="Only this family.")
+@click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one if left out.")
+def list_(family: str | None, profile: str | None) -> None:
+    """List the released weights that are known, and the models of this profile."""
+    from crucible_engine.models.catalogue import FAMILIES
+
+    rows = [
+        (
+            entry.name,
+            f"{named.name} (default)" if named.name == entry.default_name else named.name,
+            _theory(named.functional, named.hubbard_u, named.dispersion),
+            named.training_set,
+            len(named.elements) or None,
+            entry.maturity,
+            named.licence,
+        )
+        for entry in FAMILIES.values()
+        for named in entry.names.values()
+        if family in (None, entry.name)
+    ]
+    print_table(("family", "name", "theory", "training set", "elements", "maturity", "licence"), rows)
+    click.echo()
+    try:
+        load_profile(profile)
+    except click.ClickException as problem:
+        if profile is not None:
+            raise
+        say(f"No models of yours are shown: {problem.message}")
+        return
+    _list_nodes(family)
+
+
+@model.command("add", short_help="Make (or find) the node of a potential.")
+@click.argument("family", type=FamilyName())
+@click.argument("name", metavar="NAME|FILE", required=False)
+@click.option("--dtype", metavar="DTYPE", help="float32 or float64; the family's own if left out.")
+@click.option("-s", "--setting", "settings", type=Assignment(), multiple=True, help="E.g. modal=mpa; may be repeated.")
+@click.option("-c", "--computer", metavar="LABEL", help="The file lies on this computer and stays there.")
+@click.option("--code", metavar="CODE", help="Environment that loads the file and says which elements it knows.")
+@click.option("--trust-pickle", is_flag=True, help="The file may be unpickled, which can run any code in it.")
+@click.option("--label", metavar="LABEL", help="Label of the node.")
+@job_options
+@with_profile
+def add(
+    *,
+    family: str,
+    name: str | None,
+    dtype: str | None,
+    settings: tuple[tuple[str, Any], ...],
+    computer: str | None,
+    code: str | None,
+    trust_pickle: bool,
+    label: str | None,
+    options: dict[str, Any],
+) -> None:
+    """Make the node of a potential, or find it: the same potential is the same node.
+
+    Without NAME it is the family's default. A FILE is kept in the node, unless it lies on a --computer. With --code the
+    engine loads the file there and says which elements it knows; without, nobody can check a structure beforehand.
+    """
+    from aiida_crucible.data.model import ModelData
+    from aiida_crucible.environments.codes import find_computer
+
+    place = find_computer(computer) if computer else None
+    checkpoint = name if name is not None and _is_file(name, computer) else None
+    description = {}
+    if checkpoint is not None and code is not None:
+        description = _describe(family, checkpoint, dict(settings), dtype, computer, code, trust_pickle, options)
+    elif code is not None:
+        raise ValueError(f"--code describes a checkpoint file, and {name or 'the default'!r} is none: leave it out")
+    node = ModelData.get_or_create(
+        family,
+        None if checkpoint else name,
+        checkpoint=checkpoint,
+        computer=place,
+        dtype=dtype,
+        settings=dict(settings),
+        trust_pickle=trust_pickle,
+        **description,
+    )
+    if label is not None:
+        node.label = label
+    _print_node(node)
+    if checkpoint is not None and node.elements is None:
+        say(f"Its elements are unknown: `aiida-crucible model add {family} {name} --code …` lets the engine tell.")
+
+
+@model.command("show", short_help="Show all that is known of a model.")
+@click.argument("name", metavar="PK|LABEL")
+@with_profile
+def show(name: str) -> None:
+    """Show all that is known of a model of this profile.
+
+    It is named by its PK, its UUID, its label, or its title such as "chgnet 0.3.0".
+    """
+    _print_node(find_model(name))
+
+
+def find_model(name: str) -> ModelData:
+    """Return the model that a user names by PK, UUID, label or title.
+
+    :raises ValueError: if there is none, or more than one.
+    """
+    from aiida.orm import QueryBuilder
+
+    from aiida_crucible.data.model import ModelData
+    from crucible_engine.parameters import suggestion
+
+    nodes: list[ModelData] = QueryBuilder().append(ModelData).all(flat=True)
+    matches = [node for node in nodes if name in (str(node.pk), node.uuid, node.label, node.title)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise ValueError(f"{name!r} may be any of {', '.join(f'PK {node.pk}' for node in matches)}: give a PK")
+    hint = suggestion(name, [node.title for node in nodes]) if nodes else "there are none yet"
+    raise ValueError(f"there is no model {name!r} in this profile: {hint} (`aiida-crucible model add` makes one)")
+
+
+def _is_file(name: str, computer: str | None) -> bool:
+    from pathlib import Path
+
+    return computer is not None or "/" in name or Path(name).is_file()
+
+
+def _describe(
+    family: str,
+    checkpoint: str,
+    settings: dict[str, Any],
+    dtype: str | None,
+    computer: str | None,
+    code: str,
+    trust_pickle: bool,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    from aiida_crucible.environments.checkpoint import describe_checkpoint, path_on_computer
+    from aiida_crucible.environments.codes import find_environment
+    from crucible_engine.models.catalogue import find_family
+    from crucible_engine.schema import ModelReference
+
+    environment = find_environment(code)
+    reference = ModelReference(
+        family,
+        checkpoint=path_on_computer(checkpoint, computer, environment),
+        dtype=dtype or find_family(family).default_dtype,
+        settings=settings,
+        trust_pickle=trust_pickle,
+    )
+    say(f"loading {checkpoint} in {environment.code.full_label}")
+    return {"elements": describe_checkpoint(environment, reference, options)["elements"]}
+
+
+def _list_nodes(family: str | None) -> None:
+    from aiida.orm import QueryBuilder
+
+    from aiida_crucible.data.model import ModelData
+
+    query = QueryBuilder().append(ModelData).order_by({ModelData: {"id": "asc"}})
+    nodes = [node for node in query.all(flat=True) if family in (None, node.family)]
+    if not nodes:
+        click.echo("No model in this profile yet: `aiida-crucible model add FAMILY` makes one.")
+        return
+    rows = [
+        (
+            node.pk,
+            node.label,
+            node.title,
+            node.dtype,
+            ", ".join(f"{key}={value}" for key, value in node.settings.items()),
+            len(node.elements) if node.elements else None,
+        )
+        for node in nodes
+    ]
+    print_table(("PK", "label", "model", "dtype", "settings", "elements"), rows)
+
+
+def _print_node(node: ModelData) -> None:
+    rows = [
+        ("model", node.title),
+        ("PK", node.pk),
+        ("UUID", node.uuid),
+        ("label", node.label),
+        ("sha256", node.sha256),
+        ("dtype", node.dtype),
+        ("settings", ", ".join(f"{key}={value}" for key, value in node.settings.items())),
+        ("theory", _theory(node.functional, node.hubbard_u, node.dispersion)),
+        ("training set", node.training_set),
+        ("licence", node.licence),
+        ("reference", node.base.attributes.get("reference", None)),
+        ("elements", " ".join(node.elements) if node.elements else None),
+    ]
+    if node.is_checkpoint:
+        where = f"{node.checkpoint_path} on {node.computer.label}" if node.checkpoint_path else "in the node"
+        rows += [("checkpoint", where), ("may be unpickled", "yes" if node.trusted else "no")]
+    print_table(("", ""), rows)
+
+
+def _theory(functional: str | None, hubbard_u: bool | None, dispersion: bool | None) -> str | None:
+    if functional is None:
+        return None
+    return f"{functional}{'+U' if hubbard_u else ''}{' with dispersion' if dispersion else ''}"

@@ -1,0 +1,109 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+class FamilyName(click.ParamType):
+    """The name of a model family; a misspelt one is answered with the one that was probably meant."""
+
+    name = "family"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the family's name."""
+        from crucible_engine.models.catalogue import find_family
+
+        try:
+            return find_family(str(value)).name
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Return the families that begin like this."""
+        from click.shell_completion import CompletionItem
+
+        from crucible_engine.models.catalogue import FAMILIES
+
+        return [CompletionItem(name) for name in FAMILIES if name.startswith(incomplete)]
+
+
+class JobOptions(click.ParamType):
+    """Options of a job for its scheduler, as YAML (or JSON) text, or the path of such a file."""
+
+    name = "yaml"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        """Return the options."""
+        import os
+        from pathlib import Path
+
+        import yaml
+
+        if isinstance(value, dict):
+            return value
+        try:
+            text = Path(value).read_text(encoding="utf-8") if os.path.isfile(value) else str(value)  # noqa: PTH113
+            content = yaml.safe_load(text)
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            self.fail(f"{value!r} is no YAML: {str(error).splitlines()[0]}", param, ctx)
+        if not isinstance(content, dict):
+            self.fail(f"{value!r} is no mapping: give e.g. '{{queue_name: gpu}}'", param, ctx)
+        return content
+
+
+job_options = click.option(
+    "--options",
+    type=JobOptions(),
+    default=dict,
+    help="The job's options as YAML or a YAML file, e.g. '{queue_name: gpu, account: me}'.",
+)
+
+yes_option = click.option("-y", "--yes", is_flag=True, help="Agree to everything that would be asked.")
+
+
+def with_profile(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option ``--profile`` and load that profile before it runs."""
+
+    @click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one if left out.")
+    @functools.wraps(function)
+    def run(*args: Any, profile: str | None, **kwargs: Any) -> Any:
+        load_profile(profile)
+        return function(*args, **kwargs)
+
+    return run
+
+
+def load_profile(name: str | None) -> None:
+    """Load an AiiDA profile.
+
+    :param name: its name; ``None`` for the default one.
+    :raises click.ClickException: if there is none, or none of that name.
+    """
+    from aiida.common.exceptions import ConfigurationError
+    from aiida.manage import get_manager
+    from aiida.manage.configuration import get_config
+
+    from crucible_engine.parameters import suggestion
+
+    manager = get_manager()
+    if name is None and manager.get_profile() is not None:
+        return
+    try:
+        known = get_config(create=False).profile_names
+    except ConfigurationError:
+        known = []
+    if not known:
+        raise click.ClickException("there is no AiiDA profile yet: `verdi presto` makes one, without any service")
+    if name is not None and name not in known:
+        raise click.ClickException(f"there is no AiiDA profile {name!r}: {suggestion(name, known)}")
+    manager.load_profile(name, allow_switch=True)
+
+
+def say(line: str) -> None:
+    """Write a line of progress where it does not mix with what a command answers."""
+    click.echo(line, err=True)

@@ -1,0 +1,24 @@
+"""The command ``aiida-crucible`` itself."""
+
+from __future__ import annotations
+
+import click
+
+from aiida_crucible import __version__
+from aiida_crucible.cli.groups import LazyGroup
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_by_name={
+        "env": "aiida_crucible.cli.env:env",
+        "model": "aiida_crucible.cli.model:model",
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="aiida-crucible")
+def main() -> None:
+    """Find out whether a machine-learning interatomic potential can be trusted for a material.
+
+    Start with `verdi presto` (once, an AiiDA profile), then `aiida-crucible env create chgnet`.
+    """

@@ -1,0 +1,193 @@
+"""The Codes of environments: register, find, list, retire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from aiida.common.exceptions import NotExistent
+from aiida.orm import Computer, InstalledCode, QueryBuilder, load_computer
+
+from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
+from aiida_crucible.environments.problems import ModelEnvironmentError
+from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python
+from crucible_engine.models.catalogue import find_family
+from crucible_engine.parameters import suggestion
+
+ROOT_PROPERTY = "crucible_environments"
+"""Property of a Computer: the folder for its environments."""
+
+
+@dataclass(frozen=True)
+class RegisteredEnvironment:
+    """An environment as its Code knows it.
+
+    :param code: the Code.
+    :param content: ``family``, ``package``, ``version``, ``lock`` (digest), ``torch``, ``python``, ``megabytes``,
+        ``build`` and ``release`` (see :class:`TorchBuild`).
+    """
+
+    code: InstalledCode
+    content: Mapping[str, Any]
+
+    @property
+    def folder(self) -> PurePosixPath:
+        """Absolute path of its folder on the computer."""
+        return PurePosixPath(self.code.filepath_executable).parent.parent
+
+    @property
+    def state(self) -> str:
+        """``retired``, ``missing`` (seen on this machine only), ``outdated`` (its lock has changed) or ``ready``."""
+        if self.code.is_hidden:
+            return "retired"
+        if is_this_machine(self.code.computer) and not Path(self.code.filepath_executable).exists():
+            return "missing"
+        build = TorchBuild(self.content["build"], self.content["release"])
+        today = Specification(self.content["family"], normalise_python(self.content["python"]), build)
+        return "ready" if today.digest == self.content["lock"] else "outdated"
+
+
+def register(
+    computer: Computer,
+    executable: str,
+    specification: Specification,
+    content: Mapping[str, Any],
+    label: str | None = None,
+) -> InstalledCode:
+    """Return the Code of an environment, which from now on is what ``label@computer`` means.
+
+    A Code never changes its executable: what jobs ran with stays true. The Code that had the label before gets its
+    digest appended to its name and is hidden.
+
+    :param computer: where the environment lies.
+    :param executable: absolute path of its Python.
+    :param specification: what it was made from.
+    :param content: what it says of itself (``crucible.json``).
+    :param label: the Code's label; by default the family's name.
+    :raises ModelEnvironmentError: if the label belongs to a Code that is no environment.
+    """
+    label = label or specification.family
+    code = _find_by_executable(computer, executable)
+    _retire_other(computer, label, code)
+    if code is None:
+        code = InstalledCode(label=label, computer=computer, filepath_executable=executable)
+        code.description = _describe(specification, content)
+        code.store()
+    code.label, code.is_hidden = label, False
+    code.base.extras.set(ENVIRONMENT_KEY, _content_of_code(specification, content))
+    return code
+
+
+def find_environment(name: str, computer: Computer | None = None) -> RegisteredEnvironment:
+    """Return the environment that a user names.
+
+    :param name: a label (``chgnet``), a full label (``chgnet@localhost``), a PK or a UUID.
+    :param computer: where to look for a label.
+    :raises ModelEnvironmentError: if there is none, or more than one.
+    """
+    label, _, at = name.partition("@")
+    known = list(registered_environments())
+    matches = [
+        item
+        for item in known
+        if name in (str(item.code.pk), item.code.uuid)
+        or (
+            label == item.code.label
+            and (not at or at == item.code.computer.label)
+            and (computer is None or computer.pk == item.code.computer.pk)
+        )
+    ]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        choices = ", ".join(item.code.full_label for item in matches)
+        raise ModelEnvironmentError(f"environment {name!r} is on several computers: choose one of {choices}")
+    where = "" if computer is None else f" on {computer.label}"
+    hint = suggestion(label, [item.code.label for item in known]) if known else "none is registered in this profile"
+    raise ModelEnvironmentError(f"there is no environment {name!r}{where}: {hint} (see `aiida-crucible env list`)")
+
+
+def registered_environments(include_retired: bool = False) -> Iterator[RegisteredEnvironment]:
+    """Yield the environments of this profile, oldest first."""
+    query = QueryBuilder().append(InstalledCode, filters={"extras": {"has_key": ENVIRONMENT_KEY}})
+    query.order_by({InstalledCode: {"id": "asc"}})
+    for code in query.all(flat=True):
+        if include_retired or not code.is_hidden:
+            yield RegisteredEnvironment(code, code.base.extras.get(ENVIRONMENT_KEY))
+
+
+def retire(code: InstalledCode) -> None:
+    """Free a Code's label and hide it; whatever ran with it keeps it."""
+    digest = code.base.extras.get(ENVIRONMENT_KEY)["lock"]
+    code.label = f"{code.label.removesuffix(f'-{digest}')}-{digest}"
+    code.is_hidden = True
+
+
+def find_computer(label: str) -> Computer:
+    """Return a configured computer.
+
+    :raises ModelEnvironmentError: if there is none of that label, or it is not configured.
+    """
+    try:
+        computer = load_computer(label)
+    except NotExistent:
+        known = QueryBuilder().append(Computer, project="label").all(flat=True)
+        hint = suggestion(label, known) if known else "set one up with `verdi computer setup`"
+        raise ModelEnvironmentError(f"there is no computer {label!r} in this profile: {hint}") from None
+    if not computer.is_configured:
+        raise ModelEnvironmentError(
+            f"computer {label!r} is not configured: `verdi computer configure {computer.transport_type} {label}`"
+        )
+    return computer
+
+
+def is_this_machine(computer: Computer) -> bool:
+    """Return whether a computer is the machine that runs this."""
+    return bool(computer.transport_type == "core.local")
+
+
+def _retire_other(computer: Computer, label: str, code: InstalledCode | None) -> None:
+    query = QueryBuilder().append(Computer, filters={"id": computer.pk}, tag="computer")
+    query.append(InstalledCode, filters={"label": label}, with_computer="computer")
+    for holder in query.all(flat=True):
+        if code is not None and holder.pk == code.pk:
+            continue
+        if ENVIRONMENT_KEY not in holder.base.extras.all:
+            raise ModelEnvironmentError(
+                f"code {holder.full_label!r} exists and is none of aiida-crucible's: choose another label with --label"
+            )
+        retire(holder)
+
+
+def _find_by_executable(computer: Computer, executable: str) -> InstalledCode | None:
+    query = QueryBuilder().append(Computer, filters={"id": computer.pk}, tag="computer")
+    filters = {"attributes.filepath_executable": executable, "extras": {"has_key": ENVIRONMENT_KEY}}
+    query.append(InstalledCode, filters=filters, with_computer="computer")
+    code: InstalledCode | None = query.first(flat=True)
+    return code
+
+
+def _content_of_code(specification: Specification, content: Mapping[str, Any]) -> dict[str, Any]:
+    package = find_family(specification.family).package
+    return {
+        "family": specification.family,
+        "package": package,
+        "version": content["packages"][package.lower().replace("_", "-")],
+        "lock": specification.digest,
+        "torch": content["torch"],
+        "python": content["python"],
+        "build": specification.torch.build,
+        "release": specification.torch.release,
+        "megabytes": content["megabytes"],
+    }
+
+
+def _describe(specification: Specification, content: Mapping[str, Any]) -> str:
+    facts = _content_of_code(specification, content)
+    torch = f", torch {facts['torch']}" if facts["torch"] else ""
+    return (
+        f"Python {facts['python']} with {facts['package']} {facts['version']}{torch}; "
+        f"made by `aiida-crucible env create` from lock {facts['lock']}"
+    )

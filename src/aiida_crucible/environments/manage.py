@@ -1,0 +1,124 @@
+"""Create and remove the environments of an AiiDA computer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiida.orm import Computer, InstalledCode
+from aiida.transports import Transport
+
+from aiida_crucible.environments import local, remote
+from aiida_crucible.environments.codes import (
+    ROOT_PROPERTY,
+    RegisteredEnvironment,
+    is_this_machine,
+    register,
+    retire,
+)
+from aiida_crucible.environments.problems import ModelEnvironmentError
+from aiida_crucible.environments.recipe import render_recipe
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for.
+
+    :param family: a model family's name.
+    :param torch: see :meth:`TorchBuild.parse`; ``None`` for what fits the computer.
+    :param python: a version, or the path of a Python on the computer; ``None`` for the computer's own choice.
+    """
+
+    family: str
+    torch: str | None = None
+    python: str | None = None
+
+
+def create_environment(
+    request: Request,
+    computer: Computer,
+    *,
+    label: str | None = None,
+    accept_cuda: bool = False,
+    report: Callable[[str], None],
+) -> InstalledCode:
+    """Create an environment on a computer, or find it there, and return its Code.
+
+    :param request: what is wanted.
+    :param computer: where.
+    :param label: the Code's label; by default the family's name.
+    :param accept_cuda: whether a CUDA build may be downloaded where there is no GPU.
+    :param report: called with each line of progress.
+    :raises ModelEnvironmentError: if it cannot be created; :class:`CudaRefusedError` if that takes an agreement.
+    """
+    if is_this_machine(computer):
+        return _create_here(request, computer, label, accept_cuda, report)
+    with open_transport(computer) as transport:
+        site = remote.survey(transport, computer.get_property(ROOT_PROPERTY, None), request.python)
+        specification = remote.specify(site, request.family, request.torch)
+        executable = remote.create(transport, site, specification, accept_cuda=accept_cuda, report=report)
+        content = remote.read_content(transport, executable)
+    return register(computer, executable, specification, content, label)
+
+
+def recipe_for(request: Request, computer: Computer | None = None) -> str:
+    """Return the script that :func:`create_environment` would run.
+
+    :param request: what is wanted.
+    :param computer: where; ``None`` for this machine (no profile is needed then).
+    """
+    root = None if computer is None else computer.get_property(ROOT_PROPERTY, None)
+    if computer is None or is_this_machine(computer):
+        specification, python = local.specify(request.family, python=request.python, torch=request.torch)
+        return render_recipe(specification, root or str(local.default_root()), python, local.find_uv())
+    with open_transport(computer) as transport:
+        site = remote.survey(transport, root, request.python)
+    return render_recipe(remote.specify(site, request.family, request.torch), site.root, site.python)
+
+
+def remove_environment(environment: RegisteredEnvironment) -> None:
+    """Delete an environment's folder, free the label of its Code and hide it. The provenance stays.
+
+    :raises ModelEnvironmentError: if the Code points at something that this package did not make.
+    """
+    expected = f"{environment.content['family']}-{environment.content['lock']}"
+    if environment.folder.name != expected:
+        raise ModelEnvironmentError(
+            f"{environment.folder} does not look like an environment of aiida-crucible: delete it yourself"
+        )
+    with open_transport(environment.code.computer) as transport:
+        remote.delete(transport, str(environment.folder))
+    retire(environment.code)
+
+
+def _create_here(
+    request: Request, computer: Computer, label: str | None, accept_cuda: bool, report: Callable[[str], None]
+) -> InstalledCode:
+    root = computer.get_property(ROOT_PROPERTY, None)
+    choices = {"python": request.python, "torch": request.torch}
+    specification, _ = local.specify(request.family, **choices)
+    executable = local.ensure(
+        request.family, **choices, root=Path(root) if root else None, accept_cuda=accept_cuda, report=report
+    )
+    content = local.read_content(executable.parent.parent)
+    return register(computer, str(executable), specification, content, label)
+
+
+@contextmanager
+def open_transport(computer: Computer) -> Iterator[Transport]:
+    """Yield an open transport to a computer.
+
+    :raises ModelEnvironmentError: if it cannot be reached.
+    """
+    transport = computer.get_transport()
+    try:
+        transport.open()
+    except Exception as error:  # each transport plugin raises its own
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelEnvironmentError(f"computer {computer.label!r} cannot be reached: {reason}") from error
+    try:
+        yield transport
+    finally:
+        transport.close()

@@ -1,0 +1,59 @@
+"""Run one of this package's small scripts in an environment, as a job with provenance."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from aiida.manage.caching import disable_caching
+from aiida.orm import InstalledCode, ProcessNode, SinglefileData
+from aiida_shell import launch_shell_job
+
+from aiida_crucible.calculations.engine_archive import engine_archive
+from aiida_crucible.environments.problems import ModelEnvironmentError
+from crucible_engine.schema import ENGINE_FILE
+
+
+def run_script(
+    code: InstalledCode,
+    script: str,
+    request: Mapping[str, Any],
+    answer: str,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[Any, ProcessNode]:
+    """Run a script with the engine and a request, and return the content of the JSON file that it writes.
+
+    :param code: the Python to run it with.
+    :param script: file name of the script, in this package.
+    :param request: what it is asked, as JSON.
+    :param answer: file name of its answer.
+    :param options: options of the job (queue, account, wall time …).
+    :raises ModelEnvironmentError: if there is no answer: the job's PK is in the message.
+    """
+    # The state of a computer is asked for: what it was at another time is no answer.
+    with disable_caching():
+        outputs, node = launch_shell_job(
+            code,
+            arguments=["{script}", "{engine}", "{request}"],
+            nodes={
+                "script": _file(script, (files(__package__) / script).read_bytes()),
+                "engine": _file(ENGINE_FILE, engine_archive()),
+                "request": _file("request.json", json.dumps(request).encode()),
+            },
+            outputs=[answer],
+            metadata={"label": f"{script} in {code.full_label}", "options": dict(options or {})},
+        )
+    content = outputs.get(answer.replace(".", "_"))
+    if content is None:
+        raise ModelEnvironmentError(
+            f"{script} did not run in {code.full_label} ({node.exit_message or node.process_state}): "
+            f"see `verdi process report {node.pk}`"
+        )
+    return json.loads(content.get_content()), node
+
+
+def _file(name: str, content: bytes) -> SinglefileData:
+    return SinglefileData(io.BytesIO(content), filename=name)
