@@ -1,4 +1,4 @@
-"""ASE calculators that fail as real models do, for the family ``ase``."""
+"""ASE calculators for the family ``ase``: some that fail as real models do, one that costs nothing."""
 
 from __future__ import annotations
 
@@ -35,6 +35,21 @@ class Faulty(Calculator):
         if self.fault == "raise":
             raise LookupError("line 1\nof a message")
         self.results["free_energy"] = self.results["energy"]
+
+
+class Empty(Calculator):
+    """No interaction at all: costs nothing."""
+
+    implemented_properties = ("energy", "free_energy", "forces", "stress")
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        self.results = {"energy": 0.0, "free_energy": 0.0, "forces": np.zeros((len(atoms), 3)), "stress": np.zeros(6)}
+
+
+def empty() -> Calculator:
+    """Return the calculator without interactions."""
+    return Empty()
 
 
 def faulty(**arguments) -> Calculator:
