@@ -8,10 +8,11 @@ import click
 
 from aiida_crucible.cli.groups import OneLineErrors
 from aiida_crucible.cli.options import FamilyName, job_options, load_profile, say, with_profile
-from aiida_crucible.cli.tables import print_table
+from aiida_crucible.cli.tables import print_record, print_table
 
 if TYPE_CHECKING:
     from aiida_crucible.data.model import ModelData
+    from crucible_engine.schema import ModelReference
 
 
 class Assignment(click.ParamType):
@@ -101,12 +102,21 @@ def add(
     """
     from aiida_crucible.data.model import ModelData
     from aiida_crucible.environments.codes import find_computer
+    from crucible_engine.models.catalogue import find_family
+    from crucible_engine.schema import ModelReference
 
     place = find_computer(computer) if computer else None
     checkpoint = name if name is not None and _is_file(name, computer) else None
     description = {}
     if checkpoint is not None and code is not None:
-        description = _describe(family, checkpoint, dict(settings), dtype, computer, code, trust_pickle, options)
+        reference = ModelReference(
+            family,
+            checkpoint=checkpoint,
+            dtype=dtype or find_family(family).default_dtype,
+            settings=dict(settings),
+            trust_pickle=trust_pickle,
+        )
+        description = _describe(reference, computer, code, options)
     elif code is not None:
         raise ValueError(f"--code describes a checkpoint file, and {name or 'the default'!r} is none: leave it out")
     node = ModelData.get_or_create(
@@ -163,31 +173,16 @@ def _is_file(name: str, computer: str | None) -> bool:
     return computer is not None or "/" in name or Path(name).is_file()
 
 
-def _describe(
-    family: str,
-    checkpoint: str,
-    settings: dict[str, Any],
-    dtype: str | None,
-    computer: str | None,
-    code: str,
-    trust_pickle: bool,
-    options: dict[str, Any],
-) -> dict[str, Any]:
+def _describe(reference: ModelReference, computer: str | None, code: str, options: dict[str, Any]) -> dict[str, Any]:
+    from dataclasses import replace
+
     from aiida_crucible.environments.checkpoint import describe_checkpoint, path_on_computer
     from aiida_crucible.environments.codes import find_environment
-    from crucible_engine.models.catalogue import find_family
-    from crucible_engine.schema import ModelReference
 
     environment = find_environment(code)
-    reference = ModelReference(
-        family,
-        checkpoint=path_on_computer(checkpoint, computer, environment),
-        dtype=dtype or find_family(family).default_dtype,
-        settings=settings,
-        trust_pickle=trust_pickle,
-    )
-    say(f"loading {checkpoint} in {environment.code.full_label}")
-    return {"elements": describe_checkpoint(environment, reference, options)["elements"]}
+    path = path_on_computer(str(reference.checkpoint), computer, environment)
+    say(f"loading {path} in {environment.code.full_label}")
+    return {"elements": describe_checkpoint(environment, replace(reference, checkpoint=path), options)["elements"]}
 
 
 def _list_nodes(family: str | None) -> None:
@@ -215,7 +210,7 @@ def _list_nodes(family: str | None) -> None:
 
 
 def _print_node(node: ModelData) -> None:
-    rows = [
+    rows: list[tuple[str, object]] = [
         ("model", node.title),
         ("PK", node.pk),
         ("UUID", node.uuid),
@@ -232,7 +227,7 @@ def _print_node(node: ModelData) -> None:
     if node.is_checkpoint:
         where = f"{node.checkpoint_path} on {node.computer.label}" if node.checkpoint_path else "in the node"
         rows += [("checkpoint", where), ("may be unpickled", "yes" if node.trusted else "no")]
-    print_table(("", ""), rows)
+    print_record(rows)
 
 
 def _theory(functional: str | None, hubbard_u: bool | None, dispersion: bool | None) -> str | None:

@@ -102,8 +102,8 @@ def check_evaluation(request: dict[str, Any]) -> Finding:
     energy_error, force_error = (max(column) for column in zip(*errors, strict=True))
     agrees = energy_error <= known.energy_tolerance and force_error <= known.force_tolerance
     return (PASSED if agrees else FAILED), (
-        f"{model.family} {model.name} on {model.device} is {energy_error:.1e} eV/atom and {force_error:.1e} eV/Å off its "
-        f"fingerprint (allowed {known.energy_tolerance:.0e} and {known.force_tolerance:.0e}), {seconds:.1f} s"
+        f"{model.family} {model.name} on {model.device} is {energy_error:.1e} eV/atom and {force_error:.1e} eV/Å off "
+        f"its fingerprint (allowed {known.energy_tolerance:.0e} and {known.force_tolerance:.0e}), {seconds:.1f} s"
     )
 
 

@@ -30,6 +30,7 @@ if [ -e /proc/driver/nvidia/version ] || command -v nvidia-smi >/dev/null 2>&1; 
 """
 _SEPARATOR = "\x1e"
 _LONGEST_WAIT = 5.0
+_KILLED = 137
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,10 @@ def create(
         local.write_text(script, encoding="utf-8")
         transport.putfile(str(local), f"{run}.sh")
     place = shlex.quote(run)
-    detached = (
-        f"bash {place}.sh >{place}.out 2>{place}.log </dev/null; echo $? >{place}.new; mv {place}.new {place}.end"
-    )
-    _bash(transport, f"nohup bash -c {shlex.quote(detached)} >/dev/null 2>&1 </dev/null &")
-    status, log = _follow(transport, place, report)
+    detached = f"bash {place}.sh >{place}.out 2>{place}.log; echo $? >{place}.new; mv {place}.new {place}.end"
+    launch = f"nohup bash -c {shlex.quote(detached)} >/dev/null 2>&1 </dev/null & echo $!"
+    pid = int(_bash(transport, launch))
+    status, log = _follow(transport, place, pid, report)
     output = _bash(transport, f"cat {place}.out; rm -f {place}.*").strip()
     if status != 0:
         raise problem_from_log(specification.folder, status, log)
@@ -134,15 +134,16 @@ def delete(transport: Transport, folder: str) -> None:
     _bash(transport, f"if [ -e {source} ]; then mv {source} {target} && rm -rf {target}; fi")
 
 
-def _follow(transport: Transport, place: str, report: Callable[[str], None]) -> tuple[int, str]:
+def _follow(transport: Transport, place: str, pid: int, report: Callable[[str], None]) -> tuple[int, str]:
     """Report a detached recipe's log until it has ended; return its exit status and the log."""
     log, wait = "", 0.2
     while True:
-        seen = len(log.encode())
         command = (
-            f"end=$(cat {place}.end 2>/dev/null); tail -c +{seen + 1} {place}.log; printf '{_SEPARATOR}%s' \"$end\""
+            # Asked for in this order, so that the log of what has ended is complete.
+            f"kill -0 {pid} 2>/dev/null || end={_KILLED}; test -f {place}.end && end=$(cat {place}.end); "
+            f"touch {place}.log; tail -c +{len(log.encode()) + 1} {place}.log; printf '{_SEPARATOR}%s' \"${{end:-}}\""
         )
-        news, _, end = _bash(transport, f"touch {place}.log; {command}").rpartition(_SEPARATOR)
+        news, _, end = _bash(transport, command).rpartition(_SEPARATOR)
         # A last line that is not complete yet is reported with its rest.
         complete = news if end else news[: news.rfind("\n") + 1]
         for line in complete.splitlines():
