@@ -58,7 +58,9 @@ def test_import_rules():
 
 
 @pytest.mark.parametrize(
-    "command", [["-c", "import aiida_crucible"], ["-m", "aiida_crucible.cli", "--help"]], ids=["import", "help"]
+    "command",
+    [["-c", "import aiida_crucible"], ["-c", "from aiida_crucible.cli import main; main(['--help'])"]],
+    ids=["import", "help"],
 )
 def test_starts_within_half_a_second(command):
     """The best of five, since the machine does other things as well."""
