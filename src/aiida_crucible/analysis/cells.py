@@ -12,6 +12,9 @@ import spglib
 from ase import Atoms
 from numpy.typing import NDArray
 
+LARGEST_GAP = 8.0
+"""Å between neighbouring planes of atoms beyond which a cell holds vacuum; layered crystals have about 4."""
+
 LARGEST_MULTIPLE = 1000
 """Unit cells in a supercell beyond which a supercell matrix is taken for a slip of the pen."""
 
@@ -47,6 +50,26 @@ def formula_units(atoms: Atoms) -> int:
     """Return how many of the smallest chemical formula the cell holds."""
     counts = np.unique(atoms.numbers, return_counts=True)[1]
     return gcd(*(int(count) for count in counts))
+
+
+def require_no_vacuum(atoms: Atoms, purpose: str) -> None:
+    """Refuse a slab or a molecule in a periodic box where a crystal is needed.
+
+    :param purpose: what needs the crystal, as the message should call it (``a phonon calculation``).
+    :raises ValueError: one line.
+    """
+    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
+    fractions = np.sort(atoms.get_scaled_positions(wrap=True), axis=0)
+    steps = np.diff(fractions, axis=0, append=fractions[:1] + 1)
+    gaps = steps.max(axis=0) * heights
+    empty = gaps > LARGEST_GAP
+    if empty.any():
+        kind = {1: "a slab", 2: "a wire", 3: "a molecule"}[int(empty.sum())]
+        axis = int(np.argmax(gaps))
+        raise ValueError(
+            f"{atoms.get_chemical_formula()} has {gaps[axis]:.1f} Å of vacuum along {'abc'[axis]}: it looks like "
+            f"{kind}, but {purpose} needs a crystal"
+        )
 
 
 def parse_supercell_matrix(value: Any) -> NDArray[np.int64]:

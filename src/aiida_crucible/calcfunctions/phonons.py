@@ -70,6 +70,17 @@ def analyse_phonons(
     }
 
 
+@calcfunction
+def explain_missing_phonons(relaxation: Dict) -> Dict:
+    """Return the summary of a phonon calculation whose crystal could not be relaxed.
+
+    :param relaxation: see :func:`aiida_crucible.calcfunctions.relaxation.summarise_relaxation`.
+    """
+    outcome = relaxation["outcome"]
+    reason = f"the crystal could not be relaxed ({outcome}), so that it has no phonons"
+    return Dict({"outcome": "not-relaxed", "reason": reason, "relaxation": outcome})
+
+
 def _force_constants(analysis: PhononAnalysis) -> ArrayData:
     phonon = analysis.phonon
     node = ArrayData(

@@ -1,0 +1,92 @@
+"""What the WorkChains share: a model, a code, and that the model is verified before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from aiida.engine import ProcessSpec, WorkChain
+from aiida.orm import AbstractCode, ProcessNode, StructureData
+
+from aiida_crucible.calculations import validation
+from aiida_crucible.data.model import ModelData
+from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, merged
+from crucible_engine.schema import Condition
+
+
+class VerifiedWorkChain(ProtocolMixin, WorkChain):
+    """A WorkChain that starts with the verification of its model.
+
+    :cvar JOBS: where the ports of its CalcJobs are, e.g. ``base.relax``.
+    """
+
+    JOBS: ClassVar[tuple[str, ...]]
+    _spec_class = WorkflowSpec
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare what all of them take."""
+        super().define(spec)
+        spec.input(
+            "code",
+            valid_type=AbstractCode,
+            validator=validation.validator(validation.check_code),
+            help="The Python of an environment in which the model's package can be imported.",
+        )
+        spec.input("model", valid_type=ModelData, help="Which potential.")
+        spec.inputs.validator = validation.validator(cls.check_inputs)
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
+        """Check inputs against each other.
+
+        :raises ValueError: one line for the user.
+        """
+        if "model" in inputs:
+            validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
+            if "code" in inputs:
+                validation.check_environment(inputs["code"], inputs["model"])
+
+    @classmethod
+    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Return the chemical symbols of each structure given, by the name that a message should call it."""
+        raise NotImplementedError
+
+    def verify(self) -> Any:
+        return None
+
+    def inspect_verification(self) -> Any:
+        return None
+
+
+def message_of(child: ProcessNode) -> str:
+    """Return why a child failed, in its own words."""
+    said = child.exit_message or f"it ended with {child.process_state.value} and exit status {child.exit_status}"
+    return f"{child.process_label}<{child.pk}>: {said}"
+
+
+def did_not_converge(child: ProcessNode) -> bool:
+    """Return whether a failed relaxation is one that used up its steps, which is a result."""
+    if "results" not in child.outputs:
+        return False
+    return bool(child.outputs.results.get_dict()["condition"] == Condition.NOT_CONVERGED.value)
+
+
+def relaxed_of(child: ProcessNode) -> dict[str, StructureData]:
+    """Return the last geometries of a relaxation by their keys; a model that gave NaN leaves none."""
+    return dict(child.outputs.relaxed.items()) if "relaxed" in child.outputs else {}
+
+
+def with_options(inputs: Mapping[str, Any], jobs: Sequence[str], options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return nested inputs with ``metadata.options`` set in the namespaces of CalcJobs.
+
+    :param jobs: the namespaces, their levels separated by points.
+    """
+    result = dict(inputs)
+    for job in jobs if options else ():
+        nested: dict[str, Any] = {"metadata": {"options": dict(options or {})}}
+        for level in reversed(job.split(".")):
+            nested = {level: nested}
+        result = merged(result, nested)
+    return result
