@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import AutoMinorLocator
 
 if TYPE_CHECKING:
-    from aiida.orm import BandsData
+    from aiida.orm import BandsData, XyData
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
@@ -46,7 +46,8 @@ class BandStructure:
     :param frequencies: [n_q, n_modes] in THz; negative ones are imaginary.
     :param ticks: the path's special points in order: (index into ``distances``, label). Two neighbouring
         indices with different labels are a jump.
-    :param noise_floor: the largest imaginary frequency that the model's own noise could make, THz; ``None`` if unknown.
+    :param noise_floor: [n_q] the largest imaginary frequency that the model's own noise could make, THz, positive;
+        ``None`` if unknown.
     :param dos: density of states beside the bands.
     """
 
@@ -54,7 +55,7 @@ class BandStructure:
     distances: NDArray[np.float64]
     frequencies: NDArray[np.float64]
     ticks: Sequence[tuple[int, str]]
-    noise_floor: float | None = None
+    noise_floor: NDArray[np.float64] | None = None
     dos: DensityOfStates | None = None
 
     def breaks(self) -> list[int]:
@@ -76,15 +77,13 @@ class BandStructure:
         return corners
 
 
-def band_structure(
-    name: str, bands: BandsData, noise_floor: float | None = None, dos: DensityOfStates | None = None
-) -> BandStructure:
-    """Return the band structure that a ``BandsData`` of frequencies in THz holds.
+def band_structure(name: str, bands: BandsData, dos: XyData | None = None) -> BandStructure:
+    """Return the band structure that AiiDA nodes hold, such as the outputs of a ``PhononWorkChain``.
 
     :param name: whose bands they are.
-    :param bands: with a cell, k-points along a path, and their labels.
-    :param noise_floor: see :class:`BandStructure`.
-    :param dos: see :class:`BandStructure`.
+    :param bands: frequencies in THz along a path, with labels; its array ``resolvable`` (THz, [n_q, n_modes]), where
+        there is one, gives the noise floor of the lowest mode.
+    :param dos: frequencies in THz, and the density of states as its first array.
     """
     points = np.asarray(bands.get_kpoints(cartesian=True))
     ticks = [(int(index), str(label)) for index, label in bands.labels or []]
@@ -92,8 +91,14 @@ def band_structure(
     for (before, _), (after, _) in itertools.pairwise(ticks):
         if after == before + 1:
             steps[before] = 0.0
-    distances = np.concatenate([[0.0], np.cumsum(steps)])
-    return BandStructure(name, distances, np.asarray(bands.get_bands()), ticks, noise_floor, dos)
+    return BandStructure(
+        name,
+        np.concatenate([[0.0], np.cumsum(steps)]),
+        np.asarray(bands.get_bands()),
+        ticks,
+        np.asarray(bands.get_array("resolvable"))[:, 0] if "resolvable" in bands.get_arraynames() else None,
+        None if dos is None else DensityOfStates(dos.get_x()[1], dos.get_y()[0][1]),
+    )
 
 
 def pretty_label(label: str) -> str:
@@ -146,14 +151,17 @@ def _draw_bands(axes: Axes, structure: BandStructure, corners: Sequence[tuple[fl
     if corners:
         own = [distance for distance, _ in structure.corners()]
         positions = np.interp(positions, own, [distance for distance, _ in corners])
+    style = _style(number)
     breaks = structure.breaks()
     for begin, end in zip([0, *breaks], [*breaks, len(positions)], strict=True):
-        axes.plot(positions[begin:end], structure.frequencies[begin:end], linewidth=1.0, **_style(number))
+        axes.plot(positions[begin:end], structure.frequencies[begin:end], linewidth=1.0, **style)
+        if structure.noise_floor is not None:
+            floor = -structure.noise_floor[begin:end]
+            axes.plot(positions[begin:end], floor, color=style["color"], linestyle=":", linewidth=0.8)
     label = structure.name
     if structure.noise_floor is not None:
-        label += f" (noise floor {structure.noise_floor:.2g} THz)"
-        axes.axhline(-structure.noise_floor, color=_style(number)["color"], linestyle=":", linewidth=0.8)
-    axes.plot([], [], label=label, linewidth=1.4, **_style(number))
+        label += f" (noise floor {structure.noise_floor.max():.2g} THz)"
+    axes.plot([], [], label=label, linewidth=1.4, **style)
 
 
 def _draw_frame(axes: Axes, corners: Sequence[tuple[float, str]]) -> None:
@@ -180,9 +188,9 @@ def _draw_densities(axes: Axes, structures: Sequence[BandStructure]) -> None:
 def _draw_frequency_axes(panels: Sequence[Axes], structures: Sequence[BandStructure]) -> None:
     lowest = min(float(np.min(structure.frequencies)) for structure in structures)
     highest = max(float(np.max(structure.frequencies)) for structure in structures)
-    floor = max((structure.noise_floor or 0.0 for structure in structures), default=0.0)
+    floors = [float(structure.noise_floor.max()) for structure in structures if structure.noise_floor is not None]
     margin = 0.04 * (highest - min(lowest, 0.0))
-    bottom = min(lowest, -floor) - margin
+    bottom = min(lowest, 0.0, *(-floor for floor in floors)) - margin
     panels[0].set_ylim(bottom, highest + margin)
     panels[0].set_ylabel("frequency (THz)")
     panels[0].yaxis.set_minor_locator(AutoMinorLocator())
