@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from crucible_engine.environment import describe_environment, peak_device_memory
 from crucible_engine.interruption import Interruption
 from crucible_engine.models.base import Model
 from crucible_engine.models.catalogue import Family, find_family, find_named
-from crucible_engine.models.load import check_package, complete_reference, load_model
+from crucible_engine.models.load import check_package, complete_reference, import_adapter, load_model
 from crucible_engine.parameters import ParameterError, validate_parameters
 from crucible_engine.preflight import Survey, check_elements, check_relaxable, survey_structures
 from crucible_engine.schema import (
@@ -102,8 +101,7 @@ def _check_catalogued_elements(job: Job, survey: Survey) -> None:
 def _load(job: Job, family: Family, threads: ThreadControl, results: Results) -> Model:
     check_package(family.name, job.package_version)
     began = time.monotonic()
-    with contextlib.suppress(ImportError):  # `load_model` finds the better words for it
-        importlib.import_module(family.import_name)
+    import_adapter(family)
     imported = time.monotonic()
     results.timings["import"] = round(imported - began, 4)
     threads.apply()

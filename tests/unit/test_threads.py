@@ -148,7 +148,7 @@ def test_blas_and_openmp_are_told_before_they_are_loaded(machine):
 
 def test_a_folder_of_somebody_else_is_not_trusted(machine, monkeypatch, tmp_path):
     environment, _ = machine
-    monkeypatch.setattr(threads.os, "getuid", lambda: os.stat(tmp_path).st_uid + 1)
+    monkeypatch.setattr(threads.os, "getuid", lambda: tmp_path.stat().st_uid + 1)
     control = ThreadControl(None, environment)
     assert (control.count, control.rule) == (8, "cores")
     assert list(tmp_path.iterdir()) == []
