@@ -30,12 +30,14 @@ demo: $(VENV)/.project
 	@$(BIN)/aiida-crucible demo --folder $(DEMO)
 
 test: $(VENV)/.test
+	@$(BIN)/python tests/model/prepare_environments.py
 	$(BIN)/python -m pytest tests/unit tests/process tests/model
 
 test-fast: $(VENV)/.test
 	$(BIN)/python -m pytest tests/unit tests/process
 
 test-model: $(VENV)/.test
+	@$(BIN)/python tests/model/prepare_environments.py
 	$(BIN)/python -m pytest tests/model
 
 lint: $(VENV)/.lint
