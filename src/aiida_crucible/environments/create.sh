@@ -52,7 +52,7 @@ plan_torch() {
 
 refuse_unexpected_cuda() {
   local packages
-  packages=$(sed -nE 's/^ \+ ((nvidia-|cuda-|triton).*)$/\1/p' "$work/plan.txt" | tr '\n' ' ')
+  packages=$(sed -nE '/nvidia-ml-py/d; s/^ \+ ((nvidia-|cuda-|triton).*)$/\1/p' "$work/plan.txt" | tr '\n' ' ')
   if [ -z "$packages" ] || [ "$build" != cpu ] || has_driver || [ "$accept_cuda" = yes ]; then return 0; fi
   fail "this machine has no GPU, and the only $torch within reach would download CUDA, several gigabytes (${packages% }): agree with --yes or --torch cuda, choose another release with --torch VERSION, or name a folder with a CPU wheel in UV_FIND_LINKS" 12
 }

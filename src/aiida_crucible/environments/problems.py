@@ -34,7 +34,8 @@ def problem_from_log(folder: str, status: int, log: str) -> ModelEnvironmentErro
     :param log: what it wrote.
     """
     errors = [line.removeprefix("error:").strip() for line in log.splitlines() if line.startswith("error:")]
-    last_error = errors[-1] if errors else f"the recipe ended with status {status}"
+    # The last one is the recipe's, the first one the reason that uv gave for it.
+    last_error = ": ".join(dict.fromkeys(errors[-1:] + errors[:1])) or f"the recipe ended with status {status}"
     if status == CUDA_REFUSED_STATUS:
         return CudaRefusedError(last_error)
     cause = next((meaning for sign, meaning in _CAUSES if sign in log), None)

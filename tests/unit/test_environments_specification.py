@@ -1,0 +1,97 @@
+"""What an environment is made of: the locks, the digest, the choice of torch."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from aiida_crucible.environments import ModelEnvironmentError, Specification, TorchBuild
+from aiida_crucible.environments import specification as module
+from aiida_crucible.environments.specification import locked_version, normalise_python, read_lock
+from crucible_engine.models.catalogue import find_family
+
+FAMILIES = ("chgnet", "emt", "mace", "orb", "sevennet")
+CPU = TorchBuild("cpu")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lock_pins_everything_but_the_build_of_torch(family):
+    lines = [line for line in read_lock(family).splitlines() if not line.startswith("#")]
+    assert all(re.match(r"[a-z0-9.-]+==\S+( ; .+)?$", line) for line in lines), "neither an index nor a loose pin"
+    names = {line.split("==")[0] for line in lines}
+    assert {find_family(family).package, "ase", "spglib"} <= names
+    cuda = {name for name in names if re.match(r"nvidia-(?!ml-py)|cuda-|triton", name)}
+    assert not cuda
+    assert "+" not in (locked_version(family, "torch") or "")
+
+
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"emt"}))
+def test_torch_is_the_same_release_for_all_and_no_build(family):
+    assert locked_version(family, "torch") == "2.13.0"
+
+
+def test_digest_follows_all_that_changes_the_content(monkeypatch):
+    base = Specification("chgnet", "3.11", CPU)
+    others = [
+        Specification("chgnet", "3.12", CPU),
+        Specification("chgnet", "3.11", TorchBuild("cuda")),
+        Specification("chgnet", "3.11", TorchBuild("cpu", "2.6.0")),
+        Specification("mace", "3.11", CPU),
+    ]
+    digests = {item.digest for item in [base, *others]}
+    assert len(digests) == 5
+    assert base.folder == f"chgnet-{base.digest}"
+    monkeypatch.setattr(module, "read_lock", lambda family: read_lock(family).replace("==", "===", 1))
+    assert base.digest not in digests
+
+
+def test_digest_ignores_torch_where_there_is_none():
+    assert Specification("emt", "3.11", CPU).digest == Specification("emt", "3.11", TorchBuild("cuda")).digest
+
+
+@pytest.mark.parametrize(
+    ("choice", "has_gpu", "expected"),
+    [
+        (None, False, TorchBuild("cpu")),
+        (None, True, TorchBuild("cuda")),
+        ("cpu", True, TorchBuild("cpu")),
+        ("cuda", False, TorchBuild("cuda")),
+        ("cu128", False, TorchBuild("cu128")),
+        ("2.6.0", False, TorchBuild("cpu", "2.6.0")),
+        ("2.6.0", True, TorchBuild("cuda", "2.6.0")),
+    ],
+)
+def test_choice_of_torch(choice, has_gpu, expected):
+    assert TorchBuild.parse(choice, has_gpu) == expected
+
+
+@pytest.mark.parametrize("choice", ["gpu", "cu", "2", "latest", "2.6.0; rm -rf /"])
+def test_unknown_torch_is_refused(choice):
+    with pytest.raises(ModelEnvironmentError, match="give cpu, cuda"):
+        TorchBuild.parse(choice, has_gpu=False)
+
+
+def test_python_outside_the_locks_is_refused():
+    with pytest.raises(ModelEnvironmentError, match=r"Python 3.9 is outside the locks: choose one of 3.10, .* 3.13"):
+        Specification("chgnet", "3.9", CPU)
+
+
+@pytest.mark.parametrize(("version", "minor"), [("3.11", "3.11"), ("3.11.7", "3.11"), ("3.13.0rc1", "3.13")])
+def test_minor_version(version, minor):
+    assert normalise_python(version) == minor
+
+
+def test_what_is_no_version_is_refused():
+    with pytest.raises(ModelEnvironmentError, match="no Python version"):
+        normalise_python("three")
+
+
+def test_misspelt_family_is_answered_with_the_right_one():
+    with pytest.raises(ValueError, match="did you mean 'chgnet'"):
+        Specification("chgnett", "3.11", CPU)
+
+
+def test_family_without_a_package_of_its_own():
+    with pytest.raises(ModelEnvironmentError, match="no environment of its own"):
+        Specification("ase", "3.11", CPU)
