@@ -59,7 +59,9 @@ class OrbModel(Model):
                 f"orb takes {atoms.get_chemical_formula()} as periodic in three directions or in none, not in "
                 f"{sum(atoms.pbc)}: add vacuum and make it periodic",
             )
-        bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        # ORB takes what has a cell as periodic when it removes the net torque, whatever pbc says.
+        cell = atoms.cell if is_periodic(atoms) else None
+        bare = Atoms(atoms.numbers, positions=atoms.positions, cell=cell, pbc=atoms.pbc)
         return ase_atoms_to_atom_graphs(bare, self.network.system_config, device=torch.device(self.device))
 
 
@@ -107,13 +109,17 @@ def _architecture(reference: ModelReference) -> str:
 
 def _network(path: Path, architecture: str, dtype: str, device: str) -> torch.nn.Module:
     content = weights.read_checkpoint(path, "orb", lambda: torch.load(path, map_location="cpu", weights_only=True))
-    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not any("gnn_stacks." in str(name) for name in content):
         raise weights.another_family(path, "orb")
     build = ORB_PRETRAINED_MODELS[architecture]
-    # The package sets torch's default precision for the whole process; it is put back.
-    with default_dtype(dtype), silence():
-        return weights.read_checkpoint(
-            path,
-            f"orb's architecture {architecture}",
-            lambda: build(weights_path=str(path), device=device, precision=_PRECISION[dtype], compile=False),
-        )
+    # The package makes its precision torch's default for the whole process: it is put back. It builds the network
+    # before that, with the default of a fresh process, which rounds some constants to single precision.
+    try:
+        with default_dtype("float32"), silence():
+            return build(weights_path=str(path), device=device, precision=_PRECISION[dtype], compile=False)
+    except RuntimeError as error:
+        raise EngineError(
+            Condition.INVALID_JOB,
+            f"checkpoint {path.name} has not the architecture of {architecture} ({str(error).splitlines()[0]}): "
+            "name the right one with the setting 'architecture'",
+        ) from error

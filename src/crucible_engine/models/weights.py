@@ -30,11 +30,13 @@ SAFE_GLOBALS = frozenset(
         "_codecs.encode",
         "torch.device",
         "torch.Size",
+        "torch.storage.TypedStorage",
+        "torch.storage.UntypedStorage",
         "torch._utils._rebuild_parameter",
         "torch._utils._rebuild_tensor_v2",
     }
 )
-_SAFE_MODULES = ("torch.storage", "numpy.dtypes")
+_SAFE_TORCH = frozenset({"float32", "float64", "float16", "bfloat16", "int64", "int32", "bool"})
 
 
 def digest(path: Path) -> str:
@@ -102,12 +104,11 @@ def pickled_globals(path: Path) -> set[str]:
 
 def is_safe(name: str) -> bool:
     """Tell whether a global may be unpickled: tensors, arrays and containers only."""
+    if name in SAFE_GLOBALS:
+        return True
     module, _, attribute = name.rpartition(".")
-    return (
-        name in SAFE_GLOBALS
-        or module in _SAFE_MODULES
-        or (module == "torch" and attribute.endswith("Storage"))
-        or (module == "torch" and attribute in ("float32", "float64", "float16", "bfloat16", "int64", "int32", "bool"))
+    return (module == "torch" and (attribute.endswith("Storage") or attribute in _SAFE_TORCH)) or (
+        module == "numpy.dtypes" and attribute.endswith("DType")
     )
 
 

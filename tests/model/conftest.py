@@ -1,0 +1,62 @@
+"""Where the tests with real model packages find them: one Python environment a family."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def python_of():
+    """Return the function from a family's name to the Python of its environment.
+
+    ``CRUCIBLE_PYTHON_<FAMILY>`` names one to use instead of the environment that ``aiida-crucible env create`` makes,
+    which is made here where it does not exist yet.
+    """
+    found = {}
+
+    def find(family):
+        if family not in found:
+            found[family] = _find(family)
+        if isinstance(found[family], str):
+            pytest.skip(found[family])
+        return found[family]
+
+    return find
+
+
+def _find(family):
+    """Return a path, or the reason why there is none."""
+    from aiida_crucible.environments import ModelEnvironmentError, ensure
+
+    chosen = os.environ.get(f"CRUCIBLE_PYTHON_{family.upper()}")
+    if chosen:
+        return Path(chosen)
+    if family == "emt":  # needs nothing but ase
+        return Path(sys.executable)
+    try:
+        return ensure(family)
+    except ModelEnvironmentError as error:
+        return f"no environment for {family}: {error}"
+
+
+@pytest.fixture(scope="session")
+def run_in(python_of):
+    """Return a function that runs a Python script or module in a family's environment, with the engine importable."""
+
+    def run(family, *arguments, cwd, timeout=600):
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("src", "tests/helpers")),
+            "OMP_NUM_THREADS": "2",
+        }
+        command = [str(python_of(family)), *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    return run

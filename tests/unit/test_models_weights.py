@@ -1,0 +1,136 @@
+"""Files of weights without torch: whole, safe, and of which family."""
+
+import pickle
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+
+from crucible_engine.models import weights
+from crucible_engine.schema import Condition, EngineError
+
+
+class RunsCode:
+    def __reduce__(self):
+        return Path.touch, (Path("code-ran"),)
+
+
+def archive(path, content, protocol=2):
+    """Write what looks like a torch checkpoint: a zip around a pickle."""
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", pickle.dumps(content, protocol=protocol))
+        file.writestr("archive/data/0", b"\0" * 4096)
+    return path
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    return archive(tmp_path / "good.pth", OrderedDict(energy=1.0))
+
+
+def refusal(function, *arguments):
+    with pytest.raises(EngineError) as caught:
+        function(*arguments)
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+def test_a_whole_checkpoint_passes(checkpoint):
+    weights.require_whole(checkpoint)
+    assert weights.require_trusted(checkpoint, "chgnet", trust_pickle=False)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    error = refusal(weights.require_whole, tmp_path / "nowhere.pth")
+    assert error.condition is Condition.CHECKPOINT_MISSING and "nowhere.pth" in error.message
+
+
+@pytest.mark.parametrize("kept", [0, 3, 100, 1000, 4000])
+def test_a_truncated_file_is_refused_wherever_it_ends(checkpoint, kept):
+    checkpoint.write_bytes(checkpoint.read_bytes()[:kept])
+    assert refusal(weights.require_whole, checkpoint).condition is Condition.CHECKPOINT_UNREADABLE
+
+
+def test_every_flipped_byte_of_the_data_is_seen(checkpoint):
+    content = checkpoint.read_bytes()
+    start = content.index(b"\0" * 4096)
+    for position in range(start, start + 4096, 512):
+        damaged = bytearray(content)
+        damaged[position] ^= 1
+        checkpoint.write_bytes(bytes(damaged))
+        assert "damaged" in refusal(weights.require_whole, checkpoint).message
+
+
+def test_an_archive_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "notes.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("notes.txt", "hello")
+    assert "without torch's data" in refusal(weights.require_whole, path).message
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_parts_of_one_name_are_refused(checkpoint):
+    with zipfile.ZipFile(checkpoint, "a") as file:
+        file.writestr("archive/data.pkl", pickle.dumps(RunsCode()))
+    assert "two parts of one name" in refusal(weights.require_whole, checkpoint).message
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_a_pickle_that_would_run_code_is_refused_and_never_run(tmp_path, monkeypatch, protocol):
+    monkeypatch.chdir(tmp_path)
+    path = archive(tmp_path / "evil.pth", {"model": RunsCode()}, protocol)
+    error = refusal(weights.require_trusted, path, "chgnet", False)
+    assert error.condition is Condition.CHECKPOINT_UNTRUSTED and "trust_pickle" in error.message
+    assert not Path("code-ran").exists()
+    assert weights.require_trusted(path, "chgnet", True) is False
+
+
+def test_names_hidden_from_the_reader_are_not_trusted(tmp_path):
+    # From protocol 4 on a name may come out of the pickle's memo, where reading cannot follow it.
+    path = archive(tmp_path / "hidden.pth", OrderedDict(a=1), protocol=4)
+    assert refusal(weights.require_trusted, path, "chgnet", False).condition is Condition.CHECKPOINT_UNTRUSTED
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("collections.OrderedDict", True),
+        ("torch.FloatStorage", True),
+        ("torch._utils._rebuild_tensor_v2", True),
+        ("numpy.dtypes.Float64DType", True),
+        ("torch.load", False),
+        ("torch.hub.load", False),
+        ("builtins.eval", False),
+        ("os.system", False),
+        ("torch.storage._load_from_bytes", False),
+        ("numpy.load", False),
+    ],
+)
+def test_what_may_be_unpickled(name, safe):
+    assert weights.is_safe(name) is safe
+
+
+def test_a_foreign_checkpoint_is_told_by_its_classes(tmp_path):
+    path = tmp_path / "mace.model"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", b"\x80\x02cmace.modules.models\nScaleShiftMACE\n.")
+    error = weights.another_family(path, "chgnet")
+    assert error.condition is Condition.CHECKPOINT_OF_ANOTHER_FAMILY and "looks like one of mace" in error.message
+
+
+def test_a_digest_that_differs_is_shown_beside_the_wanted_one(checkpoint):
+    found = weights.digest(checkpoint)
+    weights.require_digest(found, found, "chgnet 0.3.0")
+    weights.require_digest(found, None, "chgnet 0.3.0")
+    error = refusal(weights.require_digest, found, "0" * 64, "chgnet 0.3.0")
+    assert error.condition is Condition.WEIGHTS_MISMATCH and found in error.message and "0" * 64 in error.message
+
+
+def test_a_download_that_fails_says_what_to_do():
+    def resolve():
+        raise RuntimeError("failed") from OSError("no route to host")
+
+    error = refusal(weights.downloaded, "medium-mpa-0", resolve)
+    assert error.condition is Condition.CHECKPOINT_MISSING
+    assert "no route to host" in error.message and "give the file as a checkpoint" in error.message
