@@ -1,0 +1,60 @@
+"""One line of a verification: what was measured, what is allowed, and the fault's name where it is not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+PASSED = "passed"
+FAILED = "failed"
+NOT_APPLICABLE = "not-applicable"
+
+
+@dataclass(frozen=True)
+class Check:
+    """Result of one check.
+
+    :param name: what was checked.
+    :param status: :data:`PASSED`, :data:`FAILED` or :data:`NOT_APPLICABLE`.
+    :param message: one line for a person.
+    :param fault: name of the fault, where it failed.
+    :param value: what was measured; ``None`` where nothing was.
+    :param tolerance: what is allowed.
+    :param unit: of both; empty for a plain number.
+    """
+
+    name: str
+    status: str
+    message: str
+    fault: str | None = None
+    value: float | None = None
+    tolerance: float | None = None
+    unit: str = ""
+
+    def failed(self, fault: str) -> Check:
+        """Return the same measurement as a fault.
+
+        :param fault: its name.
+        """
+        return replace(self, status=FAILED, fault=fault)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON-serializable content; what is not finite becomes ``None``."""
+        content = asdict(self)
+        for key in ("value", "tolerance"):
+            if content[key] is not None and not math.isfinite(content[key]):
+                content[key] = None
+        return content
+
+
+def measured(
+    name: str, message: str, value: float | None = None, tolerance: float | None = None, unit: str = ""
+) -> Check:
+    """Return a check that found nothing wrong; see :meth:`Check.failed`."""
+    return Check(name, PASSED, message, None, value, tolerance, unit)
+
+
+def not_applicable(name: str, message: str) -> Check:
+    """Return a check that could not be made."""
+    return Check(name, NOT_APPLICABLE, message)

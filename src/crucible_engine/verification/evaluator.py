@@ -1,0 +1,54 @@
+"""Evaluates the many variants of the probes through one of a model's two ways: its batches, or one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from ase import Atoms
+
+from crucible_engine.models.base import Evaluation, Model
+from crucible_engine.models.batching import evaluate_structures
+
+
+class Evaluator:
+    """Evaluates structures and counts them.
+
+    :param model: the loaded potential.
+    :param pause: called between calls of the model, so that a job can adapt its threads or be stopped.
+    """
+
+    def __init__(self, model: Model, pause: Callable[[], None] = lambda: None) -> None:
+        self.model = model
+        self.one_at_a_time = False
+        self.count = 0
+        self._pause = pause
+
+    def __call__(self, structures: Sequence[Atoms], stress: bool = True) -> list[Evaluation]:
+        """Return what the model says of each structure, in order.
+
+        :param structures: what to evaluate; they are handed over as copies.
+        :param stress: whether stresses are wanted.
+        """
+        copies = (("", atoms.copy()) for atoms in structures)
+        evaluations: list[Evaluation] = []
+        for batch in evaluate_structures(self.model, copies, 1 if self.one_at_a_time else None, stress):
+            evaluations.extend(batch.evaluations)
+            self._pause()
+        self.count += len(evaluations)
+        return evaluations
+
+    def alone(self, atoms: Atoms, stress: bool = True) -> Evaluation:
+        """Return what the model says of a structure that is evaluated by itself."""
+        self.count += 1
+        return self.model.evaluate_batch([atoms.copy()], stress)[0]
+
+
+def is_finite(evaluation: Evaluation, stress: bool = False) -> bool:
+    """Tell whether a model gave numbers.
+
+    :param evaluation: what it gave.
+    :param stress: whether the stress counts.
+    """
+    finite = bool(np.isfinite(evaluation.energy) and np.isfinite(evaluation.forces).all())
+    return finite and not (stress and not np.isfinite(evaluation.stress).all())

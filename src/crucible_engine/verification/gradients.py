@@ -1,0 +1,196 @@
+"""Whether forces and stress are the derivatives of the energy, and what they are where they are not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from crucible_engine.verification import diagnosis
+from crucible_engine.verification.check import Check, measured, not_applicable
+from crucible_engine.verification.diagnosis import Explanation, Unit
+from crucible_engine.verification.differences import Derivatives
+
+RELATIVE_TOLERANCE = 0.005
+"""Relative difference from the numerical derivatives that is always allowed."""
+ERROR_MARGIN = 4.0
+"""How often the estimated error of the numerical derivatives is allowed."""
+UNRESOLVED = 0.3
+"""A tolerance beyond this says nothing any more."""
+RELATED = 0.5
+"""Misfit beyond which reported values have so little to do with the true ones that a factor means nothing."""
+ROUGH = 0.1
+"""Numerical derivatives with a larger estimated error, relative to the typical derivative, are left out: the energy
+has a kink there, or noise."""
+CURL = 0.01
+"""Antisymmetric part of the forces' Jacobian beyond which no energy at all has them as its gradient."""
+
+
+def check_forces(derivatives: Sequence[Derivatives], conservative: bool, scatter: float) -> list[Check]:
+    """Compare forces with numerical ones: sign, unit, and whether they are the gradient at all.
+
+    :param derivatives: forces along directions, for each probe.
+    :param conservative: whether the model says that its forces are the gradient of its energy.
+    :param scatter: how much the forces change when they are evaluated again, eV/Å.
+    """
+    smooth = _without_rough(derivatives)
+    tolerance = _tolerance(smooth, scatter)
+    if tolerance > UNRESOLVED:
+        return _unresolved(("forces sign", "forces unit", "forces gradient"), tolerance)
+    true, reported = [item.numerical for item in smooth], [item.reported for item in smooth]
+    found = diagnosis.explain_forces(true, reported, [len(item.probe.atoms) for item in smooth], tolerance)
+    related = found.misfit < RELATED
+    unit = diagnosis.recognise(found.factor, diagnosis.FORCE_UNITS)
+    if not conservative and not _far_from_one(found):
+        unit = Unit(diagnosis.PLAIN, 1.0)
+    if conservative and found.misfit <= tolerance:
+        gradient = _proportional("forces", found, unit, tolerance)
+    else:
+        gradient = _direct(smooth, conservative, found.misfit, tolerance)
+    if not related:
+        unrelated = "the forces have nothing to do with the energy's gradient"
+        return [not_applicable("forces sign", unrelated), not_applicable("forces unit", unrelated), gradient]
+    return [_sign("forces", found), _unit("forces", "eV/Å", found, unit), gradient]
+
+
+def check_stress(derivatives: Sequence[Derivatives], conservative: bool, scatter: float) -> list[Check]:
+    """Compare stresses with numerical ones: sign, unit, order of components, and the rest.
+
+    :param derivatives: stresses of crystals.
+    :param conservative: whether the model says that its stress is a derivative of its energy.
+    :param scatter: how much the stress changes when it is evaluated again, eV/Å³.
+    """
+    names = ("stress sign", "stress unit", "stress order", "stress gradient")
+    if not derivatives or any(np.isnan(item.reported).all() for item in derivatives):
+        return [not_applicable(name, "the model gives no stress") for name in names]
+    tolerance = _tolerance(derivatives, scatter)
+    if tolerance > UNRESOLVED:
+        return _unresolved(names, tolerance)
+    true = np.array([item.numerical for item in derivatives])
+    reported = np.array([item.reported for item in derivatives])
+    volumes = np.array([abs(item.probe.atoms.cell.volume) for item in derivatives])
+    n_atoms = np.array([len(item.probe.atoms) for item in derivatives], dtype=float)
+    found = diagnosis.explain_stress(true, reported, volumes, n_atoms, tolerance)
+    if not conservative and (found.misfit >= RELATED or not _far_from_one(found)):
+        message = f"predicted directly; {diagnosis.misfit([true], [reported]):.0%} off the energy's derivative"
+        return [not_applicable(name, message) for name in names]
+    if found.misfit >= RELATED:
+        unrelated = [not_applicable(name, "the stress has nothing to do with the energy") for name in names[:3]]
+        return [*unrelated, _inconsistent(found.misfit, tolerance, true, reported)]
+    unit = diagnosis.recognise(found.factor, diagnosis.STRESS_UNITS)
+    return [
+        _sign("stress", found),
+        _unit("stress", "eV/Å³", found, unit),
+        _order(found),
+        _inconsistent(found.misfit, tolerance, true, reported)
+        if found.misfit > tolerance
+        else _proportional("stress", found, unit, tolerance),
+    ]
+
+
+def trusted(checks: Sequence[Check], quantity: str) -> bool:
+    """Tell whether no check of a quantity failed.
+
+    :param checks: what was found.
+    :param quantity: ``forces`` or ``stress``.
+    """
+    return not any(check.fault for check in checks if check.name.startswith(quantity))
+
+
+def _direct(derivatives: Sequence[Derivatives], conservative: bool, misfit: float, tolerance: float) -> Check:
+    differences = np.concatenate([item.numerical - item.reported for item in derivatives])
+    curl = max(item.curl for item in derivatives)
+    kind = "no energy's gradient" if curl > CURL else "the gradient of another energy than the one given"
+    said = "" if conservative else ", as the model says of itself"
+    difference = float(np.sqrt(np.mean(differences**2)))
+    message = f"the forces are {kind}{said}: rms difference {difference:.2g} eV/Å, curl {curl:.1%}"
+    return measured("forces gradient", message, misfit, tolerance).failed("direct-forces")
+
+
+def _proportional(quantity: str, found: Explanation, unit: Unit, tolerance: float) -> Check:
+    """Judge what is the energy's derivative but for factors, which may be those of units."""
+    name = f"{quantity} gradient"
+    if unit.name is not None and not _is_one(unit.remainder, tolerance):
+        beside = "" if unit.name == diagnosis.PLAIN else ", beside its unit,"
+        message = f"it is{beside} {unit.remainder:.4g} times the energy's derivative, a factor of no known unit"
+        return measured(name, message, abs(unit.remainder - 1), tolerance).failed(f"{quantity}-inconsistent")
+    if not _is_one(found.shear, tolerance):
+        message = f"yz, xz, xy are {found.shear:.4g} times what xx, yy, zz would have them"
+        return measured(name, message, abs(found.shear - 1), tolerance).failed("stress-shear-factor")
+    return measured(name, "it is the energy's derivative", found.misfit, tolerance)
+
+
+def _inconsistent(misfit: float, tolerance: float, true: diagnosis.Array, reported: diagnosis.Array) -> Check:
+    component = diagnosis.COMPONENTS[int(np.argmax(np.sum((reported - true) ** 2, axis=0)))]
+    message = f"no factor and no order of components makes it the energy's derivative; {component} is farthest off"
+    return measured("stress gradient", message, misfit, tolerance).failed("stress-inconsistent")
+
+
+def _sign(quantity: str, found: Explanation) -> Check:
+    name = f"{quantity} sign"
+    if found.factor < 0:
+        return measured(name, "it is the opposite of the energy's derivative", -1.0).failed(f"{quantity}-wrong-sign")
+    return measured(name, "that of the energy's derivative", 1.0)
+
+
+def _unit(quantity: str, right: str, found: Explanation, unit: Unit) -> Check:
+    name, factor = f"{quantity} unit", abs(found.factor)
+    if found.law != "constant":
+        rest = "" if unit.name == diagnosis.PLAIN else f", and in {unit.name or 'an unknown unit'}"
+        times_volume = found.law == "volume"
+        message = f"proportional to {found.law}: {factor:.5g} · {found.law} times too large{rest}"
+        fault = f"{quantity}-times-volume" if times_volume else f"{quantity}-scales-with-size"
+        return measured(name, message, factor, 1.0).failed(fault)
+    if unit.name == diagnosis.PLAIN:
+        return measured(name, right, factor, 1.0)
+    fault = "stress-in-GPa" if (quantity, unit.name) == ("stress", "GPa") else f"{quantity}-wrong-unit"
+    meaning = "no known unit" if unit.name is None else f"it is in {unit.name}, not {right}"
+    return measured(name, f"{factor:.5g} times too large: {meaning}", factor, 1.0).failed(fault)
+
+
+def _order(found: Explanation) -> Check:
+    order = diagnosis.describe_order(found.order)
+    right = diagnosis.describe_order(diagnosis.IDENTITY)
+    if found.order != diagnosis.IDENTITY:
+        return measured("stress order", f"it is {order}, not Voigt's {right}").failed("stress-voigt-order")
+    return measured("stress order", f"Voigt's, {right}")
+
+
+def _tolerance(derivatives: Sequence[Derivatives], scatter: float) -> float:
+    """Return the relative misfit that the numerical derivatives' own errors can make."""
+    typical = _rms([item.numerical for item in derivatives])
+    if not typical:
+        return math.inf
+    return RELATIVE_TOLERANCE + (ERROR_MARGIN * _rms([item.error for item in derivatives]) + scatter) / typical
+
+
+def _without_rough(derivatives: Sequence[Derivatives]) -> list[Derivatives]:
+    """Return the derivatives along directions in which the energy is smooth, all of them if most are not."""
+    limit = ROUGH * _rms([item.numerical for item in derivatives])
+    smooth = [item.error <= limit for item in derivatives]
+    if np.concatenate(smooth).mean() < 0.5:
+        return list(derivatives)
+    return [
+        Derivatives(item.probe, item.numerical[keep], item.reported[keep], item.error[keep], item.curl)
+        for item, keep in zip(derivatives, smooth, strict=True)
+    ]
+
+
+def _unresolved(names: Sequence[str], tolerance: float) -> list[Check]:
+    message = f"the energy is too noisy or too flat: its numerical derivatives are uncertain by {tolerance:.0%}"
+    return [not_applicable(name, message) for name in names]
+
+
+def _far_from_one(found: Explanation) -> bool:
+    """Tell whether even a model that predicts forces or stress directly cannot be that far off."""
+    low, high = diagnosis.PLAIN_RANGE
+    return found.misfit < RELATED and not low < found.factor < high
+
+
+def _is_one(value: float, tolerance: float) -> bool:
+    return abs(value - 1.0) <= tolerance
+
+
+def _rms(parts: Sequence[diagnosis.Array]) -> float:
+    return float(np.sqrt(np.mean(np.concatenate([part.ravel() for part in parts]) ** 2)))

@@ -1,0 +1,182 @@
+"""All checks of a model, in an order in which one fault does not show up under other faults' names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from crucible_engine.models.base import Evaluation, Model
+from crucible_engine.verification import invariance, repeatability
+from crucible_engine.verification.check import Check, measured, not_applicable
+from crucible_engine.verification.differences import Stencil, differentiate_forces, differentiate_stress
+from crucible_engine.verification.evaluator import Evaluator, is_finite
+from crucible_engine.verification.gradients import check_forces, check_stress, trusted
+from crucible_engine.verification.invariance import NOISE_OF, Outcome
+from crucible_engine.verification.precision import EPSILON, Precision
+from crucible_engine.verification.probes import Probe, choose_species, disturb, make_probes
+from crucible_engine.verification.supercell import MISSES_IMAGES, check_supercell
+
+DOUBLE_NOISE = 1e-8
+"""Noise of the forces, relative to their size, that float64 never has and float32 always."""
+SINGLE_NOISE = 1e-4
+"""Noise of the forces, relative to their size, that not even float32 has."""
+LARGEST_NOISE = 1e-5
+"""Noise of the energy, relative to its size, beyond which it is no rounding error."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of all checks.
+
+    :param checks: in the order in which a person should read them.
+    :param force_noise: rms scatter of the forces over translations and permutations, eV/Å; ``None`` if unknown.
+    :param probes: the structures.
+    :param evaluations: how many structures were evaluated.
+    """
+
+    checks: list[Check]
+    force_noise: float | None
+    probes: list[Probe]
+    evaluations: int
+
+    @property
+    def faults(self) -> list[str]:
+        """The names of the faults found, each once."""
+        return list(dict.fromkeys(check.fault for check in self.checks if check.fault))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON-serializable summary."""
+        return {
+            "checks": [check.to_dict() for check in self.checks],
+            "faults": self.faults,
+            "force_noise": self.force_noise,
+            "probes": [
+                {"label": probe.label, "formula": probe.atoms.get_chemical_formula(), "n_atoms": len(probe.atoms)}
+                for probe in self.probes
+            ],
+            "evaluations": self.evaluations,
+        }
+
+
+def verify_model(
+    model: Model,
+    structures: Sequence[tuple[str, Atoms]] = (),
+    seed: int = 0,
+    pause: Callable[[], None] = lambda: None,
+) -> Verification:
+    """Check a model on small random crystals of its elements, and on the user's structures.
+
+    :param model: the loaded potential.
+    :param structures: the user's, with their labels; may be none.
+    :param seed: of all random numbers.
+    :param pause: called between calls of the model.
+    """
+    species = choose_species(model.elements, [atoms for _, atoms in structures])
+    probes = make_probes(species, seed) + [disturb(label, atoms, seed) for label, atoms in structures]
+    evaluator = Evaluator(model, pause)
+    bases = evaluator([probe.atoms for probe in probes])
+    checks = repeatability.check_finite(probes, bases)
+    sound = [index for index, base in enumerate(bases) if is_finite(base)]
+    if not sound:
+        return Verification(checks, None, probes, evaluator.count)
+    examination = _Examination(evaluator, [probes[index] for index in sound], [bases[index] for index in sound], seed)
+    checks += examination.run()
+    return Verification(checks, examination.force_noise, probes, evaluator.count)
+
+
+class _Examination:
+    """The checks that need finite numbers, and what they hand on to each other.
+
+    :param evaluator: the model.
+    :param probes: structures for which it gives numbers.
+    :param bases: what it says of them.
+    :param seed: of the random numbers.
+    """
+
+    def __init__(self, evaluator: Evaluator, probes: list[Probe], bases: list[Evaluation], seed: int) -> None:
+        self.evaluator = evaluator
+        self.model = evaluator.model
+        self.probes = probes
+        self.bases = bases
+        self.rng = np.random.default_rng(seed)
+        self.force_noise: float | None = None
+
+    def run(self) -> list[Check]:
+        """Return the results of all checks."""
+        repeated, precision = self._repeatability()
+        outcomes = invariance.perform(self.evaluator, self.probes, self.bases, self.rng)
+        noise, precision = self._noise(outcomes, precision)
+        derivatives = self._derivatives(outcomes, precision)
+        symmetry = repeatability.check_stress_tensor(self.model, self.probes)
+        judge = invariance.Judge(precision, self._compared(derivatives))
+        translation, *others = outcomes
+        moved = judge.check(translation)
+        if moved.fault:
+            # Energies that depend on the place in space differ after every operation that moves atoms.
+            rest = [not_applicable(name, "depends on where the atoms are: see translation") for name in _names(others)]
+        else:
+            supercell = check_supercell(self.evaluator, self.probes, self.bases, precision, judge.compared)
+            rest = [supercell, *(judge.check(outcome, supercell.fault == MISSES_IMAGES) for outcome in others)]
+        return [*repeated, *derivatives, symmetry, moved, *rest, noise]
+
+    def _compared(self, derivatives: Sequence[Check]) -> list[str]:
+        """Return what can be compared before and after an operation: not what is known to be wrong by itself."""
+        sound = [name for name in ("forces", "stress") if not self._conservative or trusted(derivatives, name)]
+        return ["energy", *sound]
+
+    @property
+    def _conservative(self) -> bool:
+        return self.model.conservative
+
+    def _repeatability(self) -> tuple[list[Check], Precision]:
+        determinism, precision = repeatability.check_determinism(self.evaluator, self.probes, self.bases)
+        caches = repeatability.check_caches(self.evaluator, self.probes)
+        batches = repeatability.check_batches(self.evaluator, self.probes, self.bases, precision)
+        if batches.fault:
+            # What comes after is about the model and not about its batches, which have had their finding.
+            self.evaluator.one_at_a_time = True
+            self.bases = self.evaluator([probe.atoms for probe in self.probes])
+        calculator = repeatability.check_calculator(self.model, self.probes, self.bases, precision)
+        untouched = repeatability.check_input_untouched(self.model, self.probes)
+        return [determinism, caches, batches, calculator, untouched], precision
+
+    def _noise(self, outcomes: Sequence[Outcome], precision: Precision) -> tuple[Check, Precision]:
+        """Report the noise of the forces, and find out whether it is that of the precision which was asked for."""
+        scatter = [outcome.scatter_of_forces() for outcome in outcomes if outcome.operation.name in NOISE_OF]
+        self.force_noise = float(np.sqrt(np.mean(np.square(scatter))))
+        size = max(1.0, *(float(np.abs(base.forces).max()) for base in self.bases))
+        double = self.model.dtype == "float64"
+        limit = (DOUBLE_NOISE if double else SINGLE_NOISE) * size
+        message = f"the forces scatter by {self.force_noise:.1e} eV/Å (rms) over translations and permutations"
+        check = measured("force noise", message, self.force_noise, limit, "eV/Å")
+        reproducible = precision.scatter.forces <= limit
+        if double and reproducible and limit < self.force_noise < SINGLE_NOISE * size:
+            return check.failed("precision-below-dtype"), Precision(EPSILON["float32"], precision.scatter)
+        return check, precision
+
+    def _derivatives(self, outcomes: Sequence[Outcome], precision: Precision) -> list[Check]:
+        stencil = Stencil(self._noise_of_energy(outcomes, precision))
+        small = [(probe, base) for probe, base in zip(self.probes, self.bases, strict=True) if probe.is_small]
+        forces = [differentiate_forces(self.evaluator, probe, base, stencil, self.rng) for probe, base in small]
+        stresses = [
+            differentiate_stress(self.evaluator, probe, base, stencil) for probe, base in small if probe.is_crystal
+        ]
+        return [
+            *check_forces(forces, self._conservative, precision.scatter.forces),
+            *check_stress(stresses, self._conservative, precision.scatter.stress),
+        ]
+
+    def _noise_of_energy(self, outcomes: Sequence[Outcome], precision: Precision) -> float:
+        """Return the noise of the energies, eV, whatever single operations do change."""
+        size = max(1.0, *(abs(base.energy) for base in self.bases))
+        measured = float(np.median([outcome.scatter_of_energies() for outcome in outcomes if outcome.expected]))
+        irreproducible = precision.scatter.energy * max(len(probe.atoms) for probe in self.probes if probe.is_small)
+        return max(precision.epsilon * size, min(measured, LARGEST_NOISE * size), irreproducible)
+
+
+def _names(outcomes: Sequence[Outcome]) -> list[str]:
+    return ["supercell", *(outcome.operation.name for outcome in outcomes)]

@@ -1,0 +1,150 @@
+"""Faults planted in a model, one that real packages have or had; each has the names that verification must find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.emt import EMT
+from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
+
+from crucible_engine.models.base import Evaluation, Model
+
+Fault = Callable[[Model, Atoms, Evaluation], Evaluation]
+
+
+class FaultyModel(Model):
+    """A model whose answers go through one fault after the other."""
+
+    def __init__(self, model: Model, *faults: Fault, conservative: bool | None = None) -> None:
+        super().__init__(model.identity, model.elements, model.conservative if conservative is None else conservative)
+        self.inner = model
+        self.faults = faults
+
+    def atoms_per_batch(self) -> int:
+        return self.inner.atoms_per_batch()
+
+    def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
+        evaluations = self.inner.evaluate_batch(batch, stress)
+        for fault in self.faults:
+            evaluations = [fault(self.inner, *pair) for pair in zip(batch, evaluations, strict=True)]
+        return evaluations
+
+
+def scaled(energy: float = 1.0, forces: float = 1.0, stress: float = 1.0) -> Fault:
+    def apply(model, atoms, item):
+        return Evaluation(energy * item.energy, forces * item.forces, stress * item.stress)
+
+    return apply
+
+
+def reordered(order: Sequence[int]) -> Fault:
+    return lambda model, atoms, item: replace(item, stress=item.stress[list(order)])
+
+
+def stress_times_volume(model, atoms, item):
+    return replace(item, stress=item.stress * atoms.get_volume())
+
+
+def shear_doubled(model, atoms, item):
+    return replace(item, stress=item.stress * [1, 1, 1, 2, 2, 2])
+
+
+class NearestImages(EMT):
+    """EMT that sees of each other atom the nearest image alone, and none of an atom itself."""
+
+    def _get_neighbors(self, a1):
+        neighbors, vectors, distances = super()._get_neighbors(a1)
+        keep = [
+            index
+            for index, other in enumerate(neighbors)
+            if other != a1 and distances[index] == distances[neighbors == other].min()
+        ]
+        return neighbors[keep], vectors[keep], distances[keep]
+
+
+class NoSelfImages(EMT):
+    """EMT in which an atom does not see its own images."""
+
+    def _get_neighbors(self, a1):
+        neighbors, vectors, distances = super()._get_neighbors(a1)
+        keep = neighbors != a1
+        return neighbors[keep], vectors[keep], distances[keep]
+
+
+def no_images(model, atoms, item):
+    """Answer for the atoms of one cell in a void."""
+    cluster = atoms.copy()
+    cluster.set_cell(30 * np.eye(3), scale_atoms=False)
+    alone = model.evaluate_batch([cluster], stress=False)[0]
+    return replace(alone, stress=0 * item.stress)
+
+
+def random_field(model, atoms, item):
+    """Add forces that turn around an axis, which no energy has."""
+    x, y, _ = atoms.positions.T
+    return replace(item, forces=item.forces + 0.05 * np.column_stack([np.sin(2 * y), -np.sin(2 * x), 0 * x]))
+
+
+def constant_field(model, atoms, item):
+    rng = np.random.default_rng(int(atoms.numbers.sum()))
+    return replace(item, forces=item.forces + rng.normal(scale=0.1, size=item.forces.shape))
+
+
+class Noise:
+    def __init__(self, energy=0.0, forces=0.0, seed=0):
+        self.energy, self.forces = energy, forces
+        self.rng = np.random.default_rng(seed)
+
+    def __call__(self, model, atoms, item):
+        energy = item.energy + self.energy * self.rng.normal()
+        return replace(item, energy=energy, forces=item.forces + self.forces * self.rng.normal(size=item.forces.shape))
+
+
+class StaleCache:
+    """A cache that asks only for the formula."""
+
+    def __init__(self):
+        self.known = {}
+
+    def __call__(self, model, atoms, item):
+        return self.known.setdefault((atoms.get_chemical_formula(), bool(np.isnan(item.stress).all())), item)
+
+
+def external_field(model, atoms, item):
+    """A wave fixed in space; its forces and stress are right."""
+    k, amplitude = np.array([0.3, 0.2, 0.5]), 0.05
+    phases = atoms.positions @ k
+    forces = item.forces + amplitude * np.sin(phases)[:, None] * k
+    gradient = -amplitude * np.einsum("a,i,aj->ij", np.sin(phases), k, atoms.positions)
+    stress = voigt_6_to_full_3x3_stress(item.stress) + (gradient + gradient.T) / 2 / atoms.get_volume()
+    return Evaluation(item.energy + amplitude * np.cos(phases).sum(), forces, full_3x3_to_voigt_6_stress(stress))
+
+
+def prefers_an_axis(model, atoms, item):
+    """The direction of the cell's first vector counts; the stress is right."""
+    vector, strength = atoms.cell.array[0], 0.02 * len(atoms)
+    length = np.linalg.norm(vector)
+    change = strength * np.outer(vector, [1.0 / length, 0, 0] - vector[0] * vector / length**3)
+    stress = voigt_6_to_full_3x3_stress(item.stress) + (change + change.T) / 2 / atoms.get_volume()
+    energy = item.energy + strength * vector[0] / length
+    return Evaluation(energy, item.forces, full_3x3_to_voigt_6_stress(stress))
+
+
+def first_atom_is_special(model, atoms, item):
+    return replace(item, energy=item.energy + 1e-3 * len(atoms) * atoms.numbers[0])
+
+
+def forces_sorted_by_species(model, atoms, item):
+    """Forces in the order of sorted species, as programs that group atoms return them."""
+    return replace(item, forces=item.forces[np.argsort(atoms.numbers, kind="stable")])
+
+
+def quadratic_in_size(model, atoms, item):
+    return replace(item, energy=item.energy + 1e-3 * len(atoms) ** 2)
+
+
+def energy_per_atom(model, atoms, item):
+    return replace(item, energy=item.energy / len(atoms))
