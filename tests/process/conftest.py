@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
+import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from ase.build import bulk
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import from_atoms
 
+HELPERS = Path(__file__).parents[1] / "helpers"
+
 
 @pytest.fixture(scope="session")
 def localhost(aiida_profile, tmp_path_factory):
@@ -26,7 +30,7 @@ def localhost(aiida_profile, tmp_path_factory):
     computer.set_minimum_job_poll_interval(0.0)
     computer.set_default_mpiprocs_per_machine(1)
     computer.store()
-    computer.configure(safe_interval=0.0)
+    computer.configure(safe_interval=0.0, use_login_shell=False)
     return computer
 
 
@@ -34,6 +38,25 @@ def localhost(aiida_profile, tmp_path_factory):
 def code(localhost):
     """Return this interpreter, which has numpy and ASE and so all that EMT needs."""
     return InstalledCode(label="python", computer=localhost, filepath_executable=sys.executable).store()
+
+
+@pytest.fixture(scope="session")
+def stand_in(localhost, tmp_path_factory):
+    """Return a Code that pretends to be an environment of MACE, see ``helpers/stand_in.py``."""
+    path = tmp_path_factory.mktemp("stand_in") / "python"
+    path.write_text(f"#!{sys.executable}\n{(HELPERS / 'stand_in.py').read_text()}")
+    path.chmod(0o755)
+    code = InstalledCode(label="stand_in", computer=localhost, filepath_executable=str(path)).store()
+    code.base.extras.set("crucible_environment", {"family": "mace", "version": None, "lock": "0a1b2c"})
+    return code
+
+
+@pytest.fixture
+def checkpoint_model(tmp_path):
+    """Return a model that is a checkpoint file, another one in each test."""
+    path = tmp_path / "mine.model"
+    path.write_bytes(uuid.uuid4().bytes)
+    return ModelData.get_or_create("mace", checkpoint=path)
 
 
 @pytest.fixture(scope="session")

@@ -64,17 +64,18 @@ def _upload_once(model: ModelData, computer: Computer, transport: Transport) -> 
     if transport.isfile(str(path)):
         return path
     transport.makedirs(str(path.parent), ignore_existing=True)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with tempfile.NamedTemporaryFile() as local:
-        with model.base.repository.open(CHECKPOINT_FILE, mode="rb") as content:
-            shutil.copyfileobj(content, local)
-        local.flush()
-        transport.putfile(local.name, str(unfinished))
+    unfinished = str(path.with_name(f".{path.name}.{uuid.uuid4().hex}"))
     try:
-        transport.rename(str(unfinished), str(path))
+        with tempfile.NamedTemporaryFile() as local:
+            with model.base.repository.open(CHECKPOINT_FILE, mode="rb") as content:
+                shutil.copyfileobj(content, local)
+            local.flush()
+            transport.putfile(local.name, unfinished)
+        transport.rename(unfinished, str(path))
     except OSError:
+        if transport.isfile(unfinished):
+            transport.remove(unfinished)
         # Some transports refuse to replace a file: another job was quicker, with the same bytes.
         if not transport.isfile(str(path)):
             raise
-        transport.remove(str(unfinished))
     return path

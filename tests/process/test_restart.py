@@ -1,0 +1,160 @@
+"""Jobs that are killed, run out of memory or do not converge: named, continued, and run once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from aiida.engine import run_get_node
+from aiida.orm import CalcJobNode
+from ase.build import bulk
+from engine_jobs import HELPERS, rattled_copper
+
+from aiida_crucible.calculations.evaluate import EvaluateCalculation
+from aiida_crucible.calculations.relax import RelaxCalculation
+from aiida_crucible.data.model import ModelData
+from aiida_crucible.structures import atoms_to_trajectory, from_atoms, to_atoms
+from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
+from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
+
+N_FRAMES = 6
+
+
+@pytest.fixture
+def helpers():
+    """Return options that let the engine find the calculators of the tests."""
+    return {"options": {"environment_variables": {"PYTHONPATH": str(HELPERS)}}}
+
+
+@pytest.fixture
+def mortal(tmp_path):
+    """Return a function that gives EMT as a model whose process dies once."""
+
+    def make(call, by="SIGKILL"):
+        arguments = {"marker": str(tmp_path / "died"), "call": call, "by": by}
+        return ModelData.get_or_create("ase", settings={"factory": "mortal_calculators:mortal", "arguments": arguments})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def frames(aiida_profile):
+    return atoms_to_trajectory(list(rattled_copper(N_FRAMES).values()))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(code, model, frames):
+    """Return the properties of the frames when nobody dies."""
+    outputs, _ = run_get_node(EvaluateCalculation, code=code, model=model, trajectory=frames)
+    return outputs["properties"]
+
+
+def jobs_of(node):
+    return [called for called in node.called if isinstance(called, CalcJobNode)]
+
+
+def assert_same(found, wanted):
+    assert sorted(found.get_arraynames()) == sorted(wanted.get_arraynames())
+    for name in wanted.get_arraynames():
+        assert np.array_equal(found.get_array(name), wanted.get_array(name)), name
+
+
+@pytest.mark.parametrize(("signal", "call"), [("SIGKILL", 4), ("SIGTERM", 1)])
+def test_killed_evaluation_is_continued(signal, call, code, frames, mortal, helpers, undisturbed):
+    inputs = {"code": code, "model": mortal(call, signal), "trajectory": frames, "metadata": helpers}
+    outputs, node = run_get_node(EvaluateBaseWorkChain, evaluate=inputs)
+    assert node.is_finished_ok, node.exit_message
+    killed, finished = jobs_of(node)
+    assert killed.exit_status == EvaluateCalculation.exit_codes.ERROR_INTERRUPTED.status
+    assert signal in killed.exit_message
+    assert killed.outputs.results["summary"]["n_completed"] == call - 1
+    if call > 1:
+        partial = killed.outputs.properties.get_array("energies")
+        assert np.array_equal(partial, undisturbed.get_array("energies")[: call - 1])
+    assert finished.outputs.results["summary"]["n_resumed"] == call - 1
+    assert_same(outputs["properties"], undisturbed)
+
+
+def test_restart_wants_a_journal(code, model, frames, undisturbed):
+    retrieved = undisturbed.creator.outputs.retrieved
+    with pytest.raises(ValueError, match=r"restart_from has no journal\.bin: give the `retrieved` output"):
+        run_get_node(EvaluateCalculation, code=code, model=model, trajectory=frames, restart_from=retrieved)
+
+
+def test_journal_of_other_work_is_refused(code, model, frames, mortal, helpers):
+    inputs = {"code": code, "model": mortal(3), "trajectory": frames, "metadata": helpers}
+    _, killed = run_get_node(EvaluateCalculation, **inputs)
+    _, node = run_get_node(EvaluateCalculation, **{**inputs, "model": model}, restart_from=killed.outputs.retrieved)
+    assert node.exit_status == EvaluateCalculation.exit_codes.ERROR_INVALID_JOB.status
+    assert "was begun by another job" in node.exit_message
+
+
+def test_batch_is_halved_until_it_fits(stand_in, checkpoint_model, frames, undisturbed):
+    inputs = {"code": stand_in, "model": checkpoint_model, "trajectory": frames, "parameters": {"batch_size": 8}}
+    outputs, node = run_get_node(EvaluateBaseWorkChain, evaluate=inputs)
+    assert node.is_finished_ok, node.exit_message
+    assert [job.inputs.parameters["batch_size"] for job in jobs_of(node)] == [8, 4, 2]
+    assert_same(outputs["properties"], undisturbed)
+
+
+def test_what_no_restart_mends_stops_at_once(code, frames, helpers):
+    settings = {"factory": "faulty_calculators:faulty", "arguments": {"fault": "raise"}}
+    model = ModelData.get_or_create("ase", settings=settings)
+    inputs = {"code": code, "model": model, "trajectory": frames, "metadata": helpers}
+    outputs, node = run_get_node(EvaluateBaseWorkChain, evaluate=inputs)
+    assert node.exit_status == EvaluateBaseWorkChain.exit_codes.ERROR_UNRECOVERABLE.status
+    (job,) = jobs_of(node)
+    assert job.exit_message in node.exit_message
+    assert "LookupError" in node.exit_message
+    assert outputs["results"].uuid == job.outputs.results.uuid
+
+
+def test_killed_relaxation_is_continued(code, model, mortal, helpers):
+    atoms = bulk("Cu", cubic=True)
+    atoms.positions[0] += (0.1, 0.05, 0)
+    inputs = {
+        "code": code,
+        "structures": {"a": from_atoms(bulk("Cu", a=3.55)), "b": from_atoms(atoms)},
+        "parameters": {"cell": "fixed", "keep_symmetry": False, "optimizer": "BFGS"},
+    }
+    wanted, _ = run_get_node(RelaxCalculation, model=model, **inputs)
+    outputs, node = run_get_node(RelaxBaseWorkChain, relax={**inputs, "model": mortal(5), "metadata": helpers})
+    assert node.is_finished_ok, node.exit_message
+    killed, finished = jobs_of(node)
+    assert killed.exit_status == RelaxCalculation.exit_codes.ERROR_INTERRUPTED.status
+    assert list(killed.outputs.relaxed) == ["a"]
+    assert killed.outputs.results["summary"]["n_completed"] == 1
+    assert finished.outputs.results["summary"]["n_resumed"] == 1
+    for key in ("a", "b"):
+        found, expected = to_atoms(outputs["relaxed"][key]), to_atoms(wanted["relaxed"][key])
+        assert np.allclose(found.positions, expected.positions, atol=2e-3)
+
+
+def test_relaxation_that_did_not_converge_goes_on(code, model):
+    atoms = bulk("Cu", cubic=True)
+    atoms.positions[0] += (0.1, 0.05, 0)
+    structures = {"there": from_atoms(bulk("Cu", a=3.55)), "far": from_atoms(atoms)}
+    parameters = {"cell": "fixed", "max_steps": 5, "optimizer": "BFGS", "fmax": 0.02}
+    inputs = {"code": code, "model": model, "structures": structures, "parameters": parameters}
+    outputs, node = run_get_node(RelaxBaseWorkChain, relax=inputs, max_iterations=10)
+    assert node.is_finished_ok, node.exit_message
+    first, *_, last = jobs_of(node)
+    assert first.exit_status == RelaxCalculation.exit_codes.ERROR_NOT_CONVERGED.status
+    assert "'far' did not reach fmax 0.02" in first.exit_message.replace("(first: 'far')", "'far'")
+    second = jobs_of(node)[1]
+    assert second.inputs.structures.far.uuid == first.outputs.relaxed.far.uuid
+    assert last.outputs.results["summary"]["structures"]["there"]["steps"] == 0
+    assert outputs["results"]["outcome"] == "converged"
+
+
+def test_giving_up_keeps_the_last_geometry(code, model):
+    atoms = bulk("Cu", cubic=True)
+    atoms.positions[0] += (0.1, 0.05, 0)
+    inputs = {
+        "code": code,
+        "model": model,
+        "structures": {"far": from_atoms(atoms)},
+        "parameters": {"cell": "fixed", "max_steps": 1},
+    }
+    outputs, node = run_get_node(RelaxBaseWorkChain, relax=inputs, max_iterations=1)
+    assert node.exit_status == RelaxBaseWorkChain.exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED.status
+    assert outputs["relaxed"]["far"].uuid == jobs_of(node)[0].outputs.relaxed.far.uuid
