@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from aiida.engine import ProcessSpec, WorkChain
-from aiida.orm import AbstractCode, ProcessNode, StructureData
+from aiida.orm import AbstractCode, Dict, ProcessNode, StructureData
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
@@ -35,6 +35,12 @@ class VerifiedWorkChain(ProtocolMixin, WorkChain):
             help="The Python of an environment in which the model's package can be imported.",
         )
         spec.input("model", valid_type=ModelData, help="Which potential.")
+        spec.input(
+            "verification",
+            valid_type=Dict,
+            required=False,
+            help="`results` of a verification of this model with this code; no other one is run then.",
+        )
         spec.inputs.validator = validation.validator(cls.check_inputs)
 
     @classmethod
@@ -54,6 +60,7 @@ class VerifiedWorkChain(ProtocolMixin, WorkChain):
         raise NotImplementedError
 
     def verify(self) -> Any:
+        self.ctx.verification = self.inputs.get("verification")
         return None
 
     def inspect_verification(self) -> Any:

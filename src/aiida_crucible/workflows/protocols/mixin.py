@@ -49,8 +49,16 @@ class ProtocolMixin:
         if name not in content["protocols"]:
             raise ValueError(f"there is no protocol {name!r}: {suggestion(str(name), list(content['protocols']))}")
         chosen = {key: value for key, value in content["protocols"][name].items() if key != "description"}
+        return cls.override(merged(content["default_inputs"], chosen), overrides)
+
+    @classmethod
+    def override(cls, inputs: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return nested inputs with overrides put over them.
+
+        :raises ValueError: one line that says which name was meant, if an override is of no port.
+        """
         check_overrides(cls.spec().inputs, overrides or {})  # type: ignore[attr-defined]
-        return merged(merged(content["default_inputs"], chosen), overrides or {})
+        return merged(inputs, overrides or {})
 
     @classmethod
     def _read_protocols(cls) -> dict[str, Any]:

@@ -1,0 +1,172 @@
+"""Can this model be trusted with this material? One answer, reason and evidence for each question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from crucible_engine.parameters import Parameter, ParameterError, complete, suggestion
+
+YES, NO, CANNOT_TELL = "yes", "no", "cannot-tell"
+
+MAIN = "structure"
+"""Name of the phase in question; what competes with it has names of its own."""
+
+THRESHOLDS: dict[str, Parameter] = {
+    "lattice_tolerance": Parameter(float, 0.02, "relative deviation from the reference that is allowed", 0.0, 1.0),
+    "energy_resolution": Parameter(
+        float, 0.001, "energies nearer to each other are a tie, eV a formula unit", 0.0, 10.0
+    ),
+}
+
+LATTICE = ("a", "b", "c", "alpha", "beta", "gamma", "c_over_a", "volume")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found of one question.
+
+    :param question: for a person.
+    :param answer: yes, no or cannot-tell.
+    :param reason: one line.
+    :param evidence: the numbers.
+    """
+
+    question: str
+    answer: str
+    reason: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def validate_thresholds(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return thresholds complete with defaults.
+
+    :raises ValueError: one line that names the threshold and what is allowed.
+    """
+    return complete("reliability", THRESHOLDS, given)
+
+
+def check_reference(reference: Mapping[str, Any], phases: set[str]) -> None:
+    """Refuse a reference that names what is not computed.
+
+    :param reference: ``source`` (text), ``lattice`` (any of :data:`LATTICE`, Å and degrees, of the main phase) and
+        ``energy_differences`` (eV a formula unit above the main phase, by the names of the competing phases).
+    :param phases: the names of the competing phases.
+    :raises ValueError: one line that says which name was meant.
+    """
+    for part, known in (("", ("source", "lattice", "energy_differences")), ("lattice", LATTICE)):
+        for name in reference.get(part, {}) if part else reference:
+            if name not in known:
+                where = f"reference's {part}" if part else "reference"
+                raise ParameterError(f"the {where} has no {name!r}: {suggestion(name, list(known))}")
+    for name in reference.get("energy_differences", {}):
+        if name not in phases:
+            near = suggestion(name, sorted(phases)) if phases else "there is no competing phase"
+            raise ParameterError(f"the reference's energy difference {name!r} is of no competing phase: {near}")
+
+
+def assess(
+    verification: Mapping[str, Any] | None,
+    relaxation: Mapping[str, Any],
+    phonons: Mapping[str, Any] | None,
+    reference: Mapping[str, Any] | None,
+    thresholds: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the answers, by the questions' short names, as plain data.
+
+    :param verification: ``results`` of ``crucible.verify``.
+    :param relaxation: ``summary`` of ``crucible.relax`` for all phases.
+    :param phonons: ``summary`` of ``crucible.phonon`` for the main phase; ``None`` if it could not be relaxed.
+    :param reference: see :func:`check_reference`.
+    :param thresholds: complete.
+    """
+    answers = {
+        "verification": _verification(verification),
+        "lattice": _lattice(relaxation, reference or {}, thresholds),
+        "energies": _energies(relaxation, reference or {}, thresholds),
+        "stability": _stability(relaxation, phonons),
+    }
+    return {name: asdict(answer) for name, answer in answers.items()}
+
+
+def _verification(results: Mapping[str, Any] | None) -> Answer:
+    question = "Does the model pass its verification in this environment?"
+    if results is None:
+        return Answer(question, CANNOT_TELL, "the model was not verified")
+    faults = results["summary"].get("faults", [])
+    if results["outcome"] == "passed":
+        return Answer(question, YES, "every check passed", {"faults": []})
+    return Answer(question, NO, f"verification found: {', '.join(faults)}", {"faults": list(faults)})
+
+
+def _lattice(relaxation: Mapping[str, Any], reference: Mapping[str, Any], thresholds: Mapping[str, Any]) -> Answer:
+    tolerance = thresholds["lattice_tolerance"]
+    question = f"Do the lattice parameters agree with the reference within {100 * tolerance:g} %?"
+    main = relaxation["structures"][MAIN]
+    evidence: dict[str, Any] = {"computed": main["lattice"], "source": reference.get("source")}
+    if main["outcome"] != "converged":
+        return Answer(question, CANNOT_TELL, f"the structure did not relax: {main['outcome']}", evidence)
+    if not reference.get("lattice"):
+        return Answer(question, CANNOT_TELL, "there is no reference for the lattice", evidence)
+    deviations = {name: main["lattice"][name] / value - 1 for name, value in reference["lattice"].items()}
+    worst = max(deviations, key=lambda name: abs(deviations[name]))
+    evidence |= {"reference": dict(reference["lattice"]), "deviations": deviations}
+    reason = (
+        f"{worst} deviates most: {main['lattice'][worst]:.4g} against {reference['lattice'][worst]:.4g} "
+        f"({100 * deviations[worst]:+.1f} %)"
+    )
+    return Answer(question, YES if abs(deviations[worst]) <= tolerance else NO, reason, evidence)
+
+
+def _energies(relaxation: Mapping[str, Any], reference: Mapping[str, Any], thresholds: Mapping[str, Any]) -> Answer:
+    wanted = reference.get("energy_differences", {})
+    question = (
+        "Is the order of the phases' energies the reference's?" if wanted else "Is the structure the lowest in energy?"
+    )
+    phases = relaxation["structures"]
+    if len(phases) == 1:
+        return Answer(question, CANNOT_TELL, "no competing phase was given")
+    unfinished = [f"{name} ({phase['outcome']})" for name, phase in phases.items() if phase["outcome"] != "converged"]
+    if unfinished:
+        return Answer(question, CANNOT_TELL, f"phases did not relax: {', '.join(unfinished)}")
+    base = phases[MAIN]["energy_per_formula_unit"]
+    found = {name: phase["energy_per_formula_unit"] - base for name, phase in phases.items() if name != MAIN}
+    evidence = {"differences": found, "reference": dict(wanted), "source": reference.get("source")}
+    compared = {name: found[name] for name in wanted} if wanted else found
+    answer, reason = _compare_order({MAIN: 0.0, **compared}, {MAIN: 0.0, **wanted}, thresholds["energy_resolution"])
+    return Answer(question, answer, reason, evidence)
+
+
+def _compare_order(found: dict[str, float], wanted: dict[str, float], resolution: float) -> tuple[str, str]:
+    """Return the answer and its reason; without a reference, the main phase alone is asked to be the lowest."""
+    order = sorted(found, key=lambda name: found[name])
+    said = " < ".join(f"{name} ({found[name]:+.3f})" for name in order) + " eV a formula unit"
+    first = order if len(wanted) > 1 else order[:1]
+    ties = [
+        (one, other) for one in first for other in order if one != other and abs(found[one] - found[other]) < resolution
+    ]
+    if ties:
+        return CANNOT_TELL, f"{ties[0][0]} and {ties[0][1]} are within {resolution:g} eV of each other: {said}"
+    expected = sorted(wanted, key=lambda name: wanted[name])
+    if order[: len(first)] == (expected if len(wanted) > 1 else [MAIN]):
+        return YES, said
+    return NO, said if len(wanted) == 1 else f"{said}, where the reference has {' < '.join(expected)}"
+
+
+def _stability(relaxation: Mapping[str, Any], phonons: Mapping[str, Any] | None) -> Answer:
+    question = "Is the structure dynamically stable?"
+    if phonons is None:
+        outcome = relaxation["structures"][MAIN]["outcome"]
+        return Answer(question, CANNOT_TELL, f"the structure did not relax: {outcome}")
+    if "verdict" not in phonons:
+        return Answer(question, CANNOT_TELL, phonons["reason"], {"outcome": phonons["outcome"]})
+    verdict = phonons["verdict"]
+    answer = {"stable": YES, "imaginary": NO}.get(verdict["verdict"], CANNOT_TELL)
+    evidence = {
+        **{key: verdict[key] for key in ("qpoint", "branch", "frequency", "resolvable_frequency")},
+        "force_noise": phonons["force_noise"]["floor"],
+        "lowest_mesh_frequency": phonons["lowest_mesh_frequency"],
+        "remark": verdict["remark"],
+    }
+    return Answer(question, answer, verdict["reason"], evidence)

@@ -1,0 +1,1 @@
+"""Published structures and numbers that come with the package."""
