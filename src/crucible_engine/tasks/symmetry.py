@@ -25,7 +25,7 @@ def find_space_group(atoms: Atoms, tolerance: float) -> dict[str, Any] | None:
     return None if dataset is None else {"number": int(dataset.number), "symbol": str(dataset.international)}
 
 
-def symmetrize(label: str, atoms: Atoms, tolerance: float) -> FixSymmetry:
+def symmetrize(label: str, atoms: Atoms, tolerance: float) -> FixSymmetry | None:
     """Make a crystal obey its space group to the last digit and return the constraint that keeps it so.
 
     Noise within the tolerance would otherwise lower the group that stricter searches find later: tetragonal PbTiO3 then
@@ -34,7 +34,8 @@ def symmetrize(label: str, atoms: Atoms, tolerance: float) -> FixSymmetry:
     :param label: what messages call the crystal.
     :param atoms: periodic in three directions; its cell and positions are changed in place, by about the tolerance.
     :param tolerance: Å.
-    :return: the constraint, not yet set. It acts in fractional coordinates and so suits every later geometry.
+    :return: the constraint, not yet set, ``None`` for P1. It acts in fractional coordinates and so suits every later
+        geometry.
     :raises EngineError: ``INVALID_STRUCTURE``, if no space group is found at this tolerance.
     """
     problem = EngineError(
@@ -45,6 +46,8 @@ def symmetrize(label: str, atoms: Atoms, tolerance: float) -> FixSymmetry:
     before = find_space_group(atoms, tolerance)
     if before is None:
         raise problem
+    if before["number"] == 1:
+        return None
     constraint = FixSymmetry(atoms, symprec=tolerance)
     if find_space_group(atoms, tolerance) != before:
         raise problem
