@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -84,9 +85,12 @@ def load_profile(name: str | None) -> None:
     :param name: its name; ``None`` for the default one.
     :raises click.ClickException: if there is none, or none of that name.
     """
-    from aiida.common.exceptions import ConfigurationError
-    from aiida.manage import get_manager
-    from aiida.manage.configuration import get_config
+    with warnings.catch_warnings():
+        # AiiDA warns of the folder that it makes, which is not what the user asked about.
+        warnings.simplefilter("ignore", UserWarning)
+        from aiida.common.exceptions import ConfigurationError
+        from aiida.manage import get_manager
+        from aiida.manage.configuration import get_config
 
     from crucible_engine.parameters import suggestion
 

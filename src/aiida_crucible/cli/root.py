@@ -11,6 +11,7 @@ from aiida_crucible.cli.groups import LazyGroup
 @click.group(
     cls=LazyGroup,
     commands_by_name={
+        "demo": "aiida_crucible.cli.demo:demo",
         "env": "aiida_crucible.cli.env:env",
         "model": "aiida_crucible.cli.model:model",
     },
@@ -20,5 +21,5 @@ from aiida_crucible.cli.groups import LazyGroup
 def main() -> None:
     """Find out whether a machine-learning interatomic potential can be trusted for a material.
 
-    Start with `verdi presto` (once, an AiiDA profile), then `aiida-crucible env create chgnet`.
+    Start with `aiida-crucible demo`, or with `verdi presto` (once, an AiiDA profile) and `aiida-crucible env create chgnet`.
     """

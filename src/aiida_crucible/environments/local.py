@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from aiida_crucible.environments.problems import ModelEnvironmentError, problem_from_log
+from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
 from aiida_crucible.environments.recipe import render_recipe
 from aiida_crucible.environments.specification import PYTHON_MINORS, Specification, TorchBuild, normalise_python
 
@@ -135,7 +135,8 @@ def _run(script: str, folder: str, report: Report) -> None:
         assert process.stderr is not None
         for line in process.stderr:
             tail.append(line)
-            report(line.rstrip())
+            if not line.startswith(ERROR_SIGN):
+                report(line.rstrip())
     if process.returncode != 0:
         raise problem_from_log(folder, process.returncode, "".join(tail))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 CUDA_REFUSED_STATUS = 12
 """Exit status of the recipe when it would download CUDA on a machine without a GPU and nobody agreed."""
 
+ERROR_SIGN = "error:"
+"""How uv and the recipe begin a line about an error; these end up in the exception instead of the progress."""
+
 
 class ModelEnvironmentError(RuntimeError):
     """An environment cannot be had; the message is one line for the user."""
@@ -33,7 +36,7 @@ def problem_from_log(folder: str, status: int, log: str) -> ModelEnvironmentErro
     :param status: the recipe's exit status.
     :param log: what it wrote.
     """
-    errors = [line.removeprefix("error:").strip() for line in log.splitlines() if line.startswith("error:")]
+    errors = [line.removeprefix(ERROR_SIGN).strip() for line in log.splitlines() if line.startswith(ERROR_SIGN)]
     # The last one is the recipe's, the first one the reason that uv gave for it.
     last_error = ": ".join(dict.fromkeys(errors[-1:] + errors[:1])) or f"the recipe ended with status {status}"
     if status == CUDA_REFUSED_STATUS:

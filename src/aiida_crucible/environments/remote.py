@@ -15,7 +15,7 @@ from typing import Any
 from aiida.transports import Transport
 
 from aiida_crucible.environments.local import MARKER_FILE
-from aiida_crucible.environments.problems import ModelEnvironmentError, problem_from_log
+from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
 from aiida_crucible.environments.recipe import render_recipe
 from aiida_crucible.environments.specification import PYTHON_MINORS, Specification, TorchBuild, normalise_python
 
@@ -147,7 +147,8 @@ def _follow(transport: Transport, place: str, pid: int, report: Callable[[str], 
         # A last line that is not complete yet is reported with its rest.
         complete = news if end else news[: news.rfind("\n") + 1]
         for line in complete.splitlines():
-            report(line)
+            if not line.startswith(ERROR_SIGN):
+                report(line)
         log += complete
         if end:
             return int(end), log
