@@ -1,0 +1,62 @@
+"""What the demonstration says: the introduction, the verdicts, and where everything is."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from aiida.orm import WorkChainNode
+
+from aiida_crucible import __version__
+from aiida_crucible.environments.local import has_gpu
+from aiida_crucible.references import pto_test
+
+MARKS = {"yes": "yes        ", "no": "NO         ", "cannot-tell": "cannot tell"}
+
+
+def introduction(folder: Path) -> str:
+    """Return what the demonstration is about to do."""
+    device = "a GPU is used where a model can" if has_gpu() else "no GPU: all of it runs on the CPU"
+    return f"""\
+aiida-crucible {__version__}: can these models be trusted for PbTiO3?
+
+Two foundation models, CHGNet and SevenNet, each in a Python environment of its own, relax ferroelectric (tetragonal)
+and paraelectric (cubic) PbTiO3 and compute the phonons of the ferroelectric phase. It is the 0 K part of a published
+test (doi {pto_test.source()}). This machine: {os.cpu_count()} cores, {device}.
+Everything stays in {folder}: an AiiDA profile of its own. Yours is not touched.
+"""
+
+
+def verdicts(nodes: Mapping[str, WorkChainNode]) -> str:
+    """Return each question with the answer and its reason."""
+    lines = []
+    for title, node in nodes.items():
+        lines.append(title)
+        for answer in node.outputs.summary.get_dict().values():
+            lines += [f"  {MARKS[answer['answer']]}  {answer['question']}", f"               {answer['reason']}"]
+    return "\n".join(lines)
+
+
+def directions(folder: Path, results: Path, nodes: Mapping[str, WorkChainNode]) -> str:
+    """Return where the results are and how to look at the provenance."""
+    verdi = shlex.quote(str(Path(sys.executable).with_name("verdi")))
+    shown = "\n".join(f"  {verdi} process status {node.pk}   # {title}" for title, node in nodes.items())
+    first = next(iter(nodes.values())).pk
+    return f"""\
+Results      {results / "bands.png"}
+             {results / "table.txt"}, .md, .csv
+Provenance   every number above, back to its inputs, models and environments:
+  export AIIDA_PATH={shlex.quote(str(folder))}
+{shown}
+  {verdi} node graph generate {first}
+  {verdi} archive create pbtio3.aiida --nodes {" ".join(str(node.pk) for node in nodes.values())}"""
+
+
+def failure(title: str, node: WorkChainNode) -> str:
+    """Return one line on a WorkChain that did not finish, and where to look."""
+    verdi = Path(sys.executable).with_name("verdi")
+    reason = node.exit_message or f"it ended as {node.process_state.value}"
+    return f"{title}: {reason}. Look at `AIIDA_PATH={os.environ['AIIDA_PATH']} {verdi} process report {node.pk}`"
