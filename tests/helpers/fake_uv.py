@@ -37,7 +37,7 @@ case "$1 $2" in
         [ ! -e "$here/failure" ] || { cat "$here/failure" >&2; exit 2; }
         [ "$5 $6" = "--no-deps --requirement" ] || exit 0
         site=$("$4" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-        while IFS='= ;' read -r name version _; do
+        while IFS='= ;' read -r name _ version _; do
           mkdir -p "$site/$name.dist-info"
           printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\n' "$name" "$version" >"$site/$name.dist-info/METADATA"
         done < <(grep -E '^(ase|chgnet)==' "$7") ;;

@@ -64,7 +64,7 @@ def create(
     try:
         code = create_environment(request, place, label=label, accept_cuda=yes, report=say)
     except CudaRefusedError as refusal:
-        if not sys.stdin.isatty() or not click.confirm(f"{refusal}.\nDownload it all the same?", err=True):
+        if not is_interactive() or not click.confirm(f"{refusal}.\nDownload it all the same?", err=True):
             raise
         code = create_environment(request, place, label=label, accept_cuda=True, report=say)
     click.echo(f"{code.full_label} (PK {code.pk}): {code.description}")
@@ -153,3 +153,8 @@ def check(name: str, computer: str | None, options: dict[str, object]) -> None:
     click.echo(f"provenance: `verdi process show {result.process.pk}`")
     if not result.passed:
         raise click.exceptions.Exit(1)
+
+
+def is_interactive() -> bool:
+    """Return whether there is somebody to ask."""
+    return sys.stdin.isatty()

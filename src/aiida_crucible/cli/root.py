@@ -21,5 +21,6 @@ from aiida_crucible.cli.groups import LazyGroup
 def main() -> None:
     """Find out whether a machine-learning interatomic potential can be trusted for a material.
 
-    Start with `aiida-crucible demo`, or with `verdi presto` (once, an AiiDA profile) and `aiida-crucible env create chgnet`.
+    Start with `aiida-crucible demo`, or with `verdi presto` (once, an AiiDA profile) and `aiida-crucible env create
+    chgnet`.
     """

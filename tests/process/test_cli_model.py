@@ -1,0 +1,79 @@
+"""``aiida-crucible model`` on a profile."""
+
+from __future__ import annotations
+
+import pytest
+from aiida.orm import QueryBuilder
+from click.testing import CliRunner
+
+from aiida_crucible.cli import main
+from aiida_crucible.data.model import ModelData
+
+
+@pytest.fixture
+def run(aiida_profile_clean):
+    """Return a function that runs a command and returns its exit status and what it wrote."""
+
+    def run(*arguments):
+        result = CliRunner().invoke(main, arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
+
+    return run
+
+
+def test_added_model_is_listed_and_shown(run):
+    assert run("model", "add", "chgnet", "--label", "mine")[0] == 0
+    (node,) = QueryBuilder().append(ModelData).all(flat=True)
+    assert (node.family, node.name, node.label) == ("chgnet", "0.3.0", "mine")
+    _, listed = run("model", "list", "--family", "chgnet")
+    assert f"{node.pk}" in listed.splitlines()[-1]
+    assert "sevennet" not in listed
+    for name in (str(node.pk), node.uuid, "mine", "chgnet 0.3.0"):
+        status, shown = run("model", "show", name)
+        assert status == 0
+        assert node.sha256 in shown
+        assert "PBE+U" in shown
+
+
+def test_same_potential_is_the_same_node(run):
+    run("model", "add", "sevennet", "7net-l3i5")
+    run("model", "add", "sevennet", "7net-l3i5", "--dtype", "float32")
+    assert QueryBuilder().append(ModelData).count() == 1
+
+
+def test_settings_are_part_of_it(run):
+    assert run("model", "add", "sevennet", "7net-mf-ompa", "--setting", "modal=mpa")[0] == 0
+    (node,) = QueryBuilder().append(ModelData).all(flat=True)
+    assert node.settings["modal"] == "mpa"
+
+
+def test_checkpoint_file_without_an_environment_says_what_is_unknown(run, tmp_path):
+    path = tmp_path / "weights.model"
+    path.write_bytes(b"weights")
+    status, output = run("model", "add", "mace", str(path))
+    assert status == 0
+    assert "Its elements are unknown" in output
+    (node,) = QueryBuilder().append(ModelData).all(flat=True)
+    assert node.is_checkpoint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["add", "sevennet", "7net-l3i4"], "did you mean '7net-l3i5'"),
+        (["add", "chgnet", "--setting", "modal=mpa"], "chgnet has no setting 'modal'"),
+        (["add", "chgnet", "--dtype", "float16"], "does not compute in 'float16'"),
+        (["add", "mace", "/nowhere/weights.model"], "checkpoint /nowhere/weights.model is not a file"),
+        (["add", "chgnet", "--code", "chgnet"], "--code describes a checkpoint file"),
+        (["add", "mace", "/x", "--computer", "moon"], "there is no computer 'moon'"),
+        (["show", "chgnet 0.3.0"], "there is no model 'chgnet 0.3.0' in this profile: there are none yet"),
+    ],
+)
+def test_mistake_is_one_line(run, arguments, message):
+    status, output = run("model", *arguments)
+    assert status == 1
+    assert output.startswith("Error: ")
+    assert message in output
+    assert len(output.splitlines()) == 1

@@ -1,0 +1,91 @@
+"""``env check`` and ``model add --code``: scripts that run in an environment as jobs with provenance."""
+
+from __future__ import annotations
+
+import sys
+
+import ase
+import pytest
+from aiida.orm import CalcJobNode, InstalledCode
+from click.testing import CliRunner
+
+from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
+from aiida_crucible.cli import main
+from aiida_crucible.environments import ModelEnvironmentError, codes
+from aiida_crucible.environments.check import check_environment
+from aiida_crucible.environments.checkpoint import describe_checkpoint, path_on_computer
+from crucible_engine.schema import ModelReference
+
+
+@pytest.fixture
+def environment(localhost):
+    """Return this interpreter as an environment of EMT, which needs ASE and nothing else."""
+    code = InstalledCode(label="emt-here", computer=localhost, filepath_executable=sys.executable).store()
+    content = {"family": "emt", "package": "ase", "version": ase.__version__, "lock": "0", "torch": None}
+    code.base.extras.set(
+        ENVIRONMENT_KEY, {**content, "build": "cpu", "release": None, "python": "3.11", "megabytes": 1}
+    )
+    yield codes.RegisteredEnvironment(code, code.base.extras.get(ENVIRONMENT_KEY))
+    code.label, code.is_hidden = f"done-{code.pk}", True
+
+
+def test_probe_finds_a_sound_environment(environment):
+    result = check_environment(environment)
+    findings = {item.name: item for item in result.findings}
+    assert result.passed
+    assert findings["package"].message == f"ase {ase.__version__} can be imported"
+    assert findings["evaluation"].status == "passed"
+    assert "0.0e+00 eV/atom" in findings["evaluation"].message
+    assert findings["torch"].status == "not-applicable"
+    assert isinstance(result.process, CalcJobNode)
+    assert result.process.inputs.code.uuid == environment.code.uuid
+
+
+def test_probe_finds_what_is_wrong(environment):
+    wrong = {**environment.content, "version": "3.0.0", "family": "chgnet"}
+    result = check_environment(codes.RegisteredEnvironment(environment.code, wrong))
+    findings = {item.name: item for item in result.findings}
+    assert not result.passed
+    assert findings["package"].status == "failed"
+    assert findings["evaluation"].status == "failed"
+
+
+def test_probe_is_run_again_and_never_taken_from_the_cache(environment):
+    first, second = (check_environment(environment).process for _ in range(2))
+    assert first.uuid != second.uuid
+    assert not second.base.caching.is_created_from_cache
+
+
+def test_command_fails_when_a_check_does(environment):
+    extra = environment.code.base.extras.get(ENVIRONMENT_KEY)
+    environment.code.base.extras.set(ENVIRONMENT_KEY, {**extra, "version": "3.0.0"})
+    result = CliRunner().invoke(main, ["env", "check", "emt-here"])
+    assert result.exit_code == 1
+    assert "its lock says 3.0.0: it was changed by hand" in result.output
+    assert "verdi process show" in result.output
+
+
+def test_python_that_does_not_start_is_one_line(localhost):
+    code = InstalledCode(label="nowhere", computer=localhost, filepath_executable="/nowhere/python").store()
+    content = {"family": "emt", "version": "1", "torch": None}
+    with pytest.raises(ModelEnvironmentError, match=r"did not run in nowhere@localhost .*verdi process report"):
+        check_environment(codes.RegisteredEnvironment(code, content))
+
+
+def test_checkpoint_that_cannot_be_loaded_is_one_line(environment, tmp_path):
+    reference = ModelReference("emt", checkpoint=str(tmp_path / "weights.pt"), dtype="float64")
+    with pytest.raises(ModelEnvironmentError, match="has no checkpoint files"):
+        describe_checkpoint(environment, reference)
+
+
+def test_checkpoint_of_another_family_than_the_code(environment):
+    with pytest.raises(ModelEnvironmentError, match=r"an environment of family 'emt', .* one of 'mace'"):
+        describe_checkpoint(environment, ModelReference("mace", checkpoint="/x"))
+
+
+def test_checkpoint_has_to_lie_where_the_code_runs(environment, monkeypatch, tmp_path):
+    assert path_on_computer("/data/x", "localhost", environment) == "/data/x"
+    monkeypatch.chdir(tmp_path)
+    assert path_on_computer("x", None, environment) == str(tmp_path / "x")
+    with pytest.raises(ModelEnvironmentError, match="copy it to localhost first"):
+        path_on_computer("/data/x", "elsewhere", environment)
