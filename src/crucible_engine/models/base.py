@@ -64,7 +64,11 @@ class Model(abc.ABC):
     :param identity: which one.
     :param elements: atomic numbers that it was trained on; empty where that is unknown.
     :param conservative: whether the forces are the gradient of the energy by construction.
+    :cvar equivariant: whether a turned structure has turned forces by construction, and not only as far as the network
+        was trained to.
     """
+
+    equivariant = True
 
     def __init__(self, identity: Identity, elements: frozenset[int], conservative: bool = True) -> None:
         self.identity = identity

@@ -35,6 +35,8 @@ class OrbModel(Model):
     :param elements: atomic numbers that it was trained on.
     """
 
+    equivariant = False
+
     def __init__(self, network: torch.nn.Module, identity: Identity, elements: frozenset[int]) -> None:
         super().__init__(identity, elements, conservative=isinstance(network, ConservativeForcefieldRegressor))
         self.network = network
