@@ -39,7 +39,7 @@ def demo(folder: Path) -> None:
     computer = load_computer("localhost")
     builders = {}
     for model in pbtio3.MODELS:
-        code = create_environment(Request(model.family), computer, report=say)
+        code = create_environment(Request(model.family), computer, report=_report)
         click.echo(f"  {code.full_label}: {code.description}")
         builders[model.title] = pbtio3.prepare(model, code)
     click.echo("\nRuns")
@@ -54,3 +54,9 @@ def demo(folder: Path) -> None:
     results = folder / "results"
     save(results, table, pbtio3.bands(nodes))
     click.echo(messages.directions(folder, results, nodes))
+
+
+def _report(line: str) -> None:
+    """Pass on what the creation of an environment says, but for the list of its packages."""
+    if not line.startswith(" + "):
+        say(f"  {line}")

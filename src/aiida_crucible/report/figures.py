@@ -138,7 +138,9 @@ def plot_band_structures(structures: Sequence[BandStructure], title: str = "") -
     if with_dos:
         _draw_densities(panels[0, 1], structures)
     _draw_frequency_axes(panels[0], structures)
-    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize=8, title=title or None)
+    if any(structure.noise_floor is not None for structure in structures):
+        axes.plot([], [], label="noise floor", color="0.4", linestyle=":", linewidth=0.8)
+    figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8, title=title or None)
     return figure
 
 
@@ -158,10 +160,7 @@ def _draw_bands(axes: Axes, structure: BandStructure, corners: Sequence[tuple[fl
         if structure.noise_floor is not None:
             floor = -structure.noise_floor[begin:end]
             axes.plot(positions[begin:end], floor, color=style["color"], linestyle=":", linewidth=0.8)
-    label = structure.name
-    if structure.noise_floor is not None:
-        label += f" (noise floor {structure.noise_floor.max():.2g} THz)"
-    axes.plot([], [], label=label, linewidth=1.4, **style)
+    axes.plot([], [], label=structure.name, linewidth=1.4, **style)
 
 
 def _draw_frame(axes: Axes, corners: Sequence[tuple[float, str]]) -> None:

@@ -1,0 +1,72 @@
+"""The demonstration's profile, progress and messages, with ASE's toy potential in place of real models."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from aiida.engine import ExitCode
+from aiida.orm import WorkChainNode
+
+from aiida_crucible.demo import messages
+from aiida_crucible.demo.progress import run_together
+from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
+
+OPEN = """
+import sys
+from pathlib import Path
+from aiida_crucible.demo.profile import open_profile
+open_profile(Path(sys.argv[1]))
+from aiida.manage.caching import get_use_cache
+from aiida.orm import load_computer
+assert load_computer("localhost").is_configured
+assert get_use_cache(identifier="aiida.calculations:crucible.relax")
+"""
+
+
+def open_profile(folder):
+    return subprocess.run([sys.executable, "-c", OPEN, str(folder)], capture_output=True, text=True, check=False)
+
+
+def test_the_profile_is_made_once_and_opened_again(tmp_path):
+    for _ in range(2):
+        finished = open_profile(tmp_path / "demo")
+        assert finished.returncode == 0, finished.stderr
+    profiles = json.loads((tmp_path / "demo" / ".aiida" / "config.json").read_text())["profiles"]
+    assert list(profiles) == ["crucible-demo"]
+
+
+def test_somebody_elses_aiida_is_left_alone(tmp_path):
+    assert open_profile(tmp_path).returncode == 0
+    configuration = tmp_path / ".aiida" / "config.json"
+    configuration.write_text(configuration.read_text().replace("crucible-demo", "mine"))
+    before = configuration.read_text()
+    finished = open_profile(tmp_path)
+    assert "holds profiles of another AiiDA: choose another folder" in finished.stderr
+    assert configuration.read_text() == before
+
+
+@pytest.fixture
+def builder(code, model, copper):
+    builder = RelaxBaseWorkChain.get_builder()
+    builder.relax.code, builder.relax.model, builder.relax.structures = code, model, {"copper": copper}
+    return builder
+
+
+def test_several_workchains_run_together_and_each_step_gets_a_line(builder, capsys):
+    nodes = run_together({"one": builder, "other": builder})
+    assert all(node.is_finished_ok for node in nodes.values())
+    lines = [line.split(maxsplit=2)[2] for line in capsys.readouterr().out.splitlines()]
+    assert sorted(line.split(":")[0].split() for line in lines) == [["one", "relaxing"], ["other", "relaxing"]]
+
+
+def test_a_failure_is_one_line_that_says_where_to_look(aiida_profile, monkeypatch):
+    monkeypatch.setenv("AIIDA_PATH", "/somewhere")
+    node = WorkChainNode().store()
+    node.set_process_state("finished")
+    node.set_exit_status(ExitCode(320).status)
+    node.set_exit_message("the relaxation failed: no such device")
+    line = messages.failure("CHGNet 0.3.0", node)
+    assert line.startswith("CHGNet 0.3.0: the relaxation failed: no such device. Look at `AIIDA_PATH=/somewhere ")
+    assert line.endswith(f"verdi process report {node.pk}`")
+    assert "\n" not in line
