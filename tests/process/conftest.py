@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from aiida.common.links import LinkType
 from aiida.engine import ExitCode
-from aiida.orm import CalcJobNode, Computer, Dict, FolderData, InstalledCode, Node, StructureData
+from aiida.orm import CalcJobNode, Computer, Dict, FolderData, InstalledCode, Node, QueryBuilder, StructureData
 from aiida.plugins import CalculationFactory, ParserFactory
+from aiida.tools import delete_nodes
 from ase.build import bulk
 
 from aiida_crucible.data.model import ModelData
@@ -63,6 +64,17 @@ def checkpoint_model(tmp_path):
 def model(aiida_profile):
     """Return ASE's effective medium theory."""
     return ModelData.get_or_create("emt")
+
+
+@pytest.fixture
+def forgotten(aiida_profile):
+    """Forget every node and computer that a test makes: the session's own have to stay."""
+    last = {entity: QueryBuilder().append(entity, project="id").all(flat=True) for entity in (Node, Computer)}
+    yield
+    new = QueryBuilder().append(Node, filters={"id": {"!in": last[Node] or [0]}}, project="id").all(flat=True)
+    delete_nodes(new, dry_run=False)
+    for computer in QueryBuilder().append(Computer, filters={"id": {"!in": last[Computer] or [0]}}).all(flat=True):
+        Computer.collection.delete(computer.pk)
 
 
 @pytest.fixture

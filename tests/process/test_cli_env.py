@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from aiida.orm import Computer, load_code
+from aiida.orm import load_code
 from click.testing import CliRunner
 from fake_uv import CUDA_PLAN, FakeUv
 
 from aiida_crucible.cli import main
 from aiida_crucible.environments import local
+from aiida_crucible.environments.codes import ROOT_PROPERTY
 
 
 @pytest.fixture
@@ -22,9 +23,8 @@ def uv(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(aiida_profile_clean, uv, tmp_path):
+def run(localhost, forgotten, uv):
     """Return a function that runs a command and returns its exit status and what it wrote."""
-    Computer("localhost", "localhost", "", "core.local", "core.direct", str(tmp_path)).store().configure()
 
     def run(*arguments, answer=None):
         result = CliRunner().invoke(main, arguments, input=answer)
@@ -70,8 +70,11 @@ def test_environment_without_a_code_is_listed_and_removed(run, uv):
     assert "no environments yet" in run("env", "list")[1]
 
 
-def test_root_is_remembered_for_the_computer(run, tmp_path):
-    assert run("env", "create", "emt", "--root", str(tmp_path / "large disk"))[0] == 0
+def test_root_is_remembered_for_the_computer(run, localhost, tmp_path):
+    try:
+        assert run("env", "create", "emt", "--root", str(tmp_path / "large disk"))[0] == 0
+    finally:
+        localhost.delete_property(ROOT_PROPERTY)
     assert str(load_code("emt@localhost").filepath_executable).startswith(str(tmp_path / "large disk"))
 
 

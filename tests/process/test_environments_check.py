@@ -18,15 +18,14 @@ from crucible_engine.schema import ModelReference
 
 
 @pytest.fixture
-def environment(localhost):
+def environment(localhost, forgotten):
     """Return this interpreter as an environment of EMT, which needs ASE and nothing else."""
     code = InstalledCode(label="emt-here", computer=localhost, filepath_executable=sys.executable).store()
     content = {"family": "emt", "package": "ase", "version": ase.__version__, "lock": "0", "torch": None}
     code.base.extras.set(
         ENVIRONMENT_KEY, {**content, "build": "cpu", "release": None, "python": "3.11", "megabytes": 1}
     )
-    yield codes.RegisteredEnvironment(code, code.base.extras.get(ENVIRONMENT_KEY))
-    code.label, code.is_hidden = f"done-{code.pk}", True
+    return codes.RegisteredEnvironment(code, content)
 
 
 def test_probe_finds_a_sound_environment(environment):
@@ -65,7 +64,7 @@ def test_command_fails_when_a_check_does(environment):
     assert "verdi process show" in result.output
 
 
-def test_python_that_does_not_start_is_one_line(localhost):
+def test_python_that_does_not_start_is_one_line(localhost, forgotten):
     code = InstalledCode(label="nowhere", computer=localhost, filepath_executable="/nowhere/python").store()
     content = {"family": "emt", "version": "1", "torch": None}
     with pytest.raises(ModelEnvironmentError, match=r"did not run in nowhere@localhost .*verdi process report"):

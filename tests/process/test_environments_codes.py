@@ -27,8 +27,8 @@ CONTENT = {
 
 
 @pytest.fixture
-def computer(aiida_profile_clean, tmp_path):
-    """Return this machine in an empty profile."""
+def computer(forgotten, tmp_path):
+    """Return this machine under a name of its own."""
     computer = Computer("here", "localhost", "this machine", "core.local", "core.direct", str(tmp_path)).store()
     computer.configure()
     return computer
@@ -149,7 +149,7 @@ def test_unknown_names_are_answered_with_known_ones(make):
         find_computer("heer")
 
 
-def test_computer_that_is_not_configured(aiida_profile_clean, tmp_path):
+def test_computer_that_is_not_configured(forgotten, tmp_path):
     Computer("raw", "localhost", "", "core.local", "core.direct", str(tmp_path)).store()
     with pytest.raises(ModelEnvironmentError, match="`verdi computer configure core.local raw`".replace(".", r"\.")):
         find_computer("raw")

@@ -19,7 +19,7 @@ from aiida_crucible.environments.manage import Request, create_environment, open
 
 
 @pytest.fixture
-def uv(tmp_path, monkeypatch):
+def uv(tmp_path, monkeypatch, forgotten):
     """Return the fake uv that the computer has in its PATH."""
     fake = FakeUv(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
