@@ -14,7 +14,7 @@ class Mortal(EMT):
 
     :param marker: path of a file that is made at the death; where it exists nobody dies.
     :param call: at which calculation of a process the death comes, counted from 1.
-    :param by: name of the signal.
+    :param by: name of the signal, or ``MemoryError``, which is raised.
     """
 
     def __init__(self, marker: str, call: int, by: str = "SIGKILL"):
@@ -25,6 +25,8 @@ class Mortal(EMT):
         self.calls_left -= 1
         if self.calls_left == 0 and not self.marker.exists():
             self.marker.touch()
+            if self.by == "MemoryError":
+                raise MemoryError
             os.kill(os.getpid(), getattr(signal, self.by))
         super().calculate(*arguments, **keywords)
 

@@ -21,6 +21,7 @@ class FaultyModel(Model):
     def __init__(self, model: Model, *faults: Fault, conservative: bool | None = None) -> None:
         super().__init__(model.identity, model.elements, model.conservative if conservative is None else conservative)
         self.inner = model
+        self.equivariant = model.equivariant
         self.faults = faults
 
     def atoms_per_batch(self) -> int:

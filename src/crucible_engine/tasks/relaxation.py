@@ -77,6 +77,29 @@ class End:
     max_stress: float | None
 
 
+class CellFilter(FrechetCellFilter):
+    """ASE's cell filter, made to derive a geometry's forces once.
+
+    Optimizers ask for them three times a step, and the matrix logarithm behind each answer costs as much as a model's
+    evaluation of a small cell.
+    """
+
+    def __init__(self, atoms: Atoms, **arguments: Any) -> None:
+        self._forces: NDArray[np.float64] | None = None
+        super().__init__(atoms, **arguments)
+
+    def set_positions(self, new: NDArray[np.float64], **arguments: Any) -> None:
+        """Set the generalised coordinates [n_atoms + 3, 3]."""
+        self._forces = None
+        super().set_positions(new, **arguments)
+
+    def get_forces(self) -> NDArray[np.float64]:
+        """Return the generalised forces [n_atoms + 3, 3]."""
+        if self._forces is None:
+            self._forces = super().get_forces()
+        return self._forces.copy()
+
+
 def relax_structure(
     atoms: Atoms,
     settings: Settings,
@@ -121,14 +144,14 @@ def stress_of(atoms: Atoms) -> NDArray[np.float64]:
         return NO_STRESS
 
 
-def _target(atoms: Atoms, settings: Settings) -> Atoms | FrechetCellFilter:
+def _target(atoms: Atoms, settings: Settings) -> Atoms | CellFilter:
     """Return what the optimizer moves."""
     if settings.cell == "fixed":
         return atoms
-    return FrechetCellFilter(atoms, scalar_pressure=settings.pressure * units.GPa, **CELL_FILTERS[settings.cell])
+    return CellFilter(atoms, scalar_pressure=settings.pressure * units.GPa, **CELL_FILTERS[settings.cell])
 
 
-def _driving_stress(target: Atoms | FrechetCellFilter) -> float | None:
+def _driving_stress(target: Atoms | CellFilter) -> float | None:
     if isinstance(target, Atoms):
         return None
     # The filter keeps what it last derived its forces from: the stress beyond the pressure, projected on what moves.
