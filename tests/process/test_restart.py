@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from aiida.engine import run_get_node
+from aiida.engine import CalcJob, run_get_node
 from aiida.orm import CalcJobNode
+from aiida.schedulers.plugins.direct import DirectScheduler
 from ase.build import bulk
 from engine_jobs import HELPERS, rattled_copper
 
@@ -88,12 +89,25 @@ def test_journal_of_other_work_is_refused(code, model, frames, mortal, helpers):
     assert "was begun by another job" in node.exit_message
 
 
-def test_batch_is_halved_until_it_fits(stand_in, checkpoint_model, frames, undisturbed):
+def test_batch_is_halved_until_it_fits(stand_in, checkpoint_model, frames, undisturbed, monkeypatch):
+    def parse_output(self, detailed_job_info=None, stdout=None, stderr=None):
+        return CalcJob.exit_codes.ERROR_SCHEDULER_OUT_OF_MEMORY if "Killed" in stderr else None
+
+    monkeypatch.setattr(DirectScheduler, "parse_output", parse_output)
     inputs = {"code": stand_in, "model": checkpoint_model, "trajectory": frames, "parameters": {"batch_size": 8}}
     outputs, node = run_get_node(EvaluateBaseWorkChain, evaluate=inputs)
     assert node.is_finished_ok, node.exit_message
     assert [job.inputs.parameters["batch_size"] for job in jobs_of(node)] == [8, 4, 2]
     assert_same(outputs["properties"], undisturbed)
+
+
+def test_memory_that_holds_no_structure_is_not_tried_again(code, frames, mortal, helpers):
+    inputs = {"code": code, "model": mortal(3, "MemoryError"), "trajectory": frames, "metadata": helpers}
+    outputs, node = run_get_node(EvaluateBaseWorkChain, evaluate=inputs)
+    assert node.exit_status == EvaluateBaseWorkChain.exit_codes.ERROR_UNRECOVERABLE.status
+    (job,) = jobs_of(node)
+    assert job.exit_status == EvaluateCalculation.exit_codes.ERROR_OUT_OF_MEMORY.status
+    assert len(outputs["properties"].get_array("energies")) == 2
 
 
 def test_what_no_restart_mends_stops_at_once(code, frames, helpers):

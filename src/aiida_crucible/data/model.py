@@ -77,6 +77,7 @@ class ModelData(Data):
         node.base.attributes.set("dtype", validate_dtype(entry.name, dtype or entry.default_dtype))
         node._set_description(description)
         node._set_identity()
+        node.label = node.title
         stored = node._find_same() or node.store()
         if trust_pickle:
             stored.base.extras.set(cls.TRUSTED_KEY, get_manager().get_profile().uuid)

@@ -22,6 +22,9 @@ INTERRUPTED = OF_CONDITION[Condition.INTERRUPTED]
 OUT_OF_MEMORY = OF_CONDITION[Condition.OUT_OF_MEMORY]
 CHECKPOINT_MISSING = OF_CONDITION[Condition.CHECKPOINT_MISSING]
 
+SMALLEST_BATCH = 2
+"""It halves to one structure at a time: the safe choice after a batch of unknown size did not fit."""
+
 
 class EngineRestartWorkChain(BaseRestartWorkChain):
     """Run a CalcJob until it is done: continue what was interrupted, and stop at once where no restart helps.
@@ -84,10 +87,14 @@ class EngineRestartWorkChain(BaseRestartWorkChain):
 
     @process_handler(priority=300, exit_codes=exits(OUT_OF_MEMORY))
     def halve_batch(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Continue with half the batch, where there is a batch to halve."""
+        """Continue with half the batch after the scheduler ended a job for its memory.
+
+        Where the engine itself ran out of memory it has halved its batches down to one structure already.
+        """
         size = _batch_size(node)
-        if size is None or size == 1:
-            return self.give_up(node, f"{node.exit_message}; it works on one structure at a time: ask for more memory")
+        noticed_by_engine = node.outputs.results["condition"] == Condition.OUT_OF_MEMORY.value
+        if noticed_by_engine or size is None or size == 1:
+            return self.give_up(node, f"{node.exit_message}: ask for more memory, or for a GPU that has more")
         self.ctx.inputs.parameters = Dict({**node.inputs.parameters.get_dict(), "batch_size": size // 2})
         self.continue_from(node)
         self.report(f"memory ran out with batches of {size}: continuing with {size // 2}")
@@ -111,8 +118,6 @@ class EngineRestartWorkChain(BaseRestartWorkChain):
 
 
 def _batch_size(node: CalcJobNode) -> int | None:
-    """Return the batch size that a job used: asked for, or found by itself; ``None`` if its task knows no batches."""
+    """Return the batch size that a job was given, a guess where it was to find one; ``None`` if its task has none."""
     parameters = node.inputs.parameters.get_dict()
-    if "batch_size" not in parameters:
-        return None
-    return parameters["batch_size"] or node.outputs.results.get_dict()["summary"].get("batch_size") or 2
+    return parameters["batch_size"] or SMALLEST_BATCH if "batch_size" in parameters else None
