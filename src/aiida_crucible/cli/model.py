@@ -147,16 +147,51 @@ def show(name: str) -> None:
     _print_node(find_model(name))
 
 
+@model.command("verify", short_help="Verify a model in an environment before it is believed.")
+@click.argument("name", metavar="FAMILY|PK|LABEL")
+@click.option("--code", metavar="CODE", help="Environment to verify it in; the one named as the family if left out.")
+@click.option("--device", metavar="DEVICE", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
+@job_options
+@with_profile
+def verify(name: str, code: str | None, device: str, options: dict[str, Any]) -> None:
+    """Verify a model in an environment: forces, stress, invariances, determinism, the stored fingerprint.
+
+    A verification that was made before is found and shown. It exits with 1 if the model fails.
+    """
+    from aiida.engine import run_get_node
+
+    from aiida_crucible.calculations.validation import check_environment
+    from aiida_crucible.environments.codes import find_code
+    from aiida_crucible.report.verification import format_verification
+    from aiida_crucible.workflows.verify import VerifyWorkChain
+
+    node = find_model(name)
+    place = find_code(code or node.family)
+    check_environment(place, node)
+    builder = VerifyWorkChain.get_builder_from_protocol(place, node, options={**options, "device": device})
+    say(f"verifying {node.title} (PK {node.pk}) in {place.full_label}")
+    outputs, process = run_get_node(builder)
+    if "results" not in outputs:
+        raise ValueError(f"{process.exit_message or process.process_state}: see `verdi process report {process.pk}`")
+    click.echo(format_verification(outputs["results"].get_dict()))
+    click.echo(f"provenance: `verdi process show {process.pk}`")
+    if not process.is_finished_ok:
+        raise click.exceptions.Exit(1)
+
+
 def find_model(name: str) -> ModelData:
-    """Return the model that a user names by PK, UUID, label or title.
+    """Return the model that a user names by PK, UUID, label or title; a family's name means its default weights.
 
     :raises ValueError: if there is none, or more than one.
     """
     from aiida.orm import QueryBuilder
 
     from aiida_crucible.data.model import ModelData
+    from crucible_engine.models.catalogue import FAMILIES
     from crucible_engine.parameters import suggestion
 
+    if name in FAMILIES:
+        return ModelData.get_or_create(name)
     nodes: list[ModelData] = QueryBuilder().append(ModelData).all(flat=True)
     matches = [node for node in nodes if name in (str(node.pk), node.uuid, node.label, node.title)]
     if len(matches) == 1:

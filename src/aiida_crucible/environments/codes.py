@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from aiida.common.exceptions import NotExistent
-from aiida.orm import Computer, InstalledCode, QueryBuilder, load_computer
+from aiida.common.exceptions import MultipleObjectsError, NotExistent
+from aiida.orm import AbstractCode, Computer, InstalledCode, QueryBuilder, load_code, load_computer
 
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.environments.problems import ModelEnvironmentError
@@ -107,6 +107,19 @@ def find_environment(name: str, computer: Computer | None = None) -> RegisteredE
     where = "" if computer is None else f" on {computer.label}"
     hint = suggestion(label, [item.code.label for item in known]) if known else "none is registered in this profile"
     raise ModelEnvironmentError(f"there is no environment {name!r}{where}: {hint} (see `aiida-crucible env list`)")
+
+
+def find_code(name: str) -> AbstractCode:
+    """Return the Code that a user names: an environment, or any other.
+
+    :param name: a label, a full label, a PK or a UUID.
+    :raises ModelEnvironmentError: if there is none.
+    """
+    try:
+        code: AbstractCode = load_code(name)
+    except (NotExistent, MultipleObjectsError):
+        return find_environment(name).code
+    return code
 
 
 def registered_environments(include_retired: bool = False) -> Iterator[RegisteredEnvironment]:
