@@ -28,9 +28,6 @@ from crucible_engine.models.silence import silence
 from crucible_engine.models.torch_support import DTYPES, default_dtype, resolve_device, to_numpy
 from crucible_engine.schema import ModelReference
 
-# CHGNet takes volumes out of its graph on purpose, but torch cannot know.
-warnings.filterwarnings("ignore", message="Converting a tensor with requires_grad", category=UserWarning)
-
 _FILES = {
     "0.3.0": "0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar",
     "0.2.0": "0.2.0/chgnet_0.2.0_e30f77s348m32.pth.tar",
@@ -133,6 +130,8 @@ def load(reference: ModelReference, device: str) -> ChgnetModel:
 
     :raises EngineError: if the device is not there, or the weights are not what the reference says.
     """
+    # CHGNet takes volumes out of its graph on purpose, but torch cannot know.
+    warnings.filterwarnings("ignore", message="Converting a tensor with requires_grad", category=UserWarning)
     device = resolve_device(device)
     path = weights_path(reference)
     weights.require_whole(path)
