@@ -39,6 +39,13 @@ class Check:
         """
         return replace(self, status=FAILED, fault=fault)
 
+    def unjudged(self, reason: str) -> Check:
+        """Return the same measurement as one that has no right value.
+
+        :param reason: why not.
+        """
+        return replace(self, status=NOT_APPLICABLE, tolerance=None, message=f"{reason}; {self.message}")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON-serializable content; what is not finite becomes ``None``."""
         content = asdict(self)

@@ -149,18 +149,15 @@ def check_stress_tensor(model: Model, probes: Sequence[Probe]) -> Check:
 
 def check_input_untouched(model: Model, probes: Sequence[Probe]) -> Check:
     """Check that a model leaves the structures that it is given as they are."""
-    name = "input untouched"
+    check = measured("input untouched", "positions, cell and species are compared before and after")
     given = [probe.atoms.copy() for probe in probes]
     for atoms in given:
         atoms.positions -= 10.0  # far outside the cell, which tempts a model to wrap it
     before = [atoms.copy() for atoms in given]
     for atoms in given:
         model.evaluate_batch([atoms])
-    if any(_differ(*pair) for pair in zip(given, before, strict=True)):
-        return measured("input untouched", "positions, cell or species change in its hands").failed(
-            "modifies-its-input"
-        )
-    return measured("input untouched", "the structures are as they were")
+    changed = any(_differ(*pair) for pair in zip(given, before, strict=True))
+    return check.failed("modifies-its-input") if changed else check
 
 
 def _differ(atoms: Atoms, other: Atoms) -> bool:

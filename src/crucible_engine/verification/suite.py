@@ -112,7 +112,7 @@ class _Examination:
         noise, precision = self._noise(outcomes, precision)
         derivatives = self._derivatives(outcomes, precision)
         symmetry = repeatability.check_stress_tensor(self.model, self.probes)
-        judge = invariance.Judge(precision, self._compared(derivatives))
+        judge = invariance.Judge(precision, self._compared(derivatives), self.model.equivariant)
         translation, *others = outcomes
         moved = judge.check(translation)
         if moved.fault:
