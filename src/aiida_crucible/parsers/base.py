@@ -15,9 +15,9 @@ from aiida.parsers import Parser
 from aiida_crucible.calculations.base import STATUS_FILE, STDERR_FILE, EngineCalculation
 from aiida_crucible.calculations.staging import forget_staging
 from aiida_crucible.exit_codes import ENGINE_NOT_STARTED, OF_CONDITION, OF_SCHEDULER, Failure
-from aiida_crucible.parsers.files import Arrays, OutputError, read_arrays, read_records, read_results
+from aiida_crucible.parsers.files import OutputError, read_records, read_results
 from crucible_engine.journal import Record
-from crucible_engine.schema import ARRAYS_FILE, JOURNAL_FILE, PROTOCOL, RESULTS_FILE, Condition, Results
+from crucible_engine.schema import JOURNAL_FILE, PROTOCOL, RESULTS_FILE, Condition, Results
 
 COMPLETE = (Condition.FINISHED, Condition.NOT_CONVERGED)
 """Conditions of a job that has written all its arrays."""
@@ -35,13 +35,11 @@ class EngineParser(Parser):
     CACHE_VERSION = PROTOCOL
 
     @abc.abstractmethod
-    def outputs_of_complete(self, results: Results, arrays: Arrays, temporary: Path) -> Mapping[str, Data]:
+    def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
         """Return the outputs of a job that ran to its end, by label.
 
-        :param results: the content of ``results.json``.
-        :param arrays: the content of ``arrays.npz``.
-        :param temporary: the folder with the files that were retrieved for the parser alone.
-        :raises OutputError: if the arrays do not belong to the inputs.
+        :param temporary: the folder with the files that were retrieved for the parser alone, the arrays.
+        :raises OutputError: if the arrays are damaged, or do not belong to the inputs.
         """
 
     def outputs_of_unfinished(self, records: list[Record]) -> tuple[Mapping[str, Data], dict[str, Any]]:
@@ -67,8 +65,7 @@ class EngineParser(Parser):
     def _parse_complete(self, results: Results, temporary: Path) -> ExitCode:
         self.out("results", Dict(results.to_dict()))
         self._check_weights(results)
-        arrays = read_arrays(temporary / ARRAYS_FILE)
-        for label, node in self.outputs_of_complete(results, arrays, temporary).items():
+        for label, node in self.outputs_of_complete(temporary).items():
             self.out(label, node)
         if results.condition == Condition.FINISHED:
             return ExitCode(0)

@@ -10,16 +10,17 @@ import numpy as np
 from aiida.orm import ArrayData, Data
 
 from aiida_crucible.parsers.base import EngineParser
-from aiida_crucible.parsers.files import Arrays, check_properties, properties_of
+from aiida_crucible.parsers.files import check_properties, properties_of, read_arrays
 from crucible_engine.journal import Record
-from crucible_engine.schema import EVALUATIONS, Results
+from crucible_engine.schema import ARRAYS_FILE, EVALUATIONS
 
 
 class EvaluateParser(EngineParser):
     """Energies, forces and stresses of all structures, or of those that were done."""
 
-    def outputs_of_complete(self, results: Results, arrays: Arrays, temporary: Path) -> Mapping[str, Data]:
+    def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
         """Return ``properties`` of all structures."""
+        arrays = read_arrays(temporary / ARRAYS_FILE)
         check_properties(arrays, self._sizes(), self._stress)
         return {"properties": ArrayData(properties_of(arrays))}
 

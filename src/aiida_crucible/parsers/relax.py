@@ -15,15 +15,15 @@ from aiida_crucible.parsers.base import EngineParser
 from aiida_crucible.parsers.files import Arrays, OutputError, check_properties, properties_of, read_arrays
 from aiida_crucible.structures import with_geometry
 from crucible_engine.journal import Record
-from crucible_engine.schema import RELAXED, TRAJECTORIES_FILE, Results
+from crucible_engine.schema import ARRAYS_FILE, RELAXED, TRAJECTORIES_FILE
 
 
 class RelaxParser(EngineParser):
     """Last geometries with their energies, forces and stresses; trajectories where they were asked for."""
 
-    def outputs_of_complete(self, results: Results, arrays: Arrays, temporary: Path) -> Mapping[str, Data]:
+    def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
         """Return the geometries and properties of all structures."""
-        outputs = self._geometries(list(self._structures), arrays)
+        outputs = self._geometries(list(self._structures), read_arrays(temporary / ARRAYS_FILE))
         if self.node.inputs.parameters.get("trajectory_interval", 0):
             outputs.update(self._trajectories(read_arrays(temporary / TRAJECTORIES_FILE)))
         return outputs
