@@ -18,7 +18,7 @@ release = __version__
 extensions = ["myst_parser", "sphinx_click", "generated_reference"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "reference/generated"]
 
 html_theme = "furo"
 html_title = f"aiida-crucible {release}"

@@ -10,6 +10,14 @@ from typing import Any
 
 import tabulate
 
+from aiida_crucible.analysis.phonon_settings import SETTINGS
+from aiida_crucible.analysis.reliability import THRESHOLDS
+from crucible_engine.models.catalogue import FAMILIES
+from crucible_engine.parameters import PARAMETERS
+
+FIRST_STATUS = 200
+"""Below it are AiiDA's own."""
+
 FOLDER = Path(__file__).parent / "reference" / "generated"
 
 
@@ -48,30 +56,40 @@ def exit_codes() -> str:
     """Return one table for each process: status, label, message and whether the cache forgets it."""
     sections = []
     for name, process in process_classes().items():
-        codes = sorted(process.spec().exit_codes.values(), key=lambda code: code.status)
+        codes = sorted(process.spec().exit_codes.items(), key=lambda item: item[1].status)
         rows = [
-            (code.status, f"`{code.label}`", code.message, "yes" if code.invalidates_cache else "no")
-            for code in codes
-            if code.status >= 200
+            (code.status, f"`{label}`", _message(label, code.message), "yes" if code.invalidates_cache else "no")
+            for label, code in codes
+            if code.status >= FIRST_STATUS
         ]
         if rows:
             sections.append(f"## `{name}`\n\n" + table(["status", "label", "message", "cache forgets it"], rows))
     return "\n\n".join(sections) + "\n"
 
 
-def parameters() -> str:
-    """Return the table of each task's parameters."""
-    from crucible_engine.parameters import PARAMETERS
+def _message(label: str, message: str) -> str:
+    """Return a message; one that leaves all to the run's own line gets the label's words."""
+    words = label.removeprefix("ERROR_").replace("_", " ").lower()
+    return f"{words}: {{detail}}" if message == "{detail}" else message
 
+
+def parameters() -> str:
+    """Return the table of the parameters of each task, of the phonons and of the verdict."""
     sections = []
-    for task, rules in PARAMETERS.items():
-        rows = [(f"`{name}`", rule.kind.__name__, _default(rule), _range(rule), rule.help) for name, rule in rules.items()]
+    tables = {f"crucible.{task}": rules for task, rules in PARAMETERS.items()}
+    tables |= {"crucible.phonon": SETTINGS, "crucible.reliability (thresholds)": THRESHOLDS}
+    for task, rules in tables.items():
+        rows = [
+            (f"`{name}`", rule.kind.__name__, _default(rule), _range(rule), rule.help) for name, rule in rules.items()
+        ]
         sections.append(f"## `{task}`\n\n" + table(["parameter", "kind", "default", "allowed", "what"], rows))
     return "\n\n".join(sections) + "\n"
 
 
 def _default(rule: Any) -> str:
-    return "by itself" if rule.default is None else f"`{str(rule.default).lower() if rule.kind is bool else rule.default}`"
+    return (
+        "by itself" if rule.default is None else f"`{str(rule.default).lower() if rule.kind is bool else rule.default}`"
+    )
 
 
 def _range(rule: Any) -> str:
@@ -84,8 +102,6 @@ def _range(rule: Any) -> str:
 
 def models() -> str:
     """Return what is known of each model family and of its released weights."""
-    from crucible_engine.models.catalogue import FAMILIES
-
     sections = []
     for family in FAMILIES.values():
         facts = [
