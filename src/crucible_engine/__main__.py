@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import json
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from crucible_engine.interruption import Interrupted, Interruption
@@ -65,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(text: str, results: Results) -> None:
     """Run the job that ``text`` describes and fill its results, whatever happens."""
+    began = time.monotonic()
     interruption = Interruption()
     threads: ThreadControl | None = None
     try:
@@ -72,9 +76,7 @@ def _run(text: str, results: Results) -> None:
         job = Job.from_dict(_parse_json(text))
         results.task = job.task
         threads = ThreadControl(job.threads, os.environ)
-        from crucible_engine.runner import run_job
-
-        run_job(job, Path.cwd(), interruption, threads, results)
+        _import_runner().run_job(job, Path.cwd(), interruption, threads, results)
     except BaseException as error:
         interruption.settle()
         condition, message = _diagnose(error)
@@ -83,8 +85,18 @@ def _run(text: str, results: Results) -> None:
         if condition is Condition.UNEXPECTED_ERROR:
             traceback.print_exception(error)
     finally:
+        results.timings["total"] = round(time.monotonic() - began, 4)
         if threads is not None:
             threads.leave()
+
+
+def _import_runner() -> ModuleType:
+    try:
+        return importlib.import_module("crucible_engine.runner")
+    except ImportError as error:
+        raise EngineError(
+            Condition.PACKAGE_MISSING, f"{sys.executable} lacks what every model needs (numpy and ase): {error}"
+        ) from error
 
 
 def _diagnose(error: BaseException) -> tuple[Condition, str]:
@@ -93,11 +105,19 @@ def _diagnose(error: BaseException) -> tuple[Condition, str]:
         return error.condition, error.message
     if isinstance(error, Interrupted):
         return Condition.INTERRUPTED, f"stopped by {error.signal_name}: restart the job and it continues where it was"
-    if isinstance(error, MemoryError):
+    if _is_out_of_memory(error):
         return Condition.OUT_OF_MEMORY, "the memory does not suffice: give the job more or a smaller batch_size"
     if (reason := _no_space(error)) is not None:
         return Condition.DISK_FULL, f"no space left for the job's files ({reason}): free some and restart the job"
     return Condition.UNEXPECTED_ERROR, _one_line(error)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, RuntimeError):
+        from crucible_engine.models.base import is_out_of_memory
+
+        return is_out_of_memory(error)
+    return isinstance(error, MemoryError)
 
 
 def _no_space(error: BaseException | None) -> str | None:

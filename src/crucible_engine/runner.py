@@ -46,7 +46,6 @@ def run_job(job: Job, folder: Path, interruption: Interruption, threads: ThreadC
     :param results: filled as things become known, so that a job that fails still tells what it knew.
     :raises EngineError: for everything that has a name.
     """
-    began = time.monotonic()
     for name in (ARRAYS_FILE, TRAJECTORIES_FILE):
         (folder / name).unlink(missing_ok=True)
     job = _complete(job)
@@ -71,7 +70,6 @@ def run_job(job: Job, folder: Path, interruption: Interruption, threads: ThreadC
         results.peak_device_memory = peak_device_memory(model.device)
     results.outcome, results.summary = result.outcome, result.summary
     results.condition, results.message = result.condition.value, result.message
-    results.timings["total"] = round(time.monotonic() - began, 4)
 
 
 def _complete(job: Job) -> Job:

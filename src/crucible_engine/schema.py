@@ -192,8 +192,9 @@ class Results:
     :param summary: the task's scalars, see each task.
     :param model: ``family``, ``name``, ``sha256`` (of what was really loaded), ``dtype``, ``elements`` (symbols),
         ``forces`` (``conservative`` or ``direct``), ``settings``.
-    :param environment: ``python``, ``packages`` (name → version), ``device`` (in words), ``device_kind``,
-        ``threads``, ``host``.
+    :param environment: ``python``, ``packages`` (name → version), ``device`` (in words), ``device_kind``, on a GPU
+        ``cuda`` and ``driver``, ``host``, ``platform``, ``threads``: ``count`` (at the end), ``rule`` (what gave it,
+        see :mod:`crucible_engine.threads`), ``cores`` (that the process may run on).
     :param timings: seconds: ``import`` (the model's package), ``load`` (its weights), ``compute``, ``total``.
     :param peak_memory: largest resident memory, MiB; on a GPU ``peak_device_memory`` as well.
     """

@@ -11,7 +11,8 @@ class Faulty(Calculator):
     """EMT with a fault.
 
     :param fault: ``nan`` (no finite forces where the first atom is an Au), ``nan-after`` (none after ``calls`` calls),
-        ``expand`` (a stress that blows the cell up for ever), ``raise`` (an error that nobody foresaw).
+        ``expand`` (a stress that blows the cell up for ever), ``raise`` (an error that nobody foresaw), ``memory`` and
+        ``device-memory`` (too little of it, as Python and as torch say it).
     """
 
     implemented_properties = ("energy", "free_energy", "forces", "stress")
@@ -34,6 +35,10 @@ class Faulty(Calculator):
             self.results["stress"] = np.array([-0.5, -0.5, -0.5, 0, 0, 0])
         if self.fault == "raise":
             raise LookupError("line 1\nof a message")
+        if self.fault == "memory":
+            raise MemoryError
+        if self.fault == "device-memory":
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
         self.results["free_energy"] = self.results["energy"]
 
 

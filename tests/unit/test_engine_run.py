@@ -178,6 +178,24 @@ def test_an_error_that_nobody_foresaw_has_a_line_and_a_traceback(tmp_path):
     assert "Traceback" in results["stderr"]
 
 
+@pytest.mark.parametrize("task", ["evaluate", "relax"])
+@pytest.mark.parametrize("fault", ["memory", "device-memory"])
+def test_too_little_memory_has_a_name(tmp_path, task, fault):
+    model = calculator_from("faulty_calculators:faulty", fault=fault)
+    results = run_engine(write_job(tmp_path, task, COPPER, model=model))
+    assert results["condition"] == "out-of-memory"
+    assert "memory" in results["message"]
+    assert "Traceback" not in results["stderr"]
+
+
+def test_a_python_without_numpy_is_told_in_one_line(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise ImportError('No module named numpy')")
+    folder = write_job(tmp_path / "job", "evaluate", COPPER)
+    results = run_engine(folder, env=engine_environment(PYTHONPATH=f"{tmp_path}:{SOURCE}"))
+    assert results["condition"] == "package-missing"
+    assert "numpy and ase" in results["message"]
+
+
 def test_without_a_job_there_are_no_results(tmp_path):
     process = start_engine(tmp_path)
     _, stderr = process.communicate()
