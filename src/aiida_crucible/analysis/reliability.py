@@ -67,7 +67,7 @@ def check_reference(reference: Mapping[str, Any], phases: set[str]) -> None:
 
 
 def assess(
-    verification: Mapping[str, Any] | None,
+    verification: Mapping[str, Any],
     relaxation: Mapping[str, Any],
     phonons: Mapping[str, Any] | None,
     reference: Mapping[str, Any] | None,
@@ -90,11 +90,9 @@ def assess(
     return {name: asdict(answer) for name, answer in answers.items()}
 
 
-def _verification(results: Mapping[str, Any] | None) -> Answer:
+def _verification(results: Mapping[str, Any]) -> Answer:
     question = "Does the model pass its verification in this environment?"
-    if results is None:
-        return Answer(question, CANNOT_TELL, "the model was not verified")
-    faults = results["summary"].get("faults", [])
+    faults = results["summary"]["faults"]
     if results["outcome"] == "passed":
         return Answer(question, YES, "every check passed", {"faults": []})
     return Answer(question, NO, f"verification found: {', '.join(faults)}", {"faults": list(faults)})

@@ -12,10 +12,16 @@ from aiida_crucible.analysis.reliability import assess, validate_thresholds
 def assess_reliability(
     relaxation: Dict,
     thresholds: Dict,
-    verification: Dict | None = None,
+    verification: Dict,
     phonons: Dict | None = None,
     reference: Dict | None = None,
 ) -> Dict:
     """Return the answers to the questions; see :func:`aiida_crucible.analysis.reliability.assess`."""
-    given = [None if node is None else node.get_dict() for node in (verification, phonons, reference)]
-    return Dict(assess(given[0], relaxation.get_dict(), given[1], given[2], validate_thresholds(thresholds.get_dict())))
+    answers = assess(
+        verification.get_dict(),
+        relaxation.get_dict(),
+        None if phonons is None else phonons.get_dict(),
+        None if reference is None else reference.get_dict(),
+        validate_thresholds(thresholds.get_dict()),
+    )
+    return Dict(answers)

@@ -33,7 +33,7 @@ class PhononWorkChain(VerifiedWorkChain):
     """
 
     PROTOCOL_FILE = "phonon.yaml"
-    JOBS = ("relax.relax", "forces.evaluate")
+    JOBS = ("verify.verify", "relax.relax", "forces.evaluate")
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:

@@ -24,7 +24,7 @@ class RelaxWorkChain(VerifiedWorkChain):
     """Verify a model, relax structures with it, and say what came out."""
 
     PROTOCOL_FILE = "relax.yaml"
-    JOBS = ("base.relax",)
+    JOBS = ("verify.verify", "base.relax")
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -57,6 +57,13 @@ class RelaxWorkChain(VerifiedWorkChain):
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
         """Return the chemical symbols of each structure."""
         return validation.symbols_of(inputs.get("structures"))
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
+        """Check that there is something to relax."""
+        if not inputs.get("structures"):
+            raise ValueError("there is nothing to relax: give structures")
+        super().check_inputs(inputs)
 
     @classmethod
     def get_builder_from_protocol(

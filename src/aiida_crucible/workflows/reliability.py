@@ -34,7 +34,7 @@ class ReliabilityWorkChain(VerifiedWorkChain):
     """
 
     PROTOCOL_FILE = "reliability.yaml"
-    JOBS = ("relax.relax", "phonon.forces.evaluate")
+    JOBS = ("verify.verify", "relax.relax", "phonon.forces.evaluate")
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -95,7 +95,9 @@ class ReliabilityWorkChain(VerifiedWorkChain):
             "relaxed", valid_type=StructureData, dynamic=True, required=False, help="The last geometry of each phase."
         )
         spec.output("relaxation", valid_type=Dict, required=False, help="See `crucible.relax`, output `summary`.")
-        spec.expose_outputs(PhononWorkChain, namespace="phonon", namespace_options={"required": False})
+        spec.expose_outputs(
+            PhononWorkChain, namespace="phonon", exclude=("verification",), namespace_options={"required": False}
+        )
         spec.output(
             "summary",
             valid_type=Dict,
@@ -133,6 +135,7 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         """Return the inputs of a protocol: the phonon WorkChain's of the same name, its relaxation for all phases."""
         own = super().get_protocol_inputs(protocol)
         phonon = PhononWorkChain.get_protocol_inputs(protocol or cls.get_default_protocol())
+        del phonon["verify"]
         relax = phonon.pop("relax")
         return cls.override({"relax": relax, "phonon": phonon, **own}, overrides)
 
@@ -193,9 +196,12 @@ class ReliabilityWorkChain(VerifiedWorkChain):
     def compute_phonons(self) -> ToContext:
         """Compute the phonons of the relaxed crystal; the model is not verified again."""
         inputs = AttributeDict(self.exposed_inputs(PhononWorkChain, "phonon"))
-        inputs.update(code=self.inputs.code, model=self.inputs.model, structure=self.ctx.relaxed[MAIN])
-        if self.ctx.verification is not None:
-            inputs.verification = self.ctx.verification
+        inputs.update(
+            code=self.inputs.code,
+            model=self.inputs.model,
+            structure=self.ctx.relaxed[MAIN],
+            verification=self.ctx.verification,
+        )
         return ToContext(phonons=self.submit(PhononWorkChain, **inputs))
 
     def inspect_phonons(self) -> ExitCode | None:
@@ -210,12 +216,13 @@ class ReliabilityWorkChain(VerifiedWorkChain):
     def assess(self) -> None:
         """Answer the questions."""
         evidence = {
-            "verification": self.ctx.verification,
             "phonons": self.ctx.phonons.outputs.summary if "phonons" in self.ctx else None,
             "reference": self.inputs.get("reference"),
         }
         given = {name: node for name, node in evidence.items() if node is not None}
-        self.out("summary", assess_reliability(self.ctx.summary, self.inputs.thresholds, **given))
+        self.out(
+            "summary", assess_reliability(self.ctx.summary, self.inputs.thresholds, self.ctx.verification, **given)
+        )
 
 
 def check_competing(structures: Mapping[str, StructureData]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from aiida.engine import ProcessSpec, WorkChain
+from aiida.engine import ExitCode, ProcessSpec, ToContext, WorkChain
 from aiida.orm import AbstractCode, Dict, ProcessNode, StructureData
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, merged
+from aiida_crucible.workflows.verify import VerifyWorkChain
 from crucible_engine.schema import Condition
 
 
@@ -41,6 +42,19 @@ class VerifiedWorkChain(ProtocolMixin, WorkChain):
             required=False,
             help="`results` of a verification of this model with this code; no other one is run then.",
         )
+        spec.expose_inputs(
+            VerifyWorkChain,
+            namespace="verify",
+            exclude=("code", "model"),
+            namespace_options={
+                "help": "How to verify the model first, and whether to go on if it fails (`on_failure`), see "
+                "`crucible.verify`; a verification that was made before is found again."
+            },
+        )
+        spec.output(
+            "verification", valid_type=Dict, required=False, help="`results` of the verification, its faults included."
+        )
+        spec.exit_code(330, "ERROR_VERIFICATION_FAILED", message="the model is not believed: {detail}")
         spec.inputs.validator = validation.validator(cls.check_inputs)
 
     @classmethod
@@ -59,11 +73,32 @@ class VerifiedWorkChain(ProtocolMixin, WorkChain):
         """Return the chemical symbols of each structure given, by the name that a message should call it."""
         raise NotImplementedError
 
-    def verify(self) -> Any:
-        self.ctx.verification = self.inputs.get("verification")
-        return None
+    @classmethod
+    def get_protocol_inputs(
+        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the inputs of a protocol, those of the verification's protocol of the same name among them."""
+        own = super().get_protocol_inputs(protocol)
+        verify = VerifyWorkChain.get_protocol_inputs(protocol or cls.get_default_protocol())
+        return cls.override({"verify": verify, **own}, overrides)
 
-    def inspect_verification(self) -> Any:
+    def verify(self) -> ToContext | None:
+        """Verify the model, unless that was done already."""
+        if "verification" in self.inputs:
+            return None
+        inputs = self.exposed_inputs(VerifyWorkChain, "verify", agglomerate=False)
+        return ToContext(
+            verifying=self.submit(VerifyWorkChain, code=self.inputs.code, model=self.inputs.model, **inputs)
+        )
+
+    def inspect_verification(self) -> ExitCode | None:
+        """Stop with the finding, or go on with it where the user says so."""
+        if "verifying" in self.ctx and not self.ctx.verifying.is_finished_ok:
+            code: ExitCode = self.exit_codes.ERROR_VERIFICATION_FAILED.format(detail=message_of(self.ctx.verifying))
+            return code
+        given = self.inputs.get("verification")
+        self.ctx.verification = given or self.ctx.verifying.outputs.results
+        self.out("verification", self.ctx.verification)
         return None
 
 

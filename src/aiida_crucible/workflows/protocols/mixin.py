@@ -88,7 +88,8 @@ def check_overrides(ports: PortNamespace, overrides: Mapping[str, Any], path: st
     for key, value in overrides.items():
         where = f"{path}.{key}" if path else str(key)
         if key not in ports:
-            if not ports.dynamic:
+            # AiiDA makes every process's own namespace dynamic; one that takes any name declares none.
+            if len(ports) or not ports.dynamic:
                 raise ValueError(f"override {where!r} is unknown: {suggestion(str(key), list(ports))}")
         elif isinstance(ports[key], PortNamespace):
             if not isinstance(value, Mapping):

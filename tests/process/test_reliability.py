@@ -1,0 +1,84 @@
+"""ReliabilityWorkChain with ASE's EMT: one answer for each question."""
+
+from __future__ import annotations
+
+import pytest
+from aiida.engine import run_get_node
+from aiida.orm import CalcJobNode
+from ase.build import bulk
+
+from aiida_crucible.structures import from_atoms
+from aiida_crucible.workflows.reliability import ReliabilityWorkChain
+
+QUICK = {"mesh": [4, 4, 4], "dos_mesh": [6, 6, 6], "band_points": 11, "supercell_matrix": [3, 3, 3]}
+REFERENCE = {"source": "experiment", "lattice": {"a": 3.61}, "energy_differences": {"bcc": 0.04}}
+
+
+def builder_of(code, model, main=("fcc", 3.65), **arguments):
+    phases = {"bcc": from_atoms(bulk("Cu", "bcc", a=2.9))}
+    arguments = {"competing": phases, "reference": REFERENCE, **arguments}
+    structure = from_atoms(bulk("Cu", main[0], a=main[1]))
+    overrides = {"phonon": {"parameters": QUICK}, **arguments.pop("overrides", {})}
+    return ReliabilityWorkChain.get_builder_from_protocol(
+        code, model, structure, "fast", overrides=overrides, **arguments
+    )
+
+
+def answers(results):
+    return {name: entry["answer"] for name, entry in results["summary"].get_dict().items()}
+
+
+def test_copper_in_emt_answers_every_question(code, model):
+    results, node = run_get_node(builder_of(code, model))
+    assert node.is_finished_ok, node.exit_message
+    assert answers(results) == dict.fromkeys(("verification", "lattice", "energies", "stability"), "yes")
+    summary = results["summary"].get_dict()
+    assert summary["lattice"]["evidence"]["computed"]["a"] == pytest.approx(3.59, abs=0.01)
+    assert summary["energies"]["evidence"]["differences"]["bcc"] == pytest.approx(0.033, abs=0.002)
+    assert "THz" in summary["stability"]["reason"]
+    assert set(results["relaxed"]) == {"structure", "bcc"}
+    assert results["phonon"]["summary"]["outcome"] == "stable"
+    loads = [job.process_label for job in node.called_descendants if isinstance(job, CalcJobNode)]
+    assert len([label for label in loads if label != "VerifyCalculation"]) == 2
+
+
+def test_a_wrong_reference_and_an_unstable_phase_are_answered_with_no(code, model):
+    reference = {"lattice": {"a": 3.0}, "energy_differences": {"bcc": -0.1}}
+    results, node = run_get_node(builder_of(code, model, main=("sc", 2.4), reference=reference))
+    assert node.is_finished_ok, node.exit_message
+    found = answers(results)
+    assert found["lattice"] == "no"
+    assert found["stability"] == "no"
+    assert "structure" in results["summary"]["energies"]["reason"]
+
+
+def test_what_does_not_relax_leaves_questions_open(code, model):
+    overrides = {"relax": {"max_iterations": 1, "relax": {"parameters": {"max_steps": 1, "fmax": 1e-6}}}}
+    results, node = run_get_node(builder_of(code, model, main=("fcc", 3.9), overrides=overrides))
+    assert node.is_finished_ok, node.exit_message
+    found = answers(results)
+    assert [found[name] for name in ("lattice", "energies", "stability")] == ["cannot-tell"] * 3
+    assert "not-converged" in results["summary"]["stability"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"reference": {"lattce": {}}}, "did you mean 'lattice'"),
+        ({"reference": {"lattice": {"c/a": 1.0}}}, "reference's lattice has no 'c/a'"),
+        ({"reference": {"energy_differences": {"bbc": 0.1}}}, "did you mean 'bcc'"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(code, model, change, message):
+    with pytest.raises(ValueError, match=message):
+        run_get_node(builder_of(code, model, **change))
+
+
+def test_another_composition_does_not_compete(code, model):
+    with pytest.raises(ValueError, match="competing phase 'gold' is Au, but the structure is Cu"):
+        run_get_node(builder_of(code, model, competing={"gold": from_atoms(bulk("Au"))}, reference=None))
+
+
+def test_a_phase_may_not_take_the_name_of_the_structure(code, model):
+    with pytest.raises(ValueError, match="cannot be named 'structure'"):
+        run_get_node(builder_of(code, model, competing={"structure": from_atoms(bulk("Cu"))}))
