@@ -67,7 +67,14 @@ CASES = {
         # It keeps the 20 nearest neighbours, and an atom's images at +R and -R are always equally near: which one is
         # kept is arbitrary, and differs in a supercell.
         Case("orb-v2", "orb", settings={"architecture": "orb-v2"}, conservative=False, supercell_tolerance=1e-3),
-        Case("orb-v3", "orb", settings={"architecture": "orb-v3-conservative-inf-omat"}),
+        # Its short-range repulsion is averaged over the atoms of a cell where it should be summed (orb-models 0.5.5,
+        # ZBLBasis.node_aggregation): the energy is not extensive once a bond is shorter than the covalent radii.
+        Case(
+            "orb-v3",
+            "orb",
+            settings={"architecture": "orb-v3-conservative-inf-omat"},
+            supercell_tolerance=1e-3,
+        ),
         Case("emt", "emt", "emt", metals=True),
     )
 }
