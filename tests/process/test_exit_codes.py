@@ -232,6 +232,7 @@ def test_job_without_results(files, label, parse, frames):
     outputs, code = parse("evaluate", files, {}, {"trajectory": frames})
     assert code.status == CODES[label].status
     assert outputs["results"]["summary"]["n_completed"] == 0
+    assert (outputs["results"]["condition"] == "interrupted") == (label == "ERROR_INTERRUPTED")
     if label == "ERROR_ENGINE_NOT_STARTED":
         assert "code 'python' said: " in code.message
 

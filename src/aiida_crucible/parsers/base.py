@@ -14,7 +14,14 @@ from aiida.parsers import Parser
 
 from aiida_crucible.calculations.base import STATUS_FILE, STDERR_FILE, EngineCalculation
 from aiida_crucible.calculations.staging import forget_staging
-from aiida_crucible.exit_codes import ENGINE_NOT_STARTED, OF_CONDITION, OF_SCHEDULER, Failure
+from aiida_crucible.exit_codes import (
+    ENGINE_NOT_STARTED,
+    NODE_FAILURE,
+    OF_CONDITION,
+    OF_SCHEDULER,
+    OUT_OF_WALLTIME,
+    Failure,
+)
 from aiida_crucible.parsers.files import OutputError, read_records, read_results
 from crucible_engine.journal import Record
 from crucible_engine.schema import JOURNAL_FILE, PROTOCOL, RESULTS_FILE, Condition, Results
@@ -76,7 +83,7 @@ class EngineParser(Parser):
         if results is None and self.node.exit_status and self.node.exit_status not in OF_SCHEDULER:
             return ExitCode(self.node.exit_status, self.node.exit_message)
         failure, detail = self._failure(results)
-        results = results or Results(self._task, Condition.INTERRUPTED.value, detail)
+        results = results or Results(self._task, _condition_of(failure).value, detail)
         results.summary = {**done, **results.summary}
         for label, node in {"results": Dict(results.to_dict()), **outputs}.items():
             self.out(label, node)
@@ -145,6 +152,13 @@ class EngineParser(Parser):
             return None
         content: bytes = self.retrieved.base.repository.get_object_content(name, mode="rb")
         return content.decode(errors="replace")
+
+
+def _condition_of(failure: Failure) -> Condition:
+    """Return the condition that comes nearest to a failure that only the parser saw."""
+    conditions = {known: condition for condition, known in OF_CONDITION.items()}
+    interruptions = (OUT_OF_WALLTIME, NODE_FAILURE)
+    return conditions.get(failure, Condition.INTERRUPTED if failure in interruptions else Condition.UNEXPECTED_ERROR)
 
 
 def _signal_name(status: int) -> str | None:

@@ -16,7 +16,7 @@ from aiida_crucible.exit_codes import (
     WorkflowSpec,
     exits,
 )
-from crucible_engine.schema import JOURNAL_FILE, Condition
+from crucible_engine.schema import JOURNAL_FILE, RESULTS_FILE, Condition
 
 INTERRUPTED = OF_CONDITION[Condition.INTERRUPTED]
 OUT_OF_MEMORY = OF_CONDITION[Condition.OUT_OF_MEMORY]
@@ -92,8 +92,7 @@ class EngineRestartWorkChain(BaseRestartWorkChain):
         Where the engine itself ran out of memory it has halved its batches down to one structure already.
         """
         size = _batch_size(node)
-        noticed_by_engine = node.outputs.results["condition"] == Condition.OUT_OF_MEMORY.value
-        if noticed_by_engine or size is None or size == 1:
+        if _noticed_by_engine(node) or size is None or size == 1:
             return self.give_up(node, f"{node.exit_message}: ask for more memory, or for a GPU that has more")
         self.ctx.inputs.parameters = Dict({**node.inputs.parameters.get_dict(), "batch_size": size // 2})
         self.continue_from(node)
@@ -121,3 +120,10 @@ def _batch_size(node: CalcJobNode) -> int | None:
     """Return the batch size that a job was given, a guess where it was to find one; ``None`` if its task has none."""
     parameters = node.inputs.parameters.get_dict()
     return parameters["batch_size"] or SMALLEST_BATCH if "batch_size" in parameters else None
+
+
+def _noticed_by_engine(node: CalcJobNode) -> bool:
+    """Return whether the engine itself lived to say that the memory did not suffice."""
+    if RESULTS_FILE not in node.outputs.retrieved.base.repository.list_object_names():
+        return False
+    return bool(node.outputs.results["condition"] == Condition.OUT_OF_MEMORY.value)
