@@ -101,11 +101,12 @@ def _network(path: Path, reference: ModelReference) -> tuple[AtomGraphSequential
     content = weights.read_checkpoint(
         path, "sevennet", lambda: torch.load(path, map_location="cpu", weights_only=False)
     )
-    if not isinstance(content, dict) or key.TYPE_MAP not in content.get("config", {}):
+    config = content.get("config") if isinstance(content, dict) else None
+    if not isinstance(config, dict) or key.TYPE_MAP not in config:
         raise weights.another_family(path, "sevennet")
     with silence():
         network = weights.read_checkpoint(path, "sevennet", SevenNetCheckpoint(str(path)).build_model)
-    return network, frozenset(content["config"][key.TYPE_MAP])
+    return network, frozenset(config[key.TYPE_MAP])
 
 
 def _keep_precision(network: AtomGraphSequential, dtype: torch.dtype) -> None:
