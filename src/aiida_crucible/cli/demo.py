@@ -57,6 +57,6 @@ def demo(folder: Path) -> None:
 
 
 def _report(line: str) -> None:
-    """Pass on what the creation of an environment says, but for the list of its packages."""
-    if not line.startswith(" + "):
+    """Pass on what the creation of an environment says, but for lists of packages and inner paths."""
+    if not line.startswith((" + ", "Using Python")):
         say(f"  {line}")
