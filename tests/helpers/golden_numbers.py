@@ -70,6 +70,19 @@ def relaxed(optimizer: str, cell: str, structure: Callable[[], Atoms] = distorte
     return {**arrays, "energies_on_the_way": trajectory["energies"], "summary": summary}
 
 
+def verified() -> Numbers:
+    """Return what each check of a verification said and what it tolerates; the values themselves are rounding noise."""
+    summary = _run("verify", {"wurtzite": wurtzite()})[0].summary
+    return {
+        check["name"]: {
+            "status": check["status"],
+            "unit": check["unit"],
+            "tolerance": check["tolerance"] and float(f"{check['tolerance']:.1e}"),
+        }
+        for check in summary["checks"]
+    }
+
+
 def constants() -> Numbers:
     """Return what tasks compute with where nobody says otherwise."""
     defaults = {task: {name: rule.default for name, rule in table.items()} for task, table in PARAMETERS.items()}
@@ -94,6 +107,7 @@ CASES: dict[str, Callable[[], Numbers]] = {
     "relax, FIRE, long": lambda: relaxed("FIRE", "full", max_steps=45),
     "relax, symmetry kept": lambda: relaxed("LBFGS", "full", wurtzite),
     "relax, symmetry released": lambda: relaxed("LBFGS", "full", wurtzite, keep_symmetry=False),
+    "verify": verified,
     "relax, pressure": lambda: relaxed("LBFGS", "volume", pressure=5.0),
 }
 """What is computed, by name. A new task adds its cases here; the script then stores them beside the others."""
