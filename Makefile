@@ -15,7 +15,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast test-model lint docs build clean
+.PHONY: help demo test test-fast test-model lint docs build locks clean
 
 help:
 	@echo "make demo        two foundation models on PbTiO3, beside the published numbers (about 10 minutes, once)"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-fast   the tests that need no model package (under two minutes)"
 	@echo "make lint        ruff, mypy, import-linter"
 	@echo "make docs        the documentation, as docs/_build/html"
+	@echo "make locks       the locks of the model environments, from their .in files and the newest packages"
 	@echo "make clean       remove what the above made"
 	@echo "Another Python:  make PYTHON=python3.12 …"
 
@@ -48,6 +49,9 @@ docs: $(VENV)/.docs
 
 build: $(VENV)/.project
 	$(BIN)/uv build --python $(BIN)/python
+
+locks: $(VENV)/.project
+	UV=$(CURDIR)/$(BIN)/uv src/aiida_crucible/environments/locks/refresh.sh
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist docs/_build docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,96 @@
+"""Environments made for real: every family's lock, installed by uv from the package index."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import aiida_crucible.environments
+from aiida_crucible.environments import ensure, local
+from aiida_crucible.environments.specification import PYTHON_MINORS, locked_version
+from crucible_engine.models.catalogue import find_family
+
+pytestmark = pytest.mark.model
+LOCKS = Path(aiida_crucible.environments.__file__).parent / "locks"
+FAMILIES = ("chgnet", "emt", "mace", "orb", "sevennet")
+
+
+@pytest.fixture(scope="module")
+def environment(python_of):
+    """Return a function from a family to the Python of an environment made from its lock."""
+
+    def find(family):
+        python = ensure("emt") if family == "emt" else python_of(family)
+        if not local.is_complete(python.parent.parent):
+            pytest.skip(f"{python} was chosen by hand and is not made from a lock")
+        return python
+
+    return find
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_environment_holds_what_its_lock_says(environment, family):
+    python = environment(family)
+    content = local.read_content(python.parent.parent)
+    package = find_family(family).package
+    assert content["packages"][package] == locked_version(family, package)
+    torch = locked_version(family, "torch")
+    assert (content["torch"] or "").split("+")[0] == (torch or "")
+    command = [local.find_uv(), "pip", "check", "--python", str(python)]
+    check = subprocess.run(command, capture_output=True, text=True, check=False)
+    unmet = [line for line in check.stderr.splitlines() if "requires" in line and "dm-tree" not in line]
+    assert not unmet, "what is installed fits together (dm-tree is overridden, see locks/overrides.in)"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_package_can_be_imported_and_nothing_of_ours_is_there(environment, family):
+    package = find_family(family).import_name
+    code = f"import {package}, spglib, ase, importlib.util; print(importlib.util.find_spec('aiida'))"
+    answer = subprocess.run([environment(family), "-c", code], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.split()[-1] == "None"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_second_time_is_instant(environment, family):
+    if family != "emt":
+        environment(family)
+    begin = time.perf_counter()
+    python = ensure(family)
+    assert time.perf_counter() - begin < 0.3
+    assert python.exists()
+
+
+def test_recipe_by_hand(tmp_path):
+    """What ``--dry-run`` prints is run in a scratch folder, and makes what ``ensure`` would."""
+    command = [sys.executable, "-m", "aiida_crucible.cli", "env", "create", "emt", "--dry-run"]
+    environment = {**local.os.environ, local.ROOT_VARIABLE: str(tmp_path / "by hand")}
+    script = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    made = subprocess.run(["bash"], input=script, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    python = made.stdout.strip()
+    assert python == str(ensure("emt", root=tmp_path / "by hand"))
+    answer = subprocess.run(
+        [python, "-c", "import ase.calculators.emt, json; print(json.dumps(ase.__version__))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(answer.stdout) == locked_version("emt", "ase")
+
+
+@pytest.mark.parametrize("python", PYTHON_MINORS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lock_is_a_solution_on_every_python(family, python, tmp_path):
+    """The family's requirements, dependencies and all, are met by what the lock pins; nothing is downloaded."""
+    requirements = ["--requirement", LOCKS / f"{family}.in", "--constraint", LOCKS / f"{family}.txt"]
+    target = ["--python-version", python, "--target", tmp_path, "--override", LOCKS / "overrides.in"]
+    command = [local.find_uv(), "pip", "install", "--dry-run", *target, *requirements]
+    solved = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert solved.returncode == 0, solved.stderr
+    assert f"{find_family(family).package}==" in solved.stderr
