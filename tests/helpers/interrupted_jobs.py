@@ -17,33 +17,43 @@ from crucible_engine.schema import ARRAYS_FILE, JOURNAL_FILE, RESULTS_FILE
 
 
 def kill_at_random_moments(
-    folder: Path, reference: dict[str, np.ndarray], kills: int, latest: float, python: str = sys.executable
-) -> list[int]:
+    folder: Path, reference: dict[str, np.ndarray], kills: int, start: float, span: float, python: str = sys.executable
+) -> None:
     """Start a job, SIGKILL it, check what it left, and start it again, as often as wanted.
 
-    A job that was finished before its kill came is begun anew.
+    Every second kill comes at any moment since the process began, the others after it has begun to compute. A job that
+    was finished before its kill came is begun anew.
 
     :param folder: the job's folder.
     :param reference: arrays of the same job when nobody disturbed it.
-    :param latest: seconds after its start until which a kill may come.
-    :return: how many structures the journal held after each kill that came before the end.
+    :param start: seconds that a process needs until it computes.
+    :param span: seconds of computation within which kills come.
     """
     seed = random.SystemRandom().randrange(2**32)
     print(f"moments of the kills from seed {seed}")
     moments = random.Random(seed)
+    journal = folder / JOURNAL_FILE
     held = []
-    for _ in range(kills):
+    for kill in range(kills):
+        before = _size(journal)
         process = start_engine(folder, python=python)
-        time.sleep(moments.uniform(0.0, latest))
+        while kill % 2 and process.poll() is None and _size(journal) == before:
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0.0, span if kill % 2 else start + span))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         count = check_remains(folder, reference)
         if (folder / RESULTS_FILE).exists():
             (folder / RESULTS_FILE).unlink()
-            (folder / JOURNAL_FILE).unlink(missing_ok=True)
+            journal.unlink(missing_ok=True)
         else:
             held.append(count)
-    return held
+    print(f"structures in the journal after each kill: {held}")
+    assert len(set(held)) >= kills // 4, "the kills did not hit the computation"
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def finish(folder: Path, reference: dict[str, np.ndarray], python: str = sys.executable) -> dict[str, Any]:

