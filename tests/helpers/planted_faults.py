@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from ase import Atoms
+from ase import Atoms, units
 from ase.calculators.emt import EMT
 from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 
@@ -32,6 +32,23 @@ class FaultyModel(Model):
         for fault in self.faults:
             evaluations = [fault(self.inner, *pair) for pair in zip(batch, evaluations, strict=True)]
         return evaluations
+
+
+class Remembering(FaultyModel):
+    """A model that evaluates nothing twice, for tests that plant one fault after the other behind it."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.known = {}
+
+    def _evaluate(self, batch, stress):
+        return [self._recall(atoms, stress) for atoms in batch]
+
+    def _recall(self, atoms, stress):
+        key = tuple(part.tobytes() for part in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc)), stress
+        if key not in self.known:
+            self.known[key] = self.inner.evaluate_batch([atoms], stress)[0]
+        return self.known[key]
 
 
 def scaled(energy: float = 1.0, forces: float = 1.0, stress: float = 1.0) -> Fault:
@@ -149,3 +166,49 @@ def quadratic_in_size(model, atoms, item):
 
 def energy_per_atom(model, atoms, item):
     return replace(item, energy=item.energy / len(atoms))
+
+
+GPA = 1 / units.GPa
+OTHER_ORDER = (0, 1, 2, 5, 4, 3)  # xx yy zz xy xz yz
+PLANTED = {
+    "stress in GPa": ([scaled(stress=GPA)], ["stress-in-GPa"]),
+    "stress in kbar": ([scaled(stress=10 * GPA)], ["stress-wrong-unit"]),
+    "stress in an unknown unit": ([scaled(stress=7.3)], ["stress-wrong-unit"]),
+    "stress of the wrong sign": ([scaled(stress=-1)], ["stress-wrong-sign"]),
+    "GPa and wrong sign": ([scaled(stress=-GPA)], ["stress-wrong-sign", "stress-in-GPa"]),
+    "xx yy zz xy xz yz": ([reordered(OTHER_ORDER)], ["stress-voigt-order"]),
+    "xx yy zz xy yz xz": ([reordered((0, 1, 2, 5, 3, 4))], ["stress-voigt-order"]),
+    "xx xy xz yy yz zz": ([reordered((0, 5, 4, 1, 3, 2))], ["stress-voigt-order"]),
+    "order and GPa": ([reordered(OTHER_ORDER), scaled(stress=GPA)], ["stress-in-GPa", "stress-voigt-order"]),
+    "everything of a stress": (
+        [reordered(OTHER_ORDER), scaled(stress=-GPA)],
+        ["stress-wrong-sign", "stress-in-GPa", "stress-voigt-order"],
+    ),
+    "virial": ([stress_times_volume], ["stress-times-volume"]),
+    "negative virial": ([stress_times_volume, scaled(stress=-1)], ["stress-wrong-sign", "stress-times-volume"]),
+    "shear counted twice": ([shear_doubled], ["stress-shear-factor"]),
+    "stress 5 % too large": ([scaled(stress=1.05)], ["stress-inconsistent"]),
+    "stress 2 % too small": ([scaled(stress=0.98)], ["stress-inconsistent"]),
+    "GPa and 5 % too large": ([scaled(stress=1.05 * GPA)], ["stress-in-GPa", "stress-inconsistent"]),
+    "forces of the wrong sign": ([scaled(forces=-1)], ["forces-wrong-sign"]),
+    "forces per bohr": ([scaled(forces=units.Bohr)], ["forces-wrong-unit"]),
+    "forces in kcal/mol/Å": ([scaled(forces=units.mol / units.kcal)], ["forces-wrong-unit"]),
+    "forces in Hartree/bohr, wrong sign": (
+        [scaled(forces=-units.Bohr / units.Hartree)],
+        ["forces-wrong-sign", "forces-wrong-unit"],
+    ),
+    "forces 3 % too small": ([scaled(forces=0.97)], ["forces-inconsistent"]),
+    "direct forces": ([random_field], ["direct-forces"]),
+    "forces with an offset": ([constant_field], ["direct-forces"]),
+    "direct forces, stress in GPa": ([random_field, scaled(stress=GPA)], ["direct-forces", "stress-in-GPa"]),
+    "energy an atom": (
+        [energy_per_atom],
+        ["energy-not-extensive", "forces-scales-with-size", "stress-scales-with-size"],
+    ),
+    "energy that grows with the square": ([quadratic_in_size], ["energy-not-extensive"]),
+    "a field in space": ([external_field], ["not-invariant-under-translation"]),
+    "an axis preferred": ([prefers_an_axis], ["not-invariant-under-rotation", "not-invariant-under-cell-choice"]),
+    "the first atom counts more": ([first_atom_is_special], ["not-invariant-under-permutation"]),
+    "NaN": ([scaled(forces=np.nan)], ["not-finite"]),
+}
+"""Faults by name: what to plant, and the names that verification must find, all of them and no others."""

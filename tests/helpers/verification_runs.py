@@ -1,0 +1,47 @@
+"""Verify a model with its real package, as it is and with planted faults.
+
+Run by the Python of a family's environment, which needs no pytest::
+
+    python verification_runs.py CASE FOLDER REPORT.json [plant]
+
+The report has the summary of the sound model, its fingerprint's check, the seconds it took and, with ``plant``, the
+names of the faults found for each one planted.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from conformance_cases import CASES, make_checkpoint
+from planted_faults import PLANTED, FaultyModel, Noise, no_images, scaled
+
+from crucible_engine.verification.suite import verify_model
+from crucible_engine.verification.weights import check_fingerprint
+
+
+def main(name, folder, report, *plant):
+    case = CASES[name]
+    make_checkpoint(case, folder)
+    model = case.load(folder, "float32")
+    verify_model(model)  # the first evaluations of a process are slower than any other
+    begin = time.perf_counter()
+    verification = verify_model(model, seed=1)
+    content = {
+        "seconds": time.perf_counter() - begin,
+        "summary": verification.to_dict(),
+        "fingerprint": check_fingerprint(model, True, verification.faults).to_dict(),
+    }
+    if plant:
+        content["planted"] = {
+            label: verify_model(FaultyModel(model, *faults)).faults for label, (faults, _) in PLANTED.items()
+        }
+        content["noise"] = verify_model(FaultyModel(model, Noise(forces=1e-3))).faults
+        content["no images"] = verify_model(FaultyModel(model, no_images)).faults
+        other = FaultyModel(model, scaled(energy=1.001, forces=1.001, stress=1.001))
+        content["other weights"] = check_fingerprint(other, True, []).to_dict()
+    Path(report).write_text(json.dumps(content))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

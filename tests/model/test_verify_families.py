@@ -1,0 +1,52 @@
+"""Verification passes for every real family, and finds faults planted in a real one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conformance_cases import CASES
+from planted_faults import PLANTED
+
+SCRIPT = Path(__file__).parents[1] / "helpers" / "verification_runs.py"
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def run_verification(run_in, tmp_path_factory):
+    def run(name, *plant):
+        folder = tmp_path_factory.mktemp(name)
+        report = folder / "report.json"
+        finished = run_in(CASES[name].family, SCRIPT, name, folder, report, *plant, cwd=folder)
+        assert finished.returncode == 0, finished.stderr
+        return json.loads(report.read_text())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def faulty(run_verification):
+    return run_verification("chgnet-0.3.0", "plant")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_real_model(run_verification, name):
+    found = run_verification(name)
+    expected = [] if CASES[name].conservative else ["direct-forces"]
+    assert found["summary"]["faults"] == expected, found["summary"]["checks"]
+    assert 0 < found["summary"]["force_noise"] < 1e-4
+    assert found["fingerprint"]["status"] == ("passed" if CASES[name].weights else "not-applicable")
+    if name.startswith("chgnet"):
+        assert found["seconds"] < 10
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_fault(faulty, name):
+    _, expected = PLANTED[name]
+    assert sorted(faulty["planted"][name]) == sorted(expected)
+
+
+def test_noise_missing_images_and_other_weights(faulty):
+    assert faulty["noise"] == ["not-deterministic"]
+    assert "misses-periodic-images" in faulty["no images"]
+    assert faulty["other weights"]["fault"] == "wrong-weights"
