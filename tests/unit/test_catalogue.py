@@ -8,6 +8,7 @@ import pytest
 
 from crucible_engine.models.catalogue import (
     FAMILIES,
+    Theory,
     find_family,
     find_named,
     validate_dtype,
@@ -75,11 +76,12 @@ def test_settings_are_completed_and_unset_ones_left_out():
     assert validate_settings("chgnet", {}) == {}
 
 
-def test_the_functional_follows_the_modality():
+def test_the_level_of_theory_follows_the_modality():
     multi = find_named("sevennet", "7net-mf-0")
-    assert multi.functional_with({"modal": "R2SCAN"}) == "r2SCAN"
-    assert multi.functional_with({"modal": "PBE"}) == "PBE"
-    assert find_named("chgnet", "0.3.0").functional_with({}) == "PBE"
+    assert multi.theory({"modal": "R2SCAN"}) == Theory("r2SCAN")
+    assert multi.theory({"modal": "PBE"}) == Theory("PBE", hubbard_u=True)
+    assert find_named("chgnet", "0.3.0").theory({}) == Theory("PBE", hubbard_u=True)
+    assert find_named("orb", "orb-d3-v2").theory({}).dispersion
 
 
 def test_a_precision_that_no_adapter_has_is_refused():

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -218,7 +219,8 @@ class ModelData(Data):
         self.base.attributes.set_many({"family": family.name, "settings": settings})
         self.base.attributes.set_many({key: _plain(getattr(known, key, None)) for key in DESCRIPTION})
         self.base.attributes.set("elements", list(known.elements) if known and known.elements else None)
-        self.base.attributes.set("functional", known and known.functional_with(settings))
+        if known is not None:
+            self.base.attributes.set_many(asdict(known.theory(settings)))
 
     def _set_description(self, description: Mapping[str, Any]) -> None:
         for key, value in description.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crucible_engine.models.family import Family, NamedModel, Setting
+from crucible_engine.models.family import Family, NamedModel, Setting, Theory
 from crucible_engine.models.released import FAMILIES
 from crucible_engine.parameters import suggestion
 
@@ -17,6 +17,7 @@ __all__ = [
     "Family",
     "NamedModel",
     "Setting",
+    "Theory",
     "find_family",
     "find_named",
     "validate_dtype",

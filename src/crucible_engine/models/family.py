@@ -25,6 +25,20 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Theory:
+    """What kind of calculation a model's training data are.
+
+    :param functional: exchange-correlation functional.
+    :param hubbard_u: whether they carry the Materials Project's Hubbard U on oxides and fluorides.
+    :param dispersion: whether they include a dispersion correction.
+    """
+
+    functional: str
+    hubbard_u: bool = False
+    dispersion: bool = False
+
+
+@dataclass(frozen=True)
 class NamedModel:
     """Released weights.
 
@@ -38,7 +52,7 @@ class NamedModel:
     :param sha256: hexadecimal digest of the weights' file; ``None`` where it is not shipped with the package.
     :param reference: DOI of the weights' paper.
     :param settings: settings whose rule differs from the family's for these weights.
-    :param functional_by_modal: functional of each modality of multi-fidelity weights.
+    :param theory_by_modal: level of theory of each modality of multi-fidelity weights, where it differs.
     :param aliases: other names in use.
     :param shipped: whether the package itself contains the weights (others are downloaded by it, once).
     :param conservative: whether the forces are the gradient of the energy by construction; ``None`` where unknown.
@@ -54,14 +68,15 @@ class NamedModel:
     sha256: str | None = None
     reference: str = ""
     settings: dict[str, Setting] = field(default_factory=dict)
-    functional_by_modal: dict[str, str] = field(default_factory=dict)
+    theory_by_modal: dict[str, Theory] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     shipped: bool = False
     conservative: bool | None = True
 
-    def functional_with(self, settings: dict[str, Any]) -> str:
-        """Return the functional that these weights stand for with the given settings."""
-        return self.functional_by_modal.get(settings.get("modal", ""), self.functional)
+    def theory(self, settings: dict[str, Any]) -> Theory:
+        """Return the level of theory that these weights stand for with the given settings."""
+        usual = Theory(self.functional, self.hubbard_u, self.dispersion)
+        return self.theory_by_modal.get(settings.get("modal", ""), usual)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ packages and the papers state.
 
 from __future__ import annotations
 
-from crucible_engine.models.family import Family, NamedModel, Setting
+from crucible_engine.models.family import Family, NamedModel, Setting, Theory
 
 _TABLE = """
 H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc
@@ -32,6 +32,25 @@ def _named(*models: NamedModel) -> dict[str, NamedModel]:
     return {model.name: model for model in models}
 
 
+def _chgnet(name: str, sha256: str, **details: object) -> NamedModel:
+    facts = {
+        "functional": "PBE",
+        "hubbard_u": True,
+        "training_set": MPTRJ,
+        "elements": MATERIALS_PROJECT,
+        **details,
+    }
+    return NamedModel(
+        name,
+        dispersion=False,
+        licence="BSD-3-Clause-LBNL",
+        sha256=sha256,
+        shipped=True,
+        reference="10.1038/s42256-023-00716-3",
+        **facts,  # type: ignore[arg-type]
+    )
+
+
 CHGNET = Family(
     name="chgnet",
     package="chgnet",
@@ -44,59 +63,33 @@ CHGNET = Family(
     settings={},
     reference="10.1038/s42256-023-00716-3",
     names=_named(
-        NamedModel(
-            "0.3.0",
-            "PBE",
-            True,
-            False,
-            MPTRJ,
-            "BSD-3-Clause-LBNL",
-            MATERIALS_PROJECT,
-            sha256="d14ab7c0f093efe64b60a7bcd540bca10e74fb7f46c86108a079af60524659d1",
-            shipped=True,
-            reference="10.1038/s42256-023-00716-3",
-        ),
-        NamedModel(
-            "0.2.0",
-            "PBE",
-            True,
-            False,
-            MPTRJ,
-            "BSD-3-Clause-LBNL",
-            MATERIALS_PROJECT,
-            sha256="ef624f78b6db9d315b4ef256f1bb3207449924191b91720dc17d3f60c5df980e",
-            shipped=True,
-            reference="10.1038/s42256-023-00716-3",
-        ),
-        NamedModel(
+        _chgnet("0.3.0", "d14ab7c0f093efe64b60a7bcd540bca10e74fb7f46c86108a079af60524659d1"),
+        _chgnet("0.2.0", "ef624f78b6db9d315b4ef256f1bb3207449924191b91720dc17d3f60c5df980e"),
+        _chgnet(
             "r2scan",
-            "r2SCAN",
-            False,
-            False,
-            "MPtrj, then MP-r2SCAN (transfer learning)",
-            "BSD-3-Clause-LBNL",
-            R2SCAN,
-            sha256="8eba3db0f35a2788bb3ae22885ad340591e27996f213c6643af522a633b50dad",
-            shipped=True,
-            reference="10.1038/s42256-023-00716-3",
+            "8eba3db0f35a2788bb3ae22885ad340591e27996f213c6643af522a633b50dad",
+            functional="r2SCAN",
+            hubbard_u=False,
+            training_set="MPtrj, then MP-r2SCAN (transfer learning)",
+            elements=R2SCAN,
         ),
     ),
 )
 
-_OMNI_MODALS = {
-    "mpa": "PBE",
-    "omat24": "PBE",
-    "matpes_pbe": "PBE",
-    "matpes_r2scan": "r2SCAN",
-    "mp_r2scan": "r2SCAN",
-    "oc20": "RPBE",
-    "oc22": "PBE",
-    "odac23": "PBE-D3",
-    "omol25_low": "wB97M-V",
-    "omol25_high": "wB97M-V",
-    "spice": "wB97M-D3(BJ)",
-    "qcml": "PBE0",
-    "pet_mad": "PBEsol",
+_OMNI = {
+    "mpa": Theory("PBE", hubbard_u=True),
+    "omat24": Theory("PBE", hubbard_u=True),
+    "matpes_pbe": Theory("PBE"),
+    "matpes_r2scan": Theory("r2SCAN"),
+    "mp_r2scan": Theory("r2SCAN"),
+    "oc20": Theory("RPBE"),
+    "oc22": Theory("PBE", hubbard_u=True),
+    "odac23": Theory("PBE-D3", dispersion=True),
+    "omol25_low": Theory("wB97M-V", dispersion=True),
+    "omol25_high": Theory("wB97M-V", dispersion=True),
+    "spice": Theory("wB97M-D3(BJ)", dispersion=True),
+    "qcml": Theory("PBE0"),
+    "pet_mad": Theory("PBEsol"),
 }
 
 
@@ -108,6 +101,17 @@ def _sevennet(name: str, training_set: str, **details: object) -> NamedModel:
     # The package says MIT of itself and of what it ships; of the weights that it downloads it says nothing.
     licence = "MIT" if details.get("shipped") else "not stated by the package"
     return NamedModel(name, "PBE", True, False, training_set, licence, MATERIALS_PROJECT, **details)  # type: ignore[arg-type]
+
+
+def _omni(name: str, alias: str) -> NamedModel:
+    return _sevennet(
+        name,
+        "15 open data sets, one modality for each level of theory",
+        reference="10.1038/s41467-026-70195-8",
+        settings=_modal(tuple(_OMNI)),
+        theory_by_modal=_OMNI,
+        aliases=(alias,),
+    )
 
 
 SEVENNET = Family(
@@ -153,7 +157,7 @@ SEVENNET = Family(
             reference="10.1021/jacs.4c14455",
             sha256="81791329b37d445f46b531578c182c41792d98c7814222c9e5dde276402225fd",
             settings=_modal(("PBE", "R2SCAN")),
-            functional_by_modal={"PBE": "PBE", "R2SCAN": "r2SCAN"},
+            theory_by_modal={"R2SCAN": Theory("r2SCAN")},
             aliases=("SevenNet-MF-0",),
         ),
         _sevennet(
@@ -164,27 +168,9 @@ SEVENNET = Family(
             aliases=("SevenNet-MF-ompa",),
         ),
         _sevennet("7net-omat", OMAT, aliases=("SevenNet-omat",)),
-        _sevennet(
-            "7net-omni",
-            "15 open data sets",
-            settings=_modal(tuple(_OMNI_MODALS)),
-            functional_by_modal=_OMNI_MODALS,
-            aliases=("SevenNet-Omni",),
-        ),
-        _sevennet(
-            "7net-omni-i8",
-            "15 open data sets",
-            settings=_modal(tuple(_OMNI_MODALS)),
-            functional_by_modal=_OMNI_MODALS,
-            aliases=("SevenNet-Omni-i8",),
-        ),
-        _sevennet(
-            "7net-omni-i12",
-            "15 open data sets",
-            settings=_modal(tuple(_OMNI_MODALS)),
-            functional_by_modal=_OMNI_MODALS,
-            aliases=("SevenNet-Omni-i12",),
-        ),
+        _omni("7net-omni", "SevenNet-Omni"),
+        _omni("7net-omni-i8", "SevenNet-Omni-i8"),
+        _omni("7net-omni-i12", "SevenNet-Omni-i12"),
     ),
 )
 
