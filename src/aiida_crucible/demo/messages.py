@@ -36,7 +36,10 @@ def verdicts(nodes: Mapping[str, WorkChainNode]) -> str:
     for title, node in nodes.items():
         lines.append(title)
         for answer in node.outputs.summary.get_dict().values():
-            lines += [f"  {MARKS[answer['answer']]}  {answer['question']}", f"               {answer['reason']}"]
+            source = answer["evidence"].get("source")
+            given = f" (reference: {source})" if answer["evidence"].get("reference") else ""
+            lines.append(f"  {MARKS[answer['answer']]}  {answer['question']}")
+            lines.append(f"               {answer['reason']}{given}")
     return "\n".join(lines)
 
 
