@@ -25,10 +25,10 @@ HELPERS = Path(__file__).parents[1] / "helpers"
 
 @pytest.fixture(scope="session")
 def localhost(aiida_profile, tmp_path_factory):
-    """Return a computer that polls without waiting."""
+    """Return a computer that is polled ten times a second."""
     computer = Computer("localhost", "localhost", "this machine", "core.local", "core.direct")
     computer.set_workdir(str(tmp_path_factory.mktemp("computer")))
-    computer.set_minimum_job_poll_interval(0.0)
+    computer.set_minimum_job_poll_interval(0.1)
     computer.set_default_mpiprocs_per_machine(1)
     computer.store()
     computer.configure(safe_interval=0.0, use_login_shell=False)

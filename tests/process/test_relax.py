@@ -83,12 +83,9 @@ def test_misspelt_parameter_is_refused(code, model, copper):
         run_get_node(RelaxCalculation, **inputs, parameters={"f_max": 0.01})
 
 
-@pytest.mark.parametrize(
-    ("fault", "outcome"), [({"fault": "nan-after", "calls": 2}, "non-finite"), ({"fault": "expand"}, "runaway")]
-)
-def test_physical_failure_is_a_result(fault, outcome, code, copper):
-    inputs = {"code": code, "structures": {"copper": copper}, **faulty(**fault)}
+def test_physical_failure_is_a_result(code, copper):
+    inputs = {"code": code, "structures": {"copper": copper}, **faulty("expand")}
     outputs, node = run_get_node(RelaxCalculation, **inputs, parameters={"keep_symmetry": False})
     assert node.exit_status == 0, node.exit_message
-    assert outputs["results"]["outcome"] == outcome
-    assert outputs["results"]["summary"]["structures"]["copper"]["outcome"] == outcome
+    assert outputs["results"]["outcome"] == "runaway"
+    assert outputs["results"]["summary"]["structures"]["copper"]["outcome"] == "runaway"

@@ -8,6 +8,7 @@ from aiida.engine import CalcJob, run_get_node
 from aiida.orm import CalcJobNode
 from aiida.schedulers.plugins.direct import DirectScheduler
 from ase.build import bulk
+from ase.calculators.emt import EMT
 from engine_jobs import HELPERS, rattled_copper
 
 from aiida_crucible.calculations.evaluate import EvaluateCalculation
@@ -59,34 +60,36 @@ def assert_same(found, wanted):
         assert np.array_equal(found.get_array(name), wanted.get_array(name)), name
 
 
-@pytest.mark.parametrize(("signal", "call"), [("SIGKILL", 4), ("SIGTERM", 1)])
-def test_killed_evaluation_is_continued(signal, call, code, frames, mortal, helpers, undisturbed):
-    inputs = {"code": code, "model": mortal(call, signal), "trajectory": frames, "metadata": helpers}
+def test_killed_evaluation_is_continued(code, model, frames, mortal, helpers, undisturbed):
+    inputs = {"code": code, "model": mortal(4), "trajectory": frames, "metadata": helpers}
     outputs, node = run_get_node(EvaluateBaseWorkChain, evaluate=inputs)
     assert node.is_finished_ok, node.exit_message
     killed, finished = jobs_of(node)
     assert killed.exit_status == EvaluateCalculation.exit_codes.ERROR_INTERRUPTED.status
-    assert signal in killed.exit_message
-    assert killed.outputs.results["summary"]["n_completed"] == call - 1
-    if call > 1:
-        partial = killed.outputs.properties.get_array("energies")
-        assert np.array_equal(partial, undisturbed.get_array("energies")[: call - 1])
-    assert finished.outputs.results["summary"]["n_resumed"] == call - 1
+    assert "SIGKILL" in killed.exit_message
+    assert killed.outputs.results["summary"]["n_completed"] == 3
+    partial = killed.outputs.properties.get_array("energies")
+    assert np.array_equal(partial, undisturbed.get_array("energies")[:3])
+    assert finished.outputs.results["summary"]["n_resumed"] == 3
     assert_same(outputs["properties"], undisturbed)
+    _, other = run_get_node(EvaluateCalculation, **{**inputs, "model": model}, restart_from=killed.outputs.retrieved)
+    assert other.exit_status == EvaluateCalculation.exit_codes.ERROR_INVALID_JOB.status
+    assert "was begun by another job" in other.exit_message
+
+
+def test_job_that_was_asked_to_stop(code, frames, mortal, helpers):
+    inputs = {"code": code, "model": mortal(1, "SIGTERM"), "trajectory": frames, "metadata": helpers}
+    outputs, node = run_get_node(EvaluateCalculation, **inputs)
+    assert node.exit_status == EvaluateCalculation.exit_codes.ERROR_INTERRUPTED.status
+    assert "SIGTERM" in node.exit_message
+    assert outputs["results"]["summary"]["n_completed"] == 0
+    assert "properties" not in outputs
 
 
 def test_restart_wants_a_journal(code, model, frames, undisturbed):
     retrieved = undisturbed.creator.outputs.retrieved
     with pytest.raises(ValueError, match=r"restart_from has no journal\.bin: give the `retrieved` output"):
         run_get_node(EvaluateCalculation, code=code, model=model, trajectory=frames, restart_from=retrieved)
-
-
-def test_journal_of_other_work_is_refused(code, model, frames, mortal, helpers):
-    inputs = {"code": code, "model": mortal(3), "trajectory": frames, "metadata": helpers}
-    _, killed = run_get_node(EvaluateCalculation, **inputs)
-    _, node = run_get_node(EvaluateCalculation, **{**inputs, "model": model}, restart_from=killed.outputs.retrieved)
-    assert node.exit_status == EvaluateCalculation.exit_codes.ERROR_INVALID_JOB.status
-    assert "was begun by another job" in node.exit_message
 
 
 def test_batch_is_halved_until_it_fits(stand_in, checkpoint_model, frames, undisturbed, monkeypatch):
@@ -122,7 +125,7 @@ def test_what_no_restart_mends_stops_at_once(code, frames, helpers):
     assert outputs["results"].uuid == job.outputs.results.uuid
 
 
-def test_killed_relaxation_is_continued(code, model, mortal, helpers):
+def test_killed_relaxation_is_continued(code, mortal, helpers):
     atoms = bulk("Cu", cubic=True)
     atoms.positions[0] += (0.1, 0.05, 0)
     inputs = {
@@ -130,7 +133,6 @@ def test_killed_relaxation_is_continued(code, model, mortal, helpers):
         "structures": {"a": from_atoms(bulk("Cu", a=3.55)), "b": from_atoms(atoms)},
         "parameters": {"cell": "fixed", "keep_symmetry": False, "optimizer": "BFGS"},
     }
-    wanted, _ = run_get_node(RelaxCalculation, model=model, **inputs)
     outputs, node = run_get_node(RelaxBaseWorkChain, relax={**inputs, "model": mortal(5), "metadata": helpers})
     assert node.is_finished_ok, node.exit_message
     killed, finished = jobs_of(node)
@@ -138,9 +140,10 @@ def test_killed_relaxation_is_continued(code, model, mortal, helpers):
     assert list(killed.outputs.relaxed) == ["a"]
     assert killed.outputs.results["summary"]["n_completed"] == 1
     assert finished.outputs.results["summary"]["n_resumed"] == 1
-    for key in ("a", "b"):
-        found, expected = to_atoms(outputs["relaxed"][key]), to_atoms(wanted["relaxed"][key])
-        assert np.allclose(found.positions, expected.positions, atol=2e-3)
+    assert outputs["results"]["outcome"] == "converged"
+    relaxed = to_atoms(outputs["relaxed"]["b"])
+    relaxed.calc = EMT()
+    assert np.linalg.norm(relaxed.get_forces(), axis=1).max() < 0.01
 
 
 def test_relaxation_that_did_not_converge_goes_on(code, model):
