@@ -52,7 +52,8 @@ def run_in(python_of):
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("src", "tests/helpers")),
-            "OMP_NUM_THREADS": "2",
+            # The cells are so small that threads gain little, and they cost much where the machine does other things.
+            "OMP_NUM_THREADS": "1",
         }
         command = [str(python_of(family)), *map(str, arguments)]
         return subprocess.run(
