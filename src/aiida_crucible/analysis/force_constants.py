@@ -190,13 +190,27 @@ def solve_force_constants(
     :param displacements: one a supercell.
     :param forces: eV/Å, shape [n_displacements, n_atoms, 3].
     """
-    phonon.dataset = displacement_dataset(phonon, displacements, forces)
-    phonon.produce_force_constants(calculate_full_force_constants=False, show_drift=False)
+    fit_force_constants(phonon, displacements, forces)
     raw = phonon.force_constants
     acoustic = max(abs(float(drift)) for drift in get_drift_force_constants(raw, primitive=phonon.primitive)[:2])
     asymmetry = _index_asymmetry(raw, phonon)
+    return ForceConstants(symmetrise_force_constants(phonon), acoustic, asymmetry)
+
+
+def fit_force_constants(phonon: Phonopy, displacements: Sequence[Displacement], forces: NDArray[np.float64]) -> None:
+    """Fit force constants to forces and put them into ``phonon`` as they come.
+
+    :param displacements: one a supercell.
+    :param forces: eV/Å, shape [n_displacements, n_atoms, 3].
+    """
+    phonon.dataset = displacement_dataset(phonon, displacements, forces)
+    phonon.produce_force_constants(calculate_full_force_constants=False, show_drift=False)
+
+
+def symmetrise_force_constants(phonon: Phonopy) -> NDArray[np.float64]:
+    """Make the force constants in ``phonon`` obey the sum rule and index symmetry; return a copy, eV/Å²."""
     phonon.symmetrize_force_constants(level=SYMMETRISATION_ROUNDS, show_drift=False)
-    return ForceConstants(np.array(phonon.force_constants), acoustic, asymmetry)
+    return np.array(phonon.force_constants)
 
 
 def displacement_dataset(

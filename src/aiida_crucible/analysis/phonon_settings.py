@@ -11,6 +11,7 @@ from phonopy import Phonopy
 
 from aiida_crucible.analysis.cells import parse_supercell_matrix, supercell_matrix_for_length
 from aiida_crucible.analysis.spectra import BandPath, given_path, seekpath_path
+from aiida_crucible.analysis.stability import COVERAGE_FACTOR, NOISE_SAMPLES
 from crucible_engine.parameters import Parameter, ParameterError, complete
 
 DISPLACEMENT = Parameter(float, 0.01, "length of the displacements, Å", minimum=1e-4, maximum=0.3)
@@ -41,9 +42,14 @@ SETTINGS: dict[str, Parameter] = {
     "max_temperature": Parameter(float, 1000.0, "of the thermal properties, K", 0.0, 100_000.0),
     "temperature_step": Parameter(float, 10.0, "of the thermal properties, K", 0.0, 100_000.0, exclusive=True),
     "coverage_factor": Parameter(
-        float, 3.0, "standard deviations of noise that a mode must be away from zero", 0.0, 100.0, exclusive=True
+        float,
+        COVERAGE_FACTOR,
+        "standard deviations of noise that a mode must be away from zero",
+        0.0,
+        100.0,
+        exclusive=True,
     ),
-    "noise_samples": Parameter(int, 24, "random force sets that carry the noise", minimum=2, maximum=10_000),
+    "noise_samples": Parameter(int, NOISE_SAMPLES, "random force sets that carry the noise", minimum=2, maximum=10_000),
 }
 
 

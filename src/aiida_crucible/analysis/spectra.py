@@ -136,14 +136,13 @@ def thermal_properties(
     """
     phonon.run_mesh(mesh, is_gamma_center=True)
     phonon.run_thermal_properties(temperatures=temperatures, cutoff_frequency=TRANSLATION_CUTOFF)
-    computed = phonon.thermal_properties
-    units = get_physical_units()
-    molar = units.EvTokJmol
+    _, free_energy, entropy, heat_capacity = phonon.thermal_properties.thermal_properties
+    molar = get_physical_units().EvTokJmol
     return ThermalProperties(
         temperatures=np.array(temperatures, dtype=float),
-        free_energy=np.array(computed.free_energy) / molar,
-        entropy=np.array(computed.entropy) / (1000 * molar),
-        heat_capacity=np.array(computed.heat_capacity) / (1000 * molar),
+        free_energy=np.array(free_energy) / molar,
+        entropy=np.array(entropy) / (1000 * molar),
+        heat_capacity=np.array(heat_capacity) / (1000 * molar),
     )
 
 

@@ -17,7 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
-from aiida_crucible.analysis.force_constants import Displacement, duplicate, solve_force_constants
+from aiida_crucible.analysis.force_constants import (
+    Displacement,
+    duplicate,
+    fit_force_constants,
+    symmetrise_force_constants,
+)
 from aiida_crucible.analysis.long_waves import (
     distances_to_gamma,
     dynamical_matrices,
@@ -30,8 +35,8 @@ from aiida_crucible.analysis.long_waves import (
 COVERAGE_FACTOR = 3.0
 """Standard deviations of noise that a squared frequency must differ from zero by to count."""
 
-NOISE_SAMPLES = 24
-"""Random force sets; the standard deviation is then known to 1 / sqrt(2 · 24) = 14 %."""
+NOISE_SAMPLES = 16
+"""Random force sets; the standard deviation is then known to 1 / sqrt(2 · 16) = 18 %."""
 
 DEGENERACY = 1e-3
 """Distance of squared frequencies, relative to the largest, below which noise mixes modes."""
@@ -199,8 +204,11 @@ def _noise_force_constants(
     """Return the force constants, eV/Å², that random forces of the noise's size alone would give."""
     generator = np.random.default_rng(seed)
     shape = (len(displacements), len(sampler.supercell), 3)
-    draws = (noise * generator.standard_normal(shape) for _ in range(samples))
-    return [solve_force_constants(sampler, displacements, forces).values for forces in draws]
+    found = []
+    for _ in range(samples):
+        fit_force_constants(sampler, displacements, noise * generator.standard_normal(shape))
+        found.append(symmetrise_force_constants(sampler))
+    return found
 
 
 def _shift_variances(

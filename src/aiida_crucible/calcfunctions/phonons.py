@@ -25,6 +25,9 @@ from aiida_crucible.structures import atoms_to_trajectory, to_atoms
 
 PHONOPY_FILE = "phonopy_params.yaml"
 
+NUMERICS = 1
+"""AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
+
 
 @calcfunction
 def displace_supercells(structure: StructureData, parameters: Dict) -> TrajectoryData:

@@ -13,6 +13,9 @@ from aiida_crucible.structures import to_atoms
 SYMMETRY_TOLERANCE = 1e-3
 """Å; with which the conventional cell of a relaxed structure is found."""
 
+NUMERICS = 1
+"""AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
+
 
 @calcfunction
 def summarise_relaxation(results: Dict, **relaxed: StructureData) -> Dict:

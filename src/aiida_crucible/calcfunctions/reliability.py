@@ -7,6 +7,9 @@ from aiida.orm import Dict
 
 from aiida_crucible.analysis.reliability import assess, validate_thresholds
 
+NUMERICS = 1
+"""AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
+
 
 @calcfunction
 def assess_reliability(
