@@ -28,6 +28,9 @@ STRAIN_PER_STEP = 0.4
 DIRECTIONS = 6
 """Force components that are differentiated; random directions, where there are more components than these."""
 
+ROUGH = 0.1
+"""Estimated error of a derivative, relative to a typical one, beyond which the energy has a jump or a kink there."""
+
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
@@ -48,6 +51,11 @@ class Derivatives:
     reported: NDArray[np.float64]
     error: NDArray[np.float64]
     curl: float = float("nan")
+
+    @property
+    def are_rough(self) -> bool:
+        """Whether the energy jumps, or is too noisy, along some direction."""
+        return bool((self.error > ROUGH * np.median(np.abs(self.numerical))).any())
 
 
 @dataclass(frozen=True)
@@ -107,14 +115,18 @@ def differentiate_forces(
     return Derivatives(probe, -slope / length, directions @ base.forces.ravel() / length, error / length, float(curl))
 
 
-def differentiate_stress(evaluator: Evaluator, probe: Probe, base: Evaluation, stencil: Stencil) -> Derivatives:
+def differentiate_stress(
+    evaluator: Evaluator, probe: Probe, base: Evaluation, stencil: Stencil, rng: np.random.Generator
+) -> Derivatives:
     """Return the numerical stress of a crystal, ``(1/V) dE/dε`` for each symmetric strain.
 
     :param evaluator: the model.
     :param probe: the structure.
     :param base: what the model says of it.
     :param stencil: how to differentiate.
+    :param rng: not needed, since each strain is taken.
     """
+    del rng
     strain = stencil.strain
     strained = [_strained(probe.atoms, component, strain * point) for component in VOIGT for point in POINTS]
     slope, error = stencil.slopes([item.energy for item in evaluator(strained, stress=False)], strain)

@@ -16,13 +16,10 @@ RELATIVE_TOLERANCE = 0.005
 """Relative difference from the numerical derivatives that is always allowed."""
 ERROR_MARGIN = 4.0
 """How often the estimated error of the numerical derivatives is allowed."""
-UNRESOLVED = 0.3
+UNRESOLVED = 0.1
 """A tolerance beyond this says nothing any more."""
 RELATED = 0.5
 """Misfit beyond which reported values have so little to do with the true ones that a factor means nothing."""
-ROUGH = 0.1
-"""Numerical derivatives with a larger estimated error, relative to the typical derivative, are left out: the energy
-has a kink there, or noise."""
 CURL = 0.01
 """Antisymmetric part of the forces' Jacobian beyond which no energy at all has them as its gradient."""
 
@@ -34,12 +31,11 @@ def check_forces(derivatives: Sequence[Derivatives], conservative: bool, scatter
     :param conservative: whether the model says that its forces are the gradient of its energy.
     :param scatter: how much the forces change when they are evaluated again, eV/Å.
     """
-    smooth = _without_rough(derivatives)
-    tolerance = _tolerance(smooth, scatter)
+    tolerance = _tolerance(derivatives, scatter)
     if tolerance > UNRESOLVED:
         return _unresolved(("forces sign", "forces unit", "forces gradient"), tolerance)
-    true, reported = [item.numerical for item in smooth], [item.reported for item in smooth]
-    found = diagnosis.explain_forces(true, reported, [len(item.probe.atoms) for item in smooth], tolerance)
+    true, reported = [item.numerical for item in derivatives], [item.reported for item in derivatives]
+    found = diagnosis.explain_forces(true, reported, [len(item.probe.atoms) for item in derivatives], tolerance)
     related = found.misfit < RELATED
     unit = diagnosis.recognise(found.factor, diagnosis.FORCE_UNITS)
     if not conservative and not _far_from_one(found):
@@ -47,7 +43,7 @@ def check_forces(derivatives: Sequence[Derivatives], conservative: bool, scatter
     if conservative and found.misfit <= tolerance:
         gradient = _proportional("forces", found, unit, tolerance)
     else:
-        gradient = _direct(smooth, conservative, found.misfit, tolerance)
+        gradient = _direct(derivatives, conservative, found.misfit, tolerance)
     if not related:
         unrelated = "the forces have nothing to do with the energy's gradient"
         return [not_applicable("forces sign", unrelated), not_applicable("forces unit", unrelated), gradient]
@@ -163,18 +159,6 @@ def _tolerance(derivatives: Sequence[Derivatives], scatter: float) -> float:
     if not typical:
         return math.inf
     return RELATIVE_TOLERANCE + (ERROR_MARGIN * _rms([item.error for item in derivatives]) + scatter) / typical
-
-
-def _without_rough(derivatives: Sequence[Derivatives]) -> list[Derivatives]:
-    """Return the derivatives along directions in which the energy is smooth, all of them if most are not."""
-    limit = ROUGH * _rms([item.numerical for item in derivatives])
-    smooth = [item.error <= limit for item in derivatives]
-    if np.concatenate(smooth).mean() < 0.5:
-        return list(derivatives)
-    return [
-        Derivatives(item.probe, item.numerical[keep], item.reported[keep], item.error[keep], item.curl)
-        for item, keep in zip(derivatives, smooth, strict=True)
-    ]
 
 
 def _unresolved(names: Sequence[str], tolerance: float) -> list[Check]:

@@ -14,7 +14,7 @@ from crucible_engine.models.base import is_periodic
 
 COMMON = tuple(atomic_numbers[symbol] for symbol in ("Cu", "Al", "Ni", "Ti", "Si", "Mg", "Ag", "Pb", "Zr", "Fe", "O"))
 """Elements to choose from, those first that pack densely and that most models know."""
-CANDIDATES = 300
+CANDIDATES = 150
 """Random crystals of which the best packed one is taken."""
 NEIGHBOURS = np.array(np.meshgrid(*[(-2, -1, 0, 1, 2)] * 3)).reshape(3, -1).T
 """Lattice vectors, in units of the cell's, to which the nearest images of an atom may belong."""
@@ -22,6 +22,8 @@ RATTLE = 0.05
 """Å, standard deviation of the displacements of a user's structure."""
 STRAIN = 0.015
 """Standard deviation of the strain of a user's structure."""
+STRETCH = (0.95, 1.05)
+"""Range of the factors by which a probe's lattice is stretched when its distances are unlucky."""
 LARGEST_DIFFERENTIATED = 100
 """Atoms; a larger structure of the user takes part only in the cheap checks."""
 
@@ -101,6 +103,15 @@ def disturb(label: str, atoms: Atoms, seed: int) -> Probe:
     repetitions = [1, 1, 1]
     repetitions[int(np.argmin(lengths))] = 2
     return Probe(label, probe, (repetitions[0], repetitions[1], repetitions[2]))
+
+
+def move_away(probe: Probe, rng: np.random.Generator) -> Probe:
+    """Return a probe with all distances a little different, so that those that were at some cutoff no longer are."""
+    atoms = probe.atoms.copy()
+    if probe.is_crystal:
+        atoms.set_cell(atoms.cell.array * rng.uniform(*STRETCH), scale_atoms=True)
+    atoms.positions += rng.normal(scale=RATTLE, size=atoms.positions.shape)
+    return Probe(probe.label, atoms, probe.repetitions)
 
 
 def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:

@@ -12,12 +12,12 @@ from ase import Atoms
 from crucible_engine.models.base import Evaluation, Model
 from crucible_engine.verification import invariance, repeatability
 from crucible_engine.verification.check import Check, measured, not_applicable
-from crucible_engine.verification.differences import Stencil, differentiate_forces, differentiate_stress
+from crucible_engine.verification.differences import Derivatives, Stencil, differentiate_forces, differentiate_stress
 from crucible_engine.verification.evaluator import Evaluator, is_finite
 from crucible_engine.verification.gradients import check_forces, check_stress, trusted
 from crucible_engine.verification.invariance import NOISE_OF, Outcome
 from crucible_engine.verification.precision import EPSILON, Precision
-from crucible_engine.verification.probes import Probe, choose_species, disturb, make_probes
+from crucible_engine.verification.probes import Probe, choose_species, disturb, make_probes, move_away
 from crucible_engine.verification.supercell import MISSES_IMAGES, check_supercell
 
 DOUBLE_NOISE = 1e-8
@@ -26,6 +26,11 @@ SINGLE_NOISE = 1e-4
 """Noise of the forces, relative to their size, that not even float32 has."""
 LARGEST_NOISE = 1e-5
 """Noise of the energy, relative to its size, beyond which it is no rounding error."""
+
+ATTEMPTS = 4
+"""How often a probe is tried with other distances, where its energy jumps."""
+
+Differentiate = Callable[[Evaluator, Probe, Evaluation, Stencil, np.random.Generator], Derivatives]
 
 
 @dataclass(frozen=True)
@@ -161,21 +166,38 @@ class _Examination:
     def _derivatives(self, outcomes: Sequence[Outcome], precision: Precision) -> list[Check]:
         stencil = Stencil(self._noise_of_energy(outcomes, precision))
         small = [(probe, base) for probe, base in zip(self.probes, self.bases, strict=True) if probe.is_small]
-        forces = [differentiate_forces(self.evaluator, probe, base, stencil, self.rng) for probe, base in small]
+        forces = [self._differentiate(differentiate_forces, probe, base, stencil) for probe, base in small]
         stresses = [
-            differentiate_stress(self.evaluator, probe, base, stencil) for probe, base in small if probe.is_crystal
+            self._differentiate(differentiate_stress, probe, base, stencil) for probe, base in small if probe.is_crystal
         ]
         return [
             *check_forces(forces, self._conservative, precision.scatter.forces),
             *check_stress(stresses, self._conservative, precision.scatter.stress),
         ]
 
+    def _differentiate(
+        self, differentiate: Differentiate, probe: Probe, base: Evaluation, stencil: Stencil
+    ) -> Derivatives:
+        """Return the derivatives of a probe, moved elsewhere if its energy happens to jump right there.
+
+        CHGNet 0.2.0 does when the first bond angle of a structure comes within reach.
+        """
+        derivatives = differentiate(self.evaluator, probe, base, stencil, self.rng)
+        for _ in range(ATTEMPTS - 1):
+            if not derivatives.are_rough:
+                break
+            probe = move_away(probe, self.rng)
+            base = self.evaluator([probe.atoms])[0]
+            derivatives = differentiate(self.evaluator, probe, base, stencil, self.rng)
+        return derivatives
+
     def _noise_of_energy(self, outcomes: Sequence[Outcome], precision: Precision) -> float:
         """Return the noise of the energies, eV, whatever single operations do change."""
         size = max(1.0, *(abs(base.energy) for base in self.bases))
-        measured = float(np.median([outcome.scatter_of_energies() for outcome in outcomes if outcome.expected]))
-        irreproducible = precision.scatter.energy * max(len(probe.atoms) for probe in self.probes if probe.is_small)
-        return max(precision.epsilon * size, min(measured, LARGEST_NOISE * size), irreproducible)
+        scatter = float(np.median([outcome.scatter_of_energies() for outcome in outcomes if outcome.expected]))
+        n_atoms = max((len(probe.atoms) for probe in self.probes if probe.is_small), default=1)
+        irreproducible = precision.scatter.energy * n_atoms
+        return max(precision.epsilon * size, min(scatter, LARGEST_NOISE * size), irreproducible)
 
 
 def _names(outcomes: Sequence[Outcome]) -> list[str]:
