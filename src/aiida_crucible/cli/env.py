@@ -47,18 +47,22 @@ def create(
 
     Whatever exists already is found and not made again. uv's own settings (UV_INDEX_URL, UV_FIND_LINKS …) hold.
     """
-    if not dry_run or computer is not None:
-        load_profile(profile)
+    if dry_run and computer is None:
+        from aiida_crucible.environments import local
+
+        click.echo(local.recipe(family, python=python, torch=torch), nl=False)
+        return
+    load_profile(profile)
 
     from aiida_crucible.environments.codes import ROOT_PROPERTY, find_computer
     from aiida_crucible.environments.manage import Request, create_environment, recipe_for
     from aiida_crucible.environments.problems import CudaRefusedError
 
     request = Request(family, torch, python)
-    if dry_run:
-        click.echo(recipe_for(request, find_computer(computer) if computer else None), nl=False)
-        return
     place = find_computer(computer or LOCALHOST)
+    if dry_run:
+        click.echo(recipe_for(request, place), nl=False)
+        return
     if root is not None:
         place.set_property(ROOT_PROPERTY, root)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -57,19 +56,30 @@ def ensure(
     :raises ModelEnvironmentError: if it cannot be created; :class:`CudaRefusedError` if that takes an agreement.
     :raises ValueError: if the family is unknown.
     """
-    specification, interpreter = specify(family, python=python, torch=torch)
-    root = root or default_root()
-    executable = root / specification.folder / "bin" / "python"
-    if not is_complete(executable.parent.parent):
-        script = render_recipe(specification, str(root), interpreter, find_uv(), accept_cuda)
-        _run(script, specification.folder, report or _to_standard_error)
-    return executable
+    folder = (root or default_root()) / specify(family, python=python, torch=torch).folder
+    if not is_complete(folder):
+        script = recipe(family, python=python, torch=torch, root=root, accept_cuda=accept_cuda)
+        _run(script, folder.name, report or _to_standard_error)
+    return folder / "bin" / "python"
 
 
-def specify(family: str, *, python: str | None = None, torch: str | None = None) -> tuple[Specification, str | None]:
-    """Return the environment that :func:`ensure` is asked for, and the path of the Python to build it on, if known."""
-    minor, interpreter = _find_python(python)
-    return Specification(family, minor, TorchBuild.parse(torch, has_gpu())), interpreter
+def specify(family: str, *, python: str | None = None, torch: str | None = None) -> Specification:
+    """Return the environment that :func:`ensure` is asked for."""
+    return Specification(family, _find_python(python)[0], TorchBuild.parse(torch, has_gpu()))
+
+
+def recipe(
+    family: str,
+    *,
+    python: str | None = None,
+    torch: str | None = None,
+    root: Path | None = None,
+    accept_cuda: bool = False,
+) -> str:
+    """Return the bash script that :func:`ensure` runs."""
+    specification = specify(family, python=python, torch=torch)
+    interpreter = _find_python(python)[1]
+    return render_recipe(specification, str(root or default_root()), interpreter, find_uv(), accept_cuda)
 
 
 def is_complete(folder: Path) -> bool:
@@ -122,8 +132,6 @@ def _find_python(python: str | None) -> tuple[str, str | None]:
 
 
 def _run(script: str, folder: str, report: Report) -> None:
-    if platform.system() == "Windows":
-        raise ModelEnvironmentError("environments are made with bash: use Linux, macOS, or Windows' Linux subsystem")
     tail: deque[str] = deque(maxlen=200)
     with subprocess.Popen(
         ["bash", "-c", script],

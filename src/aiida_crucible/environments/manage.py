@@ -63,16 +63,16 @@ def create_environment(
     return register(computer, executable, specification, content, label)
 
 
-def recipe_for(request: Request, computer: Computer | None = None) -> str:
+def recipe_for(request: Request, computer: Computer) -> str:
     """Return the script that :func:`create_environment` would run.
 
     :param request: what is wanted.
-    :param computer: where; ``None`` for this machine (no profile is needed then).
+    :param computer: where.
     """
-    root = None if computer is None else computer.get_property(ROOT_PROPERTY, None)
-    if computer is None or is_this_machine(computer):
-        specification, python = local.specify(request.family, python=request.python, torch=request.torch)
-        return render_recipe(specification, root or str(local.default_root()), python, local.find_uv())
+    root = computer.get_property(ROOT_PROPERTY, None)
+    if is_this_machine(computer):
+        here = Path(root) if root else None
+        return local.recipe(request.family, python=request.python, torch=request.torch, root=here)
     with open_transport(computer) as transport:
         site = remote.survey(transport, root, request.python)
     return render_recipe(remote.specify(site, request.family, request.torch), site.root, site.python)
@@ -98,7 +98,7 @@ def _create_here(
 ) -> InstalledCode:
     root = computer.get_property(ROOT_PROPERTY, None)
     choices = {"python": request.python, "torch": request.torch}
-    specification, _ = local.specify(request.family, **choices)
+    specification = local.specify(request.family, **choices)
     executable = local.ensure(
         request.family, **choices, root=Path(root) if root else None, accept_cuda=accept_cuda, report=report
     )
