@@ -7,7 +7,10 @@ import io
 import zipfile
 from collections.abc import Iterator
 from importlib import resources
-from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 _LAUNCHER = "import sys\n\nfrom crucible_engine.__main__ import main\n\nsys.exit(main())\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
