@@ -1,0 +1,151 @@
+"""Measure what ``docs/performance.md`` says, on this machine: ``.venv/bin/python benchmarks/run.py [NAME ...]``.
+
+Needs the model environments (made where they are missing) and one with matcalc, made under ``.bench``. Every comparison
+is of whole processes, in turn, and quotes medians. Results are printed as Markdown tables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crystals import lead_titanate
+from paired import HEADER, Command, compare
+from uv import find_uv_bin
+
+from aiida_crucible import environments
+from aiida_crucible.calculations.engine_archive import engine_archive
+from crucible_engine.models.catalogue import find_family
+from crucible_engine.schema import ENGINE_FILE, JOB_FILE, STRUCTURES_FILE, Job, ModelReference
+from crucible_engine.structures_file import write_structures
+
+HERE = Path(__file__).resolve().parent
+FOLDER = HERE.parent / ".bench"
+PEER = FOLDER / "matcalc"
+RUNS = 5
+PEER_PACKAGES = ["matcalc==0.7.0", "chgnet==0.4.2", "torch==2.13.0"]
+
+
+def phonons() -> None:
+    """Relax → phonon through AiiDA against matcalc: a small case and one that computes for minutes."""
+    python = matcalc_python()
+    prepare_profile()
+    print(HEADER)
+    for crystal, sizes, runs in (("PbTiO3", "2 2 2", RUNS), ("ZrO2", "4 4 4", 3)):
+        arguments = [crystal, *sizes.split()]
+        name = f"{crystal} {sizes.replace(' ', 'x')}"
+        ours = [sys.executable, str(HERE / "crucible_phonon.py"), str(FOLDER / "aiida"), *arguments]
+        peer = [str(python), str(HERE / "matcalc_phonon.py"), *arguments]
+        print(compare(_command(f"crucible.phonon, {name}", ours), _command("matcalc 0.7", peer), runs), flush=True)
+
+
+def batches() -> None:
+    """64 frames of PbTiO3 2x2x2 with every family: the engine's evaluate against a loop over ASE's calculator."""
+    print(HEADER)
+    for family, name in (("chgnet", "0.3.0"), ("sevennet", "7net-l3i5"), ("emt", None)):
+        with job_folder(family, name, 64) as folder:
+            python = str(environments.ensure(family))
+            ours = _command(f"evaluate, {family}", [python, ENGINE_FILE, JOB_FILE], folder)
+            peer = _command("ASE loop", [python, str(HERE / "ase_loop.py"), family, STRUCTURES_FILE], folder)
+            print(compare(ours, peer, RUNS), flush=True)
+
+
+def memory() -> None:
+    """Peak memory of evaluate against the number of frames."""
+    print("| family | frames | peak memory, MiB |\n|---|---|---|")
+    for family, name, counts in (("emt", None, (100, 10000)), ("chgnet", "0.3.0", (16, 256))):
+        for count in counts:
+            with job_folder(family, name, count) as folder:
+                subprocess.run([str(environments.ensure(family)), ENGINE_FILE, JOB_FILE], cwd=folder, check=True)
+                results = json.loads((folder / "results.json").read_text())
+                print(f"| {family} | {count} | {results['peak_memory']:.0f} |", flush=True)
+
+
+def imports() -> None:
+    """Seconds of ``import aiida_crucible`` and of ``aiida-crucible --help``, against a bare interpreter."""
+    bare = _command("python -c pass", [sys.executable, "-c", "pass"])
+    print(HEADER)
+    for name, arguments in (
+        ("import aiida_crucible", [sys.executable, "-c", "import aiida_crucible"]),
+        ("aiida-crucible --help", [str(Path(sys.executable).with_name("aiida-crucible")), "--help"]),
+    ):
+        print(compare(_command(name, arguments), bare, 2 * RUNS))
+
+
+def calcjobs() -> None:
+    """What AiiDA adds to a CalcJob."""
+    subprocess.run([sys.executable, str(HERE / "calcjob_cost.py"), str(FOLDER / "aiida")], check=True)
+
+
+def prepare_profile() -> None:
+    """Make the benchmark's profile, register CHGNet's environment in it and verify the model there once."""
+    variables = {**os.environ, "AIIDA_PATH": str(FOLDER / "aiida")}
+    code = "import sys, pathlib; from aiida_crucible.demo.profile import open_profile; open_profile(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, variables["AIIDA_PATH"]], check=True)
+    program = str(Path(sys.executable).with_name("aiida-crucible"))
+    subprocess.run([program, "env", "create", "chgnet"], env=variables, check=True, stdout=sys.stderr)
+
+
+def matcalc_python() -> Path:
+    """Return the Python of an environment with matcalc and CHGNet, made where it is missing."""
+    python = PEER / "bin" / "python"
+    if not python.exists():
+        subprocess.run([find_uv_bin(), "venv", "--quiet", str(PEER)], check=True)
+        subprocess.run(
+            [find_uv_bin(), "pip", "install", "--quiet", "--python", str(python), *PEER_PACKAGES], check=True
+        )
+    return python
+
+
+@contextmanager
+def job_folder(family: str, name: str | None, count: int) -> Iterator[Path]:
+    """Yield a folder with a job of the task evaluate: frames of a 2x2x2 supercell, each displaced at random."""
+    cell = lead_titanate()
+    if family == "emt":
+        cell.numbers[:] = 79  # gold in place of what EMT does not know
+    frames = []
+    for seed in range(count):
+        frame = cell.repeat(2)
+        frame.rattle(0.05, seed=seed)
+        frames.append(frame)
+    entry = find_family(family)
+    reference = ModelReference(family, name or entry.default_name, dtype=entry.default_dtype)
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        write_structures(folder / STRUCTURES_FILE, frames, [str(seed) for seed in range(count)])
+        (folder / ENGINE_FILE).write_bytes(engine_archive())
+        (folder / JOB_FILE).write_text(json.dumps(Job("evaluate", reference).to_dict()))
+        yield folder
+
+
+def _command(name: str, arguments: list[str], folder: Path = HERE) -> Command:
+    return Command(name, arguments, folder, {})
+
+
+BENCHMARKS: dict[str, Callable[[], None]] = {
+    "phonons": phonons,
+    "calcjobs": calcjobs,
+    "batches": batches,
+    "memory": memory,
+    "imports": imports,
+}
+
+
+def main() -> None:
+    """Run the benchmarks that the command line names, or all."""
+    FOLDER.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or BENCHMARKS:
+        if name not in BENCHMARKS:
+            sys.exit(f"there is no benchmark {name!r}: choose of {', '.join(BENCHMARKS)}")
+        print(f"\n### {name}\n\n{BENCHMARKS[name].__doc__}\n", flush=True)
+        BENCHMARKS[name]()
+
+
+if __name__ == "__main__":
+    main()
