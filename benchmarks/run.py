@@ -86,8 +86,7 @@ def calcjobs() -> None:
 def prepare_profile() -> None:
     """Make the benchmark's profile, register CHGNet's environment in it and verify the model there once."""
     variables = {**os.environ, "AIIDA_PATH": str(FOLDER / "aiida")}
-    code = "import sys, pathlib; from aiida_crucible.demo.profile import open_profile; open_profile(pathlib.Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", code, variables["AIIDA_PATH"]], check=True)
+    subprocess.run([sys.executable, str(HERE / "open_profile.py"), variables["AIIDA_PATH"]], check=True)
     program = str(Path(sys.executable).with_name("aiida-crucible"))
     subprocess.run([program, "env", "create", "chgnet"], env=variables, check=True, stdout=sys.stderr)
 
