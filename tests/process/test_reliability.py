@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import CalcJobNode
+from aiida.orm import CalcJobNode, Dict
 from ase.build import bulk
 
 from aiida_crucible.structures import from_atoms
@@ -42,13 +42,14 @@ def test_copper_in_emt_answers_every_question(code, model):
     assert len([label for label in loads if label != "VerifyCalculation"]) == 2
 
 
-def test_a_wrong_reference_and_an_unstable_phase_are_answered_with_no(code, model):
-    reference = {"lattice": {"a": 3.0}, "energy_differences": {"bcc": -0.1}}
-    results, node = run_get_node(builder_of(code, model, main=("sc", 2.4), reference=reference))
+def test_a_fault_a_wrong_reference_and_an_unstable_phase_are_answered_with_no(code, model):
+    reference = {"lattice": {"a": 3.0}, "energy_differences": {"bcc": 0.1}}
+    builder = builder_of(code, model, main=("sc", 2.4), reference=reference)
+    builder.verification = Dict({"outcome": "failed", "summary": {"faults": ["stress-unit"]}})
+    results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
-    found = answers(results)
-    assert found["lattice"] == "no"
-    assert found["stability"] == "no"
+    assert answers(results) == dict.fromkeys(("verification", "lattice", "energies", "stability"), "no")
+    assert "stress-unit" in results["summary"]["verification"]["reason"]
     assert "structure" in results["summary"]["energies"]["reason"]
 
 

@@ -81,7 +81,7 @@ def test_a_mode_softer_than_the_noise_is_never_called_imaginary(seed):
 def test_the_predicted_error_of_a_squared_frequency_is_the_one_that_occurs():
     crystal, planted = cubic(5.0, 1.0), 1e-3
     qpoints = np.array([[1 / 3, 0, 0], [1 / 3, 1 / 3, 1 / 3], [0.3, 0.1, 0.2]])
-    phonon, plan, _ = computed(crystal)
+    phonon, plan, _ = computed(crystal, supercell=(2, 2, 2))
     predicted = resolve_modes(phonon, plan.sets[0], planted, qpoints, coverage_factor=1.0, samples=100)
     exact = np.array([crystal.forces(plan.supercell, structure) for structure in plan.structures()])
     generator = np.random.default_rng(7)
