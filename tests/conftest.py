@@ -1,5 +1,10 @@
 """AiiDA's own fixtures: every test sees a temporary profile without services, never the user's."""
 
+import os
+
+# Before numpy is imported: threads for matrices of three rows only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import sqlite3
 
 from sqlalchemy import event

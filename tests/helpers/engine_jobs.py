@@ -14,8 +14,21 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from crucible_engine.schema import ARRAYS_FILE, JOB_FILE, RESULTS_FILE, STRUCTURES_FILE, Job, ModelReference
+from crucible_engine.interruption import Interruption
+from crucible_engine.runner import run_job
+from crucible_engine.schema import (
+    ARRAYS_FILE,
+    JOB_FILE,
+    RESULTS_FILE,
+    STRUCTURES_FILE,
+    Condition,
+    EngineError,
+    Job,
+    ModelReference,
+    Results,
+)
 from crucible_engine.structures_file import write_structures
+from crucible_engine.threads import ThreadControl
 
 HELPERS = Path(__file__).parent
 SOURCE = HELPERS.parents[1] / "src"
@@ -73,6 +86,20 @@ def run_engine(folder: Path, **options: Any) -> dict[str, Any]:
     _, stderr = process.communicate()
     assert process.returncode == 0, stderr
     return {**read_results(folder), "stderr": stderr}
+
+
+def run_here(folder: Path) -> dict[str, Any]:
+    """Run a job in this process, which saves the start of another one, and return what ``results.json`` would say."""
+    job = Job.from_dict(json.loads((folder / JOB_FILE).read_text()))
+    results = Results(job.task, Condition.UNEXPECTED_ERROR.value)
+    threads = ThreadControl(1, dict(os.environ))
+    try:
+        run_job(job, folder, Interruption(), threads, results)
+    except EngineError as error:
+        results.condition, results.message = error.condition.value, error.message
+    finally:
+        threads.leave()
+    return results.to_dict()
 
 
 def read_results(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ase import Atoms, units
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from ase.eos import EquationOfState
-from engine_jobs import calculator_from, read_arrays, run_engine, start_engine, write_job
+from engine_jobs import calculator_from, read_arrays, run_engine, run_here, start_engine, write_job
 
 from crucible_engine.journal import read_journal
 from crucible_engine.preflight import Survey, check_relaxable
@@ -58,7 +58,7 @@ def minimum_of_copper() -> float:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_finds_the_minimum_of_the_energy(tmp_path, optimizer):
     structures = {"strained": strained(), "tetragonal": tetragonal()}
-    results = run_engine(write_job(tmp_path, "relax", structures, optimizer=optimizer, fmax=1e-4))
+    results = run_here(write_job(tmp_path, "relax", structures, optimizer=optimizer, fmax=1e-4))
     assert (results["condition"], results["outcome"]) == ("finished", "converged")
     arrays = read_arrays(tmp_path)
     for index, (label, atoms) in enumerate(relaxed(tmp_path).items()):
@@ -75,7 +75,7 @@ def test_every_optimizer_finds_the_minimum_of_the_energy(tmp_path, optimizer):
 
 def test_the_shape_relaxes_at_a_fixed_volume(tmp_path):
     structures = {"tetragonal": tetragonal(), "rattled": rattled()}
-    results = run_engine(write_job(tmp_path, "relax", structures, cell="shape", fmax=1e-3, optimizer="LBFGS"))
+    results = run_here(write_job(tmp_path, "relax", structures, cell="shape", fmax=1e-3, optimizer="LBFGS"))
     assert results["outcome"] == "converged"
     for label, atoms in relaxed(tmp_path).items():
         assert atoms.get_volume() == pytest.approx(structures[label].get_volume(), rel=1e-9)
@@ -87,7 +87,7 @@ def test_the_shape_relaxes_at_a_fixed_volume(tmp_path):
 
 
 def test_the_volume_relaxes_at_a_fixed_shape(tmp_path):
-    results = run_engine(write_job(tmp_path, "relax", {"tetragonal": tetragonal()}, cell="volume", fmax=1e-4))
+    results = run_here(write_job(tmp_path, "relax", {"tetragonal": tetragonal()}, cell="volume", fmax=1e-4))
     assert results["outcome"] == "converged"
     before, after = tetragonal(), relaxed(tmp_path)["tetragonal"]
     factor = (after.get_volume() / before.get_volume()) ** (1 / 3)
@@ -99,7 +99,7 @@ def test_the_volume_relaxes_at_a_fixed_shape(tmp_path):
 
 def test_a_fixed_cell_stays_to_the_last_bit(tmp_path):
     atoms = rattled()
-    results = run_engine(write_job(tmp_path, "relax", {"rattled": atoms}, cell="fixed", optimizer="BFGS"))
+    results = run_here(write_job(tmp_path, "relax", {"rattled": atoms}, cell="fixed", optimizer="BFGS"))
     summary = results["summary"]["structures"]["rattled"]
     assert summary["outcome"] == "converged"
     assert summary["max_stress"] is None
@@ -111,7 +111,7 @@ def test_a_fixed_cell_stays_to_the_last_bit(tmp_path):
 @pytest.mark.parametrize("pressure", [20.0, -2.0])
 def test_the_pressure_is_in_gigapascal_and_compresses(tmp_path, pressure):
     folder = write_job(tmp_path, "relax", {"copper": bulk("Cu")}, pressure=pressure, fmax=1e-4, optimizer="BFGS")
-    results = run_engine(folder)
+    results = run_here(folder)
     assert results["outcome"] == "converged"
     stress = read_arrays(tmp_path)["stresses"][0] / units.GPa
     np.testing.assert_allclose(stress, [-pressure] * 3 + [0] * 3, atol=0.01)
@@ -119,9 +119,9 @@ def test_the_pressure_is_in_gigapascal_and_compresses(tmp_path, pressure):
 
 
 def test_a_converged_structure_takes_no_step(tmp_path):
-    run_engine(write_job(tmp_path / "first", "relax", {"copper": strained()}, fmax=1e-3))
+    run_here(write_job(tmp_path / "first", "relax", {"copper": strained()}, fmax=1e-3))
     again = write_job(tmp_path / "second", "relax", relaxed(tmp_path / "first"), fmax=1e-3)
-    summary = run_engine(again)["summary"]["structures"]["copper"]
+    summary = run_here(again)["summary"]["structures"]["copper"]
     assert (summary["outcome"], summary["steps"]) == ("converged", 0)
     before, after = relaxed(tmp_path / "first")["copper"], relaxed(tmp_path / "second")["copper"]
     np.testing.assert_allclose(after.positions, before.positions, atol=1e-12)
@@ -143,7 +143,7 @@ def symmetry_at(atoms: Atoms, tolerance: float) -> int:
 def test_symmetry_is_kept_to_the_last_digit(tmp_path):
     atoms = noisy_wurtzite()
     assert symmetry_at(atoms, 1e-6) == 1, "noise hides the group from a strict search"
-    results = run_engine(write_job(tmp_path, "relax", {"wurtzite": atoms}, fmax=1e-3, optimizer="LBFGS"))
+    results = run_here(write_job(tmp_path, "relax", {"wurtzite": atoms}, fmax=1e-3, optimizer="LBFGS"))
     summary = results["summary"]["structures"]["wurtzite"]
     assert summary["outcome"] == "converged"
     assert summary["space_group_before"] == summary["space_group_after"] == {"number": 186, "symbol": "P6_3mc"}
@@ -154,7 +154,7 @@ def test_symmetry_is_kept_to_the_last_digit(tmp_path):
 
 def test_symmetry_is_released_on_request(tmp_path):
     parameters = {"fmax": 1e-3, "optimizer": "LBFGS", "keep_symmetry": False}
-    results = run_engine(write_job(tmp_path, "relax", {"wurtzite": noisy_wurtzite()}, **parameters))
+    results = run_here(write_job(tmp_path, "relax", {"wurtzite": noisy_wurtzite()}, **parameters))
     summary = results["summary"]["structures"]["wurtzite"]
     assert summary["outcome"] == "converged"
     assert summary["symmetry_kept"] is False
@@ -163,7 +163,7 @@ def test_symmetry_is_released_on_request(tmp_path):
 
 
 def test_molecules_relax_without_a_cell(tmp_path):
-    results = run_engine(write_job(tmp_path, "relax", {"water": molecule("H2O")}, cell="fixed"))
+    results = run_here(write_job(tmp_path, "relax", {"water": molecule("H2O")}, cell="fixed"))
     summary = results["summary"]["structures"]["water"]
     assert summary["outcome"] == "converged"
     assert summary["space_group_before"] is None
@@ -172,7 +172,7 @@ def test_molecules_relax_without_a_cell(tmp_path):
 
 
 def test_a_cell_that_is_not_there_cannot_relax(tmp_path):
-    results = run_engine(write_job(tmp_path, "relax", {"copper": bulk("Cu"), "water": molecule("H2O")}))
+    results = run_here(write_job(tmp_path, "relax", {"copper": bulk("Cu"), "water": molecule("H2O")}))
     assert results["condition"] == "invalid-structure"
     assert "structure 'water' is not periodic" in results["message"]
     assert "set cell to 'fixed'" in results["message"]
@@ -195,7 +195,7 @@ def test_two_structures_of_one_name_are_refused(tmp_path):
     with np.load(folder / "structures.npz") as archive:
         arrays = {**archive, "labels": np.array(["a", "a"])}
     np.savez(folder / "structures.npz", **arrays)
-    results = run_engine(folder)
+    results = run_here(folder)
     assert results["condition"] == "invalid-job"
     assert "two structures are labelled 'a'" in results["message"]
 
@@ -218,7 +218,7 @@ def test_too_few_steps_are_a_condition_and_all_is_written(tmp_path):
 )
 def test_a_physical_failure_is_a_result(tmp_path, fault, outcome):
     model = calculator_from("faulty_calculators:faulty", **fault)
-    results = run_engine(write_job(tmp_path, "relax", {"copper": strained()}, model=model))
+    results = run_here(write_job(tmp_path, "relax", {"copper": strained()}, model=model))
     assert (results["condition"], results["outcome"]) == ("finished", outcome)
     summary = results["summary"]["structures"]["copper"]
     assert summary["outcome"] == outcome
@@ -232,7 +232,7 @@ def test_a_physical_failure_is_a_result(tmp_path, fault, outcome):
 
 def test_trajectories_hold_every_nth_step_and_the_last(tmp_path):
     structures = {"strained": strained(), "tetragonal": tetragonal()}
-    results = run_engine(write_job(tmp_path, "relax", structures, trajectory_interval=7))
+    results = run_here(write_job(tmp_path, "relax", structures, trajectory_interval=7))
     arrays = read_arrays(tmp_path, TRAJECTORIES_FILE)
     frames = list(read_structures(tmp_path / TRAJECTORIES_FILE))
     for label, atoms in structures.items():
@@ -250,7 +250,7 @@ def test_trajectories_hold_every_nth_step_and_the_last(tmp_path):
 def test_a_killed_relaxation_goes_on_from_its_last_geometry(tmp_path):
     structures = {"first": strained(), "second": rattled(), "third": tetragonal()}
     parameters = {"fmax": 1e-4, "trajectory_interval": 4, "optimizer": "FIRE"}
-    whole = run_engine(write_job(tmp_path / "whole", "relax", structures, **parameters))["summary"]["structures"]
+    whole = run_here(write_job(tmp_path / "whole", "relax", structures, **parameters))["summary"]["structures"]
     folder = write_job(tmp_path / "killed", "relax", structures, **parameters)
     process = start_engine(folder)
     while finished_in(folder) < 1 or len(list(read_journal(folder / JOURNAL_FILE)[1])) < 22:
