@@ -158,7 +158,7 @@ def _tolerance(derivatives: Sequence[Derivatives], scatter: float) -> float:
     typical = _rms([item.numerical for item in derivatives])
     if not typical:
         return math.inf
-    return RELATIVE_TOLERANCE + (ERROR_MARGIN * _rms([item.error for item in derivatives]) + scatter) / typical
+    return RELATIVE_TOLERANCE + ERROR_MARGIN * (_rms([item.error for item in derivatives]) + scatter) / typical
 
 
 def _unresolved(names: Sequence[str], tolerance: float) -> list[Check]:

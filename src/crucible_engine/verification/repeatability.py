@@ -16,8 +16,8 @@ from crucible_engine.verification.precision import EPSILON, Deviation, Precision
 from crucible_engine.verification.probes import Probe
 
 REPETITIONS = 3
-DETERMINISM_MARGIN = 100.0
-"""Rounding errors that the order of a parallel sum may change."""
+DETERMINISM_MARGIN = 300.0
+"""Rounding errors that the order of a parallel sum may change; CHGNet's forces scatter by 15 of them on two threads."""
 LARGEST_ENERGY = 1e6
 """eV an atom. The whole electron shell of uranium has 0.8e6."""
 LARGEST_FORCE = 1e4
