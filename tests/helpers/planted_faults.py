@@ -200,6 +200,7 @@ PLANTED = {
     "forces 3 % too small": ([scaled(forces=0.97)], ["forces-inconsistent"]),
     "direct forces": ([random_field], ["direct-forces"]),
     "forces with an offset": ([constant_field], ["direct-forces"]),
+    "forces of sorted atoms": ([forces_sorted_by_species], ["direct-forces"]),
     "direct forces, stress in GPa": ([random_field, scaled(stress=GPA)], ["direct-forces", "stress-in-GPa"]),
     "energy an atom": (
         [energy_per_atom],
