@@ -86,7 +86,7 @@ class FakeUv:
     def recipe(self, family: str = "chgnet", build: str = "cpu", accept_cuda: bool = False) -> str:
         """Return the recipe of an environment that this uv makes."""
         specification = Specification(family, "3.11", TorchBuild(build))
-        return render_recipe(specification, str(self.root), None, str(self.path), accept_cuda)
+        return render_recipe(specification, str(self.root), uv=str(self.path), accept_cuda=accept_cuda)
 
     def start(self, script: str) -> subprocess.Popen[str]:
         """Start a recipe in a process group of its own."""

@@ -56,6 +56,17 @@ def test_root_of_a_computer_is_remembered(uv, localhost, tmp_path):
     assert str(code.filepath_executable).startswith(str(tmp_path / "chosen"))
 
 
+def test_prepend_text_of_a_computer_comes_first(uv, localhost, tmp_path):
+    """What a cluster needs before anything works there: modules, a proxy, certificates."""
+    localhost.set_prepend_text(f"export CRUCIBLE_ENVIRONMENTS={tmp_path}/prepended\ntouch {tmp_path}/seen")
+    try:
+        code = create(localhost, Request("emt"), label="emt-prepended")
+    finally:
+        localhost.set_prepend_text("")
+    assert str(code.filepath_executable).startswith(f"{tmp_path}/prepended")
+    assert (tmp_path / "seen").exists()
+
+
 def test_dry_run_is_the_recipe_of_that_computer(uv, localhost):
     script = recipe_for(Request("emt"), localhost)
     assert str(uv.root) in script

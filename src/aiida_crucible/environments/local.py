@@ -78,8 +78,9 @@ def recipe(
 ) -> str:
     """Return the bash script that :func:`ensure` runs."""
     specification = specify(family, python=python, torch=torch)
+    folder = str(root or default_root())
     interpreter = _find_python(python)[1]
-    return render_recipe(specification, str(root or default_root()), interpreter, find_uv(), accept_cuda)
+    return render_recipe(specification, folder, python=interpreter, uv=find_uv(), accept_cuda=accept_cuda)
 
 
 def is_complete(folder: Path) -> bool:

@@ -19,7 +19,6 @@ from aiida_crucible.environments.codes import (
     retire,
 )
 from aiida_crucible.environments.problems import ModelEnvironmentError
-from aiida_crucible.environments.recipe import render_recipe
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,8 @@ def create_environment(
     if is_this_machine(computer):
         return _create_here(request, computer, label, accept_cuda, report)
     with open_transport(computer) as transport:
-        site = remote.survey(transport, computer.get_property(ROOT_PROPERTY, None), request.python)
+        root = computer.get_property(ROOT_PROPERTY, None)
+        site = remote.survey(transport, root, request.python, computer.get_prepend_text())
         specification = remote.specify(site, request.family, request.torch)
         executable = remote.create(transport, site, specification, accept_cuda=accept_cuda, report=report)
         content = remote.read_content(transport, executable)
@@ -74,8 +74,8 @@ def recipe_for(request: Request, computer: Computer) -> str:
         here = Path(root) if root else None
         return local.recipe(request.family, python=request.python, torch=request.torch, root=here)
     with open_transport(computer) as transport:
-        site = remote.survey(transport, root, request.python)
-    return render_recipe(remote.specify(site, request.family, request.torch), site.root, site.python)
+        site = remote.survey(transport, root, request.python, computer.get_prepend_text())
+    return remote.recipe(site, remote.specify(site, request.family, request.torch))
 
 
 def remove_environment(environment: RegisteredEnvironment) -> None:

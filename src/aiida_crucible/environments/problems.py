@@ -23,6 +23,7 @@ _CAUSES = (
     ("Permission denied", "no permission to write there: set CRUCIBLE_ENVIRONMENTS to a folder of your own"),
     ("No interpreter found", "there is no such Python, and uv cannot fetch one: choose another with --python"),
     ("No solution found", "the lock cannot be installed on this platform"),
+    ("invalid peer certificate", "the package index's certificate is not trusted there: set SSL_CERT_FILE"),
     ("dns error", "the package index cannot be reached: is there a network (or set UV_INDEX_URL, UV_FIND_LINKS)?"),
     ("error sending request", "the package index cannot be reached: is there a network, a proxy, UV_INDEX_URL?"),
     ("Network connectivity is disabled", "uv is told to stay off-line and its cache does not hold every package"),

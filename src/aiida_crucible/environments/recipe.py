@@ -11,16 +11,17 @@ _INTRODUCTION = """\
 #!/usr/bin/env bash
 # Creates the Python environment {folder} for the model family {family}, and prints the path of its Python.
 # Made by aiida-crucible. It needs uv, or a python3 with venv and pip, and may be run again at any time.
-set -euo pipefail
 """
 
 
 def render_recipe(
     specification: Specification,
     root: str,
+    *,
     python: str | None = None,
     uv: str = "",
     accept_cuda: bool = False,
+    prepend: str = "",
 ) -> str:
     """Return the bash script that creates an environment.
 
@@ -29,6 +30,7 @@ def render_recipe(
     :param python: path of the Python to build on; by default uv finds one of the wanted version, or fetches it.
     :param uv: path of uv; where empty, the script looks for one and installs one of its own if there is none.
     :param accept_cuda: whether a machine without a GPU may download a CUDA build.
+    :param prepend: commands that have to come first on that machine (modules, a proxy, certificates).
     """
     torch = specification.torch_requirement
     lock = [line for line in read_lock(specification.family).splitlines() if not line.startswith(("#", "torch=="))]
@@ -47,4 +49,4 @@ def render_recipe(
     introduction = _INTRODUCTION.format(folder=specification.folder, family=specification.family)
     assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
     body = (files(__package__) / "create.sh").read_text(encoding="utf-8")
-    return f"{introduction}\n{assignments}\n{body}"
+    return f"{introduction}{prepend}\nset -euo pipefail\n{assignments}\n{body}"

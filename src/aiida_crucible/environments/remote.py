@@ -41,24 +41,27 @@ class Site:
     :param python: path of the Python to build on; ``None`` if uv has to find one.
     :param version: its version, or the one wanted.
     :param has_gpu: whether there is an NVIDIA driver (where the transport leads to, often a login node).
+    :param prepend: commands that come first there, as in every job (modules, a proxy, certificates).
     """
 
     root: str
     python: str | None
     version: str
     has_gpu: bool
+    prepend: str = ""
 
 
-def survey(transport: Transport, root: str | None = None, python: str | None = None) -> Site:
+def survey(transport: Transport, root: str | None = None, python: str | None = None, prepend: str = "") -> Site:
     """Return what a computer says of itself.
 
     :param transport: an open transport.
     :param root: folder for the environments; by default the computer's ``$CRUCIBLE_ENVIRONMENTS`` or data folder.
     :param python: a version, or the path of a Python on the computer; by default its python3, where the locks allow.
+    :param prepend: commands that come first there, as in every job: the computer's prepend text.
     :raises ModelEnvironmentError: if the computer has no bash, or ``python`` does not run there.
     """
     is_path = python is not None and "/" in python
-    command = f"python={shlex.quote(python if python and is_path else 'python3')}\n{_SURVEY}"
+    command = f"{prepend}\npython={shlex.quote(python if python and is_path else 'python3')}\n{_SURVEY}"
     answer = dict(line.split("=", 1) for line in _bash(transport, command).splitlines() if "=" in line)
     found = answer["version"].removeprefix("Python ").strip()
     if is_path and not found:
@@ -68,12 +71,17 @@ def survey(transport: Transport, root: str | None = None, python: str | None = N
         path, found = None, python
     elif not is_path and (not found or normalise_python(found) not in PYTHON_MINORS):
         path, found = None, DEFAULT_PYTHON
-    return Site(root or answer["root"], path, normalise_python(found), "gpu" in answer)
+    return Site(root or answer["root"], path, normalise_python(found), "gpu" in answer, prepend)
 
 
 def specify(site: Site, family: str, torch: str | None) -> Specification:
     """Return the environment of a family that a computer gets; see :meth:`TorchBuild.parse` for ``torch``."""
     return Specification(family, site.version, TorchBuild.parse(torch, site.has_gpu))
+
+
+def recipe(site: Site, specification: Specification, accept_cuda: bool = False) -> str:
+    """Return the bash script that :func:`create` runs."""
+    return render_recipe(specification, site.root, python=site.python, accept_cuda=accept_cuda, prepend=site.prepend)
 
 
 def create(
@@ -95,7 +103,7 @@ def create(
     :param report: called with each line of progress.
     :raises ModelEnvironmentError: if it cannot be created; :class:`CudaRefusedError` if that takes an agreement.
     """
-    script = render_recipe(specification, site.root, site.python, accept_cuda=accept_cuda)
+    script = recipe(site, specification, accept_cuda)
     run = f"{site.root}/.run-{secrets.token_hex(6)}"
     _bash(transport, f"mkdir -p {shlex.quote(site.root)}")
     with tempfile.TemporaryDirectory() as folder:
