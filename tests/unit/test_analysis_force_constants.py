@@ -187,8 +187,9 @@ def test_given_path_and_seekpath():
     np.testing.assert_allclose(doubled, np.round(doubled), atol=1e-9)
 
 
-def test_even_mesh_leaves_gamma_out():
+def test_an_even_mesh_has_gamma_or_avoids_it():
     phonon, _ = solved(cubic(2.0, 0.5), [2, 2, 2])
-    qpoints, weights = irreducible_mesh(phonon, [4, 4, 4])
-    assert weights.sum() == 64
-    assert np.abs(qpoints).max(axis=1).min() > 0.1
+    for centred in (True, False):
+        qpoints, weights = irreducible_mesh(phonon, [4, 4, 4], centred)
+        assert weights.sum() == 64
+        assert bool(np.abs(qpoints).max(axis=1).min() < 0.1) is centred

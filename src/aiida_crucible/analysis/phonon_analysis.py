@@ -130,7 +130,7 @@ def analyse(
 
     path = phonon_settings.band_path(settings, phonon)
     path_points, labels = path.sample(settings["band_points"])
-    mesh_points, weights = irreducible_mesh(phonon, settings["mesh"])
+    mesh_points, weights = irreducible_mesh(phonon, settings["mesh"], settings["mesh_gamma_centred"])
     fitting = commensurate_points(phonon)
     modes = resolve_modes(
         phonon,
@@ -156,14 +156,15 @@ def analyse(
     thermal = thermal_properties(phonon, settings["dos_mesh"], temperatures)
     dos = density_of_states(phonon, settings["dos_mesh"], settings["dos_by_element"])
     verdict = judge_stability(modes)
+    counted = ~modes.trivial[on_mesh]
     summary = {
         **_describe(atoms, settings, phonon, plan),
         **_judge(verdict, modes, noise, constants, settings),
-        "lowest_mesh_frequency": float(mesh.frequencies.min()),
+        "lowest_mesh_frequency": float(mesh.frequencies[counted].min()),
         "highest_frequency": float(max(mesh.frequencies.max(), bands.frequencies.max())),
         "gamma_frequencies": _at_gamma(phonon),
         "zero_point_energy": float(thermal.free_energy[0]),
-        "amplitudes": None if by_amplitude is None else _describe_amplitudes(plan, *by_amplitude),
+        "amplitudes": None if by_amplitude is None else _describe_amplitudes(plan, *by_amplitude, counted),
     }
     return PhononAnalysis(phonon, constants, noise, verdict, bands, mesh, dos, thermal, summary)
 
@@ -206,11 +207,11 @@ def _judge(
 
 
 def _describe_amplitudes(
-    plan: DisplacementPlan, on_mesh: NDArray[np.float64], at_gamma: NDArray[np.float64]
+    plan: DisplacementPlan, on_mesh: NDArray[np.float64], at_gamma: NDArray[np.float64], counted: NDArray[np.bool_]
 ) -> dict[str, Any]:
     return {
         "displacements": list(plan.amplitudes),
-        "lowest_mesh_frequencies": on_mesh.min(axis=(1, 2)).tolist(),
+        "lowest_mesh_frequencies": on_mesh[:, counted].min(axis=1).tolist(),
         "gamma_frequencies": at_gamma.tolist(),
         "largest_error_bar": float(error_bars(on_mesh).max()),
     }

@@ -34,6 +34,7 @@ SETTINGS: dict[str, Parameter] = {
         float, 1e-5, "distance tolerance of the symmetry search, Å", 0.0, 1.0, exclusive=True
     ),
     "mesh": Parameter(list, [8, 8, 8], "wave vectors for the verdict, the lowest frequency and group velocities"),
+    "mesh_gamma_centred": Parameter(bool, True, "Γ is a point of that mesh; otherwise an even mesh avoids it"),
     "dos_mesh": Parameter(list, [20, 20, 20], "wave vectors for the density of states and thermal properties"),
     "dos_by_element": Parameter(bool, False, "the density of states of each element as well"),
     "band_path": Parameter(list, None, "connected lines of wave vectors; seekpath's own by default"),

@@ -103,14 +103,14 @@ def band_frequencies(phonon: Phonopy, path: BandPath, points: int) -> NDArray[np
 
 
 def density_of_states(
-    phonon: Phonopy, mesh: Sequence[int] | float, projected: bool = False
+    phonon: Phonopy, mesh: Sequence[int], projected: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, NDArray[np.float64]]]:
     """Return frequencies (THz, [n]), the density of states (1/THz a primitive cell, [n]) and its parts by element.
 
     The linear tetrahedron method is used; the integral is three times the number of atoms.
 
     :param phonon: the crystal with its force constants.
-    :param mesh: three numbers, or a length in Å that sets them.
+    :param mesh: three numbers.
     :param projected: compute the parts by element too, which takes eigenvectors on the whole mesh.
     """
     phonon.run_mesh(mesh, is_mesh_symmetry=not projected, with_eigenvectors=projected, is_gamma_center=True)
@@ -125,13 +125,11 @@ def density_of_states(
     return np.array(frequencies), np.array(total), parts
 
 
-def thermal_properties(
-    phonon: Phonopy, mesh: Sequence[int] | float, temperatures: NDArray[np.float64]
-) -> ThermalProperties:
+def thermal_properties(phonon: Phonopy, mesh: Sequence[int], temperatures: NDArray[np.float64]) -> ThermalProperties:
     """Return the harmonic thermodynamics.
 
     :param phonon: the crystal with its force constants.
-    :param mesh: three numbers, or a length in Å that sets them.
+    :param mesh: three numbers.
     :param temperatures: K, shape [n].
     """
     phonon.run_mesh(mesh, is_gamma_center=True)
@@ -152,13 +150,14 @@ def group_velocities(phonon: Phonopy, qpoints: NDArray[np.float64]) -> NDArray[n
     return np.array(phonon.qpoints.group_velocities)
 
 
-def irreducible_mesh(phonon: Phonopy, mesh: Sequence[int] | float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the irreducible wave vectors of a Monkhorst-Pack mesh, reduced, [n_q, 3], and their multiplicities [n_q].
-
-    An even mesh leaves Γ out; a mesh given as a length is centred there.
+def irreducible_mesh(
+    phonon: Phonopy, mesh: Sequence[int], gamma_centred: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the irreducible wave vectors of a mesh, reduced, [n_q, 3], and their multiplicities [n_q].
 
     :param phonon: the crystal with its force constants.
-    :param mesh: three numbers, or a length in Å that sets them.
+    :param mesh: three numbers.
+    :param gamma_centred: Γ is one of them; otherwise, as Monkhorst and Pack have it, an even mesh avoids it.
     """
-    phonon.init_mesh(mesh)
+    phonon.init_mesh(mesh, is_gamma_center=gamma_centred)
     return np.array(phonon.mesh.qpoints), np.array(phonon.mesh.weights)
