@@ -71,6 +71,23 @@ def test_a_truly_unstable_crystal_is_imaginary_at_its_worst_mode():
     assert "q = (" in verdict.reason
 
 
+def test_an_acoustic_dip_that_the_supercell_does_not_resolve_is_neither_stable_nor_imaginary():
+    # Second neighbours push: ω² is negative up to q = 0.045, and positive at 1/4 and 1/2, which fit the supercell.
+    first, second = cubic(5.0, 1.0), cubic(-0.255 * 5.0, -0.255 * 1.0)
+    second.spacing = 2 * first.spacing
+
+    class Both:
+        atoms = first.atoms
+
+        def forces(self, ideal, displaced):
+            return first.forces(ideal, displaced) + second.forces(ideal, displaced)
+
+    _, verdict = judged(*computed(Both(), supercell=(4, 4, 4)))
+    assert verdict.verdict is Verdict.CANNOT_TELL
+    assert verdict.frequency < -verdict.resolvable_frequency
+    assert "nearer to Γ than the supercell resolves" in verdict.reason
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_a_mode_softer_than_the_noise_is_never_called_imaginary(seed):
     _, verdict = judged(*computed(cubic(5.0, 1e-4), 1e-3, seed))

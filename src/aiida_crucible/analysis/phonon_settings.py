@@ -68,6 +68,8 @@ def validate_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     ]
     for name in ("mesh", "dos_mesh"):
         settings[name] = _mesh(name, settings[name])
+    if max(settings["mesh"]) == 1:
+        raise ParameterError("parameter 'mesh' of phonon is a single wave vector: give more")
     if (settings["band_path"] is None) != (settings["band_labels"] is None):
         raise ParameterError("band_path and band_labels of phonon go together: give both or neither")
     if settings["band_path"] is not None:
