@@ -46,6 +46,48 @@ def test_somebody_elses_aiida_is_left_alone(tmp_path):
     assert configuration.read_text() == before
 
 
+INTERRUPTED = """
+import os, signal, sys, time
+from pathlib import Path
+import psutil
+from aiida_crucible.demo import progress
+from aiida_crucible.demo.profile import open_profile
+open_profile(Path(sys.argv[1]))
+from aiida.orm import CalcJobNode, InstalledCode, QueryBuilder, load_computer
+from ase.build import bulk
+from aiida_crucible.data.model import ModelData
+from aiida_crucible.structures import from_atoms
+from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
+
+def interrupt_the_first_job(display, nodes):
+    for job in QueryBuilder().append(CalcJobNode).all(flat=True):
+        if job.get_job_id():
+            ids.append(int(job.get_job_id()))
+            os.kill(os.getpid(), signal.SIGINT)
+
+ids = []
+progress.Display.update = interrupt_the_first_job
+builder = RelaxBaseWorkChain.get_builder()
+builder.relax.code = InstalledCode(load_computer("localhost"), sys.executable).store()
+builder.relax.model = ModelData.get_or_create("emt")
+crystal = bulk("Cu", cubic=True) * (6, 6, 6)
+crystal.rattle(0.2)
+builder.relax.structures = {"large": from_atoms(crystal)}
+builder.relax.parameters = {"fmax": 1e-9, "max_steps": 100000}
+try:
+    progress.run_together({"one": builder})
+except KeyboardInterrupt:
+    time.sleep(1)
+    print("left" if psutil.pid_exists(ids[0]) and psutil.Process(ids[0]).status() != "zombie" else "ended")
+"""
+
+
+def test_an_interrupted_demo_leaves_no_job_behind(tmp_path):
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "demo")]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.stdout.split() == ["ended"], finished.stdout + finished.stderr
+
+
 @pytest.fixture
 def builder(code, model, copper):
     builder = RelaxBaseWorkChain.get_builder()

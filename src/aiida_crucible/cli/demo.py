@@ -25,7 +25,10 @@ def demo(folder: Path) -> None:
     from aiida_crucible.demo.profile import open_profile
 
     folder = folder.resolve()
-    open_profile(folder)
+    try:
+        open_profile(folder)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
 
     from aiida.orm import load_computer
 

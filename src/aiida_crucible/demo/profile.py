@@ -16,12 +16,15 @@ def open_profile(folder: Path) -> None:
     It is what ``verdi presto`` would set up: SQLite, no service, the computer ``localhost``. With caching.
 
     :param folder: ``AIIDA_PATH`` from here on, for this process and those that it starts.
-    :raises ValueError: one line, if the folder holds somebody else's AiiDA.
+    :raises ValueError: one line, if the folder cannot be made, or holds somebody else's AiiDA.
     """
     configuration = folder.resolve() / ".aiida"
+    try:
+        # AiiDA would warn of the folder that it makes.
+        configuration.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ValueError(f"{configuration} cannot be made ({error.strerror}): choose another folder") from error
     os.environ["AIIDA_PATH"] = str(folder.resolve())
-    # AiiDA would warn of the folder that it makes.
-    configuration.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     from aiida.manage.configuration import create_profile, get_config, load_profile, reset_config
     from aiida.manage.configuration.settings import AiiDAConfigDir

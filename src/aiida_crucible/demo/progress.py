@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -30,26 +32,36 @@ def run_together(builders: Mapping[str, ProcessBuilder]) -> dict[str, WorkChainN
     """Run WorkChains to their end, all at once, and return their nodes.
 
     :param builders: what to run, by its name for people.
+    :raises KeyboardInterrupt: once the running jobs were ended, if the user asked for it.
     """
     for handler in logging.getLogger("aiida").handlers:
         # The reports stay in the provenance (`verdi process report`); here they would come between the lines.
         handler.setLevel(logging.ERROR)
     runner = get_manager().create_runner(communicator=None)
     nodes = {name: runner.schedule(builder) for name, builder in builders.items()}
-    try:
-        runner.run_until_complete(_watch(nodes))
-    except KeyboardInterrupt:
+    if not runner.run_until_complete(_watch(nodes)):
         _stop_jobs(nodes)
-        raise
+        raise KeyboardInterrupt
     return nodes
 
 
-async def _watch(nodes: Mapping[str, ProcessNode]) -> None:
+async def _watch(nodes: Mapping[str, ProcessNode]) -> bool:
+    """Show the progress until all are finished; return ``False`` if the user interrupts."""
+    interrupted = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # An exception anywhere in the loop could hit a half-made commit; a flag is seen between two steps.
+    loop.add_signal_handler(signal.SIGINT, interrupted.set)
     display = Display()
-    while not all(node.is_terminated for node in nodes.values()):
+    try:
+        while not all(node.is_terminated for node in nodes.values()):
+            display.update(nodes)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(interrupted.wait(), LOOK_INTERVAL)
+                return False
         display.update(nodes)
-        await asyncio.sleep(LOOK_INTERVAL)
-    display.update(nodes)
+        return True
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 class Display:
@@ -107,4 +119,4 @@ def _stop_jobs(nodes: Mapping[str, ProcessNode]) -> None:
                 with job.computer.get_transport() as transport:
                     scheduler = job.computer.get_scheduler()
                     scheduler.set_transport(transport)
-                    scheduler.kill(job.get_job_id())
+                    scheduler.kill_job(job.get_job_id())
