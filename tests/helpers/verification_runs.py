@@ -16,6 +16,7 @@ from pathlib import Path
 from conformance_cases import CASES, make_checkpoint
 from planted_faults import PLANTED, FaultyModel, Noise, no_images, scaled
 
+from crucible_engine.models.catalogue import FAMILIES
 from crucible_engine.verification.suite import verify_model
 from crucible_engine.verification.weights import check_fingerprint
 
@@ -23,7 +24,7 @@ from crucible_engine.verification.weights import check_fingerprint
 def main(name, folder, report, *plant):
     case = CASES[name]
     make_checkpoint(case, folder)
-    model = case.load(folder, "float32")
+    model = case.load(folder, FAMILIES[case.family].default_dtype)
     verify_model(model)  # the first evaluations of a process are slower than any other
     begin = time.perf_counter()
     verification = verify_model(model, seed=1)
