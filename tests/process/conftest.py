@@ -23,8 +23,15 @@ from aiida_crucible.structures import from_atoms
 HELPERS = Path(__file__).parents[1] / "helpers"
 
 
-@pytest.fixture(scope="session")
-def localhost(aiida_profile, tmp_path_factory):
+@pytest.fixture(scope="module", autouse=True)
+def profile(aiida_profile):
+    """Start each module with an empty profile: no test sees what those of another module left."""
+    aiida_profile.reset_storage()
+    return aiida_profile
+
+
+@pytest.fixture(scope="module")
+def localhost(profile, tmp_path_factory):
     """Return a computer that is polled ten times a second."""
     computer = Computer("localhost", "localhost", "this machine", "core.local", "core.direct")
     computer.set_workdir(str(tmp_path_factory.mktemp("computer")))
@@ -35,13 +42,13 @@ def localhost(aiida_profile, tmp_path_factory):
     return computer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def code(localhost):
     """Return this interpreter, which has numpy and ASE and so all that EMT needs."""
     return InstalledCode(label="python", computer=localhost, filepath_executable=sys.executable).store()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stand_in(localhost, tmp_path_factory):
     """Return a Code that pretends to be an environment of MACE, see ``helpers/stand_in.py``."""
     path = tmp_path_factory.mktemp("stand_in") / "python"
@@ -60,8 +67,8 @@ def checkpoint_model(tmp_path):
     return ModelData.get_or_create("mace", checkpoint=path)
 
 
-@pytest.fixture(scope="session")
-def model(aiida_profile):
+@pytest.fixture(scope="module")
+def model(profile):
     """Return ASE's effective medium theory."""
     return ModelData.get_or_create("emt")
 
