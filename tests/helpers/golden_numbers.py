@@ -21,7 +21,7 @@ from ase.build import bulk, molecule
 from engine_jobs import read_arrays, run_here, write_job
 
 from crucible_engine.parameters import PARAMETERS
-from crucible_engine.schema import PROTOCOL, TRAJECTORIES_FILE
+from crucible_engine.schema import ARRAYS_FILE, PROTOCOL, TRAJECTORIES_FILE
 from crucible_engine.tasks import relaxation
 
 STORED = Path(__file__).parents[1] / "data" / "golden_numbers.json"
@@ -142,7 +142,7 @@ def _run(task: str, structures: dict[str, Atoms], **parameters: Any) -> list[Any
     with tempfile.TemporaryDirectory() as name:
         folder = write_job(Path(name), task, structures, **parameters)
         results = run_here(folder)
-        files = ["arrays.npz", *([TRAJECTORIES_FILE] if task == "relax" else [])]
+        files = {"evaluate": [ARRAYS_FILE], "relax": [ARRAYS_FILE, TRAJECTORIES_FILE]}.get(task, [])
         return [results, *(read_arrays(folder, file) for file in files)]
 
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crucible_engine.arrays_file import write_arrays
 from crucible_engine.context import Context, TaskResult
 from crucible_engine.models.base import Model
-from crucible_engine.schema import ARRAYS_FILE, STRUCTURES_FILE, Job
+from crucible_engine.schema import STRUCTURES_FILE, Job
 from crucible_engine.structures_file import read_structures
 from crucible_engine.verification.suite import verify_model
 from crucible_engine.verification.weights import check_fingerprint, check_weights
@@ -35,8 +34,6 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
     weights = check_weights(model, job.model)
     verification = replace(verification, checks=[weights, fingerprint, *verification.checks])
     faults = verification.faults
-    with context.interruption.deferred():
-        write_arrays(context.folder / ARRAYS_FILE, {})
     return TaskResult(
         outcome="failed" if faults else "passed",
         summary=verification.to_dict(),
