@@ -30,12 +30,10 @@ help:
 demo: $(VENV)/.project
 	@$(BIN)/aiida-crucible demo --folder $(DEMO)
 
-test: $(VENV)/.test
-	@$(BIN)/python tests/model/prepare_environments.py
-	$(BIN)/python -m pytest tests/unit tests/process tests/model
+test: test-fast test-model
 
 test-fast: $(VENV)/.test
-	$(BIN)/python -m pytest tests/unit tests/process
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile tests/unit tests/process
 
 test-model: $(VENV)/.test
 	@$(BIN)/python tests/model/prepare_environments.py
