@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import difflib
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlist = _BRIEF.maxtuple = 9
+_BRIEF.maxdict = 4
+_BRIEF.maxstring = _BRIEF.maxother = 80
 
 
 class ParameterError(ValueError):
@@ -101,12 +108,20 @@ def complete(what: str, table: Mapping[str, Parameter], given: Mapping[str, Any]
     for name in given:
         if name not in table:
             raise ParameterError(_unknown(what, name, list(table)))
-    return {name: _normalise(what, name, rule, given.get(name, rule.default)) for name, rule in table.items()}
+    return {
+        name: normalise(f"parameter {name!r} of {what}", rule, given.get(name, rule.default))
+        for name, rule in table.items()
+    }
 
 
-def suggestion(name: str, known: list[str]) -> str:
+def shown(value: Any) -> str:
+    """Return a value as messages show it: like ``repr``, but never longer than a line."""
+    return _BRIEF.repr(value)
+
+
+def suggestion(name: object, known: list[str]) -> str:
     """Return ``did you mean 'x'?``, or the known names where nothing is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
 
 
@@ -114,13 +129,17 @@ def _unknown(task: str, name: str, known: list[str]) -> str:
     return f"{task} has no parameter {name!r}: {suggestion(name, known)}"
 
 
-def _normalise(task: str, name: str, rule: Parameter, value: Any) -> Any:
+def normalise(where: str, rule: Parameter, value: Any) -> Any:
+    """Return one value, normalised to its kind.
+
+    :param where: whose value it is, as messages should call it.
+    :raises ParameterError: one line that says what is wrong and what is allowed.
+    """
     if value is None and rule.default is None:
         return None
-    where = f"parameter {name!r} of {task}"
     value = _convert(where, rule, value)
     if rule.choices and value not in rule.choices:
-        raise ParameterError(f"{where} is {value!r}: {suggestion(value, list(rule.choices))}")
+        raise ParameterError(f"{where} is {shown(value)}: {suggestion(value, list(rule.choices))}")
     if rule.kind in (int, float):
         _check_range(where, rule, value)
     return value
@@ -135,7 +154,7 @@ def _convert(where: str, rule: Parameter, value: Any) -> Any:
         return int(value)
     if rule.kind in (bool, str, list) and isinstance(value, rule.kind):
         return value
-    raise ParameterError(f"{where} is {value!r}: give {wanted} ({rule.help})")
+    raise ParameterError(f"{where} is {shown(value)}: give {wanted} ({rule.help})")
 
 
 def _check_range(where: str, rule: Parameter, value: float) -> None:

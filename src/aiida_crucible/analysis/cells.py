@@ -12,6 +12,8 @@ import spglib
 from ase import Atoms
 from numpy.typing import NDArray
 
+from crucible_engine.parameters import shown
+
 LARGEST_GAP = 8.0
 """Å between neighbouring planes of atoms beyond which a cell holds vacuum; layered crystals have about 4."""
 
@@ -77,20 +79,23 @@ def parse_supercell_matrix(value: Any) -> NDArray[np.int64]:
 
     :raises ValueError: one line, if it is neither, holds no whole numbers, or is singular or absurdly large.
     """
-    problem = f"supercell matrix {value!r}: give three whole numbers, or three rows of three"
+    problem = f"supercell matrix {shown(value)}: give three whole numbers, or three rows of three"
     try:
-        matrix = np.array(value, dtype=float)
+        given = np.array(value)
+        matrix = given.astype(float)
     except (TypeError, ValueError):
         raise ValueError(problem) from None
+    if given.dtype == bool:
+        raise ValueError(problem)
     if matrix.shape == (3,):
         matrix = np.diag(matrix)
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.array_equal(matrix, matrix.round()):
         raise ValueError(problem)
     multiple = round(float(np.linalg.det(matrix)))
     if multiple < 1:
-        raise ValueError(f"supercell matrix {value!r} has the determinant {multiple}: it must be positive")
+        raise ValueError(f"supercell matrix {shown(value)} has the determinant {multiple}: it must be positive")
     if multiple > LARGEST_MULTIPLE:
-        raise ValueError(f"supercell matrix {value!r} makes {multiple} unit cells: at most {LARGEST_MULTIPLE}")
+        raise ValueError(f"supercell matrix {shown(value)} makes {multiple:g} unit cells: at most {LARGEST_MULTIPLE}")
     return matrix.astype(np.int64)
 
 

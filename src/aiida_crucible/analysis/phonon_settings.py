@@ -12,9 +12,11 @@ from phonopy import Phonopy
 from aiida_crucible.analysis.cells import parse_supercell_matrix, supercell_matrix_for_length
 from aiida_crucible.analysis.spectra import BandPath, given_path, seekpath_path
 from aiida_crucible.analysis.stability import COVERAGE_FACTOR, NOISE_SAMPLES
-from crucible_engine.parameters import Parameter, ParameterError, complete
+from crucible_engine.parameters import Parameter, ParameterError, complete, normalise, shown
 
 DISPLACEMENT = Parameter(float, 0.01, "length of the displacements, Å", minimum=1e-4, maximum=0.3)
+MESH_NUMBER = Parameter(int, 1, "wave vectors along a reciprocal lattice vector", minimum=1, maximum=200)
+MOST_TEMPERATURES = 10_000
 
 SETTINGS: dict[str, Parameter] = {
     "supercell_matrix": Parameter(list, None, "three whole numbers or three rows of three; goes before the length"),
@@ -62,14 +64,16 @@ def validate_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     settings = complete("phonon", SETTINGS, given)
     if settings["supercell_matrix"] is not None:
         settings["supercell_matrix"] = parse_supercell_matrix(settings["supercell_matrix"]).tolist()
-    settings["other_displacements"] = [
-        complete("other_displacements", {"entry": DISPLACEMENT}, {"entry": value})["entry"]
-        for value in settings["other_displacements"]
-    ]
+    settings["other_displacements"] = _other_displacements(settings)
     for name in ("mesh", "dos_mesh"):
         settings[name] = _mesh(name, settings[name])
     if max(settings["mesh"]) == 1:
         raise ParameterError("parameter 'mesh' of phonon is a single wave vector: give more")
+    if settings["max_temperature"] > MOST_TEMPERATURES * settings["temperature_step"]:
+        raise ParameterError(
+            f"parameter 'temperature_step' of phonon is {settings['temperature_step']:g}: up to "
+            f"{settings['max_temperature']:g} K these are more than {MOST_TEMPERATURES} temperatures"
+        )
     if (settings["band_path"] is None) != (settings["band_labels"] is None):
         raise ParameterError("band_path and band_labels of phonon go together: give both or neither")
     if settings["band_path"] is not None:
@@ -95,11 +99,19 @@ def band_path(settings: Mapping[str, Any], phonon: Phonopy) -> BandPath:
     return given_path(settings["band_path"], settings["band_labels"])
 
 
+def _other_displacements(settings: Mapping[str, Any]) -> list[float]:
+    name = "other_displacements"
+    others = [normalise(f"an entry of parameter {name!r} of phonon", DISPLACEMENT, entry) for entry in settings[name]]
+    amplitudes = [settings["displacement"], *others]
+    if len(set(amplitudes)) < len(amplitudes):
+        raise ParameterError(
+            f"parameter {name!r} of phonon is {shown(others)}: give lengths that differ from each "
+            f"other and from the displacement, {settings['displacement']:g} Å"
+        )
+    return others
+
+
 def _mesh(name: str, value: list[Any]) -> list[int]:
-    try:
-        mesh = [int(number) for number in value]
-    except (TypeError, ValueError):
-        mesh = []
-    if len(mesh) != 3 or mesh != list(value) or min(mesh) < 1 or max(mesh) > 200:
-        raise ParameterError(f"parameter {name!r} of phonon is {value!r}: give three whole numbers from 1 to 200")
-    return mesh
+    if len(value) != 3:
+        raise ParameterError(f"parameter {name!r} of phonon is {shown(value)}: give three whole numbers")
+    return [normalise(f"an entry of parameter {name!r} of phonon", MESH_NUMBER, number) for number in value]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import seekpath
@@ -76,20 +77,30 @@ def given_path(qpoints: Sequence[Sequence[Sequence[float]]], labels: Sequence[Se
 
     :param qpoints: connected lines of points, reduced: [[Γ, X, M], [R, A]] as numbers.
     :param labels: the points' names in the same shape.
-    :raises ValueError: if a line has fewer than two points, or the labels are of another shape.
+    :raises ValueError: one line, if there is no line, one has fewer than two points, a point is no three finite
+        numbers, or the labels are of another shape.
     """
     segments: list[tuple[Sequence[float], Sequence[float]]] = []
     names: list[tuple[str, str]] = []
-    if len(qpoints) != len(labels):
-        raise ValueError(f"band path of {len(qpoints)} lines with labels for {len(labels)}")
+    if not qpoints or len(qpoints) != len(labels):
+        raise ValueError(f"band path of {len(qpoints)} lines with labels for {len(labels)}: give one or more of both")
     for index, (line, line_labels) in enumerate(zip(qpoints, labels, strict=True)):
-        if len(line) < 2 or len(line) != len(line_labels) or any(len(point) != 3 for point in line):
+        if not (_is_line(line) and isinstance(line_labels, list | tuple) and len(line) == len(line_labels)):
             raise ValueError(
                 f"line {index + 1} of the band path: give at least two points of three numbers, each named"
             )
         segments.extend(itertools.pairwise(line))
         names.extend(itertools.pairwise(line_labels))
     return BandPath(np.asarray(segments, dtype=np.float64), tuple(names))
+
+
+def _is_line(line: Any) -> bool:
+    """Return whether these are two or more points of three finite numbers each."""
+    try:
+        points = np.array(line, dtype=np.float64)
+    except (TypeError, ValueError):
+        return False
+    return points.ndim == 2 and points.shape[0] >= 2 and points.shape[1] == 3 and bool(np.isfinite(points).all())
 
 
 def band_frequencies(phonon: Phonopy, path: BandPath, points: int) -> NDArray[np.float64]:

@@ -97,6 +97,7 @@ class EngineCalculation(CalcJob):
             validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
             if inputs.get("code") is not None:
                 validation.check_environment(inputs["code"], inputs["model"])
+                validation.check_placement(inputs["code"], inputs.get("metadata", {}).get("options", {}))
 
     @classmethod
     @abc.abstractmethod

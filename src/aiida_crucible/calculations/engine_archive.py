@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-_LAUNCHER = "import sys\n\nfrom crucible_engine.__main__ import main\n\nsys.exit(main())\n"
+_LAUNCHER = "from crucible_engine.__main__ import run_process\n\nrun_process()\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aiida.engine import CalcJobProcessSpec, PortNamespace
-from aiida.orm import ArrayData, FolderData, StructureData, TrajectoryData
+from aiida.orm import ArrayData, Dict, FolderData, StructureData, TrajectoryData
 from ase import Atoms
 
 from aiida_crucible.calculations import validation
@@ -66,12 +66,8 @@ class RelaxCalculation(EngineCalculation):
         if "structures" in ports and not inputs.get("structures"):
             raise ValueError("there is nothing to relax: give structures")
         super().check_inputs(inputs, ports)
-        if "parameters" in inputs and inputs["parameters"].get("cell", None) != "fixed":
-            for key, structure in (inputs.get("structures") or {}).items():
-                try:
-                    require_crystal(structure, "a relaxation with a moving cell")
-                except ValueError as error:
-                    raise ValueError(f"structure {key!r}: {error}; or set the parameter cell to 'fixed'") from None
+        if "parameters" in inputs:
+            require_relaxable(inputs.get("structures") or {}, inputs["parameters"])
 
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -82,3 +78,17 @@ class RelaxCalculation(EngineCalculation):
         """Yield the structures in the order of their sorted keys."""
         for key, structure in sorted(self.inputs.structures.items()):
             yield key, to_atoms(structure)
+
+
+def require_relaxable(structures: Mapping[str, StructureData], parameters: Dict) -> None:
+    """Refuse what is no crystal where the cell is to move.
+
+    :raises ValueError: one line.
+    """
+    if parameters.get("cell", None) == "fixed":
+        return
+    for key, structure in structures.items():
+        try:
+            require_crystal(structure, "a relaxation with a moving cell")
+        except ValueError as error:
+            raise ValueError(f"structure {key!r}: {error}; or set the parameter cell to 'fixed'") from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from aiida.orm import AbstractCode, ContainerizedCode, Dict, InstalledCode, StructureData, TrajectoryData
+from numpy.typing import NDArray
 
 from aiida_crucible.calculations.staging import require_reachable
 from aiida_crucible.data.model import ModelData
@@ -37,11 +38,18 @@ def validator(check: Check) -> Validator:
 
 
 def check_code(code: AbstractCode | None) -> None:
-    """Refuse a code that has no place on the computer."""
-    if code is not None and not isinstance(code, InstalledCode | ContainerizedCode):
+    """Refuse a code that has no place on a computer, or one on a computer that AiiDA cannot reach."""
+    if code is None:
+        return
+    if not isinstance(code, InstalledCode | ContainerizedCode):
         raise ValueError(
             f"code {code.label!r} is a {type(code).__name__}: give an InstalledCode or ContainerizedCode whose "
             "executable is the Python of the model's environment"
+        )
+    if not code.computer.is_configured:
+        raise ValueError(
+            f"code {code.full_label!r} is on a computer that is not configured: `verdi computer configure "
+            f"{code.computer.transport_type} {code.computer.label!r}`, or choose another code"
         )
 
 
@@ -88,19 +96,28 @@ def check_structures(structures: Mapping[str, StructureData] | None) -> None:
 
 
 def check_trajectory(trajectory: TrajectoryData | None) -> None:
-    """Refuse a trajectory with a first frame that no potential can mean, or with a vanishing cell in any frame."""
+    """Refuse a trajectory with a first frame that no potential can mean, or a frame of no numbers or no volume."""
     if trajectory is None:
         return
     first = next(trajectory_to_atoms(trajectory), None)
     if first is None:
         raise ValueError("the trajectory has no frames")
     check_structure(frame_label(0), first)
+    _check_finite("positions", trajectory.get_positions())
     cells = trajectory.get_cells()
+    if cells is not None:
+        _check_finite("cell vectors", cells)
     if cells is not None and all(trajectory.pbc):
         volumes = np.abs(np.linalg.det(cells)) / len(trajectory.symbols)
         if (volumes < MINIMUM_VOLUME_PER_ATOM).any():
             frame = int(np.argmin(volumes))
             raise ValueError(f"{frame_label(frame)} has a cell of {volumes[frame]:.3g} Å³ an atom: check its vectors")
+
+
+def _check_finite(what: str, array: NDArray[np.float64]) -> None:
+    finite = np.isfinite(array).all(axis=(1, 2))
+    if not finite.all():
+        raise ValueError(f"{frame_label(int(np.argmin(finite)))} has {what} that are no finite numbers")
 
 
 def frame_label(index: int) -> str:
@@ -140,10 +157,44 @@ def check_environment(code: AbstractCode, model: ModelData) -> None:
         require_reachable(model, code.computer)
 
 
+def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:
+    """Refuse resources that the computer's scheduler does not understand, and a device that the code cannot have.
+
+    :param code: an environment, or any other Python.
+    :param options: ``metadata.options`` of a job.
+    :raises ValueError: one line.
+    """
+    if "resources" in options:
+        scheduler, resources = code.computer.get_scheduler(), dict(options["resources"])
+        try:
+            scheduler.preprocess_resources(resources, code.computer.get_default_mpiprocs_per_machine())
+            scheduler.validate_resources(**resources)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"metadata.options.resources is {options['resources']}, not what {code.computer.scheduler_type} of "
+                f"computer {code.computer.label!r} takes: {error}"
+            ) from error
+    environment = code.base.extras.get(ENVIRONMENT_KEY, None)
+    device = options.get("device", "auto")
+    if environment is None or device in ("auto", "cpu"):
+        return
+    family, torch = environment["family"], environment["torch"]
+    if torch is None:
+        raise ValueError(f"device is {device!r}, but {family} computes on the cpu only: give auto or cpu")
+    if torch.endswith("+cpu"):
+        raise ValueError(
+            f"device is {device!r}, but {code.full_label} has a build of torch for the cpu only ({torch}): "
+            f"`aiida-crucible env create {family} --torch cuda` makes another, or give auto or cpu"
+        )
+
+
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse several processes: the engine is one, which uses threads or a GPU."""
+    """Refuse several processes (the engine is one, which uses threads or a GPU) and no time to run."""
     if options.get("withmpi"):
         raise ValueError("metadata.options.withmpi is True: the engine runs as one process, never under MPI")
+    walltime = options.get("max_wallclock_seconds")
+    if walltime is not None and walltime < 1:
+        raise ValueError(f"metadata.options.max_wallclock_seconds is {walltime}: give at least 1")
     resources = options.get("resources", {})
     processes = resources.get("tot_num_mpiprocs") or (
         resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1)

@@ -9,6 +9,7 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, ArrayData, BandsData, Dict, SinglefileData, StructureData, XyData
 
+from aiida_crucible.analysis.born_charges import check_born_charges
 from aiida_crucible.analysis.cells import require_no_vacuum
 from aiida_crucible.analysis.phonon_settings import supercell_matrix, validate_settings
 from aiida_crucible.calcfunctions.phonons import analyse_phonons, displace_supercells, explain_missing_phonons
@@ -18,8 +19,8 @@ from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import require_crystal, to_atoms
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
-from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder
-from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of, with_options
+from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, with_options
+from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
 
 KEY = "structure"
 PURPOSE = "a phonon calculation"
@@ -57,7 +58,7 @@ class PhononWorkChain(VerifiedWorkChain):
             "born_charges",
             valid_type=ArrayData,
             required=False,
-            validator=validation.validator(check_born_charges),
+            validator=validation.validator(check_born_arrays),
             help="For the non-analytical correction: arrays `charges` (e, [n_atoms, 3, 3]) and `dielectric` ([3, 3]).",
         )
         spec.expose_inputs(
@@ -145,8 +146,9 @@ class PhononWorkChain(VerifiedWorkChain):
         if "structure" in inputs and "parameters" in inputs:
             atoms = to_atoms(inputs["structure"])
             supercell_matrix(validate_settings(inputs["parameters"].get_dict()), atoms.cell.array)
-            if "born_charges" in inputs and len(inputs["born_charges"].get_array("charges")) != len(atoms):
-                raise ValueError(f"born_charges: give one 3x3 tensor for each of the structure's {len(atoms)} atoms")
+            if "born_charges" in inputs:
+                born = inputs["born_charges"]
+                check_born_charges(born.get_array("charges"), born.get_array("dielectric"), len(atoms))
 
     @classmethod
     def get_builder_from_protocol(
@@ -170,7 +172,7 @@ class PhononWorkChain(VerifiedWorkChain):
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
         builder = cls.get_builder()
-        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.JOBS, options)
+        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, cls.JOBS, options)
         fill_builder(builder, {"code": as_code(code), "model": model, "structure": structure, **inputs})
         return builder
 
@@ -253,11 +255,14 @@ def serialize_settings(value: Any) -> Dict:
     return Dict(validate_settings(value))
 
 
-def check_born_charges(node: ArrayData) -> None:
-    """Refuse arrays that are no Born charges with a dielectric tensor.
+def check_born_arrays(node: ArrayData) -> None:
+    """Refuse arrays of other names than Born charges with a dielectric tensor have.
 
     :raises ValueError: one line.
     """
-    shapes = {name: node.get_array(name).shape for name in node.get_arraynames()}
-    if set(shapes) != {"charges", "dielectric"} or shapes["charges"][1:] != (3, 3) or shapes["dielectric"] != (3, 3):
-        raise ValueError(f"born_charges has arrays {shapes}: give `charges` [n_atoms, 3, 3] and `dielectric` [3, 3]")
+    names = node.get_arraynames()
+    if set(names) != {"charges", "dielectric"}:
+        raise ValueError(
+            f"born_charges has the arrays {', '.join(names) or 'none'}: give `charges` [n_atoms, 3, 3] and "
+            "`dielectric` [3, 3]"
+        )

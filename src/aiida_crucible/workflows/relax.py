@@ -11,10 +11,11 @@ from aiida.orm import AbstractCode, Dict, StructureData
 
 from aiida_crucible.calcfunctions.relaxation import summarise_relaxation
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.relax import require_relaxable
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
-from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder
-from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of, with_options
+from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, with_options
+from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
 
 SINGLE = "structure"
 """Key of a structure that comes alone."""
@@ -64,6 +65,7 @@ class RelaxWorkChain(VerifiedWorkChain):
         if not inputs.get("structures"):
             raise ValueError("there is nothing to relax: give structures")
         super().check_inputs(inputs)
+        require_relaxable(inputs["structures"], inputs["base"]["relax"]["parameters"])
 
     @classmethod
     def get_builder_from_protocol(
@@ -87,8 +89,8 @@ class RelaxWorkChain(VerifiedWorkChain):
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
         builder = cls.get_builder()
-        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.JOBS, options)
-        structures = {SINGLE: structure} if isinstance(structure, StructureData) else dict(structure)
+        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, cls.JOBS, options)
+        structures = structure if isinstance(structure, Mapping) else {SINGLE: structure}
         fill_builder(builder, {"code": as_code(code), "model": model, "structures": structures, **inputs})
         return builder
 

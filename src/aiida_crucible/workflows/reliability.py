@@ -16,13 +16,12 @@ from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.phonon import PhononWorkChain, check_crystal
-from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder
+from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, with_options
 from aiida_crucible.workflows.verified import (
     VerifiedWorkChain,
     did_not_converge,
     message_of,
     relaxed_of,
-    with_options,
 )
 
 
@@ -165,8 +164,8 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
         builder = cls.get_builder()
-        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.JOBS, options)
-        inputs |= {"competing": dict(competing)} if competing else {}
+        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, cls.JOBS, options)
+        inputs |= {"competing": competing} if competing is not None else {}
         inputs |= {"reference": reference} if reference is not None else {}
         fill_builder(builder, {"code": as_code(code), "model": model, "structure": structure, **inputs})
         return builder

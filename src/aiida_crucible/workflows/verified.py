@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from aiida.engine import ExitCode, ProcessSpec, ToContext, WorkChain
@@ -11,8 +11,8 @@ from aiida.orm import AbstractCode, Dict, ProcessNode, StructureData
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
-from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, merged
-from aiida_crucible.workflows.verify import VerifyWorkChain
+from aiida_crucible.workflows.protocols.mixin import ProtocolMixin
+from aiida_crucible.workflows.verify import VerifyWorkChain, check_fit
 from crucible_engine.schema import Condition
 
 
@@ -63,10 +63,9 @@ class VerifiedWorkChain(ProtocolMixin, WorkChain):
 
         :raises ValueError: one line for the user.
         """
-        if "model" in inputs:
-            validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
-            if "code" in inputs:
-                validation.check_environment(inputs["code"], inputs["model"])
+        check_fit(inputs, cls.symbols_by_input(inputs), cls.JOBS)
+        if "verification" in inputs and "model" in inputs:
+            check_verification(inputs["verification"].get_dict(), inputs["model"])
 
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -120,15 +119,16 @@ def relaxed_of(child: ProcessNode) -> dict[str, StructureData]:
     return dict(child.outputs.relaxed.items()) if "relaxed" in child.outputs else {}
 
 
-def with_options(inputs: Mapping[str, Any], jobs: Sequence[str], options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return nested inputs with ``metadata.options`` set in the namespaces of CalcJobs.
+def check_verification(results: Mapping[str, Any], model: ModelData) -> None:
+    """Refuse what are no results of a verification of the model.
 
-    :param jobs: the namespaces, their levels separated by points.
+    :raises ValueError: one line.
     """
-    result = dict(inputs)
-    for job in jobs if options else ():
-        nested: dict[str, Any] = {"metadata": {"options": dict(options or {})}}
-        for level in reversed(job.split(".")):
-            nested = {level: nested}
-        result = merged(result, nested)
-    return result
+    if results.get("task") != "verify" or results.get("outcome") not in ("passed", "failed"):
+        raise ValueError("verification holds no results of one: give the output `results` of `crucible.verify`")
+    verified = results["model"]
+    if verified["family"] != model.family or model.sha256 not in (None, verified["sha256"]):
+        raise ValueError(
+            f"verification is of {verified['family']} {verified['name'] or verified['sha256']}, but the model is "
+            f"{model.title}: give its own, or none"
+        )

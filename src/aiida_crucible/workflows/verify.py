@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_
@@ -12,7 +12,7 @@ from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.verify import VerifyCalculation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
-from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder
+from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, merged, with_options
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.schema import PROTOCOL
 
@@ -23,6 +23,7 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
     """Return the verification of a model in an environment: a finished one, or one that is run now."""
 
     PROTOCOL_FILE = "verify.yaml"
+    JOBS = ("verify",)
     _spec_class = WorkflowSpec
 
     @classmethod
@@ -47,8 +48,17 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
         spec.expose_inputs(VerifyCalculation, namespace="verify", exclude=("code", "model"))
         spec.outline(if_(cls.must_run)(cls.run_verification, cls.inspect_job), cls.inspect_verification)
         spec.output("results", valid_type=Dict, required=False, help="The verification's `results`.")
+        spec.inputs.validator = validation.validator(cls.check_inputs)
         spec.exit_code(320, "ERROR_VERIFICATION_FAILED", message="{model} failed its verification: {faults}")
         spec.exit_code(321, "ERROR_VERIFICATION_UNFINISHED", message="the verification could not be made: {detail}")
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
+        """Check inputs against each other.
+
+        :raises ValueError: one line for the user.
+        """
+        check_fit(inputs, validation.symbols_of(inputs["verify"].get("structures")), cls.JOBS)
 
     @classmethod
     def get_builder_from_protocol(
@@ -71,13 +81,11 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
         :param options: ``metadata.options`` of the CalcJob.
         :raises ValueError: one line, if a name is misspelt or a port refuses its value.
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
-        if options:
-            inputs = cls.override(inputs, {"verify": {"metadata": {"options": dict(options)}}})
+        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, cls.JOBS, options)
+        if structure is not None:
+            inputs = merged(inputs, {"verify": {"structures": {"structure": structure}}})
         builder = cls.get_builder()
         fill_builder(builder, {"code": as_code(code), "model": model, **inputs})
-        if structure is not None:
-            builder.verify.structures = {"structure": structure}
         return builder
 
     def must_run(self) -> bool:
@@ -122,6 +130,25 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
             return None
         failed: ExitCode = self.exit_codes.ERROR_VERIFICATION_FAILED
         return failed.format(model=self.inputs.model.title, faults=f"{faults} (see {_name(self.ctx.job)})")
+
+
+def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]], jobs: Sequence[str]) -> None:
+    """Check that the model knows the elements, and that the code has the model's environment and what its jobs ask for.
+
+    :param inputs: those of a WorkChain with ``code`` and ``model``.
+    :param symbols_by_input: see :func:`aiida_crucible.calculations.validation.check_elements`.
+    :param jobs: the namespaces of its CalcJobs, their levels separated by points.
+    :raises ValueError: one line for the user.
+    """
+    if "model" not in inputs or "code" not in inputs:
+        return
+    validation.check_elements(inputs["model"], symbols_by_input)
+    validation.check_environment(inputs["code"], inputs["model"])
+    for job in jobs:
+        namespace: Mapping[str, Any] = inputs
+        for level in (*job.split("."), "metadata", "options"):
+            namespace = namespace.get(level) or {}
+        validation.check_placement(inputs["code"], namespace)
 
 
 def check_on_failure(value: Str) -> None:

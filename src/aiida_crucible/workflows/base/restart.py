@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from aiida.common import AttributeDict
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessHandlerReport, ProcessSpec, process_handler, while_
-from aiida.orm import CalcJobNode, Dict
+from aiida.orm import CalcJobNode, Dict, Int
 
+from aiida_crucible.calculations import validation
 from aiida_crucible.exit_codes import (
     FIRST_CACHED_STATUS,
     NODE_FAILURE,
@@ -39,6 +40,7 @@ class EngineRestartWorkChain(BaseRestartWorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Expose the CalcJob and declare the loop."""
         super().define(spec)
+        spec.inputs["max_iterations"].validator = validation.validator(check_max_iterations)
         spec.expose_inputs(cls._process_class, namespace=cls.NAMESPACE)
         spec.expose_outputs(cls._process_class)
         spec.outline(
@@ -114,6 +116,15 @@ class EngineRestartWorkChain(BaseRestartWorkChain):
         if node.exit_status != CHECKPOINT_MISSING.status or node.inputs.model.checkpoint_path is not None:
             return False
         return bool(sum(child.exit_status == CHECKPOINT_MISSING.status for child in self.ctx.children) == 1)
+
+
+def check_max_iterations(value: Int) -> None:
+    """Refuse to run nothing.
+
+    :raises ValueError: one line.
+    """
+    if value.value < 1:
+        raise ValueError(f"max_iterations is {value.value}: give at least 1")
 
 
 def _batch_size(node: CalcJobNode) -> int | None:

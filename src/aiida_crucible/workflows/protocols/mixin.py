@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, ClassVar
 
 import yaml
-from aiida.engine import PortNamespace, ProcessBuilder
-from aiida.orm import Dict, load_code
-from aiida.orm.nodes.data.code.abstract import AbstractCode
+from aiida.common import AttributeDict
+from aiida.common.exceptions import MultipleObjectsError, NotExistent
+from aiida.engine import InputPort, PortNamespace, ProcessBuilder
+from aiida.engine.processes.builder import ProcessBuilderNamespace
+from aiida.orm import AbstractCode, Dict, QueryBuilder, load_code
 
-from crucible_engine.parameters import suggestion
+from crucible_engine.parameters import shown, suggestion
 
 
 class ProtocolMixin:
@@ -45,9 +47,9 @@ class ProtocolMixin:
         :raises ValueError: one line, if a name is misspelt.
         """
         content = cls._read_protocols()
-        name = protocol or content["default_protocol"]
+        name = content["default_protocol"] if protocol is None else protocol
         if name not in content["protocols"]:
-            raise ValueError(f"there is no protocol {name!r}: {suggestion(str(name), list(content['protocols']))}")
+            raise ValueError(f"there is no protocol {name!r}: {suggestion(name, list(content['protocols']))}")
         chosen = {key: value for key, value in content["protocols"][name].items() if key != "description"}
         return cls.override(merged(content["default_inputs"], chosen), overrides)
 
@@ -57,8 +59,9 @@ class ProtocolMixin:
 
         :raises ValueError: one line that says which name was meant, if an override is of no port.
         """
-        check_overrides(cls.spec().inputs, overrides or {})  # type: ignore[attr-defined]
-        return merged(inputs, overrides or {})
+        overrides = {} if overrides is None else overrides
+        check_overrides(cls.spec().inputs, overrides)  # type: ignore[attr-defined]
+        return merged(inputs, overrides)
 
     @classmethod
     def _read_protocols(cls) -> dict[str, Any]:
@@ -79,37 +82,98 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def check_overrides(ports: PortNamespace, overrides: Mapping[str, Any], path: str = "") -> None:
+def with_options(
+    inputs: Mapping[str, Any], ports: PortNamespace, jobs: Sequence[str], options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return nested inputs with ``metadata.options`` set in the namespaces of CalcJobs.
+
+    :param ports: those of the WorkChain.
+    :param jobs: the namespaces, their levels separated by points.
+    :raises ValueError: one line, if an option is misspelt.
+    """
+    result = dict(inputs)
+    for job in jobs if options is not None else ():
+        check_overrides(ports.get_port(f"{job}.metadata.options"), options, "options")
+        nested: dict[str, Any] = {"metadata": {"options": dict(options or {})}}
+        for level in reversed(job.split(".")):
+            nested = {level: nested}
+        result = merged(result, nested)
+    return result
+
+
+def check_overrides(ports: PortNamespace, overrides: Any, path: str = "") -> None:
     """Refuse overrides that no port takes; what is inside a ``Dict`` is checked when the port takes it.
 
     :param path: where in the overrides this is, as the message should call it.
     :raises ValueError: one line that says which name was meant.
     """
+    if not isinstance(overrides, Mapping):
+        what = f"override {path!r} is" if path else "overrides are"
+        raise ValueError(f"{what} {shown(overrides)}: give a dict of {', '.join(ports)}")
     for key, value in overrides.items():
         where = f"{path}.{key}" if path else str(key)
         if key not in ports:
             # AiiDA makes every process's own namespace dynamic; one that takes any name declares none.
             if len(ports) or not ports.dynamic:
-                raise ValueError(f"override {where!r} is unknown: {suggestion(str(key), list(ports))}")
+                raise ValueError(f"override {where!r} is unknown: {suggestion(key, list(ports))}")
         elif isinstance(ports[key], PortNamespace):
-            if not isinstance(value, Mapping):
-                raise ValueError(f"override {where!r} is {value!r}: give a dict of {', '.join(ports[key])}")
             check_overrides(ports[key], value, where)
 
 
 def fill_builder(builder: ProcessBuilder, inputs: Mapping[str, Any]) -> None:
-    """Put nested inputs into a builder, each through its port's serializer and validator.
+    """Put nested inputs into a builder and check all that can be known of them before they are submitted.
 
-    :raises ValueError: one line, if a port refuses its value.
+    :raises ValueError: one line, if an input is of another type or refused, or does not fit to the others.
     """
+    _fill(builder, inputs, "")
+    ports = builder.process_class.spec().inputs
+    # As AiiDA does at submission.
+    problem = ports.validate(ports.pre_process(AttributeDict(builder._inputs(prune=True))))
+    if problem is not None:
+        raise ValueError(problem.message)
+
+
+def _fill(builder: ProcessBuilderNamespace, inputs: Mapping[str, Any], path: str) -> None:
     for key, value in inputs.items():
+        where = f"{path}.{key}" if path else key
         port = builder._port_namespace.get(key)
-        if isinstance(port, PortNamespace) and isinstance(value, Mapping) and key in builder:
-            fill_builder(builder[key], value)
-        else:
+        if isinstance(port, PortNamespace) and len(port) and isinstance(value, Mapping):
+            _fill(builder[key], value, where)
+            continue
+        if isinstance(port, InputPort):
+            _check_type(where, port, value)
+        try:
             setattr(builder, key, value)
+        except (TypeError, ValueError) as error:
+            complaint = str(error).removeprefix("invalid attribute value ")
+            raise ValueError(f"input {where!r}: {complaint}") from error
+
+
+def _check_type(where: str, port: InputPort, value: Any) -> None:
+    """Refuse a value that neither is what a port takes nor becomes it, in the words of the one who gave it."""
+    try:
+        node = port.serialize(value)
+    except TypeError:
+        node = None
+    types = port.valid_type if isinstance(port.valid_type, tuple) else (port.valid_type,)
+    if port.valid_type is not None and not isinstance(node, types):
+        wanted = " or ".join(item.__name__ for item in types if item is not type(None))
+        raise ValueError(f"input {where!r} is {shown(value)}, of type {type(value).__name__}: give a {wanted}")
 
 
 def as_code(code: AbstractCode | str) -> AbstractCode:
-    """Return the code, loaded where its label was given."""
-    return load_code(code) if isinstance(code, str) else code
+    """Return the code, loaded where its label was given.
+
+    :raises ValueError: one line, if there is none of that label, or more than one.
+    """
+    if not isinstance(code, str):
+        return code
+    try:
+        loaded: AbstractCode = load_code(code)
+    except NotExistent:
+        known = [item.full_label for item in QueryBuilder().append(AbstractCode).all(flat=True) if not item.is_hidden]
+        hint = suggestion(code, known) if known else "`aiida-crucible env create FAMILY` makes one"
+        raise ValueError(f"there is no code {code!r} in this profile: {hint}") from None
+    except MultipleObjectsError:
+        raise ValueError(f"code {code!r} is on several computers: name it as label@computer") from None
+    return loaded
