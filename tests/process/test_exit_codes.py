@@ -234,7 +234,8 @@ def test_job_without_results(files, label, parse, frames):
     assert outputs["results"]["summary"]["n_completed"] == 0
     assert (outputs["results"]["condition"] == "interrupted") == (label == "ERROR_INTERRUPTED")
     if label == "ERROR_ENGINE_NOT_STARTED":
-        assert "code 'python' said: " in code.message
+        said = files["stderr.txt"].decode().strip()
+        assert f"code 'python' {f'said {said!r}' if said else 'ended without a word'}" in code.message
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,8 @@ def test_finished_job_is_finished_whatever_came_after(parse, frames, results, ar
 
 
 @pytest.mark.parametrize(
-    ("executable", "said"), [("/bin/cat", "it ended without a word"), ("/no/python", "No such file or directory")]
+    ("executable", "said"),
+    [("/bin/true", "code 'true' ended without a word"), ("/no/python", "No such file or directory")],
 )
 def test_code_that_is_no_python(executable, said, model, copper, localhost):
     code = InstalledCode(label=executable.split("/")[-1], computer=localhost, filepath_executable=executable).store()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from ase.build import bulk
 
+from aiida_crucible.data.model import ModelData
 from aiida_crucible.references import pto_test
 from aiida_crucible.structures import from_atoms
 from aiida_crucible.workflows.phonon import PhononWorkChain
@@ -79,8 +80,9 @@ def test_stricter_protocols_are_stricter(code, model, fcc):
     assert limits == sorted(limits, reverse=True)
 
 
-def test_pto_test_is_the_published_procedure(code, model):
+def test_pto_test_is_the_published_procedure(code):
     structure = from_atoms(pto_test.starting_cell("tetragonal"))
+    model = ModelData.get_or_create("chgnet")
     builder = ReliabilityWorkChain.get_builder_from_protocol(code, model, structure, "pto-test")
     relax = validate_parameters("relax", builder.relax.relax.parameters.get_dict())
     assert (relax["optimizer"], relax["fmax"], relax["cell"]) == ("BFGS", 1e-3, "full")

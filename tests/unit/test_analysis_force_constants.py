@@ -179,6 +179,14 @@ def test_given_path_and_seekpath():
     assert names == [(0, "G"), (10, "X"), (11, "X"), (21, "M"), (22, "Z"), (32, "R")]
     with pytest.raises(ValueError, match="line 1"):
         given_path([[[0, 0, 0]]], [["G"]])
+    for qpoints, labels in (
+        ([], []),
+        ([1], ["G"]),
+        ([[[0, 0, 0], [0, 0, "x"]]], [["G", "X"]]),
+        ([[0, 0]], [["G", "X"]]),
+    ):
+        with pytest.raises(ValueError, match="band path"):
+            given_path(qpoints, labels)
     phonon = build_phonopy(bulk("Cu", cubic=True), np.diag([2, 2, 2]))
     found = seekpath_path(phonon, 1e-5)
     assert ("GAMMA", "X") in found.labels

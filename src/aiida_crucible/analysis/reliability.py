@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from crucible_engine.parameters import Parameter, ParameterError, complete, suggestion
+from crucible_engine.parameters import Parameter, ParameterError, complete, normalise, shown, suggestion
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot-tell"
 
@@ -20,7 +20,16 @@ THRESHOLDS: dict[str, Parameter] = {
     ),
 }
 
-LATTICE = ("a", "b", "c", "alpha", "beta", "gamma", "c_over_a", "volume")
+LENGTH = Parameter(float, 1.0, "Å", 0.0, exclusive=True)
+ANGLE = Parameter(float, 90.0, "degrees", 0.0, 180.0, exclusive=True)
+LATTICE: dict[str, Parameter] = {
+    **dict.fromkeys(("a", "b", "c"), LENGTH),
+    **dict.fromkeys(("alpha", "beta", "gamma"), ANGLE),
+    "c_over_a": Parameter(float, 1.0, "a ratio", 0.0, exclusive=True),
+    "volume": Parameter(float, 1.0, "Å³ a formula unit", 0.0, exclusive=True),
+}
+ENERGY_DIFFERENCE = Parameter(float, 0.0, "eV a formula unit")
+REFERENCE: dict[str, type] = {"source": str, "lattice": Mapping, "energy_differences": Mapping}
 
 
 @dataclass(frozen=True)
@@ -53,17 +62,23 @@ def check_reference(reference: Mapping[str, Any], phases: set[str]) -> None:
     :param reference: ``source`` (text), ``lattice`` (any of :data:`LATTICE`, Å and degrees, of the main phase) and
         ``energy_differences`` (eV a formula unit above the main phase, by the names of the competing phases).
     :param phases: the names of the competing phases.
-    :raises ValueError: one line that says which name was meant.
+    :raises ValueError: one line that says which name was meant, or which value is no such number.
     """
-    for part, known in (("", ("source", "lattice", "energy_differences")), ("lattice", LATTICE)):
-        for name in reference.get(part, {}) if part else reference:
-            if name not in known:
-                where = f"reference's {part}" if part else "reference"
-                raise ParameterError(f"the {where} has no {name!r}: {suggestion(name, list(known))}")
-    for name in reference.get("energy_differences", {}):
+    for part, value in reference.items():
+        if part not in REFERENCE:
+            raise ParameterError(f"the reference has no {part!r}: {suggestion(part, list(REFERENCE))}")
+        if not isinstance(value, REFERENCE[part]):
+            wanted = "text" if REFERENCE[part] is str else "a dict of numbers"
+            raise ParameterError(f"the reference's {part} is {shown(value)}: give {wanted}")
+    for name, value in reference.get("lattice", {}).items():
+        if name not in LATTICE:
+            raise ParameterError(f"the reference's lattice has no {name!r}: {suggestion(name, list(LATTICE))}")
+        normalise(f"the reference's lattice parameter {name!r}", LATTICE[name], value)
+    for name, value in reference.get("energy_differences", {}).items():
         if name not in phases:
             near = suggestion(name, sorted(phases)) if phases else "there is no competing phase"
             raise ParameterError(f"the reference's energy difference {name!r} is of no competing phase: {near}")
+        normalise(f"the reference's energy difference {name!r}", ENERGY_DIFFERENCE, value)
 
 
 def assess(

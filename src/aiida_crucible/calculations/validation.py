@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from aiida_crucible.calculations.staging import require_reachable
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import to_atoms, trajectory_to_atoms
-from crucible_engine.parameters import validate_parameters
+from crucible_engine.parameters import shown, validate_parameters
 from crucible_engine.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.schema import EngineError
 
@@ -77,7 +77,7 @@ def parameters_serializer(task: str) -> Callable[[Any], Dict]:
 
     def serialize(value: Any) -> Dict:
         if not isinstance(value, dict):
-            raise ValueError(f"parameters are {value!r}: give a dict or a Dict node")
+            raise ValueError(f"parameters are {shown(value)}: give a dict or a Dict node")
         return Dict(validate_parameters(task, value))
 
     return serialize
@@ -196,6 +196,11 @@ def check_options(options: Mapping[str, Any]) -> None:
     if walltime is not None and walltime < 1:
         raise ValueError(f"metadata.options.max_wallclock_seconds is {walltime}: give at least 1")
     resources = options.get("resources", {})
+    cores = resources.get("num_cores_per_mpiproc")
+    if cores is not None and (not isinstance(cores, int) or isinstance(cores, bool) or cores < 1):
+        raise ValueError(
+            f"num_cores_per_mpiproc of metadata.options.resources is {cores!r}: give a whole number, at least 1"
+        )
     processes = resources.get("tot_num_mpiprocs") or (
         resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1)
     )

@@ -194,8 +194,8 @@ def find_model(name: str) -> ModelData:
         return ModelData.get_or_create(name)
     nodes: list[ModelData] = QueryBuilder().append(ModelData).all(flat=True)
     matches = [node for node in nodes if name in (str(node.pk), node.uuid, node.label, node.title)]
-    if len(matches) == 1:
-        return matches[0]
+    if len({node.identity for node in matches}) == 1:
+        return matches[0]  # an imported archive may bring a potential that is there already
     if matches:
         raise ValueError(f"{name!r} may be any of {', '.join(f'PK {node.pk}' for node in matches)}: give a PK")
     hint = suggestion(name, [node.title for node in nodes]) if nodes else "there are none yet"

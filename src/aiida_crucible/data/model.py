@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
+from types import UnionType
 from typing import Any
 
 from aiida.manage import get_manager
 from aiida.orm import Computer, Data, QueryBuilder
+from ase.data import chemical_symbols
 
 from crucible_engine.models.catalogue import (
     Family,
@@ -21,11 +23,19 @@ from crucible_engine.models.catalogue import (
     validate_dtype,
     validate_settings,
 )
-from crucible_engine.parameters import suggestion
+from crucible_engine.parameters import shown, suggestion
 from crucible_engine.schema import CHECKPOINT_FILE, ModelReference
 
-DESCRIPTION = ("functional", "hubbard_u", "dispersion", "training_set", "licence", "elements", "reference")
-"""What is said of a potential but does not change its answers."""
+DESCRIPTION: dict[str, tuple[type | UnionType, str]] = {
+    "functional": (str, "text"),
+    "hubbard_u": (bool, "True or False"),
+    "dispersion": (bool, "True or False"),
+    "training_set": (str, "text"),
+    "licence": (str, "text"),
+    "elements": (list | tuple | set | frozenset, "a list of chemical symbols"),
+    "reference": (str, "text"),
+}
+"""What is said of a potential but does not change its answers: kinds, and what messages call them."""
 
 
 class ModelData(Data):
@@ -69,12 +79,16 @@ class ModelData(Data):
         if checkpoint is not None and name is not None:
             raise ValueError(f"give a name ({name!r}) or a checkpoint ({checkpoint}), not both")
         if checkpoint is None and computer is not None:
-            raise ValueError(f"computer {computer.label!r} is given, but no checkpoint that lies on it")
+            raise ValueError(f"computer {computer} is given, but no checkpoint that lies on it")
+        chosen = _checked("settings", settings or {}, Mapping, "a dict")
+        _checked("trust_pickle", trust_pickle, bool, "True or False")
         node = cls()
         if checkpoint is not None:
-            node._set_checkpoint(entry, checkpoint, computer, dict(settings or {}))
+            _checked("checkpoint", checkpoint, str | PurePath, "a path")
+            _checked("computer", computer, Computer | None, "a Computer (`load_computer`)")
+            node._set_checkpoint(entry, checkpoint, computer, dict(chosen))
         else:
-            node._set_released(entry, name or entry.default_name, dict(settings or {}))
+            node._set_released(entry, entry.default_name if name is None else name, dict(chosen))
         node.base.attributes.set("dtype", validate_dtype(entry.name, dtype or entry.default_dtype))
         node._set_description(description)
         node._set_identity()
@@ -226,7 +240,10 @@ class ModelData(Data):
         for key, value in description.items():
             if key not in DESCRIPTION:
                 raise ValueError(f"a model has no {key!r}: {suggestion(key, list(DESCRIPTION))}")
-            self.base.attributes.set(key, _plain(value))
+            self.base.attributes.set(key, _plain(_checked(key, value, *DESCRIPTION[key])))
+        unknown = sorted(set(description.get("elements", ())) - set(chemical_symbols[1:]))
+        if unknown:
+            raise ValueError(f"elements has {unknown[0]!r}, which is no chemical symbol: give e.g. ['Pb', 'Ti', 'O']")
 
     def _set_identity(self) -> None:
         defining = {key: self.base.attributes.get(key) for key in ("family", "name", "sha256", "dtype", "settings")}
@@ -265,5 +282,12 @@ def _digest_on_computer(computer: Computer, path: str) -> str:
     return str(output.split()[0]).lstrip("\\")
 
 
+def _checked(name: str, value: Any, kind: Any, wanted: str) -> Any:
+    """Return the value if it is of a kind; a truthy word in place of a switch would do what nobody meant."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {shown(value)}: give {wanted}")
+    return value
+
+
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+    return sorted(value) if isinstance(value, set | frozenset) else list(value) if isinstance(value, tuple) else value

@@ -12,7 +12,7 @@ from aiida.engine import ExitCode
 from aiida.orm import Data, Dict
 from aiida.parsers import Parser
 
-from aiida_crucible.calculations.base import STATUS_FILE, STDERR_FILE, EngineCalculation
+from aiida_crucible.calculations.base import STATUS_FILE, STDERR_FILE, STDOUT_FILE, EngineCalculation
 from aiida_crucible.calculations.staging import forget_staging
 from aiida_crucible.exit_codes import (
     ENGINE_NOT_STARTED,
@@ -24,6 +24,7 @@ from aiida_crucible.exit_codes import (
 )
 from aiida_crucible.parsers.files import OutputError, read_records, read_results
 from crucible_engine.journal import Record
+from crucible_engine.parameters import shown
 from crucible_engine.schema import JOURNAL_FILE, PROTOCOL, RESULTS_FILE, Condition, Results
 
 COMPLETE = (Condition.FINISHED, Condition.NOT_CONVERGED)
@@ -117,8 +118,9 @@ class EngineParser(Parser):
         if complaint and complaint[0].startswith("crucible_engine:"):
             return OF_CONDITION[Condition.UNEXPECTED_ERROR], complaint[0]
         code = self.node.inputs.code.label
-        said = complaint[0] if complaint else "it ended without a word"
-        return ENGINE_NOT_STARTED, f"code {code!r} said: {said}"
+        said = complaint or (self._read(STDOUT_FILE) or "").strip().splitlines()[-1:]
+        how = f"said {shown(said[0])}" if said else "ended without a word"
+        return ENGINE_NOT_STARTED, f"code {code!r} {how}"
 
     def _check_weights(self, results: Results) -> None:
         wanted, loaded = self.node.inputs.model.sha256, results.model.get("sha256")

@@ -21,6 +21,7 @@ from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, with_options
 from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
+from crucible_engine.parameters import shown
 
 KEY = "structure"
 PURPOSE = "a phonon calculation"
@@ -251,7 +252,7 @@ def check_settings(parameters: Dict) -> None:
 def serialize_settings(value: Any) -> Dict:
     """Return plain settings as a node, complete with defaults."""
     if not isinstance(value, dict):
-        raise ValueError(f"parameters are {value!r}: give a dict or a Dict node")
+        raise ValueError(f"parameters are {shown(value)}: give a dict or a Dict node")
     return Dict(validate_settings(value))
 
 

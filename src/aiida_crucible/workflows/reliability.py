@@ -7,7 +7,7 @@ from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
-from aiida.orm import AbstractCode, Dict, StructureData
+from aiida.orm import AbstractCode, Dict, StructureData, to_aiida_type
 
 from aiida_crucible.analysis.reliability import MAIN, check_reference, validate_thresholds
 from aiida_crucible.calcfunctions.relaxation import summarise_relaxation
@@ -23,6 +23,7 @@ from aiida_crucible.workflows.verified import (
     message_of,
     relaxed_of,
 )
+from crucible_engine.parameters import shown
 
 
 class ReliabilityWorkChain(VerifiedWorkChain):
@@ -57,7 +58,7 @@ class ReliabilityWorkChain(VerifiedWorkChain):
             "reference",
             valid_type=Dict,
             required=False,
-            serializer=lambda value: value if isinstance(value, Dict) else Dict(value),
+            serializer=to_aiida_type,
             help="What to compare with: `source` (text), `lattice` (any of a, b, c, alpha, beta, gamma, c_over_a, "
             "volume of the structure's conventional cell; Å, degrees, Å³ a formula unit), `energy_differences` (eV a "
             "formula unit above the structure, by the names of the competing phases).",
@@ -66,7 +67,7 @@ class ReliabilityWorkChain(VerifiedWorkChain):
             "thresholds",
             valid_type=Dict,
             default=lambda: Dict(validate_thresholds({})),
-            serializer=lambda value: value if isinstance(value, Dict) else Dict(validate_thresholds(value)),
+            serializer=serialize_thresholds,
             validator=validation.validator(check_thresholds),
             help="See `aiida_crucible.analysis.reliability.THRESHOLDS`.",
         )
@@ -244,6 +245,16 @@ def check_thresholds(thresholds: Dict) -> None:
     :raises ValueError: one line.
     """
     validate_thresholds(thresholds.get_dict())
+
+
+def serialize_thresholds(value: Any) -> Dict:
+    """Return plain thresholds as a node, complete with defaults.
+
+    :raises ValueError: one line.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"thresholds are {shown(value)}: give a dict or a Dict node")
+    return Dict(validate_thresholds(value))
 
 
 def _phases(inputs: Mapping[str, Any]) -> dict[str, StructureData]:

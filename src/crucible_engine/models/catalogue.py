@@ -30,10 +30,9 @@ def find_family(name: str) -> Family:
 
     :raises ValueError: one line, if there is none of that name.
     """
-    try:
-        return FAMILIES[name]
-    except KeyError:
-        raise ValueError(f"model family {name!r} is unknown: {suggestion(name, list(FAMILIES))}") from None
+    if name not in FAMILIES:
+        raise ValueError(f"model family {name!r} is unknown: {suggestion(name, list(FAMILIES))}")
+    return FAMILIES[name]
 
 
 def find_named(family_name: str, name: str) -> NamedModel:
@@ -42,7 +41,7 @@ def find_named(family_name: str, name: str) -> NamedModel:
     :raises ValueError: one line, if the family has no such weights.
     """
     family = find_family(family_name)
-    wanted = name.lower()
+    wanted = str(name).lower()
     for named in family.names.values():
         if wanted in (known.lower() for known in (named.name, *named.aliases)):
             return named

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import pickletools
 import sys
+import textwrap
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -176,7 +177,8 @@ def read_checkpoint(path: Path, family: str, reader: Callable[[], Any]) -> Any:
     except EngineError:
         raise
     except Exception as error:
-        raise _unreadable(path, f"{family} says: {str(error).strip().splitlines()[0]}") from error
+        said = textwrap.shorten(str(error), 200, placeholder=" …") or type(error).__name__
+        raise _unreadable(path, f"{family} says: {said}") from error
 
 
 def _unreadable(path: Path, reason: str) -> EngineError:

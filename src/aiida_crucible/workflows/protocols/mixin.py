@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import yaml
 from aiida.common import AttributeDict
 from aiida.common.exceptions import MultipleObjectsError, NotExistent
-from aiida.engine import InputPort, PortNamespace, ProcessBuilder
+from aiida.engine import PortNamespace, ProcessBuilder
 from aiida.engine.processes.builder import ProcessBuilderNamespace
-from aiida.orm import AbstractCode, Dict, QueryBuilder, load_code
+from aiida.orm import AbstractCode, Computer, Dict, QueryBuilder, load_code
 
 from crucible_engine.parameters import shown, suggestion
 
@@ -140,8 +140,7 @@ def _fill(builder: ProcessBuilderNamespace, inputs: Mapping[str, Any], path: str
         if isinstance(port, PortNamespace) and len(port) and isinstance(value, Mapping):
             _fill(builder[key], value, where)
             continue
-        if isinstance(port, InputPort):
-            _check_type(where, port, value)
+        _check_type(where, port, value)
         try:
             setattr(builder, key, value)
         except (TypeError, ValueError) as error:
@@ -149,16 +148,24 @@ def _fill(builder: ProcessBuilderNamespace, inputs: Mapping[str, Any], path: str
             raise ValueError(f"input {where!r}: {complaint}") from error
 
 
-def _check_type(where: str, port: InputPort, value: Any) -> None:
+def _check_type(where: str, port: Any, value: Any) -> None:
     """Refuse a value that neither is what a port takes nor becomes it, in the words of the one who gave it."""
-    try:
-        node = port.serialize(value)
-    except TypeError:
-        node = None
-    types = port.valid_type if isinstance(port.valid_type, tuple) else (port.valid_type,)
-    if port.valid_type is not None and not isinstance(node, types):
+    if isinstance(port, PortNamespace):
+        for key, item in value.items() if isinstance(value, Mapping) else ():
+            _require_type(f"{where}.{key}", item, item, port.valid_type)
+    elif port is not None:
+        try:
+            node = port.serialize(value)
+        except TypeError:
+            node = None
+        _require_type(where, value, node, port.valid_type)
+
+
+def _require_type(where: str, given: Any, value: Any, valid_type: Any) -> None:
+    types = valid_type if isinstance(valid_type, tuple) else (valid_type,)
+    if valid_type is not None and not isinstance(value, types):
         wanted = " or ".join(item.__name__ for item in types if item is not type(None))
-        raise ValueError(f"input {where!r} is {shown(value)}, of type {type(value).__name__}: give a {wanted}")
+        raise ValueError(f"input {where!r} is {shown(given)}, of type {type(given).__name__}: give a {wanted}")
 
 
 def as_code(code: AbstractCode | str) -> AbstractCode:
@@ -171,7 +178,9 @@ def as_code(code: AbstractCode | str) -> AbstractCode:
     try:
         loaded: AbstractCode = load_code(code)
     except NotExistent:
-        known = [item.full_label for item in QueryBuilder().append(AbstractCode).all(flat=True) if not item.is_hidden]
+        query = QueryBuilder().append(Computer, tag="computer", project="label")
+        query.append(AbstractCode, with_computer="computer", project="label")
+        known = [f"{label}@{computer}" for computer, label in query.all()]
         hint = suggestion(code, known) if known else "`aiida-crucible env create FAMILY` makes one"
         raise ValueError(f"there is no code {code!r} in this profile: {hint}") from None
     except MultipleObjectsError:

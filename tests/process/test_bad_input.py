@@ -1,0 +1,155 @@
+"""What is wrong with the inputs of a WorkChain is said in one line when its builder is made, before anything runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from aiida.orm import ArrayData, Computer, Dict, InstalledCode, Int, Node, QueryBuilder
+from ase.build import bulk, molecule
+
+from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
+from aiida_crucible.data.model import ModelData
+from aiida_crucible.structures import from_atoms
+from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
+from aiida_crucible.workflows.phonon import PhononWorkChain
+from aiida_crucible.workflows.relax import RelaxWorkChain
+from aiida_crucible.workflows.reliability import ReliabilityWorkChain
+from aiida_crucible.workflows.verify import VerifyWorkChain
+
+WORKCHAINS = (VerifyWorkChain, RelaxWorkChain, PhononWorkChain, ReliabilityWorkChain)
+
+
+@pytest.fixture(scope="module")
+def fcc(profile):
+    return from_atoms(bulk("Cu")).store()
+
+
+@pytest.fixture(scope="module")
+def environment(localhost):
+    """Return a function that makes a Code that calls itself an environment."""
+
+    def make(family, torch):
+        code = InstalledCode(label=family, computer=localhost, filepath_executable="/no/python").store()
+        code.base.extras.set(ENVIRONMENT_KEY, {"family": family, "torch": torch})
+        return code
+
+    return make
+
+
+def refused(workchain, message, *inputs, **options):
+    """Expect a builder to be refused in one line, with nothing stored."""
+    before = QueryBuilder().append(Node).count()
+    with pytest.raises(ValueError, match=message) as refusal:
+        workchain.get_builder_from_protocol(*inputs, **options)
+    assert "\n" not in str(refusal.value)
+    assert "Error occurred" not in str(refusal.value)
+    assert QueryBuilder().append(Node).count() == before
+
+
+@pytest.mark.parametrize("workchain", WORKCHAINS)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"devise": "cpu"}, "'options.devise' is unknown: did you mean 'device'"),
+        ("cpu", "'options' is 'cpu': give a dict"),
+        ({"device": "gpu7"}, "device 'gpu7' is unknown"),
+        ({"max_wallclock_seconds": -5}, "max_wallclock_seconds is -5: give at least 1"),
+        ({"resources": {"num_machine": 1}}, "not what core.direct of computer 'localhost' takes"),
+        ({"resources": {"num_machines": 1, "num_cores_per_mpiproc": 0}}, "give a whole number, at least 1"),
+        ({"resources": {"num_machines": 2}}, "asks for 2 processes"),
+    ],
+)
+def test_wrong_options(workchain, options, message, code, model, fcc):
+    refused(workchain, message, code, model, fcc, options=options)
+
+
+@pytest.mark.parametrize("workchain", WORKCHAINS)
+def test_wrong_kinds_of_input(workchain, code, model, fcc):
+    refused(workchain, r"Atoms\(.*of type Atoms: give a StructureData", code, model, bulk("Cu"))
+    refused(workchain, "'model' is 'emt', of type str: give a ModelData", code, "emt", fcc)
+    refused(workchain, "'code' is 5, of type int: give a AbstractCode", 5, model, fcc)
+    refused(workchain, "no code 'pyton@localhost' in this profile: did you mean 'python@localhost'", "pyton@localhost",
+            model, fcc)  # fmt: skip
+    refused(workchain, "overrides are 'fast': give a dict", code, model, fcc, overrides="fast")
+    refused(workchain, "no protocol ''", code, model, fcc, protocol="")
+
+
+@pytest.mark.parametrize("workchain", WORKCHAINS)
+def test_elements_and_environment_are_checked_before_submission(workchain, model, code, fcc, environment, forgotten):
+    refused(workchain, "contains Fe, which model emt does not know", code, model, from_atoms(bulk("Fe")))
+    refused(workchain, "is an environment of family 'mace'", environment("mace", "2.13.0"), model, fcc)
+    toy, without_gpu = environment("emt", None), environment("chgnet", "2.13.0+cpu")
+    refused(workchain, "emt computes on the cpu only", toy, model, fcc, options={"device": "cuda"})
+    chgnet = ModelData.get_or_create("chgnet")
+    refused(workchain, "torch for the cpu only", without_gpu, chgnet, fcc, options={"device": "cuda:1"})
+
+
+@pytest.mark.parametrize("workchain", WORKCHAINS)
+def test_a_code_on_a_computer_that_is_not_configured(workchain, model, fcc, forgotten):
+    imported = Computer("localhost (Imported #0)", "localhost", "", "core.local", "core.direct", "/tmp").store()
+    code = InstalledCode(label="chgnet", computer=imported, filepath_executable="/no/python").store()
+    refused(workchain, "`verdi computer configure core.local 'localhost", code, model, fcc)
+
+
+def test_a_cell_moves_in_crystals_alone(code, model):
+    water = from_atoms(molecule("H2O"))
+    refused(RelaxWorkChain, "H2O is a molecule .* set the parameter cell to 'fixed'", code, model, water)
+    RelaxWorkChain.get_builder_from_protocol(
+        code, model, water, overrides={"base": {"relax": {"parameters": {"cell": "fixed"}}}}
+    )
+    refused(RelaxWorkChain, "there is nothing to relax", code, model, {})
+
+
+def test_competing_phases_and_reference(code, model, fcc):
+    refused(ReliabilityWorkChain, "competing", code, model, fcc, competing=fcc)
+    refused(ReliabilityWorkChain, "is Au, but the structure is Cu", code, model, fcc,
+            competing={"gold": from_atoms(bulk("Au"))})  # fmt: skip
+    refused(ReliabilityWorkChain, "give a Dict", code, model, fcc, reference="experiment")
+    refused(ReliabilityWorkChain, "did you mean 'lattice'", code, model, fcc, reference={"latice": {}})
+    refused(ReliabilityWorkChain, "thresholds are 5", code, model, fcc, overrides={"thresholds": 5})
+
+
+@pytest.mark.parametrize(
+    ("charges", "dielectric", "message"),
+    [
+        (np.zeros((2, 3, 3)), np.eye(3), "one 3x3 tensor for each atom"),
+        (np.full((1, 3, 3), np.nan), np.eye(3), "not finite"),
+        (np.zeros((1, 3, 3)), np.zeros((3, 3)), "positive definite"),
+    ],
+)
+def test_born_charges_that_are_none(charges, dielectric, message, code, model, fcc):
+    born = ArrayData({"charges": charges, "dielectric": dielectric})
+    refused(PhononWorkChain, message, code, model, fcc, overrides={"born_charges": born})
+
+
+def test_a_verification_of_another_model(code, model, fcc):
+    refused(PhononWorkChain, "holds no results", code, model, fcc, overrides={"verification": Dict({"a": 1})})
+    other = {"family": "chgnet", "name": "0.3.0", "sha256": "d14a"}
+    results = Dict({"task": "verify", "outcome": "passed", "model": other})
+    refused(PhononWorkChain, "is of chgnet 0.3.0", code, model, fcc, overrides={"verification": results})
+
+
+def test_a_restart_workchain_that_would_run_nothing():
+    builder = EvaluateBaseWorkChain.get_builder()
+    with pytest.raises(ValueError, match="max_iterations is 0: give at least 1"):
+        builder.max_iterations = Int(0)
+
+
+@pytest.mark.parametrize(
+    ("family", "given", "message"),
+    [
+        (5, {}, "model family 5 is unknown"),
+        ("chgnet", {"name": 5}, "no weights named 5"),
+        ("chgnet", {"name": ""}, "no weights named ''"),
+        ("chgnet", {"settings": "modal=mpa"}, "settings is 'modal=mpa': give a dict"),
+        ("chgnet", {"trust_pickle": "no"}, "trust_pickle is 'no': give True or False"),
+        ("chgnet", {"checkpoint": 5}, "checkpoint is 5: give a path"),
+        ("chgnet", {"checkpoint": __file__, "computer": "localhost"}, "give a Computer"),
+        ("chgnet", {"checkpoint": __file__, "elements": "Pb"}, "elements is 'Pb': give a list"),
+        ("chgnet", {"checkpoint": __file__, "elements": ["Pq"]}, "'Pq', which is no chemical symbol"),
+        ("chgnet", {"checkpoint": __file__, "functional": 5}, "functional is 5: give text"),
+    ],
+)
+def test_models_of_wrong_kinds(family, given, message):
+    with pytest.raises(ValueError, match=message):
+        ModelData.get_or_create(family, **given)
