@@ -21,7 +21,7 @@ import enum
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version of the wire *and* of every task's numerics.
 
 Raise it whenever a number that a task returns could change: AiiDA's cache follows it (``CACHE_VERSION``), so that a

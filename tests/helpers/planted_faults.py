@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.emt import EMT
+from ase.neighborlist import neighbor_list
 from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 
 from crucible_engine.models.base import Evaluation, Model
@@ -122,13 +123,14 @@ class Noise:
 
 
 class StaleCache:
-    """A cache that asks only for the formula."""
+    """A cache that asks only for part of a structure, the formula unless another key is given."""
 
-    def __init__(self):
+    def __init__(self, key=Atoms.get_chemical_formula):
+        self.key = key
         self.known = {}
 
     def __call__(self, model, atoms, item):
-        return self.known.setdefault((atoms.get_chemical_formula(), bool(np.isnan(item.stress).all())), item)
+        return self.known.setdefault((self.key(atoms), bool(np.isnan(item.stress).all())), item)
 
 
 def external_field(model, atoms, item):
@@ -168,6 +170,40 @@ def energy_per_atom(model, atoms, item):
     return replace(item, energy=item.energy / len(atoms))
 
 
+def counts_neighbours(model, atoms, item):
+    """A step of the energy where an atom comes within 4 Å of another."""
+    return replace(item, energy=item.energy + 1e-3 * len(neighbor_list("i", atoms, 4.0)))
+
+
+def energy_in_steps(model, atoms, item):
+    return replace(item, energy=float(np.round(item.energy, 4)))
+
+
+def without_forces_on_copper(model, atoms, item):
+    """Forces that an element does not get; CHGNet and EMT are probed with copper, aluminium and others."""
+    return replace(item, forces=item.forces * (atoms.numbers != 29)[:, None])
+
+
+def forces_in_half_precision(model, atoms, item):
+    return replace(item, forces=item.forces.astype(np.float16).astype(float))
+
+
+def pressure_only(model, atoms, item):
+    return replace(item, stress=item.stress[:3].mean() * np.array([1, 1, 1, 0, 0, 0]))
+
+
+def stress_by_signed_volume(model, atoms, item):
+    return replace(item, stress=item.stress * np.sign(np.linalg.det(atoms.cell.array)))
+
+
+def nan_of_large_structures(model, atoms, item):
+    return replace(item, forces=item.forces * (np.nan if len(atoms) > 10 else 1.0))
+
+
+def stress_missing_at_times(model, atoms, item):
+    return replace(item, stress=item.stress * (np.nan if atoms.positions[0, 0] < 0 else 1.0))
+
+
 GPA = 1 / units.GPa
 OTHER_ORDER = (0, 1, 2, 5, 4, 3)  # xx yy zz xy xz yz
 PLANTED = {
@@ -186,6 +222,9 @@ PLANTED = {
     ),
     "virial": ([stress_times_volume], ["stress-times-volume"]),
     "negative virial": ([stress_times_volume, scaled(stress=-1)], ["stress-wrong-sign", "stress-times-volume"]),
+    "pressure only": ([pressure_only], ["stress-missing"]),
+    "no stress": ([scaled(stress=0.0)], ["stress-missing"]),
+    "stress over a signed volume": ([stress_by_signed_volume], ["not-invariant-under-cell-choice"]),
     "shear counted twice": ([shear_doubled], ["stress-shear-factor"]),
     "stress 5 % too large": ([scaled(stress=1.05)], ["stress-inconsistent"]),
     "stress 2 % too small": ([scaled(stress=0.98)], ["stress-inconsistent"]),
@@ -198,18 +237,26 @@ PLANTED = {
         ["forces-wrong-sign", "forces-wrong-unit"],
     ),
     "forces 3 % too small": ([scaled(forces=0.97)], ["forces-inconsistent"]),
+    "forces 1 % too large": ([scaled(forces=1.01)], ["forces-inconsistent"]),
+    "forces of one element missing": ([without_forces_on_copper], ["forces-missing"]),
+    "no forces": ([scaled(forces=0.0)], ["forces-missing"]),
+    "forces in half precision": ([forces_in_half_precision], ["precision-below-dtype"]),
     "direct forces": ([random_field], ["direct-forces"]),
     "forces with an offset": ([constant_field], ["direct-forces"]),
     "forces of sorted atoms": ([forces_sorted_by_species], ["direct-forces"]),
     "direct forces, stress in GPa": ([random_field, scaled(stress=GPA)], ["direct-forces", "stress-in-GPa"]),
-    "energy an atom": (
-        [energy_per_atom],
-        ["energy-not-extensive", "forces-scales-with-size", "stress-scales-with-size"],
-    ),
+    "energy an atom": ([energy_per_atom], ["energy-not-extensive", "energy-per-atom"]),
+    "energy in Hartree": ([scaled(energy=1 / units.Hartree)], ["energy-wrong-unit"]),
+    "energy of the wrong sign": ([scaled(energy=-1)], ["energy-wrong-sign"]),
+    "energy 3 % too large": ([scaled(energy=1.03)], ["energy-inconsistent"]),
+    "energy that jumps at a cutoff": ([counts_neighbours], ["energy-jumps"]),
+    "energy in steps": ([energy_in_steps], ["rounded-results"]),
     "energy that grows with the square": ([quadratic_in_size], ["energy-not-extensive"]),
     "a field in space": ([external_field], ["not-invariant-under-translation"]),
     "an axis preferred": ([prefers_an_axis], ["not-invariant-under-rotation", "not-invariant-under-cell-choice"]),
     "the first atom counts more": ([first_atom_is_special], ["not-invariant-under-permutation"]),
     "NaN": ([scaled(forces=np.nan)], ["not-finite"]),
+    "NaN of larger structures": ([nan_of_large_structures], ["not-finite"]),
+    "a stress that is sometimes missing": ([stress_missing_at_times], ["not-finite"]),
 }
 """Faults by name: what to plant, and the names that verification must find, all of them and no others."""

@@ -1,5 +1,6 @@
 """Verification finds planted faults by name, and nothing else beside them."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -57,6 +58,60 @@ def test_model_that_is_not_deterministic(emt, amplitudes):
 
 def test_cache_that_forgets_to_look_at_the_positions(emt):
     assert "stale-results" in faults_of(FaultyModel(emt, StaleCache()))
+
+
+def species_and_positions(atoms):
+    return atoms.numbers.tobytes(), atoms.positions.tobytes()
+
+
+def positions_and_cell(atoms):
+    return atoms.positions.tobytes(), atoms.cell.array.tobytes()
+
+
+def species_and_fractions(atoms):
+    return atoms.numbers.tobytes(), np.round(atoms.get_scaled_positions(wrap=False), 10).tobytes()
+
+
+def everything_to_three_decimals(atoms):
+    return atoms.numbers.tobytes(), atoms.positions.round(3).tobytes(), atoms.cell.array.round(3).tobytes()
+
+
+@pytest.mark.parametrize(
+    "key", [species_and_positions, positions_and_cell, species_and_fractions, everything_to_three_decimals]
+)
+def test_cache_that_overlooks_something(emt, key):
+    assert "stale-results" in faults_of(FaultyModel(emt, StaleCache(key)))
+
+
+def test_first_answer_that_differs(emt):
+    calls = itertools.count()
+
+    def warming_up(model, atoms, item):
+        return replace(item, energy=item.energy + 0.1 * (next(calls) == 0))
+
+    assert faults_of(FaultyModel(emt, warming_up)) == ["not-deterministic"]
+
+
+def test_answer_that_depends_on_the_one_before(emt):
+    previous = [0.0]
+
+    def leaking(model, atoms, item):
+        before, previous[0] = previous[0], item.energy
+        return replace(item, energy=item.energy + 1e-3 * before)
+
+    assert faults_of(FaultyModel(emt, leaking)) == ["not-deterministic"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_atoms_without_forces_are_no_fault(emt, seed):
+    """The only atom of a cell has none by symmetry, a lone one since there is nothing else."""
+    structures = [
+        ("primitive", bulk("Cu")),
+        ("lone", Atoms("Cu", cell=[20, 20, 20], pbc=True)),
+        ("far apart", Atoms("Au2", [[0, 0, 0], [0, 0, 15]], cell=[20, 20, 30], pbc=True)),
+        ("in a box", Atoms("Cu2", [[0, 0, 0], [0, 0, 2.3]], cell=[20, 20, 20], pbc=True)),
+    ]
+    assert faults_of(emt, structures=structures, seed=seed) == []
 
 
 def test_no_images_at_all(emt):

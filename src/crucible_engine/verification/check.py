@@ -44,7 +44,7 @@ class Check:
 
         :param reason: why not.
         """
-        return replace(self, status=NOT_APPLICABLE, tolerance=None, message=f"{reason}; {self.message}")
+        return replace(self, status=NOT_APPLICABLE, fault=None, tolerance=None, message=f"{reason}; {self.message}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON-serializable content; what is not finite becomes ``None``."""

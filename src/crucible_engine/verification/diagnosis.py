@@ -37,6 +37,16 @@ FORCE_UNITS: Mapping[str, float] = {
     "eV/Å converted from Hartree/bohr twice": units.Hartree / units.Bohr,
 }
 """What 1 eV/Å amounts to in units in use, and in the mistakes that their conversion invites."""
+ENERGY_UNITS: Mapping[str, float] = {
+    PLAIN: 1.0,
+    "Hartree": 1.0 / units.Hartree,
+    "Rydberg": 1.0 / units.Rydberg,
+    "kcal/mol": units.mol / units.kcal,
+    "kJ/mol": units.mol / units.kJ,
+    "meV": 1000.0,
+    "kelvin": 1.0 / units.kB,
+}
+"""The same for 1 eV."""
 STRESS_UNITS: Mapping[str, float] = {
     PLAIN: 1.0,
     "GPa": 1.0 / units.GPa,
@@ -55,10 +65,10 @@ STRESS_UNITS: Mapping[str, float] = {
     "eV/Å³ converted from kbar twice": units.GPa / 10.0,
 }
 """The same for 1 eV/Å³."""
-SAME = 0.01
-"""Relative difference up to which a factor is the known one."""
 SIMILAR = 0.15
 """Relative difference up to which a factor is taken for a known one with something else wrong besides."""
+ROUNDED = 0.01
+"""Relative difference up to which a factor near one may be that of a unit (eV per bohr is 0.53)."""
 PLAIN_RANGE = (0.5, 2.0)
 """Factors in between that belong to no unit are no matter of units."""
 
@@ -116,9 +126,7 @@ def recognise(factor: float, known: Mapping[str, float]) -> Unit:
     distances = {name: abs(math.log(size / value)) for name, value in known.items()}
     nearest = min(distances, key=lambda name: distances[name])
     plain = PLAIN_RANGE[0] < size < PLAIN_RANGE[1]
-    if distances[nearest] <= SAME:
-        return Unit(nearest, 1.0)
-    if plain:
+    if plain and distances[nearest] > ROUNDED:
         return Unit(PLAIN, size)
     if distances[nearest] <= SIMILAR:
         return Unit(nearest, size / known[nearest])

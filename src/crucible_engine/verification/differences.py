@@ -57,6 +57,11 @@ class Derivatives:
         """Whether the energy jumps, or is too noisy, along some direction."""
         return bool((self.error > ROUGH * np.median(np.abs(self.numerical))).any())
 
+    @property
+    def are_telling(self) -> bool:
+        """Whether there is anything beyond the error: symmetry leaves no forces on the only atom of a cell."""
+        return bool(np.abs([self.numerical, self.reported]).max(axis=0).max() > self.error.max())
+
 
 @dataclass(frozen=True)
 class Stencil:

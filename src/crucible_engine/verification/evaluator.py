@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from ase import Atoms
 
-from crucible_engine.models.base import Evaluation, Model
+from crucible_engine.models.base import Evaluation, Model, is_periodic
 from crucible_engine.models.batching import evaluate_structures
 
 
@@ -22,7 +22,13 @@ class Evaluator:
         self.model = model
         self.one_at_a_time = False
         self.count = 0
+        self._broken = self._with_stress = self._without_stress = 0
         self._pause = pause
+
+    @property
+    def broken(self) -> int:
+        """How many structures had no numbers, or no stress although others have one."""
+        return self._broken + (self._without_stress if self._with_stress else 0)
 
     def __call__(self, structures: Sequence[Atoms], stress: bool = True) -> list[Evaluation]:
         """Return what the model says of each structure, in order.
@@ -35,13 +41,25 @@ class Evaluator:
         for batch in evaluate_structures(self.model, copies, 1 if self.one_at_a_time else None, stress):
             evaluations.extend(batch.evaluations)
             self._pause()
-        self.count += len(evaluations)
+        self._inspect(structures, evaluations, stress)
         return evaluations
 
     def alone(self, atoms: Atoms, stress: bool = True) -> Evaluation:
         """Return what the model says of a structure that is evaluated by itself."""
-        self.count += 1
-        return self.model.evaluate_batch([atoms.copy()], stress)[0]
+        evaluations = self.model.evaluate_batch([atoms.copy()], stress)
+        self._inspect([atoms], evaluations, stress)
+        return evaluations[0]
+
+    def _inspect(self, structures: Sequence[Atoms], evaluations: Sequence[Evaluation], stress: bool) -> None:
+        self.count += len(evaluations)
+        for atoms, evaluation in zip(structures, evaluations, strict=True):
+            missing = np.isnan(evaluation.stress) if stress and is_periodic(atoms) else np.zeros(6, dtype=bool)
+            if not is_finite(evaluation) or (missing.any() and not missing.all()):
+                self._broken += 1
+            elif missing.all():
+                self._without_stress += 1
+            elif stress and is_periodic(atoms):
+                self._with_stress += 1
 
 
 def is_finite(evaluation: Evaluation, stress: bool = False) -> bool:

@@ -20,6 +20,8 @@ UNRESOLVED = 0.1
 """A tolerance beyond this says nothing any more."""
 RELATED = 0.5
 """Misfit beyond which reported values have so little to do with the true ones that a factor means nothing."""
+FORCES_NAMES = ("forces sign", "forces unit", "forces gradient")
+STRESS_NAMES = ("stress sign", "stress unit", "stress order", "stress gradient")
 CURL = 0.01
 """Antisymmetric part of the forces' Jacobian beyond which no energy at all has them as its gradient."""
 
@@ -31,11 +33,10 @@ def check_forces(derivatives: Sequence[Derivatives], conservative: bool, scatter
     :param conservative: whether the model says that its forces are the gradient of its energy.
     :param scatter: how much the forces change when they are evaluated again, eV/Å.
     """
-    tolerance = _tolerance(derivatives, scatter)
+    tolerance = misfit_allowed(derivatives, scatter)
     if tolerance > UNRESOLVED:
-        return _unresolved(("forces sign", "forces unit", "forces gradient"), tolerance)
-    true, reported = [item.numerical for item in derivatives], [item.reported for item in derivatives]
-    found = diagnosis.explain_forces(true, reported, [len(item.probe.atoms) for item in derivatives], tolerance)
+        return _unresolved(FORCES_NAMES, tolerance)
+    found = explain_forces(derivatives, tolerance)
     related = found.misfit < RELATED
     unit = diagnosis.recognise(found.factor, diagnosis.FORCE_UNITS)
     if not conservative and not _far_from_one(found):
@@ -57,22 +58,18 @@ def check_stress(derivatives: Sequence[Derivatives], conservative: bool, scatter
     :param conservative: whether the model says that its stress is a derivative of its energy.
     :param scatter: how much the stress changes when it is evaluated again, eV/Å³.
     """
-    names = ("stress sign", "stress unit", "stress order", "stress gradient")
-    if not derivatives or any(np.isnan(item.reported).all() for item in derivatives):
-        return [not_applicable(name, "the model gives no stress") for name in names]
-    tolerance = _tolerance(derivatives, scatter)
+    if not has_stress(derivatives):
+        return [not_applicable(name, "the model gives no stress") for name in STRESS_NAMES]
+    tolerance = misfit_allowed(derivatives, scatter)
     if tolerance > UNRESOLVED:
-        return _unresolved(names, tolerance)
-    true = np.array([item.numerical for item in derivatives])
-    reported = np.array([item.reported for item in derivatives])
-    volumes = np.array([abs(item.probe.atoms.cell.volume) for item in derivatives])
-    n_atoms = np.array([len(item.probe.atoms) for item in derivatives], dtype=float)
-    found = diagnosis.explain_stress(true, reported, volumes, n_atoms, tolerance)
+        return _unresolved(STRESS_NAMES, tolerance)
+    true, reported = _stacked(derivatives)
+    found = explain_stress(derivatives, tolerance)
     if not conservative and (found.misfit >= RELATED or not _far_from_one(found)):
         message = f"predicted directly; {diagnosis.misfit([true], [reported]):.0%} off the energy's derivative"
-        return [not_applicable(name, message) for name in names]
+        return [not_applicable(name, message) for name in STRESS_NAMES]
     if found.misfit >= RELATED:
-        unrelated = [not_applicable(name, "the stress has nothing to do with the energy") for name in names[:3]]
+        unrelated = [not_applicable(name, "the stress has nothing to do with the energy") for name in STRESS_NAMES[:3]]
         return [*unrelated, _inconsistent(found.misfit, tolerance, true, reported)]
     unit = diagnosis.recognise(found.factor, diagnosis.STRESS_UNITS)
     return [
@@ -83,6 +80,32 @@ def check_stress(derivatives: Sequence[Derivatives], conservative: bool, scatter
         if found.misfit > tolerance
         else _proportional("stress", found, unit, tolerance),
     ]
+
+
+def explain_forces(derivatives: Sequence[Derivatives], allowed: float) -> Explanation:
+    """Return what turns the numerical forces into the reported ones.
+
+    :param derivatives: forces along directions, for each probe.
+    :param allowed: misfit up to which a simpler explanation is preferred.
+    """
+    true, reported = [item.numerical for item in derivatives], [item.reported for item in derivatives]
+    return diagnosis.explain_forces(true, reported, [len(item.probe.atoms) for item in derivatives], allowed)
+
+
+def explain_stress(derivatives: Sequence[Derivatives], allowed: float) -> Explanation:
+    """Return what turns the numerical stresses into the reported ones.
+
+    :param derivatives: stresses of crystals.
+    :param allowed: misfit up to which a simpler explanation is preferred.
+    """
+    volumes = np.array([abs(item.probe.atoms.cell.volume) for item in derivatives])
+    n_atoms = np.array([len(item.probe.atoms) for item in derivatives], dtype=float)
+    return diagnosis.explain_stress(*_stacked(derivatives), volumes, n_atoms, allowed)
+
+
+def has_stress(derivatives: Sequence[Derivatives]) -> bool:
+    """Tell whether a model gave the stress of every crystal."""
+    return bool(derivatives) and not any(np.isnan(item.reported).all() for item in derivatives)
 
 
 def trusted(checks: Sequence[Check], quantity: str) -> bool:
@@ -153,9 +176,14 @@ def _order(found: Explanation) -> Check:
     return measured("stress order", f"Voigt's, {right}")
 
 
-def _tolerance(derivatives: Sequence[Derivatives], scatter: float) -> float:
-    """Return the relative misfit that the numerical derivatives' own errors can make."""
-    typical = _rms([item.numerical for item in derivatives])
+def misfit_allowed(derivatives: Sequence[Derivatives], scatter: float) -> float:
+    """Return the relative misfit that the numerical derivatives' own errors can make.
+
+    :param derivatives: of each probe.
+    :param scatter: how much the reported values change when they are evaluated again, in their unit.
+    """
+    # An energy that stays where forces are reported is no flat one, and the forces are to be compared with it.
+    typical = max(_rms([item.numerical for item in derivatives]), _rms([item.reported for item in derivatives]))
     if not typical:
         return math.inf
     return RELATIVE_TOLERANCE + ERROR_MARGIN * (_rms([item.error for item in derivatives]) + scatter) / typical
@@ -170,6 +198,11 @@ def _far_from_one(found: Explanation) -> bool:
     """Tell whether even a model that predicts forces or stress directly cannot be that far off."""
     low, high = diagnosis.PLAIN_RANGE
     return found.misfit < RELATED and not low < found.factor < high
+
+
+def _stacked(derivatives: Sequence[Derivatives]) -> tuple[diagnosis.Array, diagnosis.Array]:
+    """Return the numerical and the reported stresses, each of shape [n_probes, 6]."""
+    return np.array([item.numerical for item in derivatives]), np.array([item.reported for item in derivatives])
 
 
 def _is_one(value: float, tolerance: float) -> bool:

@@ -18,8 +18,8 @@ from crucible_engine.verification.probes import Probe, random_rotation
 
 Array = NDArray[np.float64]
 
-OTHER_CELL = np.array([[1, 1, 0], [0, 1, 1], [1, 1, 1]])
-"""Lattice vectors of the same lattice, determinant 1."""
+OTHER_CELL = np.array([[0, 1, 1], [1, 1, 0], [1, 1, 1]])
+"""Lattice vectors of the same lattice, determinant -1: a stress over a signed volume shows as well."""
 
 
 EXACT = Deviation()

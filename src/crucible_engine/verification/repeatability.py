@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from ase import Atoms
@@ -22,17 +22,16 @@ LARGEST_ENERGY = 1e6
 """eV an atom. The whole electron shell of uranium has 0.8e6."""
 LARGEST_FORCE = 1e4
 """eV/Å, between atoms that are about as far apart as their covalent radii say."""
-MOVE = 0.1
-"""Å, what distinguishes one structure from the next in the check of caches."""
+MOVES = (1e-4, 0.1)
+"""Å along x, y and z, of one atom in the check of caches: a step that a tolerant comparison overlooks, a large one."""
+CELL_STRETCH = 1.01
+CELL_CHANGES = {"another cell around the same positions": False, "another cell with the same fractions": True}
+"""How the cell is stretched in the check of caches, and whether the atoms go along."""
 
 
 def check_finite(probes: Sequence[Probe], evaluations: Sequence[Evaluation]) -> list[Check]:
     """Check that a model gives numbers, and no absurd ones."""
-    wrong = [
-        probe.label
-        for probe, item in zip(probes, evaluations, strict=True)
-        if not is_finite(item, stress=probe.is_crystal and not np.isnan(item.stress).all())
-    ]
+    wrong = [probe.label for probe, item in zip(probes, evaluations, strict=True) if not gives_numbers(probe, item)]
     if wrong:
         message = f"NaN or infinity for {len(wrong)} of {len(probes)} probes: {', '.join(wrong)}"
         return [measured("finite values", message, float(len(wrong)), 0.0).failed("not-finite")]
@@ -43,6 +42,11 @@ def check_finite(probes: Sequence[Probe], evaluations: Sequence[Evaluation]) -> 
     if energy > LARGEST_ENERGY or force > LARGEST_FORCE:
         return [*checks, measured("magnitude", message, energy, LARGEST_ENERGY, "eV/atom").failed("absurd-magnitude")]
     return [*checks, measured("magnitude", message, energy, LARGEST_ENERGY, "eV/atom")]
+
+
+def gives_numbers(probe: Probe, evaluation: Evaluation) -> bool:
+    """Tell whether all numbers of a probe are finite; a stress may be absent, but no part of it."""
+    return is_finite(evaluation, stress=probe.is_crystal and not np.isnan(evaluation.stress).all())
 
 
 def check_determinism(
@@ -57,11 +61,13 @@ def check_determinism(
     structures = [probe.atoms for probe in probes]
     repeated = [evaluator(structures) for _ in range(REPETITIONS - 1)]
     # Once more, each by itself and after the others: a cache or a state that is carried on shows here.
-    alone = [[evaluator.alone(atoms) for atoms in structures] for _ in range(2)]
-    pairs = [(first, again) for again in repeated] + [(alone[0], alone[1])]
+    # The second time in the opposite order, so that each has another one before it.
+    alone = [evaluator.alone(atoms) for atoms in structures]
+    reversed_alone = [evaluator.alone(atoms) for atoms in reversed(structures)][::-1]
+    pairs = [(first, again) for again in repeated] + [(alone, reversed_alone)]
     scatter = Deviation.worst(Deviation.of(*pair) for lists in pairs for pair in zip(*lists, strict=True))
     epsilon = EPSILON[evaluator.model.dtype]
-    allowed = Precision(epsilon, Deviation()).tolerance(first, DETERMINISM_MARGIN)
+    allowed = _reproducible(evaluator, first)
     message = (
         f"evaluated again, energies change by {scatter.energy:.1e} eV/atom, forces by {scatter.forces:.1e} eV/Å, "
         f"stresses by {scatter.stress:.1e} eV/Å³"
@@ -73,18 +79,60 @@ def check_determinism(
 
 
 def check_caches(evaluator: Evaluator, probes: Sequence[Probe]) -> Check:
-    """Check that a structure does not get the numbers of the one before it."""
-    stale = []
+    """Check that a structure does not get the numbers of one before it, whatever they differ in."""
+    unchanged: dict[str, list[bool]] = {}
     for probe in probes:
-        moved = probe.atoms.copy()
-        moved.positions[0] += MOVE
-        before, after = evaluator.alone(probe.atoms), evaluator.alone(moved)
-        if before.energy == after.energy and np.array_equal(before.forces, after.forces):
-            stale.append(probe.label)
+        seen = [evaluator.alone(probe.atoms)]
+        # A lone atom, or the only one of a cell, may be anywhere.
+        bound = len(probe.atoms) > 1 and bool(seen[0].forces[0].any())
+        for change, atoms in changed_structures(probe):
+            evaluation = evaluator.alone(atoms)
+            same = any(_same(evaluation, other) for other in seen)
+            unchanged.setdefault(change, []).append(same and (bound or change in CELL_CHANGES))
+            seen.append(evaluation)
+    # Void around a molecule or a slab may rightly be made larger without effect, but not the cell of a crystal.
+    stale = [change for change, found in unchanged.items() if (all if change in CELL_CHANGES else any)(found)]
     if stale:
-        message = f"moving an atom by {MOVE} Å along x, y and z changes nothing in {', '.join(stale)}"
-        return measured("caches", message).failed("stale-results")
-    return measured("caches", "a moved atom changes the numbers")
+        return measured("caches", f"nothing changes with {', '.join(stale)}").failed("stale-results")
+    return measured("caches", f"the numbers change with {', '.join(unchanged)}")
+
+
+def changed_structures(probe: Probe) -> Iterator[tuple[str, Atoms]]:
+    """Yield structures that differ from a probe in one thing each, and what it is."""
+    for distance in MOVES:
+        moved = probe.atoms.copy()
+        moved.positions[0] += distance
+        yield f"an atom moved by {distance} Å", moved
+    if probe.is_crystal:
+        for change, scale_atoms in CELL_CHANGES.items():
+            strained = probe.atoms.copy()
+            strained.set_cell(strained.cell.array * CELL_STRETCH, scale_atoms=scale_atoms)
+            yield change, strained
+    others = probe.atoms.numbers[probe.atoms.numbers != probe.atoms.numbers[0]]
+    if len(others):
+        substituted = probe.atoms.copy()
+        substituted.numbers[0] = others[0]
+        yield "another element in an atom's place", substituted
+
+
+def check_drift(evaluator: Evaluator, atoms: Atoms, first: Evaluation) -> Check:
+    """Check that the very first structure has the same numbers after all others.
+
+    :param evaluator: the model.
+    :param atoms: the structure.
+    :param first: what the model said of it before anything else.
+    """
+    count = evaluator.count
+    deviation = Deviation.of(first, evaluator.alone(atoms))
+    allowed = _reproducible(evaluator, [first])
+    message = (
+        f"after {count} others the first structure's energy differs by {deviation.energy:.1e} eV/atom, its forces by "
+        f"{deviation.forces:.1e} eV/Å"
+    )
+    check = measured("drift", message, deviation.energy, allowed.energy, "eV/atom")
+    if not is_finite(first):
+        return check.unjudged("there were no numbers at first: see finite values")
+    return check.failed("not-deterministic") if _exceeds(deviation, allowed) else check
 
 
 def check_batches(
@@ -163,6 +211,15 @@ def check_input_untouched(model: Model, probes: Sequence[Probe]) -> Check:
 def _differ(atoms: Atoms, other: Atoms) -> bool:
     names = ("numbers", "positions", "cell", "pbc")
     return not all(np.array_equal(np.asarray(getattr(atoms, name)), np.asarray(getattr(other, name))) for name in names)
+
+
+def _reproducible(evaluator: Evaluator, evaluations: Sequence[Evaluation]) -> Deviation:
+    """Return by how much the same structures may differ when they are evaluated again."""
+    return Precision(EPSILON[evaluator.model.dtype], Deviation()).tolerance(evaluations, DETERMINISM_MARGIN)
+
+
+def _same(evaluation: Evaluation, other: Evaluation) -> bool:
+    return evaluation.energy == other.energy and np.array_equal(evaluation.forces, other.forces)
 
 
 def _exceeds(deviation: Deviation, allowed: Deviation) -> bool:

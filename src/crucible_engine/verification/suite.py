@@ -10,14 +10,23 @@ import numpy as np
 from ase import Atoms
 
 from crucible_engine.models.base import Evaluation, Model
-from crucible_engine.verification import invariance, repeatability
-from crucible_engine.verification.check import Check, measured, not_applicable
+from crucible_engine.verification import continuity, invariance, repeatability
+from crucible_engine.verification.check import PASSED, Check, measured, not_applicable
 from crucible_engine.verification.differences import Derivatives, Stencil, differentiate_forces, differentiate_stress
+from crucible_engine.verification.energy_scale import settle_energy_scale
 from crucible_engine.verification.evaluator import Evaluator, is_finite
-from crucible_engine.verification.gradients import check_forces, check_stress, trusted
+from crucible_engine.verification.gradients import (
+    FORCES_NAMES,
+    STRESS_NAMES,
+    check_forces,
+    check_stress,
+    trusted,
+)
 from crucible_engine.verification.invariance import NOISE_OF, Outcome
 from crucible_engine.verification.precision import EPSILON, Deviation, Precision
+from crucible_engine.verification.presence import check_forces_present, check_stress_present
 from crucible_engine.verification.probes import Probe, choose_species, disturb, make_probes, move_away
+from crucible_engine.verification.resolution import check_resolution
 from crucible_engine.verification.supercell import MISSES_IMAGES, check_supercell
 
 DOUBLE_NOISE = 1e-8
@@ -83,15 +92,20 @@ def verify_model(
     """
     species = choose_species(model.elements, [atoms for _, atoms in structures])
     evaluator = Evaluator(model, pause)
+    opening = make_probes(species, seed)[0].atoms
+    first = evaluator.alone(opening)
     crystals, settling = settle_probes(evaluator, species, seed)
     probes = crystals + [disturb(label, atoms, seed) for label, atoms in structures]
     bases = evaluator([probe.atoms for probe in probes])
     checks = [settling, *repeatability.check_finite(probes, bases)]
-    sound = [index for index, base in enumerate(bases) if is_finite(base)]
+    sound = [index for index, pair in enumerate(zip(probes, bases, strict=True)) if repeatability.gives_numbers(*pair)]
     if not sound:
         return Verification(checks, None, probes, evaluator.count)
     examination = _Examination(evaluator, [probes[index] for index in sound], [bases[index] for index in sound], seed)
     checks += examination.run()
+    checks.append(repeatability.check_drift(evaluator, opening, first))
+    if len(sound) == len(probes) and evaluator.broken:
+        checks = _without_numbers(checks, evaluator)
     return Verification(checks, examination.force_noise, probes, evaluator.count)
 
 
@@ -164,7 +178,27 @@ class _Examination:
         else:
             supercell = check_supercell(self.evaluator, self.probes, self.bases, precision, judge.compared)
             rest = [supercell, *(judge.check(outcome, supercell.fault == MISSES_IMAGES) for outcome in others)]
-        return [*repeated, *derivatives, symmetry, moved, *rest, noise]
+        if repeated[0].fault:
+            reason = "the numbers change by themselves: see determinism"
+            moved, *rest = (check.unjudged(reason) if check.fault else check for check in (moved, *rest))
+        return [
+            *repeated,
+            *derivatives,
+            self._continuity([*repeated, *derivatives], precision),
+            symmetry,
+            moved,
+            *rest,
+            noise,
+        ]
+
+    def _continuity(self, checks: Sequence[Check], precision: Precision) -> Check:
+        by_name = {check.name: check for check in checks}
+        comparable = [by_name[name] for name in STRESS_NAMES]
+        unfit = any(check.status != PASSED for check in comparable) or by_name["energy scale"].fault
+        if unfit or by_name["caches"].fault:
+            return not_applicable(continuity.NAME, "needs energies and stresses that are right at single geometries")
+        crystal = next(probe for probe in self.probes if probe.is_crystal and probe.is_small)
+        return continuity.check_continuity(self.evaluator, crystal, precision)
 
     def _compared(self, derivatives: Sequence[Check]) -> list[str]:
         """Return what can be compared before and after an operation: not what is known to be wrong by itself."""
@@ -185,7 +219,11 @@ class _Examination:
             self.bases = self.evaluator([probe.atoms for probe in self.probes])
         calculator = repeatability.check_calculator(self.model, self.probes, self.bases, precision)
         untouched = repeatability.check_input_untouched(self.model, self.probes)
-        return [determinism, caches, batches, calculator, untouched], precision
+        resolution, coarseness = check_resolution(self.bases, self.model.dtype)
+        if resolution.fault and caches.fault:
+            caches = caches.unjudged("a small change is lost in coarse numbers: see resolution")
+        checks = [determinism, caches, batches, calculator, untouched, resolution]
+        return checks, Precision(precision.epsilon, precision.scatter.at_least(coarseness))
 
     def _noise(self, outcomes: Sequence[Outcome], precision: Precision) -> tuple[Check, Precision]:
         """Report the noise of the forces, and find out whether it is that of the precision which was asked for."""
@@ -204,14 +242,25 @@ class _Examination:
     def _derivatives(self, outcomes: Sequence[Outcome], precision: Precision) -> list[Check]:
         stencil = Stencil(self._noise_of_energy(outcomes, precision))
         small = [(probe, base) for probe, base in zip(self.probes, self.bases, strict=True) if probe.is_small]
-        forces = [self._differentiate(differentiate_forces, probe, base, stencil) for probe, base in small]
-        stresses = [
-            self._differentiate(differentiate_stress, probe, base, stencil) for probe, base in small if probe.is_crystal
-        ]
-        return [
-            *check_forces(forces, self._conservative, precision.scatter.forces),
-            *check_stress(stresses, self._conservative, precision.scatter.stress),
-        ]
+        crystals = [(probe, base) for probe, base in small if probe.is_crystal]
+        forces = self._all_derivatives(differentiate_forces, small, stencil)
+        stresses = self._all_derivatives(differentiate_stress, crystals, stencil)
+        scatter, conservative = precision.scatter, self._conservative
+        has_forces = check_forces_present(self.probes, self.bases)
+        has_stress = check_stress_present(self.probes, self.bases)
+        scale = not_applicable("energy scale", "only conservative forces and stress together tell that of the energy")
+        if conservative and not (has_forces.fault or has_stress.fault):
+            scale, forces, stresses = settle_energy_scale(forces, stresses, scatter)
+        of_forces = _missing(FORCES_NAMES, has_forces) or check_forces(forces, conservative, scatter.forces)
+        of_stress = _missing(STRESS_NAMES, has_stress) or check_stress(stresses, conservative, scatter.stress)
+        return [scale, has_forces, *of_forces, has_stress, *of_stress]
+
+    def _all_derivatives(
+        self, differentiate: Differentiate, pairs: Sequence[tuple[Probe, Evaluation]], stencil: Stencil
+    ) -> list[Derivatives]:
+        """Return the derivatives of all probes, or of those that have any, if there are such."""
+        derivatives = [self._differentiate(differentiate, probe, base, stencil) for probe, base in pairs]
+        return [item for item in derivatives if item.are_telling or np.isnan(item.reported).any()] or derivatives
 
     def _differentiate(
         self, differentiate: Differentiate, probe: Probe, base: Evaluation, stencil: Stencil
@@ -236,6 +285,19 @@ class _Examination:
         n_atoms = max((len(probe.atoms) for probe in self.probes if probe.is_small), default=1)
         irreproducible = precision.scatter.energy * n_atoms
         return max(precision.epsilon * size, min(scatter, LARGEST_NOISE * size), irreproducible)
+
+
+def _without_numbers(checks: Sequence[Check], evaluator: Evaluator) -> list[Check]:
+    """Return the checks of a model that gave the probes numbers, but not all that was made of them."""
+    message = f"NaN, infinity or no stress for {evaluator.broken} of {evaluator.count} structures that were evaluated"
+    finite = measured("finite values", message, float(evaluator.broken), 0.0).failed("not-finite")
+    unjudged = [check.unjudged("not all are numbers: see finite values") if check.fault else check for check in checks]
+    return [finite if check.name == finite.name else check for check in unjudged]
+
+
+def _missing(names: Sequence[str], presence: Check) -> list[Check]:
+    """Return the checks of a quantity that is not there as ones that could not be made, none of one that is."""
+    return [not_applicable(name, f"see {presence.name}") for name in names] if presence.fault else []
 
 
 def _names(outcomes: Sequence[Outcome]) -> list[str]:

@@ -13,7 +13,14 @@ from crucible_engine.schema import ModelReference
 from crucible_engine.verification.check import Check, measured, not_applicable
 
 EXPLAINS_FINGERPRINT = (
+    "not-finite",
     "not-deterministic",
+    "rounded-results",
+    "energy-wrong-unit",
+    "energy-wrong-sign",
+    "energy-inconsistent",
+    "energy-per-atom",
+    "energy-scales-with-size",
     "stale-results",
     "misses-periodic-images",
     "energy-not-extensive",
