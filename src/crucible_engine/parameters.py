@@ -121,7 +121,7 @@ def shown(value: Any) -> str:
 def suggestion(name: object, known: list[str]) -> str:
     """Return ``did you mean 'x'?``, or the known names where nothing is near."""
     near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(set(known)))}"
 
 
 def _unknown(task: str, name: str, known: list[str]) -> str:

@@ -78,6 +78,23 @@ def test_root_is_remembered_for_the_computer(run, localhost, tmp_path):
     assert str(load_code("emt@localhost").filepath_executable).startswith(str(tmp_path / "large disk"))
 
 
+@pytest.mark.parametrize("computer", [(), ("--computer", "localhost")])
+def test_recipe_is_for_the_root_that_is_asked_for(run, computer):
+    status, output = run("env", "create", "emt", "--root", "/large/disk", "--dry-run", *computer)
+    assert status == 0
+    assert "/large/disk" in output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [("{queue: gpu}", "did you mean 'queue_name'"), ("{foo: 1}", "no option 'foo'")]
+)
+def test_misspelt_job_options_are_refused_before_a_job(run, options, message):
+    run("env", "create", "emt")
+    status, output = run("env", "check", "emt", "--options", options)
+    assert (status, output.count("Error")) == (1, 1)
+    assert message in output
+
+
 @pytest.mark.skipif(local.has_gpu(), reason="this machine has an NVIDIA driver, so that CUDA is welcome")
 class TestCuda:
     """A machine without a GPU, and an index that offers CUDA builds alone."""
@@ -114,10 +131,14 @@ class TestCuda:
         (["check", "chgnet"], "there is no environment 'chgnet'"),
         (["remove", "chgnet", "--yes"], "there is no environment 'chgnet'"),
         (["create", "emt", "--python", "2.7"], "Python 2.7 is outside the locks"),
+        (["create", "emt", "--root", "relative/x"], "--root is 'relative/x', a relative path"),
+        (["create", "emt", "--label", "a@b"], "label 'a@b' is no Code's"),
+        (["create", "emt", "--label", "python"], "exists and is none of aiida-crucible's"),
     ],
 )
-def test_mistake_is_one_line(run, arguments, message):
+def test_mistake_is_one_line_and_makes_nothing(run, uv, code, arguments, message):
     status, output = run("env", *arguments)
+    assert not uv.calls
     assert status == 1
     assert output.startswith("Error: ")
     assert message in output

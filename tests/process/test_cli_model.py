@@ -47,6 +47,13 @@ def test_same_potential_is_the_same_node(run):
     assert len(models("sevennet")) == 1
 
 
+def test_a_potential_that_an_archive_brought_again_is_found(run):
+    run("model", "add", "chgnet")
+    (node,) = models("chgnet")
+    node.clone().store()
+    assert run("model", "show", "chgnet 0.3.0")[0] == 0
+
+
 def test_settings_are_part_of_it(run):
     assert run("model", "add", "sevennet", "7net-mf-ompa", "--setting", "modal=mpa")[0] == 0
     (node,) = models("sevennet")

@@ -110,3 +110,11 @@ def test_bad_models_say_so_in_a_line(arguments, message):
 def test_missing_file_on_a_computer_is_named(localhost):
     with pytest.raises(ValueError, match=r"/nowhere/mine\.model is not a file on computer 'localhost'"):
         ModelData.get_or_create("mace", checkpoint="/nowhere/mine.model", computer=localhost)
+
+
+def test_released_weights_of_another_family_are_recognised(checkpoint, monkeypatch):
+    digest = FAMILIES["chgnet"].names["0.3.0"].sha256
+    monkeypatch.setattr("aiida_crucible.data.model._digest_of_file", lambda path: digest)
+    with pytest.raises(ValueError, match="holds weights of chgnet, not of sevennet"):
+        ModelData.get_or_create("sevennet", checkpoint=checkpoint)
+    assert ModelData.get_or_create("chgnet", checkpoint=checkpoint).training_set == "MPtrj"

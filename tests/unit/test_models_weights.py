@@ -134,3 +134,21 @@ def test_a_download_that_fails_says_what_to_do():
     error = refusal(weights.downloaded, "medium-mpa-0", resolve)
     assert error.condition is Condition.CHECKPOINT_MISSING
     assert "no route to host" in error.message and "give the file as a checkpoint" in error.message
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (RuntimeError("Error(s) in loading state_dict:\n  Missing key(s): bond.weight"), "Missing key(s): bond.weight"),
+        (EOFError(), "EOFError"),
+        (ValueError("long " * 1000), "long …"),
+    ],
+)
+def test_what_the_package_says_is_told_in_one_line(checkpoint, problem, said):
+    def read():
+        raise problem
+
+    error = refusal(weights.read_checkpoint, checkpoint, "chgnet", read)
+    assert error.condition is Condition.CHECKPOINT_UNREADABLE
+    assert said in error.message
+    assert len(error.message) < 400 + len(str(checkpoint))

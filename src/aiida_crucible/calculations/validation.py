@@ -171,8 +171,8 @@ def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:
             scheduler.validate_resources(**resources)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"metadata.options.resources is {options['resources']}, not what {code.computer.scheduler_type} of "
-                f"computer {code.computer.label!r} takes: {error}"
+                f"metadata.options.resources is {dict(options['resources'])}, not what "
+                f"{code.computer.scheduler_type} of computer {code.computer.label!r} takes: {error}"
             ) from error
     environment = code.base.extras.get(ENVIRONMENT_KEY, None)
     device = options.get("device", "auto")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path, PurePosixPath
 
 import click
 
@@ -27,7 +28,12 @@ def env() -> None:
 @click.option("--torch", metavar="BUILD", help="cpu, cuda, cu128 …, or a version; what fits the computer if left out.")
 @click.option("--python", metavar="PYTHON", help="Version (3.10 to 3.13) or path; the computer's own if left out.")
 @click.option("--label", metavar="LABEL", help="Label of the Code; the family's name if left out.")
-@click.option("--root", metavar="FOLDER", help="Folder for this computer's environments, remembered from now on.")
+@click.option(
+    "--root",
+    metavar="FOLDER",
+    callback=lambda ctx, param, value: require_absolute(value),
+    help="Folder for this computer's environments, remembered from now on.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the recipe as a bash script and do nothing.")
 @click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one if left out.")
 @yes_option
@@ -50,7 +56,8 @@ def create(
     if dry_run and computer is None:
         from aiida_crucible.environments import local
 
-        click.echo(local.recipe(family, python=python, torch=torch), nl=False)
+        here = Path(root) if root else None
+        click.echo(local.recipe(family, python=python, torch=torch, root=here), nl=False)
         return
     load_profile(profile)
 
@@ -61,7 +68,7 @@ def create(
     request = Request(family, torch, python)
     place = find_computer(computer or LOCALHOST)
     if dry_run:
-        click.echo(recipe_for(request, place), nl=False)
+        click.echo(recipe_for(request, place, root), nl=False)
         return
     if root is not None:
         place.set_property(ROOT_PROPERTY, root)
@@ -157,6 +164,16 @@ def check(name: str, computer: str | None, options: dict[str, object]) -> None:
     click.echo(f"provenance: `verdi process show {result.process.pk}`")
     if not result.passed:
         raise click.exceptions.Exit(1)
+
+
+def require_absolute(folder: str | None) -> str | None:
+    """Return the folder, which jobs find from wherever they run.
+
+    :raises ValueError: one line, if its path is relative.
+    """
+    if folder is not None and not PurePosixPath(folder).is_absolute():
+        raise ValueError(f"--root is {folder!r}, a relative path: give an absolute one")
+    return folder
 
 
 def is_interactive() -> bool:

@@ -18,6 +18,7 @@ from ase.data import chemical_symbols
 from crucible_engine.models.catalogue import (
     Family,
     NamedModel,
+    find_by_sha256,
     find_family,
     find_named,
     validate_dtype,
@@ -225,7 +226,9 @@ class ModelData(Data):
             sha256 = _digest_on_computer(computer, str(checkpoint))
             self.computer = computer
             self.base.attributes.set("checkpoint_path", str(checkpoint))
-        known = next((named for named in family.names.values() if named.sha256 == sha256), None)
+        owner, known = find_by_sha256(sha256) or (family, None)
+        if owner.name != family.name:
+            raise ValueError(f"checkpoint {checkpoint} holds weights of {owner.name}, not of {family.name}")
         self._set_known(family, known, validate_settings(family.name, settings, known.name if known else None))
         self.base.attributes.set_many({"name": None, "sha256": sha256})
 

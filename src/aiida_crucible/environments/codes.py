@@ -69,6 +69,7 @@ def register(
     :raises ModelEnvironmentError: if the label belongs to a Code that is no environment.
     """
     label = label or specification.family
+    require_free_label(computer, label)
     code = _find_by_executable(computer, executable)
     _retire_other(computer, label, code)
     if code is None:
@@ -161,17 +162,31 @@ def is_this_machine(computer: Computer) -> bool:
     return bool(computer.transport_type == "core.local")
 
 
-def _retire_other(computer: Computer, label: str, code: InstalledCode | None) -> None:
-    query = QueryBuilder().append(Computer, filters={"id": computer.pk}, tag="computer")
-    query.append(InstalledCode, filters={"label": label}, with_computer="computer")
-    for holder in query.all(flat=True):
-        if code is not None and holder.pk == code.pk:
-            continue
+def require_free_label(computer: Computer, label: str) -> None:
+    """Refuse a label that no environment's Code can have.
+
+    :raises ModelEnvironmentError: if it is no label, or belongs to a Code that is no environment.
+    """
+    if not label or "@" in label:
+        raise ModelEnvironmentError(f"label {label!r} is no Code's: give one without @ (--label)")
+    for holder in _codes_labelled(computer, label):
         if ENVIRONMENT_KEY not in holder.base.extras.all:
             raise ModelEnvironmentError(
                 f"code {holder.full_label!r} exists and is none of aiida-crucible's: choose another label with --label"
             )
-        retire(holder)
+
+
+def _retire_other(computer: Computer, label: str, code: InstalledCode | None) -> None:
+    for holder in _codes_labelled(computer, label):
+        if code is None or holder.pk != code.pk:
+            retire(holder)
+
+
+def _codes_labelled(computer: Computer, label: str) -> list[InstalledCode]:
+    query = QueryBuilder().append(Computer, filters={"id": computer.pk}, tag="computer")
+    query.append(InstalledCode, filters={"label": label}, with_computer="computer")
+    codes: list[InstalledCode] = query.all(flat=True)
+    return codes
 
 
 def _find_by_executable(computer: Computer, executable: str) -> InstalledCode | None:

@@ -16,6 +16,7 @@ from aiida_crucible.environments.codes import (
     RegisteredEnvironment,
     is_this_machine,
     register,
+    require_free_label,
     retire,
 )
 from aiida_crucible.environments.problems import ModelEnvironmentError
@@ -52,6 +53,7 @@ def create_environment(
     :param report: called with each line of progress.
     :raises ModelEnvironmentError: if it cannot be created; :class:`CudaRefusedError` if that takes an agreement.
     """
+    require_free_label(computer, request.family if label is None else label)
     if is_this_machine(computer):
         return _create_here(request, computer, label, accept_cuda, report)
     with open_transport(computer) as transport:
@@ -63,13 +65,14 @@ def create_environment(
     return register(computer, executable, specification, content, label)
 
 
-def recipe_for(request: Request, computer: Computer) -> str:
+def recipe_for(request: Request, computer: Computer, root: str | None = None) -> str:
     """Return the script that :func:`create_environment` would run.
 
     :param request: what is wanted.
     :param computer: where.
+    :param root: folder for its environments; by default the one that it remembers.
     """
-    root = computer.get_property(ROOT_PROPERTY, None)
+    root = root or computer.get_property(ROOT_PROPERTY, None)
     if is_this_machine(computer):
         here = Path(root) if root else None
         return local.recipe(request.family, python=request.python, torch=request.torch, root=here)

@@ -10,10 +10,12 @@ from typing import Any
 
 from aiida.manage.caching import disable_caching
 from aiida.orm import InstalledCode, ProcessNode, SinglefileData
-from aiida_shell import launch_shell_job
+from aiida_shell import ShellJob, launch_shell_job
 
 from aiida_crucible.calculations.engine_archive import engine_archive
+from aiida_crucible.calculations.validation import check_code
 from aiida_crucible.environments.problems import ModelEnvironmentError
+from crucible_engine.parameters import suggestion
 from crucible_engine.schema import ENGINE_FILE
 
 
@@ -32,7 +34,13 @@ def run_script(
     :param answer: file name of its answer.
     :param options: options of the job (queue, account, wall time …).
     :raises ModelEnvironmentError: if there is no answer: the job's PK is in the message.
+    :raises ValueError: one line, if an option is unknown or the computer not configured.
     """
+    check_code(code)
+    known = list(ShellJob.spec().inputs["metadata"]["options"])
+    for name in options or {}:
+        if name not in known:
+            raise ValueError(f"a job has no option {name!r}: {suggestion(name, known)}")
     # The state of a computer is asked for: what it was at another time is no answer.
     with disable_caching():
         outputs, node = launch_shell_job(

@@ -18,6 +18,7 @@ __all__ = [
     "NamedModel",
     "Setting",
     "Theory",
+    "find_by_sha256",
     "find_family",
     "find_named",
     "validate_dtype",
@@ -49,6 +50,15 @@ def find_named(family_name: str, name: str) -> NamedModel:
         raise ValueError(f"family {family_name!r} has no released weights: give its settings instead of a name")
     known = [word for named in family.names.values() for word in (named.name, *named.aliases)]
     raise ValueError(f"{family_name} has no weights named {name!r}: {suggestion(name, known)}")
+
+
+def find_by_sha256(sha256: str) -> tuple[Family, NamedModel] | None:
+    """Return the released weights that a file's digest tells, with their family; ``None`` if it is none of them."""
+    for family in FAMILIES.values():
+        for named in family.names.values():
+            if named.sha256 == sha256:
+                return family, named
+    return None
 
 
 def validate_settings(family_name: str, settings: dict[str, Any], name: str | None = None) -> dict[str, Any]:
