@@ -104,7 +104,7 @@ CASES: dict[str, Callable[[], Numbers]] = {
 
 def compute() -> dict[str, Numbers]:
     """Return the numbers of all cases, JSON-serializable."""
-    return {name: _plain(case()) for name, case in CASES.items()}
+    return {name: plain(case()) for name, case in CASES.items()}
 
 
 def differences(stored: Any, computed: Any, where: str = "") -> Iterator[str]:
@@ -146,15 +146,18 @@ def _run(task: str, structures: dict[str, Atoms], **parameters: Any) -> list[Any
         return [results, *(read_arrays(folder, file) for file in files)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return numbers in the form that JSON reads back: lists for arrays, ``None`` for what is not finite."""
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
     if dataclasses.is_dataclass(value):
-        return _plain(dataclasses.asdict(value))
+        return plain(dataclasses.asdict(value))
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
