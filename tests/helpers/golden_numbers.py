@@ -25,7 +25,8 @@ from crucible_engine.schema import ARRAYS_FILE, PROTOCOL, TRAJECTORIES_FILE
 from crucible_engine.tasks import relaxation
 
 STORED = Path(__file__).parents[1] / "data" / "golden_numbers.json"
-RELATIVE, ABSOLUTE = 1e-9, 1e-10
+RELATIVE, ABSOLUTE = 1e-7, 1e-10
+"""Another processor's BLAS kernels change the last digits of a step, and a relaxation of ten by 5e-9."""
 REMEDY = (
     "if that is meant, raise PROTOCOL in src/crucible_engine/schema.py, so that no cached result of the old numbers is "
     "taken for a new one, and run 'python tests/helpers/golden_numbers.py'"
