@@ -14,7 +14,7 @@ from crucible_engine.verification import continuity, invariance, repeatability
 from crucible_engine.verification.check import PASSED, Check, measured, not_applicable
 from crucible_engine.verification.differences import Derivatives, Stencil, differentiate_forces, differentiate_stress
 from crucible_engine.verification.energy_scale import settle_energy_scale
-from crucible_engine.verification.evaluator import Evaluator, is_finite
+from crucible_engine.verification.evaluator import Evaluator
 from crucible_engine.verification.gradients import (
     FORCES_NAMES,
     STRESS_NAMES,
@@ -23,10 +23,11 @@ from crucible_engine.verification.gradients import (
     trusted,
 )
 from crucible_engine.verification.invariance import NOISE_OF, Outcome
-from crucible_engine.verification.precision import EPSILON, Deviation, Precision
+from crucible_engine.verification.precision import EPSILON, Precision
 from crucible_engine.verification.presence import check_forces_present, check_stress_present
 from crucible_engine.verification.probes import Probe, choose_species, disturb, make_probes, move_away
 from crucible_engine.verification.resolution import check_resolution
+from crucible_engine.verification.settling import ATTEMPTS, settle_probes
 from crucible_engine.verification.supercell import MISSES_IMAGES, check_supercell
 
 DOUBLE_NOISE = 1e-8
@@ -36,9 +37,6 @@ SINGLE_NOISE = 1e-4
 LARGEST_NOISE = 1e-5
 """Noise of the energy, relative to its size, beyond which it is no rounding error."""
 
-TRANSLATIONS = 4
-ATTEMPTS = 4
-"""How often a probe is tried with other distances, where its energy jumps."""
 
 Differentiate = Callable[[Evaluator, Probe, Evaluation, Stencil, np.random.Generator], Derivatives]
 
@@ -107,42 +105,6 @@ def verify_model(
     if len(sound) == len(probes) and evaluator.broken:
         checks = _without_numbers(checks, evaluator)
     return Verification(checks, examination.force_noise, probes, evaluator.count)
-
-
-def settle_probes(evaluator: Evaluator, species: Sequence[int], seed: int) -> tuple[list[Probe], Check]:
-    """Return random crystals whose numbers do not hang on rounding, and a line on how many were replaced.
-
-    A network that takes a fixed number of neighbours (ORB) jumps where the last one and the next are equally far, as
-    the two images of an atom on opposite sides are. That says something of the network and nothing of its units, so
-    single crystals are replaced; a model that jumps for all of them keeps them, and is found out later.
-
-    :param evaluator: the model.
-    :param species: atomic numbers to make them of.
-    :param seed: of the random numbers.
-    """
-    probes, replaced = make_probes(species, seed), 0
-    rng = np.random.default_rng(seed)
-    for attempt in range(1, ATTEMPTS):
-        shaky = [_hangs_on_rounding(evaluator, probe, rng) for probe in probes]
-        if not any(shaky) or all(shaky):
-            break
-        others = make_probes(species, seed + 1000 * attempt)
-        probes = [new if is_shaky else old for old, new, is_shaky in zip(probes, others, shaky, strict=True)]
-        replaced += sum(shaky)
-    message = "rounding alone does not change the random crystals' numbers"
-    if replaced:
-        message = f"{replaced} random crystals were replaced: rounding alone changed their numbers (neighbours cut off)"
-    return probes, measured("smoothness", message, float(replaced))
-
-
-def _hangs_on_rounding(evaluator: Evaluator, probe: Probe, rng: np.random.Generator) -> bool:
-    moved = [invariance.translate(probe.atoms, rng).atoms for _ in range(TRANSLATIONS)]
-    base, *others = evaluator([probe.atoms, *moved], stress=False)
-    if not all(is_finite(item) for item in (base, *others)):
-        return False
-    allowed = Precision(EPSILON[evaluator.model.dtype], Deviation()).tolerance([base])
-    largest = Deviation.worst(Deviation.of(base, other) for other in others)
-    return largest.energy > allowed.energy or largest.forces > allowed.forces
 
 
 class _Examination:
