@@ -7,7 +7,7 @@ import pytest
 from aiida.orm import ArrayData, Computer, Dict, InstalledCode, Int, Node, QueryBuilder
 from ase.build import bulk, molecule
 
-from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
+from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, promised_package
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import from_atoms
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
@@ -16,6 +16,7 @@ from aiida_crucible.workflows.relax import RelaxWorkChain
 from aiida_crucible.workflows.reliability import ReliabilityWorkChain
 from aiida_crucible.workflows.verify import VerifyWorkChain
 
+PACKAGE = {"package": "chgnet", "version": "0.4.2"}
 WORKCHAINS = (VerifyWorkChain, RelaxWorkChain, PhononWorkChain, ReliabilityWorkChain)
 
 
@@ -30,7 +31,7 @@ def environment(localhost):
 
     def make(family, torch):
         code = InstalledCode(label=family, computer=localhost, filepath_executable="/no/python").store()
-        code.base.extras.set(ENVIRONMENT_KEY, {"family": family, "torch": torch})
+        code.base.extras.set(ENVIRONMENT_KEY, {"family": family, "torch": torch, **PACKAGE})
         return code
 
     return make
@@ -82,6 +83,14 @@ def test_elements_and_environment_are_checked_before_submission(workchain, model
     refused(workchain, "emt computes on the cpu only", toy, model, fcc, options={"device": "cuda"})
     chgnet = ModelData.get_or_create("chgnet")
     refused(workchain, "torch for the cpu only", without_gpu, chgnet, fcc, options={"device": "cuda:1"})
+
+
+def test_any_calculator_runs_in_any_environment(environment, fcc, forgotten):
+    model = ModelData.get_or_create("ase", settings={"factory": "ase.calculators.emt:EMT"})
+    other = environment("chgnet", "2.13.0+cpu")
+    RelaxWorkChain.get_builder_from_protocol(other, model, fcc)
+    assert promised_package(other, model) is None
+    assert promised_package(other, ModelData.get_or_create("chgnet")) == ("chgnet", "0.4.2")
 
 
 @pytest.mark.parametrize("workchain", WORKCHAINS)

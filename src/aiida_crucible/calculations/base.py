@@ -137,14 +137,14 @@ class EngineCalculation(CalcJob):
 
     def job(self) -> Job:
         """Return the content of ``job.json``."""
-        environment = self.inputs.code.base.extras.get(validation.ENVIRONMENT_KEY, {})
+        promised = validation.promised_package(self.inputs.code, self.inputs.model)
         return Job(
             task=self.TASK,
             model=self.inputs.model.to_reference(),
             parameters=validate_parameters(self.TASK, self.inputs.parameters.get_dict()),
             device=self.options.device,
             threads=self.options.resources.get("num_cores_per_mpiproc"),
-            package_version=environment.get("version"),
+            package_version=promised and promised[1],
         )
 
     def _files_of_unfinished_job(self) -> list[tuple[str, str, str]]:

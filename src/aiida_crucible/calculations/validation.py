@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from aiida_crucible.calculations.staging import require_reachable
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import to_atoms, trajectory_to_atoms
+from crucible_engine.models.catalogue import find_family
 from crucible_engine.parameters import shown, validate_parameters
 from crucible_engine.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.schema import EngineError
@@ -130,6 +131,14 @@ def symbols_of(structures: Mapping[str, StructureData] | None) -> dict[str, set[
     return {f"structure {key!r}": structure.get_symbols_set() for key, structure in (structures or {}).items()}
 
 
+def promised_package(code: AbstractCode, model: ModelData) -> tuple[str, str] | None:
+    """Return name and version of the model's package as the environment promises them; ``None`` if it does not."""
+    environment = code.base.extras.get(ENVIRONMENT_KEY, None)
+    if environment is None or environment["family"] != model.family:
+        return None
+    return environment["package"], environment["version"]
+
+
 def check_elements(model: ModelData, symbols_by_input: Mapping[str, set[str]]) -> None:
     """Refuse elements that the model was not trained on.
 
@@ -148,7 +157,8 @@ def check_elements(model: ModelData, symbols_by_input: Mapping[str, set[str]]) -
 def check_environment(code: AbstractCode, model: ModelData) -> None:
     """Refuse an environment of another family, or a computer that the model's checkpoint cannot reach."""
     environment = code.base.extras.get(ENVIRONMENT_KEY, None)
-    if environment is not None and environment["family"] != model.family:
+    is_other = environment is not None and environment["family"] != model.family
+    if is_other and find_family(model.family).has_weights:
         raise ValueError(
             f"code {code.full_label!r} is an environment of family {environment['family']!r}, but model {model.title} "
             f"needs {model.family!r}: create one with `aiida-crucible env create {model.family}`"

@@ -24,12 +24,13 @@ from aiida_crucible.exit_codes import (
 )
 from aiida_crucible.parsers.files import OutputError, read_records, read_results
 from crucible_engine.journal import Record
-from crucible_engine.parameters import shown
 from crucible_engine.schema import JOURNAL_FILE, PROTOCOL, RESULTS_FILE, Condition, Results
 
 COMPLETE = (Condition.FINISHED, Condition.NOT_CONVERGED)
 """Conditions of a job that has written all its arrays."""
 
+LONGEST_SAYING = 300
+"""Characters of what a Code said that a message repeats."""
 CRASHES = ("SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV")
 """Signals that a process gives itself; the same job would do it again."""
 
@@ -119,7 +120,7 @@ class EngineParser(Parser):
             return OF_CONDITION[Condition.UNEXPECTED_ERROR], complaint[0]
         code = self.node.inputs.code.label
         said = complaint or (self._read(STDOUT_FILE) or "").strip().splitlines()[-1:]
-        how = f"said {shown(said[0])}" if said else "ended without a word"
+        how = f"said {said[0][:LONGEST_SAYING]!r}" if said else "ended without a word"
         return ENGINE_NOT_STARTED, f"code {code!r} {how}"
 
     def _check_weights(self, results: Results) -> None:

@@ -196,9 +196,8 @@ def _is_same_environment(job: CalcJobNode, code: AbstractCode) -> bool:
     results, other = job.outputs.results.get_dict(), job.inputs.code
     if results["protocol"] != PROTOCOL:
         return False
-    environment = code.base.extras.get(validation.ENVIRONMENT_KEY, {})
-    package = environment.get("package")
-    if package and results["environment"]["packages"].get(package) != environment["version"]:
+    promised = validation.promised_package(code, job.inputs.model)
+    if promised is not None and results["environment"]["packages"].get(promised[0]) != promised[1]:
         return False
     return bool(other.uuid == code.uuid) or _place(other) == _place(code)
 

@@ -109,3 +109,8 @@ class Family:
     settings: dict[str, Setting]
     reference: str
     checkpoint_files: bool = True
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it has weights, which its own package reads; otherwise its settings say all, in any environment."""
+        return bool(self.names) or self.checkpoint_files
