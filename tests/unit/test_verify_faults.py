@@ -51,6 +51,12 @@ def test_fault_is_found_by_name(emt, name):
     assert sorted(faults_of(FaultyModel(emt, *planted))) == sorted(expected)
 
 
+@pytest.mark.parametrize("factor", [0.99, 0.994, 1.006, 1.01])
+@pytest.mark.parametrize("quantity", ["forces", "stress"])
+def test_one_percent_is_found_in_double_precision(emt, quantity, factor):
+    assert faults_of(FaultyModel(emt, scaled(**{quantity: factor}))) == [f"{quantity}-inconsistent"]
+
+
 @pytest.mark.parametrize("amplitudes", [{"energy": 1e-3}, {"forces": 1e-4}, {"energy": 1e-2, "forces": 0.1}])
 def test_model_that_is_not_deterministic(emt, amplitudes):
     assert faults_of(FaultyModel(emt, Noise(**amplitudes))) == ["not-deterministic"]
@@ -115,7 +121,9 @@ def test_atoms_without_forces_are_no_fault(emt, seed):
 
 
 def test_no_images_at_all(emt):
-    assert "misses-periodic-images" in faults_of(FaultyModel(emt, no_images))
+    found = faults_of(FaultyModel(emt, no_images))
+    assert "misses-periodic-images" in found
+    assert "stale-results" not in found
 
 
 @pytest.mark.parametrize("calculator", [NearestImages, NoSelfImages])

@@ -12,9 +12,9 @@ from crucible_engine.verification.check import Check, measured
 from crucible_engine.verification.precision import EPSILON, Deviation
 
 MOST_DECIMALS = 9
-ROUNDING_MARGIN = 4.0
+ROUNDING_MARGIN = 1.0
 """Rounding errors by which a decimal fraction may miss its binary representation."""
-RESOLVED = 1000.0
+RESOLVED = 100.0
 """Rounding errors that a step must exceed to be told from them."""
 BITS = {"float64": (8, 11, 24), "float32": (8, 11)}
 """Bits of the significands of bfloat16, float16 and float32 that are too few for a precision."""

@@ -139,7 +139,10 @@ class _Examination:
             rest = [not_applicable(name, "depends on where the atoms are: see translation") for name in _names(others)]
         else:
             supercell = check_supercell(self.evaluator, self.probes, self.bases, precision, judge.compared)
-            rest = [supercell, *(judge.check(outcome, supercell.fault == MISSES_IMAGES) for outcome in others)]
+            misses_images = supercell.fault == MISSES_IMAGES
+            rest = [supercell, *(judge.check(outcome, misses_images) for outcome in others)]
+            if misses_images:
+                repeated = [_unless_stale_by_images(check) for check in repeated]
         if repeated[0].fault:
             reason = "the numbers change by themselves: see determinism"
             moved, *rest = (check.unjudged(reason) if check.fault else check for check in (moved, *rest))
@@ -255,6 +258,13 @@ def _without_numbers(checks: Sequence[Check], evaluator: Evaluator) -> list[Chec
     finite = measured("finite values", message, float(evaluator.broken), 0.0).failed("not-finite")
     unjudged = [check.unjudged("not all are numbers: see finite values") if check.fault else check for check in checks]
     return [finite if check.name == finite.name else check for check in unjudged]
+
+
+def _unless_stale_by_images(check: Check) -> Check:
+    """Return the check of caches as one without a right value: who sees no images sees no change of the cell."""
+    return (
+        check.unjudged("periodic images are missed: see supercell") if check.name == "caches" and check.fault else check
+    )
 
 
 def _missing(names: Sequence[str], presence: Check) -> list[Check]:
