@@ -5,13 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 
-# uv does not read pip's settings: whoever told pip of a folder with wheels need not tell uv again.
-ifdef PIP_FIND_LINKS
-COMMA := ,
-SPACE := $() $()
-export UV_FIND_LINKS ?= $(subst $(SPACE),$(COMMA),$(strip $(PIP_FIND_LINKS)))
-endif
-
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
