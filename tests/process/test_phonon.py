@@ -99,7 +99,8 @@ def test_a_broken_environment_says_so_and_stops(localhost, model):
     _, node = run_get_node(builder)
     assert node.exit_status == PhononWorkChain.exit_codes.ERROR_VERIFICATION_FAILED.status
     assert "engine did not start" in node.exit_message
-    builder.verification = Dict({"outcome": "passed"})
+    verified = {"family": "emt", "name": "emt", "sha256": model.sha256}
+    builder.verification = Dict({"task": "verify", "outcome": "passed", "model": verified})
     _, node = run_get_node(builder)
     assert node.exit_status == PhononWorkChain.exit_codes.ERROR_RELAXATION_FAILED.status
     assert "engine did not start" in node.exit_message
@@ -183,7 +184,8 @@ def test_a_bad_setting_is_refused_before_submission(code, model, parameters, mes
 
 
 def test_an_element_that_the_model_does_not_know_is_refused(code, model):
-    builder = PhononWorkChain.get_builder_from_protocol(code, model, from_atoms(bulk("Fe")))
+    builder = PhononWorkChain.get_builder_from_protocol(code, model, from_atoms(bulk("Cu")))
+    builder.structure = from_atoms(bulk("Fe"))
     with pytest.raises(ValueError, match=r"Fe.*does not know"):
         run_get_node(builder)
 
@@ -193,5 +195,5 @@ def test_born_charges_must_fit_the_structure(code, model):
     with pytest.raises(ValueError, match="give `charges`"):
         builder.born_charges = ArrayData({"charges": np.zeros((1, 3, 3))})
     builder.born_charges = ArrayData({"charges": np.zeros((2, 3, 3)), "dielectric": np.eye(3)})
-    with pytest.raises(ValueError, match="1 atoms"):
+    with pytest.raises(ValueError, match="one 3x3 tensor for each atom"):
         run_get_node(builder)

@@ -45,7 +45,9 @@ def test_copper_in_emt_answers_every_question(code, model):
 def test_a_fault_a_wrong_reference_and_an_unstable_phase_are_answered_with_no(code, model):
     reference = {"lattice": {"a": 3.0}, "energy_differences": {"bcc": 0.1}}
     builder = builder_of(code, model, main=("sc", 2.4), reference=reference)
-    builder.verification = Dict({"outcome": "failed", "summary": {"faults": ["stress-unit"]}})
+    verified = {"family": "emt", "name": "emt", "sha256": model.sha256}
+    failed = {"outcome": "failed", "summary": {"faults": ["stress-unit"]}}
+    builder.verification = Dict({"task": "verify", "model": verified, **failed})
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
     assert answers(results) == dict.fromkeys(("verification", "lattice", "energies", "stability"), "no")

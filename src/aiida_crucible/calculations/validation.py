@@ -133,8 +133,8 @@ def symbols_of(structures: Mapping[str, StructureData] | None) -> dict[str, set[
 
 def promised_package(code: AbstractCode, model: ModelData) -> tuple[str, str] | None:
     """Return name and version of the model's package as the environment promises them; ``None`` if it does not."""
-    environment = code.base.extras.get(ENVIRONMENT_KEY, None)
-    if environment is None or environment["family"] != model.family:
+    environment = code.base.extras.get(ENVIRONMENT_KEY, {})
+    if environment.get("family") != model.family or "package" not in environment:
         return None
     return environment["package"], environment["version"]
 
