@@ -1,6 +1,6 @@
 """``crucible.phonon`` with CHGNet 0.3.0 through AiiDA, in a profile of the benchmark's own.
 
-Usage: python crucible_phonon.py FOLDER CRYSTAL N N N    (the profile's folder; the supercell)
+Usage: python crucible_phonon.py FOLDER CRYSTAL N N N FMAX    (the profile's folder; the supercell; eV/Å)
 
 Its settings are those of ``matcalc_phonon.py``. Nothing is found in a cache but the model's verification, which is made
 once for a model in an environment.
@@ -20,6 +20,7 @@ def main() -> None:
     """Run the WorkChain to its end; print the number of displacements, the lowest frequency and the verdict."""
     open_profile(Path(sys.argv[1]))
     from aiida.engine import run_get_node
+    from aiida.manage import get_manager
     from aiida.manage.caching import disable_caching
     from aiida.orm import StructureData, load_code
 
@@ -33,8 +34,14 @@ def main() -> None:
         ModelData.get_or_create("chgnet", "0.3.0"),
         structure,
         protocol="balanced",
-        overrides={"parameters": {"supercell_matrix": supercell, "displacement": 0.01}},
+        overrides={
+            "parameters": {"supercell_matrix": supercell, "displacement": 0.01},
+            "relax": {"relax": {"parameters": {"fmax": float(sys.argv[6])}}},
+        },
     )
+    manager = get_manager()
+    # A WorkChain that runs in this process learns by polling that its children ended.
+    manager.set_runner(manager.create_runner(poll_interval=0.2))
     with disable_caching():
         outputs, node = run_get_node(builder)
     if not node.is_finished_ok:

@@ -15,20 +15,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ase.build import bulk
 from crystals import lead_titanate
 from paired import HEADER, Command, compare
 from uv import find_uv_bin
 
 from aiida_crucible import environments
 from aiida_crucible.calculations.engine_archive import engine_archive
-from crucible_engine.models.catalogue import find_family
-from crucible_engine.schema import ENGINE_FILE, JOB_FILE, STRUCTURES_FILE, Job, ModelReference
+from crucible_engine.schema import ENGINE_FILE, JOB_FILE, STRUCTURES_FILE, Job
 from crucible_engine.structures_file import write_structures
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests" / "helpers"))
+
+from conformance_cases import CASES, Case  # noqa: E402 - the helpers are no package
+
 FOLDER = HERE.parent / ".bench"
 PEER = FOLDER / "matcalc"
-RUNS = 5
+RUNS = 3
 PEER_PACKAGES = ["matcalc==0.7.0", "chgnet==0.4.2", "torch==2.13.0"]
 
 
@@ -37,34 +41,42 @@ def phonons() -> None:
     python = matcalc_python()
     prepare_profile()
     print(HEADER)
-    for crystal, sizes, runs in (("PbTiO3", "2 2 2", RUNS), ("ZrO2", "4 4 4", 3)):
+    for crystal, sizes, relaxation, fmax, runs in (
+        ("PbTiO3", "2 2 2", "same", "1e-3", RUNS),
+        ("PbTiO3", "2 2 2", "default", "1e-5", RUNS),
+        ("ZrO2", "4 4 4", "same", "1e-3", 1),
+    ):
         arguments = [crystal, *sizes.split()]
-        name = f"{crystal} {sizes.replace(' ', 'x')}"
-        ours = [sys.executable, str(HERE / "crucible_phonon.py"), str(FOLDER / "aiida"), *arguments]
-        peer = [str(python), str(HERE / "matcalc_phonon.py"), *arguments]
-        print(compare(_command(f"crucible.phonon, {name}", ours), _command("matcalc 0.7", peer), runs), flush=True)
+        name = f"{crystal} {sizes.replace(' ', 'x')}, fmax {fmax}"
+        ours = [sys.executable, str(HERE / "crucible_phonon.py"), str(FOLDER / "aiida"), *arguments, fmax]
+        peer = [str(python), str(HERE / "matcalc_phonon.py"), *arguments, relaxation]
+        peer_name = f"matcalc 0.7, {relaxation} relaxation"
+        print(compare(_command(f"crucible.phonon, {name}", ours), _command(peer_name, peer), runs), flush=True)
 
 
 def batches() -> None:
-    """64 frames of PbTiO3 2x2x2 with every family: the engine's evaluate against a loop over ASE's calculator."""
+    """64 frames of 40 atoms with every family: the engine's evaluate against a loop over the package's calculator."""
     print(HEADER)
-    for family, name in (("chgnet", "0.3.0"), ("sevennet", "7net-l3i5"), ("emt", None)):
-        with job_folder(family, name, 64) as folder:
-            python = str(environments.ensure(family))
-            ours = _command(f"evaluate, {family}", [python, ENGINE_FILE, JOB_FILE], folder)
-            peer = _command("ASE loop", [python, str(HERE / "ase_loop.py"), family, STRUCTURES_FILE], folder)
-            print(compare(ours, peer, RUNS), flush=True)
+    for name in ("chgnet-0.3.0", "7net-0", "mace", "orb-v2", "emt"):
+        case = CASES[name]
+        python = str(environments.ensure(case.family))
+        variables = {"PYTHONPATH": str(HERE.parent / "src")}
+        with job_folder(case, python, 64) as folder:
+            ours = _command(f"evaluate, {name}", [python, ENGINE_FILE, JOB_FILE], folder)
+            loop = [python, str(HERE / "ase_loop.py"), name, str(folder), STRUCTURES_FILE]
+            print(compare(ours, Command("ASE loop", loop, folder, variables), RUNS), flush=True)
 
 
 def memory() -> None:
-    """Peak memory of evaluate against the number of frames."""
-    print("| family | frames | peak memory, MiB |\n|---|---|---|")
-    for family, name, counts in (("emt", None, (100, 10000)), ("chgnet", "0.3.0", (16, 256))):
+    """Peak memory of evaluate against the number of frames of 40 atoms."""
+    print("| model | frames | peak memory, MiB |\n|---|---|---|")
+    for name, counts in (("emt", (100, 10000)), ("chgnet-0.3.0", (16, 256))):
+        python = str(environments.ensure(CASES[name].family))
         for count in counts:
-            with job_folder(family, name, count) as folder:
-                subprocess.run([str(environments.ensure(family)), ENGINE_FILE, JOB_FILE], cwd=folder, check=True)
+            with job_folder(CASES[name], python, count) as folder:
+                subprocess.run([python, ENGINE_FILE, JOB_FILE], cwd=folder, check=True)
                 results = json.loads((folder / "results.json").read_text())
-                print(f"| {family} | {count} | {results['peak_memory']:.0f} |", flush=True)
+                print(f"| {name} | {count} | {results['peak_memory']:.0f} |", flush=True)
 
 
 def imports() -> None:
@@ -103,23 +115,30 @@ def matcalc_python() -> Path:
 
 
 @contextmanager
-def job_folder(family: str, name: str | None, count: int) -> Iterator[Path]:
-    """Yield a folder with a job of the task evaluate: frames of a 2x2x2 supercell, each displaced at random."""
+def job_folder(case: Case, python: str, count: int) -> Iterator[Path]:
+    """Yield a folder with a job of the task evaluate: frames of 40 atoms, each displaced at random.
+
+    PbTiO3 2x2x2, or Cu3Al in the same cell's shape for what knows metals only.
+    """
     cell = lead_titanate()
-    if family == "emt":
-        cell.numbers[:] = 79  # gold in place of what EMT does not know
+    if case.metals:
+        cell = bulk("Cu", cubic=True).repeat((1, 2, 5))
+        cell.symbols[::4] = "Al"
+    else:
+        cell = cell.repeat(2)
     frames = []
     for seed in range(count):
-        frame = cell.repeat(2)
+        frame = cell.copy()
         frame.rattle(0.05, seed=seed)
         frames.append(frame)
-    entry = find_family(family)
-    reference = ModelReference(family, name or entry.default_name, dtype=entry.default_dtype)
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
+        variables = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
+        subprocess.run([python, str(HERE / "make_checkpoint.py"), case.name, path], env=variables, check=True)
         write_structures(folder / STRUCTURES_FILE, frames, [str(seed) for seed in range(count)])
         (folder / ENGINE_FILE).write_bytes(engine_archive())
-        (folder / JOB_FILE).write_text(json.dumps(Job("evaluate", reference).to_dict()))
+        job = Job("evaluate", case.reference(path, "float64" if case.family == "emt" else "float32"))
+        (folder / JOB_FILE).write_text(json.dumps(job.to_dict()))
         yield folder
 
 

@@ -62,7 +62,7 @@ def _ensure_localhost(scratch: Path) -> None:
             workdir=str(scratch),
         ).store()
     if not computer.is_configured:
-        computer.set_minimum_job_poll_interval(0.5)
+        computer.set_minimum_job_poll_interval(0.25)
         computer.set_default_mpiprocs_per_machine(1)
         # A login shell reads the user's files again for each of a job's commands, and nothing here needs them.
         computer.configure(safe_interval=0, use_login_shell=False)

@@ -37,7 +37,7 @@ def run_together(builders: Mapping[str, ProcessBuilder]) -> dict[str, WorkChainN
     for handler in logging.getLogger("aiida").handlers:
         # The reports stay in the provenance (`verdi process report`); here they would come between the lines.
         handler.setLevel(logging.ERROR)
-    runner = get_manager().create_runner(communicator=None)
+    runner = get_manager().create_runner(communicator=None, poll_interval=0.2)
     nodes = {name: runner.schedule(builder) for name, builder in builders.items()}
     if not runner.run_until_complete(_watch(nodes)):
         _stop_jobs(nodes)
