@@ -45,11 +45,12 @@ def seconds(command: Command) -> float:
 
 
 def compare(ours: Command, peer: Command, runs: int) -> str:
-    """Run both in turn, once for warming up and ``runs`` times counted; return a Markdown table row.
+    """Run both in turn, ``runs`` times; return a Markdown table row. Where it is more than once, once before to warm up.
 
     Columns: ours (median s), peer (median s), ratio ours/peer (median, minimum to maximum), runs.
     """
-    seconds(ours), seconds(peer)
+    if runs > 1:
+        seconds(ours), seconds(peer)
     pairs = [(seconds(ours), seconds(peer)) for _ in range(runs)]
     ratios = [a / b for a, b in pairs]
     return (
