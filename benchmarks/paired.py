@@ -45,7 +45,7 @@ def seconds(command: Command) -> float:
 
 
 def compare(ours: Command, peer: Command, runs: int) -> str:
-    """Run both in turn, ``runs`` times; return a Markdown table row. Where it is more than once, once before to warm up.
+    """Run both in turn, ``runs`` times (more than once: warmed up by one more); return a Markdown table row.
 
     Columns: ours (median s), peer (median s), ratio ours/peer (median, minimum to maximum), runs.
     """
