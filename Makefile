@@ -54,7 +54,7 @@ MARKER := $(VENV)/.unfinished
 define install
 	@echo "Installing $(1) into $(VENV) (some minutes the first time)"
 	@touch $(MARKER)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . $(2)
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . $(2)
 	@rm $(MARKER)
 	@touch $@
 endef
