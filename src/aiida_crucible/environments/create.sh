@@ -98,11 +98,11 @@ create() {
     choose_torch_index
     refuse_unexpected_cuda
   fi
-  "$uv" pip install --compile-bytecode --python "$work/bin/python" --no-deps --requirement "$work/lock.txt" >&2 ||
+  "$uv" pip install --python "$work/bin/python" --no-deps --requirement "$work/lock.txt" --compile-bytecode >&2 ||
     fail "uv cannot install the packages of $family"
   if [ -n "$torch" ]; then
     # What is installed stays where torch agrees with it; torch's own CUDA packages come with it.
-    "$uv" pip install --compile-bytecode --python "$work/bin/python" "${torch_index[@]+"${torch_index[@]}"}" "$torch" >&2 ||
+    "$uv" pip install --python "$work/bin/python" "${torch_index[@]+"${torch_index[@]}"}" "$torch" --compile-bytecode >&2 ||
       fail "uv cannot install $torch"
   fi
   finish
