@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from aiida.engine import ExitCode, ProcessSpec, ToContext, WorkChain
-from aiida.orm import AbstractCode, Dict, ProcessNode, StructureData
+from aiida.orm import Dict, ProcessNode, StructureData
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin
-from aiida_crucible.workflows.verify import VerifyWorkChain, check_fit
+from aiida_crucible.workflows.verify import VerifyWorkChain, check_fit, define_model_ports
 from crucible_engine.schema import Condition
 
 
@@ -29,13 +29,7 @@ class VerifiedWorkChain(ProtocolMixin, WorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare what all of them take."""
         super().define(spec)
-        spec.input(
-            "code",
-            valid_type=AbstractCode,
-            validator=validation.validator(validation.check_code),
-            help="The Python of an environment in which the model's package can be imported.",
-        )
-        spec.input("model", valid_type=ModelData, help="Which potential.")
+        define_model_ports(spec)
         spec.input(
             "verification",
             valid_type=Dict,

@@ -30,13 +30,7 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        spec.input(
-            "code",
-            valid_type=AbstractCode,
-            validator=validation.validator(validation.check_code),
-            help="The Python of an environment in which the model's package can be imported.",
-        )
-        spec.input("model", valid_type=ModelData, help="Which potential.")
+        define_model_ports(spec)
         spec.input(
             "on_failure",
             valid_type=Str,
@@ -130,6 +124,17 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
             return None
         failed: ExitCode = self.exit_codes.ERROR_VERIFICATION_FAILED
         return failed.format(model=self.inputs.model.title, faults=f"{faults} (see {_name(self.ctx.job)})")
+
+
+def define_model_ports(spec: ProcessSpec) -> None:
+    """Declare the ports of every WorkChain that runs a model: which one, and where."""
+    spec.input(
+        "code",
+        valid_type=AbstractCode,
+        validator=validation.validator(validation.check_code),
+        help="The Python of an environment in which the model's package can be imported.",
+    )
+    spec.input("model", valid_type=ModelData, help="Which potential.")
 
 
 def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]], jobs: Sequence[str]) -> None:
