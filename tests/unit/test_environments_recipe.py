@@ -36,6 +36,13 @@ def test_recipe_is_valid_bash(uv, family):
     assert (check.returncode, check.stderr) == (0, "")
 
 
+def test_packages_are_compiled_when_they_are_installed(uv):
+    assert uv.run(uv.recipe())[0] == 0
+    installations = [call for call in uv.calls if call.startswith("pip install") and "--dry-run" not in call]
+    assert len(installations) == 2
+    assert all("--compile-bytecode" in call for call in installations)
+
+
 def test_environment_is_complete_and_found_again(uv):
     status, output, _ = uv.run(uv.recipe())
     assert status == 0
