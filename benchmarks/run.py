@@ -109,7 +109,8 @@ def matcalc_python() -> Path:
     if not python.exists():
         subprocess.run([find_uv_bin(), "venv", "--quiet", str(PEER)], check=True)
         subprocess.run(
-            [find_uv_bin(), "pip", "install", "--quiet", "--python", str(python), *PEER_PACKAGES], check=True
+            [find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *PEER_PACKAGES],
+            check=True,
         )
     return python
 
