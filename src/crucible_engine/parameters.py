@@ -1,46 +1,11 @@
-"""The parameters of each task: kind, default, range, unit; one table that both sides validate against."""
+"""The parameters of each task: one table that both sides validate against."""
 
 from __future__ import annotations
 
-import difflib
-import math
-import reprlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-_BRIEF = reprlib.Repr()
-_BRIEF.maxlist = _BRIEF.maxtuple = 9
-_BRIEF.maxdict = 4
-_BRIEF.maxstring = _BRIEF.maxother = 80
-
-
-class ParameterError(ValueError):
-    """A parameter is misspelt, of the wrong kind, or out of range; the message is one line for the user."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a task.
-
-    :param kind: ``float``, ``int``, ``bool``, ``str`` or ``list`` (of numbers).
-    :param default: value where the user gives none; ``None`` is then allowed.
-    :param help: one line, with the unit.
-    :param minimum: smallest allowed value, itself included unless ``exclusive``.
-    :param maximum: largest allowed value, itself included.
-    :param choices: allowed values.
-    :param length: number of entries of a list.
-    """
-
-    kind: type
-    default: Any
-    help: str
-    minimum: float | None = None
-    maximum: float | None = None
-    exclusive: bool = False
-    choices: tuple[str, ...] = ()
-    length: int | None = None
-
+from crucible_engine.dynamics.parameters import DYNAMICS, check_dynamics
+from crucible_engine.parameter_rules import Parameter, ParameterError, complete
 
 BATCH_SIZE = Parameter(
     int, None, "structures evaluated at once; by default the fastest for the family, device and size", minimum=1
@@ -73,6 +38,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         ),
         "trajectory_interval": Parameter(int, 0, "store every n-th step's geometry; 0 stores none", minimum=0),
     },
+    "dynamics": DYNAMICS,
     "verify": {
         "fingerprint": Parameter(bool, True, "compare with the stored fingerprint where named weights have one"),
         "seed": Parameter(int, 0, "seed of the random rotations, displacements and permutations", minimum=0),
@@ -93,74 +59,6 @@ def validate_parameters(task: str, given: dict[str, Any]) -> dict[str, Any]:
             f"parameter 'pressure' of {task} is {values['pressure']:g} GPa, but cell {values['cell']!r} keeps the "
             "volume: set cell to 'full' or 'volume'"
         )
+    if task == "dynamics":
+        check_dynamics(values)
     return values
-
-
-def complete(what: str, table: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a table complete with defaults and normalised to their kinds.
-
-    :param what: whose parameters they are, as messages should call it.
-    :param table: the rules by name.
-    :param given: what the user gave.
-    :raises ParameterError: one line that names the parameter, what is wrong and what is allowed.
-    """
-    for name in given:
-        if name not in table:
-            raise ParameterError(_unknown(what, name, list(table)))
-    return {
-        name: normalise(f"parameter {name!r} of {what}", rule, given.get(name, rule.default))
-        for name, rule in table.items()
-    }
-
-
-def shown(value: Any) -> str:
-    """Return a value as messages show it: like ``repr``, but never longer than a line."""
-    return _BRIEF.repr(value)
-
-
-def suggestion(name: object, known: list[str]) -> str:
-    """Return ``did you mean 'x'?``, or the known names where nothing is near."""
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(set(known)))}"
-
-
-def _unknown(task: str, name: str, known: list[str]) -> str:
-    return f"{task} has no parameter {name!r}: {suggestion(name, known)}"
-
-
-def normalise(where: str, rule: Parameter, value: Any) -> Any:
-    """Return one value, normalised to its kind.
-
-    :param where: whose value it is, as messages should call it.
-    :raises ParameterError: one line that says what is wrong and what is allowed.
-    """
-    if value is None and rule.default is None:
-        return None
-    value = _convert(where, rule, value)
-    if rule.choices and value not in rule.choices:
-        raise ParameterError(f"{where} is {shown(value)}: {suggestion(value, list(rule.choices))}")
-    if rule.kind in (int, float):
-        _check_range(where, rule, value)
-    return value
-
-
-def _convert(where: str, rule: Parameter, value: Any) -> Any:
-    wanted = {float: "a number", int: "a whole number", bool: "true or false", str: "a word", list: "a list"}[rule.kind]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if rule.kind is float and is_number:
-        return float(value)
-    if rule.kind is int and is_number and float(value).is_integer():
-        return int(value)
-    if rule.kind in (bool, str, list) and isinstance(value, rule.kind):
-        return value
-    raise ParameterError(f"{where} is {shown(value)}: give {wanted} ({rule.help})")
-
-
-def _check_range(where: str, rule: Parameter, value: float) -> None:
-    too_small = rule.minimum is not None and (value <= rule.minimum if rule.exclusive else value < rule.minimum)
-    too_large = rule.maximum is not None and value > rule.maximum
-    if not math.isfinite(value) or too_small or too_large:
-        low = "" if rule.minimum is None else f"{'more than' if rule.exclusive else 'at least'} {rule.minimum:g}"
-        high = "" if rule.maximum is None else f"at most {rule.maximum:g}"
-        allowed = " and ".join(part for part in (low, high) if part) or "a finite number"
-        raise ParameterError(f"{where} is {value:g}: it must be {allowed} ({rule.help})")

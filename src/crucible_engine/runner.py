@@ -17,7 +17,8 @@ from crucible_engine.interruption import Interruption
 from crucible_engine.models.base import Model
 from crucible_engine.models.catalogue import Family, find_family, find_named
 from crucible_engine.models.load import check_package, complete_reference, import_adapter, load_model
-from crucible_engine.parameters import ParameterError, validate_parameters
+from crucible_engine.parameter_rules import ParameterError
+from crucible_engine.parameters import validate_parameters
 from crucible_engine.preflight import Survey, check_elements, check_relaxable, survey_structures
 from crucible_engine.schema import (
     ARRAYS_FILE,

@@ -9,6 +9,7 @@ Both sides import this module, so that it cannot drift. A job is a folder::
     arrays.npz        the arrays of the finished job                    (engine → AiiDA, written last but one)
     trajectories.npz  geometries on the way of a relaxation             (engine → AiiDA, on request)
     results.json      scalars, condition, environment                   (engine → AiiDA, written last, atomically)
+    run/              checkpoint, time series and frames of a dynamics  (kept on the computer; a copy is continued)
 
 No pickle crosses the wire in either direction. Units are ASE's: eV, Å, eV/Å, and eV/Å³ with ASE's sign of stress
 (``stress = (1/V) dE/dε``, positive under tension) in Voigt order xx, yy, zz, yz, xz, xy. Times are fs, temperatures
@@ -21,7 +22,7 @@ import enum
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Version of the wire *and* of every task's numerics.
 
 Raise it whenever a number that a task returns could change: AiiDA's cache follows it (``CACHE_VERSION``), so that a
@@ -35,6 +36,7 @@ PROGRESS_FILE = "progress.jsonl"
 ARRAYS_FILE = "arrays.npz"
 TRAJECTORIES_FILE = "trajectories.npz"
 RESULTS_FILE = "results.json"
+RUN_FOLDER = "run"
 ENGINE_FILE = "crucible_engine.pyz"
 CHECKPOINT_FILE = "checkpoint.model"
 """Name under which a model's checkpoint file is linked into the job's folder."""
@@ -48,7 +50,27 @@ of a structure. All have the field ``index`` of the structure and the arrays ``p
 [1, 3, 3]; the first two the field ``steps``, the last the structure's summary; the last two also the arrays
 ``energies`` [1], ``forces`` [n_atoms, 3] and ``stresses`` [1, 6]."""
 
-TASKS = ("evaluate", "relax", "verify")
+TASKS = ("evaluate", "relax", "dynamics", "verify")
+
+SERIES_COLUMNS = (
+    "step",
+    "time",
+    "temperature",
+    "potential_energy",
+    "kinetic_energy",
+    "conserved_quantity",
+    "volume",
+    "pressure",
+    *(f"cell_{vector}{axis}" for vector in "abc" for axis in "xyz"),
+    *(f"stress_{pair}" for pair in ("xx", "yy", "zz", "yz", "xz", "xy")),
+)
+"""Columns of a time series of ``dynamics``: fs, K, eV (three times; the conserved one is NaN where there is none or its
+target temperature moves), Å³, GPa (that of the moving atoms included), Å (lattice vectors), eV/Å³ (the potential's
+stress, ASE's sign); NaN where a model has no stress."""
+
+OUTCOMES_OF_DYNAMICS = ("stable", "diffusive", "melted", "atoms-lost", "exploded", "non-finite")
+"""From good to bad: atoms kept their sites; some species left theirs while another kept its own; every species did; an
+atom has no neighbour any more; temperature, cell or volume ran away; the model gave NaN or infinity."""
 
 
 class Condition(str, enum.Enum):
@@ -125,6 +147,8 @@ class Job:
     :param parameters: the task's parameters, validated by :mod:`crucible_engine.parameters`.
     :param device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` …
     :param threads: CPU threads; ``None`` leaves the choice to :mod:`crucible_engine.threads`.
+    :param walltime: seconds after which the scheduler will end the job; a task that can stops itself before. ``None``
+        where there is no limit.
     :param package_version: version of the model's package that the environment promises; ``None`` if none was.
     :param protocol: the :data:`PROTOCOL` of the side that wrote the job.
     """
@@ -134,6 +158,7 @@ class Job:
     parameters: dict[str, Any] = field(default_factory=dict)
     device: str = "auto"
     threads: int | None = None
+    walltime: float | None = None
     package_version: str | None = None
     protocol: int = PROTOCOL
 
@@ -187,8 +212,9 @@ class Results:
     :param condition: value of a :class:`Condition`.
     :param message: one line for a person; empty where all is well.
     :param outcome: what the physics said, in the task's words (evaluate: ``finite`` or ``non-finite``; relax:
-        ``converged``, ``not-converged``, ``non-finite`` or ``runaway``, the worst of its structures; verify:
-        ``passed`` or ``failed``); ``None`` while unknown.
+        ``converged``, ``not-converged``, ``non-finite`` or ``runaway``, the worst of its structures; dynamics: the
+        worst of its replicas, see :data:`OUTCOMES_OF_DYNAMICS`; verify: ``passed`` or ``failed``); ``None`` while
+        unknown.
     :param summary: the task's scalars, see each task.
     :param model: ``family``, ``name``, ``sha256`` (of what was really loaded), ``dtype``, ``elements`` (symbols),
         ``forces`` (``conservative`` or ``direct``), ``settings``.

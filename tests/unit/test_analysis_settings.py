@@ -8,7 +8,7 @@ import pytest
 
 from aiida_crucible.analysis.phonon_settings import validate_settings
 from aiida_crucible.analysis.reliability import check_reference
-from crucible_engine.parameters import shown
+from crucible_engine.parameter_rules import shown
 
 
 @pytest.mark.parametrize(

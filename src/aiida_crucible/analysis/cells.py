@@ -12,7 +12,7 @@ import spglib
 from ase import Atoms
 from numpy.typing import NDArray
 
-from crucible_engine.parameters import shown
+from crucible_engine.parameter_rules import shown
 
 LARGEST_GAP = 8.0
 """Å between neighbouring planes of atoms beyond which a cell holds vacuum; layered crystals have about 4."""

@@ -12,7 +12,7 @@ from phonopy import Phonopy
 from aiida_crucible.analysis.cells import parse_supercell_matrix, supercell_matrix_for_length
 from aiida_crucible.analysis.spectra import BandPath, given_path, seekpath_path
 from aiida_crucible.analysis.stability import COVERAGE_FACTOR, NOISE_SAMPLES
-from crucible_engine.parameters import Parameter, ParameterError, complete, normalise, shown
+from crucible_engine.parameter_rules import Parameter, ParameterError, complete, normalise, shown
 
 DISPLACEMENT = Parameter(float, 0.01, "length of the displacements, Å", minimum=1e-4, maximum=0.3)
 MESH_NUMBER = Parameter(int, 1, "wave vectors along a reciprocal lattice vector", minimum=1, maximum=200)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from crucible_engine.parameters import Parameter, ParameterError, complete, normalise, shown, suggestion
+from crucible_engine.parameter_rules import Parameter, ParameterError, complete, normalise, shown, suggestion
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot-tell"
 

@@ -14,7 +14,8 @@ from aiida_crucible.calculations.staging import require_reachable
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import to_atoms, trajectory_to_atoms
 from crucible_engine.models.catalogue import find_family
-from crucible_engine.parameters import shown, validate_parameters
+from crucible_engine.parameter_rules import shown
+from crucible_engine.parameters import validate_parameters
 from crucible_engine.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.schema import EngineError
 

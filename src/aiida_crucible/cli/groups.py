@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from crucible_engine.parameters import suggestion
+from crucible_engine.parameter_rules import suggestion
 
 
 class OneLineErrors(click.Group):

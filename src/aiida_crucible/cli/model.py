@@ -188,7 +188,7 @@ def find_model(name: str) -> ModelData:
 
     from aiida_crucible.data.model import ModelData
     from crucible_engine.models.catalogue import FAMILIES
-    from crucible_engine.parameters import suggestion
+    from crucible_engine.parameter_rules import suggestion
 
     if name in FAMILIES:
         return ModelData.get_or_create(name)

@@ -92,7 +92,7 @@ def load_profile(name: str | None) -> None:
         from aiida.manage import get_manager
         from aiida.manage.configuration import get_config
 
-    from crucible_engine.parameters import suggestion
+    from crucible_engine.parameter_rules import suggestion
 
     manager = get_manager()
     if name is None and manager.get_profile() is not None:

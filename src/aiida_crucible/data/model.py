@@ -24,7 +24,7 @@ from crucible_engine.models.catalogue import (
     validate_dtype,
     validate_settings,
 )
-from crucible_engine.parameters import shown, suggestion
+from crucible_engine.parameter_rules import shown, suggestion
 from crucible_engine.schema import CHECKPOINT_FILE, ModelReference
 
 DESCRIPTION: dict[str, tuple[type | UnionType, str]] = {

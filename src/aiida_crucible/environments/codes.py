@@ -14,7 +14,7 @@ from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python
 from crucible_engine.models.catalogue import find_family
-from crucible_engine.parameters import suggestion
+from crucible_engine.parameter_rules import suggestion
 
 ROOT_PROPERTY = "crucible_environments"
 """Property of a Computer: the folder for its environments."""

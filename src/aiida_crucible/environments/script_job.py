@@ -15,7 +15,7 @@ from aiida_shell import ShellJob, launch_shell_job
 from aiida_crucible.calculations.engine_archive import engine_archive
 from aiida_crucible.calculations.validation import check_code
 from aiida_crucible.environments.problems import ModelEnvironmentError
-from crucible_engine.parameters import suggestion
+from crucible_engine.parameter_rules import suggestion
 from crucible_engine.schema import ENGINE_FILE
 
 

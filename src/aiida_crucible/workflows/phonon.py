@@ -21,7 +21,7 @@ from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, with_options
 from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
-from crucible_engine.parameters import shown
+from crucible_engine.parameter_rules import shown
 
 KEY = "structure"
 PURPOSE = "a phonon calculation"

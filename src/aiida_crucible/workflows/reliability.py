@@ -23,7 +23,7 @@ from aiida_crucible.workflows.verified import (
     message_of,
     relaxed_of,
 )
-from crucible_engine.parameters import shown
+from crucible_engine.parameter_rules import shown
 
 
 class ReliabilityWorkChain(VerifiedWorkChain):

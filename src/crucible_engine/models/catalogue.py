@@ -10,7 +10,7 @@ from typing import Any
 
 from crucible_engine.models.family import Family, NamedModel, Setting, Theory
 from crucible_engine.models.released import FAMILIES
-from crucible_engine.parameters import suggestion
+from crucible_engine.parameter_rules import suggestion
 
 __all__ = [
     "FAMILIES",

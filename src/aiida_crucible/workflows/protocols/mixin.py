@@ -14,7 +14,7 @@ from aiida.engine import PortNamespace, ProcessBuilder
 from aiida.engine.processes.builder import ProcessBuilderNamespace
 from aiida.orm import AbstractCode, Computer, Dict, QueryBuilder, load_code
 
-from crucible_engine.parameters import shown, suggestion
+from crucible_engine.parameter_rules import shown, suggestion
 
 
 class ProtocolMixin:
