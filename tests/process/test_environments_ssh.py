@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import functools
 import getpass
-import os
-import shutil
-import socket
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from aiida.orm import Computer
+from daemons import UnavailableError
 from fake_uv import FakeUv
+from loopback_sshd import LoopbackSshd
 
 from aiida_crucible.environments import ModelEnvironmentError, remote
 from aiida_crucible.environments.codes import ROOT_PROPERTY, find_environment
@@ -21,58 +18,27 @@ from aiida_crucible.environments.manage import Request, create_environment, reci
 from aiida_crucible.environments.recipe import render_recipe
 
 
-def find_sshd():
-    """Return the path of sshd, which has to be absolute and is rarely in a user's PATH."""
-    return shutil.which("sshd", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin", "/sbin"]))
-
-
-pytestmark = [
-    pytest.mark.skipif(find_sshd() is None, reason="no sshd on this machine (apt install openssh-server)"),
-    pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no ssh-keygen on this machine"),
-]
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Start an sshd that lets this user in with a key of its own; return its port and the key's path."""
-    folder = tmp_path_factory.mktemp("sshd")
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-N", "", "-m", "PEM", "-f", str(folder / name)], check=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    configuration = folder / "sshd_config"
-    configuration.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\n"
-        f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nSubsystem sftp internal-sftp\n"
-        "PermitRootLogin yes\n"
-    )
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    process = subprocess.Popen([find_sshd(), "-D", "-e", "-f", str(configuration)], stderr=subprocess.PIPE, text=True)
+    """Start an sshd that lets this user in with a key of its own."""
+    sshd = LoopbackSshd(tmp_path_factory.mktemp("sshd"))
     try:
-        for _ in range(100):
-            if process.poll() is not None:
-                pytest.skip(f"sshd does not start here: {process.stderr.read().strip().splitlines()[-1]}")
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield port, folder / "user"
+        sshd.start()
+        yield sshd
+    except UnavailableError as error:
+        pytest.skip(str(error))
     finally:
-        process.terminate()
-        process.wait(10)
+        sshd.stop()
 
 
 @pytest.fixture
 def computer(server, forgotten, tmp_path):
     """Return a computer that is reached over ssh."""
-    port, key = server
     computer = Computer("over-ssh", "127.0.0.1", "", "core.ssh", "core.direct", str(tmp_path / "work")).store()
     computer.configure(
         username=getpass.getuser(),
-        port=port,
-        key_filename=str(key),
+        port=server.port,
+        key_filename=str(server.key),
         key_policy="AutoAddPolicy",
         look_for_keys=False,
         allow_agent=False,
