@@ -8,12 +8,13 @@ DEMO := .demo
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast test-model lint docs build locks clean
+.PHONY: help demo test test-fast test-slow test-model lint docs build locks clean
 
 help:
 	@echo "make demo        two foundation models on PbTiO3, beside the published numbers (about 10 minutes, once)"
 	@echo "make test        all tests; the model packages are installed into environments of their own"
-	@echo "make test-fast   the tests that need no model package (under two minutes)"
+	@echo "make test-fast   the tests that need no model package and little time (under two minutes)"
+	@echo "make test-slow   those that need no model package but more time: kills, memory, whole workflows"
 	@echo "make lint        ruff, mypy, import-linter"
 	@echo "make docs        the documentation, as docs/_build/html"
 	@echo "make locks       the locks of the model environments, from their .in files and the newest packages"
@@ -23,10 +24,15 @@ help:
 demo: $(VENV)/.project
 	@$(BIN)/aiida-crucible demo --folder $(DEMO)
 
-test: test-fast test-model
+test: test-fast test-slow test-model
+
+WITHOUT_MODELS := --numprocesses=logical --maxprocesses=4 --dist=loadfile tests/unit tests/process
 
 test-fast: $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile tests/unit tests/process
+	$(BIN)/python -m pytest -m "not slow" $(WITHOUT_MODELS)
+
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow $(WITHOUT_MODELS)
 
 test-model: $(VENV)/.test
 	@$(BIN)/python tests/model/prepare_environments.py
