@@ -1,0 +1,160 @@
+"""The time-averaged structure of a run and its space group.
+
+How coarse the search for symmetry has to be follows from the run: the mean place of an atom whose mean square
+displacement is ⟨u²⟩ along an axis, over n independent samples, is known to √(⟨u²⟩ / n). Two symmetry-related places
+then differ by noise of √2 times that along each axis, and the largest of m such differences exceeds
+√2 · √(⟨u²⟩ / n) · (√3 + √(2 ln(m / p))) with a probability below p (a Gaussian vector of three components is longer
+than √3 + t with a probability below exp(-t²/2)). That is the tolerance, with p = 1 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log, sqrt
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from aiida_crucible.analysis.cells import space_group
+from aiida_crucible.analysis.displacements import centred_differences
+from aiida_crucible.analysis.neighbours import nearest_distances
+from aiida_crucible.analysis.supercell_sites import SupercellSites, supercell_like
+
+FALSE_ALARM = 0.01
+"""Probability that noise alone hides a symmetry."""
+
+FINEST_TOLERANCE = 1e-3
+"""Å: single-precision positions and spglib's own arithmetic make a finer search pointless."""
+
+COARSEST_SHARE = 0.25
+"""Share of the shortest distance between atoms up to which a tolerance still tells one structure from another."""
+
+
+@dataclass(frozen=True)
+class MeanStructure:
+    """The mean structure and its space group."""
+
+    atoms: Atoms
+    """The mean unit cell, or the mean supercell where its unit cells differ by more than noise."""
+    folded: bool
+    """Whether ``atoms`` is the unit cell."""
+    tolerance: float
+    """Å: of the symmetry search."""
+    space_group: str | None
+    """As ``P4mm (99)``; ``None`` if the noise is too large for any."""
+    at_half_tolerance: str | None
+    at_double_tolerance: str | None
+    largest_deviation: float
+    """Å: how far an atom of a unit cell lies from the mean of its copies in the others, at most."""
+    reason: str
+    """One line on how the tolerance and the cell came about."""
+
+    @property
+    def robust(self) -> bool:
+        """Whether the space group is the same at half and at double the tolerance."""
+        return self.space_group is not None and (self.space_group == self.at_half_tolerance == self.at_double_tolerance)
+
+
+def mean_structure(
+    mean_positions: NDArray[np.floating],
+    mean_cell: NDArray[np.floating],
+    mean_square_displacements: NDArray[np.floating],
+    unit_cell: Atoms,
+    sites: SupercellSites,
+    *,
+    n_independent: float,
+    length_error: float = 0.0,
+) -> MeanStructure:
+    """Fold a time-averaged supercell into its unit cell, if it may be, and find the space group.
+
+    :param mean_positions: in the mean cell, Å, shape [n_atoms, 3].
+    :param mean_cell: of the supercell, Å, shape [3, 3].
+    :param mean_square_displacements: around the mean, along each axis, Å², shape [n_atoms, 3].
+    :param unit_cell: the one that the supercell was made of.
+    :param sites: of the supercell's atoms.
+    :param n_independent: how many independent samples the means are worth (:func:`independent_samples`).
+    :param length_error: standard error of the mean unit cell's lengths, Å
+        (:attr:`~aiida_crucible.analysis.lattice_series.LatticeSeries.length_error`).
+    :raises ValueError: one line, if shapes do not fit, numbers are not finite, or there is no sample.
+    """
+    positions, cell, squares = _checked(mean_positions, mean_cell, mean_square_displacements, len(sites.unit_atoms))
+    if not n_independent >= 1:
+        raise ValueError(f"{n_independent} independent samples: a mean needs at least one")
+    reference = supercell_like(unit_cell, sites)
+    scaled = positions @ np.linalg.inv(cell)
+    # From here on in coordinates of the unit cell: how far each atom is from its site in the reference.
+    differences = centred_differences(scaled, reference.get_scaled_positions(wrap=False)) @ sites.matrix
+    mean_unit_cell = np.linalg.inv(sites.matrix) @ cell
+    folded = differences[sites.by_cell].mean(axis=0)
+    deviations = np.linalg.norm((differences - folded[sites.unit_atoms]) @ mean_unit_cell, axis=1)
+
+    error = sqrt(float(squares.max()) / n_independent)
+    noise = _tolerance(error, len(positions), 0.0)
+    folds = bool(deviations.max() <= noise)
+    if folds:
+        places = unit_cell.get_scaled_positions(wrap=False) + folded
+        atoms = Atoms(unit_cell.numbers, scaled_positions=places, cell=mean_unit_cell, pbc=True)
+        tolerance = _tolerance(error / sqrt(sites.n_cells), len(unit_cell), length_error)
+        cells = f"{sites.n_cells} unit cells agree within {deviations.max():.3f} Å and are averaged"
+    else:
+        atoms = Atoms(reference.numbers, scaled_positions=scaled, cell=cell, pbc=True)
+        tolerance = _tolerance(error, len(positions), length_error * sites.n_cells ** (1 / 3))
+        cells = f"unit cells differ by {deviations.max():.3f} Å, more than noise ({noise:.3f} Å)"
+    reason = (
+        f"{cells}; tolerance {tolerance:.4f} Å from an amplitude of {sqrt(float(squares.max())):.3f} Å and "
+        f"{n_independent:.0f} independent samples"
+    )
+    return _with_space_group(atoms, folds, tolerance, float(deviations.max()), reason)
+
+
+def independent_samples(inefficiencies: NDArray[np.floating], n_frames: int) -> float:
+    """Return how many independent samples the mean places of atoms are worth, for the slower of their motions.
+
+    :param inefficiencies: statistical inefficiency of every coordinate, any shape
+        (:func:`~aiida_crucible.analysis.statistics.statistical_inefficiencies` of the displacements).
+    :param n_frames: how many frames they were found from.
+    """
+    return max(1.0, n_frames / float(np.quantile(inefficiencies, 0.9)))
+
+
+def _with_space_group(atoms: Atoms, folded: bool, tolerance: float, deviation: float, reason: str) -> MeanStructure:
+    coarsest = COARSEST_SHARE * float(nearest_distances(atoms).min())
+    if tolerance > coarsest:
+        reason += f", which exceeds {coarsest:.2f} Å, a quarter of the shortest distance: no space group can be told"
+        return MeanStructure(atoms, folded, tolerance, None, None, None, deviation, reason)
+    found, half, double = (_found(atoms, tolerance * factor) for factor in (1.0, 0.5, 2.0))
+    return MeanStructure(atoms, folded, tolerance, found, half, double, deviation, reason)
+
+
+def _tolerance(error: float, n_atoms: int, length_error: float) -> float:
+    """Return the tolerance for places known to ``error`` along each axis and lengths known to ``length_error``, Å."""
+    of_places = sqrt(2) * error * (sqrt(3) + sqrt(2 * log(n_atoms / FALSE_ALARM)))
+    # Three lengths and three angles: as many differences between numbers of one component.
+    of_lengths = sqrt(2) * length_error * (1 + sqrt(2 * log(6 / FALSE_ALARM)))
+    return max(of_places, of_lengths, FINEST_TOLERANCE)
+
+
+def _found(atoms: Atoms, tolerance: float) -> str | None:
+    try:
+        return space_group(atoms, tolerance)
+    except ValueError:
+        return None
+
+
+def _checked(
+    mean_positions: NDArray[np.floating],
+    mean_cell: NDArray[np.floating],
+    mean_square_displacements: NDArray[np.floating],
+    n_atoms: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    positions, cell = np.asarray(mean_positions, dtype=float), np.asarray(mean_cell, dtype=float)
+    squares = np.asarray(mean_square_displacements, dtype=float)
+    shapes = {"mean positions": (positions, (n_atoms, 3)), "mean cell": (cell, (3, 3))}
+    shapes["mean square displacements"] = (squares, (n_atoms, 3))
+    for name, (array, expected) in shapes.items():
+        if array.shape != expected:
+            raise ValueError(f"{name} of shape {array.shape}: give {expected}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} are not finite: a run that failed has no mean structure")
+    return positions, cell, squares
