@@ -5,6 +5,9 @@ displacement is ⟨u²⟩ along an axis, over n independent samples, is known to
 then differ by noise of √2 times that along each axis, and the largest of m such differences exceeds
 √2 · √(⟨u²⟩ / n) · (√3 + √(2 ln(m / p))) with a probability below p (a Gaussian vector of three components is longer
 than √3 + t with a probability below exp(-t²/2)). That is the tolerance, with p = 1 %.
+
+Averaging over the unit cells of a supercell makes the noise of independent vibrations smaller still, but not that of a
+soft mode in which all cells move together: its error is measured on the mean cell's own motion, and the larger counts.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 from aiida_crucible.analysis.cells import space_group
 from aiida_crucible.analysis.displacements import centred_differences
 from aiida_crucible.analysis.neighbours import nearest_distances
+from aiida_crucible.analysis.statistics import standard_errors
 from aiida_crucible.analysis.supercell_sites import SupercellSites, supercell_like
 
 FALSE_ALARM = 0.01
@@ -64,6 +68,7 @@ def mean_structure(
     sites: SupercellSites,
     *,
     n_independent: float,
+    collective_error: float = 0.0,
     length_error: float = 0.0,
 ) -> MeanStructure:
     """Fold a time-averaged supercell into its unit cell, if it may be, and find the space group.
@@ -74,6 +79,8 @@ def mean_structure(
     :param unit_cell: the one that the supercell was made of.
     :param sites: of the supercell's atoms.
     :param n_independent: how many independent samples the means are worth (:func:`independent_samples`).
+    :param collective_error: standard error of places in the unit cell averaged over all cells, Å
+        (:func:`collective_error`).
     :param length_error: standard error of the mean unit cell's lengths, Å
         (:attr:`~aiida_crucible.analysis.lattice_series.LatticeSeries.length_error`).
     :raises ValueError: one line, if shapes do not fit, numbers are not finite, or there is no sample.
@@ -95,15 +102,16 @@ def mean_structure(
     if folds:
         places = unit_cell.get_scaled_positions(wrap=False) + folded
         atoms = Atoms(unit_cell.numbers, scaled_positions=places, cell=mean_unit_cell, pbc=True)
-        tolerance = _tolerance(error / sqrt(sites.n_cells), len(unit_cell), length_error)
+        tolerance = _tolerance(max(error / sqrt(sites.n_cells), collective_error), len(unit_cell), length_error)
         cells = f"{sites.n_cells} unit cells agree within {deviations.max():.3f} Å and are averaged"
     else:
         atoms = Atoms(reference.numbers, scaled_positions=scaled, cell=cell, pbc=True)
-        tolerance = _tolerance(error, len(positions), length_error * sites.n_cells ** (1 / 3))
+        tolerance = _tolerance(max(error, collective_error), len(positions), length_error * sites.n_cells ** (1 / 3))
         cells = f"unit cells differ by {deviations.max():.3f} Å, more than noise ({noise:.3f} Å)"
     reason = (
-        f"{cells}; tolerance {tolerance:.4f} Å from an amplitude of {sqrt(float(squares.max())):.3f} Å and "
-        f"{n_independent:.0f} independent samples"
+        f"{cells}; tolerance {tolerance:.4f} Å from an amplitude of {sqrt(float(squares.max())):.3f} Å, "
+        f"{n_independent:.0f} independent samples, and errors of {collective_error:.4f} Å in the mean cell and "
+        f"{length_error:.4f} Å in its lengths"
     )
     return _with_space_group(atoms, folds, tolerance, float(deviations.max()), reason)
 
@@ -116,6 +124,18 @@ def independent_samples(inefficiencies: NDArray[np.floating], n_frames: int) -> 
     :param n_frames: how many frames they were found from.
     """
     return max(1.0, n_frames / float(np.quantile(inefficiencies, 0.9)))
+
+
+def collective_error(u: NDArray[np.floating], sites: SupercellSites) -> float:
+    """Return the largest standard error of a place in the mean unit cell, Å, slow modes of all cells included.
+
+    :param u: displacements of the averaged part of the run, Å, shape [n_frames, n_atoms, 3].
+    :param sites: of the supercell's atoms.
+    """
+    if len(u) < 2:
+        return 0.0
+    atoms = [u[:, sites.by_cell[:, atom]].mean(axis=1, dtype=float) for atom in range(sites.by_cell.shape[1])]
+    return float(standard_errors(np.concatenate(atoms, axis=1)).max())
 
 
 def _with_space_group(atoms: Atoms, folded: bool, tolerance: float, deviation: float, reason: str) -> MeanStructure:

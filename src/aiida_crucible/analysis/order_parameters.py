@@ -17,7 +17,8 @@ from aiida_crucible.analysis.supercell_sites import SupercellSites
 class DisplacementPattern:
     """The displacements that lead from a high-symmetry structure to a low-symmetry one.
 
-    They are of scaled coordinates, in Å of the high-symmetry cell: strain is no part of them.
+    They are of scaled coordinates, in Å of the high-symmetry cell: strain is no part of them. Their mean over atoms
+    is zero, so that no drift of the crystal projects on them.
     """
 
     cell: NDArray[np.float64]
@@ -53,7 +54,7 @@ def displacement_pattern(high: Atoms, low: Atoms, tolerance: float = 1e-3) -> Di
             "pattern: give the same atoms in the same order"
         )
     scaled = high.get_scaled_positions(wrap=False)
-    differences = centred_differences(low.get_scaled_positions(wrap=False), scaled, high.get_masses())
+    differences = centred_differences(low.get_scaled_positions(wrap=False), scaled)
     vector = differences @ high.cell.array
     if np.linalg.norm(vector) < tolerance:
         raise ValueError("the two structures are the same but for strain: there is no displacement pattern")

@@ -85,10 +85,8 @@ def average(series: ArrayLike) -> Average:
     deviation = float(rest.std(ddof=1))
     if _constant(rest):
         return Average(mean, 0.0, 0.0, cut, float(n), "")
-    # The sample variance misses the variance of the mean itself: 1 / n_effective becomes 1 / (n_effective - 1).
     spread = float(rest.std())
-    from_correlation = spread / sqrt(max(n / _unbiased_inefficiency(rest) - 1, 0.5))
-    error = max(from_correlation, block_errors(rest).plateau)
+    error = max(float(standard_errors(rest[:, None])[0]), block_errors(rest).plateau)
     n_effective = min(float(n), (spread / error) ** 2 + 1)
     return Average(mean, error, deviation, cut, n_effective, _warning(len(values), cut, n_effective))
 
@@ -129,6 +127,16 @@ def statistical_inefficiencies(series: NDArray[np.floating]) -> NDArray[np.float
     width = max(1, CHUNK // (4 * n))
     parts = [_inefficiencies(series[:, start : start + width]) for start in range(0, n_series, width)]
     return np.concatenate(parts) if parts else np.ones(0)
+
+
+def standard_errors(series: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the standard error of the mean of each of several equilibrated series from their autocorrelation.
+
+    :param series: one in a column, shape [n, n_series], n at least 2.
+    """
+    # The sample variance misses the variance of the mean itself: 1 / n_effective becomes 1 / (n_effective - 1).
+    independent = np.maximum(len(series) / _unbiased_inefficiencies(series) - 1, 0.5)
+    return np.asarray(series.std(axis=0, dtype=float) / np.sqrt(independent))
 
 
 def block_errors(series: ArrayLike) -> BlockErrors:
@@ -176,17 +184,17 @@ def _inefficiencies(series: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.maximum(1.0, 2 * _sum_to_zero(weighted) - 1)
 
 
-def _unbiased_inefficiency(values: NDArray[np.float64]) -> float:
+def _unbiased_inefficiencies(series: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return g with the correlation put back that subtracting the sample mean takes away: about g / n at every lag."""
-    n = len(values)
-    weighted = _correlations(values[:, None])[:, 0]
-    triangle = 1 - np.arange(n) / n
-    g = 1.0
+    n = len(series)
+    weighted = _correlations(series)
+    triangle = (1 - np.arange(n) / n)[:, None]
+    g = np.ones(series.shape[1])
     # Three rounds settle it where the series is long enough to matter, and cannot run away where it is not.
     for _ in range(3):
         corrected = (weighted + triangle * g / n) / (1 + g / n)
-        g = min(max(1.0, 2 * float(_sum_to_zero(corrected[:, None])[0]) - 1), n / 2)
-    return max(1.0, g)
+        g = np.clip(2 * _sum_to_zero(corrected) - 1, 1, max(1, n / 2))
+    return g
 
 
 def _correlations(series: NDArray[np.floating]) -> NDArray[np.float64]:
