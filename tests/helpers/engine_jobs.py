@@ -1,9 +1,12 @@
-"""Jobs for the engine as a user would write them, run in a process of their own."""
+"""Jobs for the engine as a user would write them, run in a process of their own or in this one."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,21 +17,10 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from crucible_engine.interruption import Interruption
-from crucible_engine.runner import run_job
-from crucible_engine.schema import (
-    ARRAYS_FILE,
-    JOB_FILE,
-    RESULTS_FILE,
-    STRUCTURES_FILE,
-    Condition,
-    EngineError,
-    Job,
-    ModelReference,
-    Results,
-)
+from crucible_engine.__main__ import main
+from crucible_engine.interruption import SIGNALS
+from crucible_engine.schema import ARRAYS_FILE, JOB_FILE, RESULTS_FILE, STRUCTURES_FILE, Job, ModelReference
 from crucible_engine.structures_file import write_structures
-from crucible_engine.threads import ThreadControl
 
 HELPERS = Path(__file__).parent
 SOURCE = HELPERS.parents[1] / "src"
@@ -89,17 +81,21 @@ def run_engine(folder: Path, **options: Any) -> dict[str, Any]:
 
 
 def run_here(folder: Path) -> dict[str, Any]:
-    """Run a job in this process, which saves the start of another one, and return what ``results.json`` would say."""
-    job = Job.from_dict(json.loads((folder / JOB_FILE).read_text()))
-    results = Results(job.task, Condition.UNEXPECTED_ERROR.value)
-    threads = ThreadControl(1, dict(os.environ))
+    """Run the engine's program in this process, which saves the start of another one; return as :func:`run_engine`."""
+    before = Path.cwd(), dict(os.environ), {name: signal.getsignal(getattr(signal, name)) for name in SIGNALS}
+    stderr = io.StringIO()
     try:
-        run_job(job, folder, Interruption(), threads, results)
-    except EngineError as error:
-        results.condition, results.message = error.condition.value, error.message
+        with contextlib.redirect_stderr(stderr):
+            status = main([str(folder / JOB_FILE)])
     finally:
-        threads.leave()
-    return results.to_dict()
+        cwd, environment, handlers = before
+        os.chdir(cwd)
+        os.environ.clear()
+        os.environ.update(environment)
+        for name, handler in handlers.items():
+            signal.signal(getattr(signal, name), handler)
+    assert status == 0, stderr.getvalue()
+    return {**read_results(folder), "stderr": stderr.getvalue()}
 
 
 def read_results(folder: Path) -> dict[str, Any]:

@@ -82,6 +82,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_an_interrupted_demo_leaves_no_job_behind(tmp_path):
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "demo")]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -95,6 +96,7 @@ def builder(code, model, copper):
     return builder
 
 
+@pytest.mark.slow
 def test_several_workchains_run_together_and_each_step_gets_a_line(builder, capsys):
     nodes = run_together({"one": builder, "other": builder})
     assert all(node.is_finished_ok for node in nodes.values())

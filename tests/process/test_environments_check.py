@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import ase
@@ -36,7 +37,9 @@ def test_probe_finds_a_sound_environment(environment):
     assert result.passed
     assert findings["package"].message == f"ase {ase.__version__} can be imported"
     assert findings["evaluation"].status == "passed"
-    assert "0.0e+00 eV/atom" in findings["evaluation"].message
+    differences = re.findall(r"(\S+) eV/", findings["evaluation"].message)
+    assert len(differences) == 2
+    assert max(map(float, differences)) < 1e-10, "another processor may round the last digits otherwise"
     assert findings["torch"].status == "not-applicable"
     assert isinstance(result.process, CalcJobNode)
     assert result.process.inputs.code.uuid == environment.code.uuid

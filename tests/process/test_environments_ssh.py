@@ -57,6 +57,7 @@ def uv(tmp_path, monkeypatch, computer):
     return fake
 
 
+@pytest.mark.slow
 def test_environment_over_ssh(uv, computer):
     lines: list[str] = []
     code = create_environment(Request("emt", python="3.11"), computer, report=lines.append)

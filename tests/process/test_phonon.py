@@ -70,6 +70,7 @@ def test_one_job_evaluates_all_supercells(copper_phonons):
     assert {"bands", "summary", "verification"} <= created
 
 
+@pytest.mark.slow
 def test_an_unstable_crystal_is_imaginary_and_no_failure(code, model):
     simple_cubic = from_atoms(bulk("Cu", "sc", a=2.4))
     overrides = {"parameters": {**QUICK, "supercell_matrix": [4, 4, 4]}}

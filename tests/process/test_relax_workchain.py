@@ -11,6 +11,7 @@ from aiida_crucible.structures import from_atoms
 from aiida_crucible.workflows.relax import RelaxWorkChain
 
 
+@pytest.mark.slow
 def test_phases_are_relaxed_in_one_job_and_summarised(code, model):
     phases = {"fcc": from_atoms(bulk("Cu", a=3.7, cubic=True)), "bcc": from_atoms(bulk("Cu", "bcc", a=2.9))}
     results, node = run_get_node(RelaxWorkChain.get_builder_from_protocol(code, model, phases, "fast"))

@@ -28,6 +28,7 @@ def answers(results):
     return {name: entry["answer"] for name, entry in results["summary"].get_dict().items()}
 
 
+@pytest.mark.slow
 def test_copper_in_emt_answers_every_question(code, model):
     results, node = run_get_node(builder_of(code, model))
     assert node.is_finished_ok, node.exit_message
@@ -42,6 +43,7 @@ def test_copper_in_emt_answers_every_question(code, model):
     assert len([label for label in loads if label != "VerifyCalculation"]) == 2
 
 
+@pytest.mark.slow
 def test_a_fault_a_wrong_reference_and_an_unstable_phase_are_answered_with_no(code, model):
     reference = {"lattice": {"a": 3.0}, "energy_differences": {"bcc": 0.1}}
     builder = builder_of(code, model, main=("sc", 2.4), reference=reference)
@@ -55,6 +57,7 @@ def test_a_fault_a_wrong_reference_and_an_unstable_phase_are_answered_with_no(co
     assert "structure" in results["summary"]["energies"]["reason"]
 
 
+@pytest.mark.slow
 def test_what_does_not_relax_leaves_questions_open(code, model):
     overrides = {"relax": {"max_iterations": 1, "relax": {"parameters": {"max_steps": 1, "fmax": 1e-6}}}}
     results, node = run_get_node(builder_of(code, model, main=("fcc", 3.9), overrides=overrides))

@@ -60,6 +60,7 @@ def assert_same(found, wanted):
         assert np.array_equal(found.get_array(name), wanted.get_array(name)), name
 
 
+@pytest.mark.slow
 def test_killed_evaluation_is_continued(code, model, frames, mortal, helpers, undisturbed):
     inputs = {"code": code, "model": mortal(4), "trajectory": frames, "metadata": helpers}
     outputs, node = run_get_node(EvaluateBaseWorkChain, evaluate=inputs)
@@ -92,6 +93,7 @@ def test_restart_wants_a_journal(code, model, frames, undisturbed):
         run_get_node(EvaluateCalculation, code=code, model=model, trajectory=frames, restart_from=retrieved)
 
 
+@pytest.mark.slow
 def test_batch_is_halved_until_it_fits(stand_in, checkpoint_model, frames, undisturbed, monkeypatch):
     def parse_output(self, detailed_job_info=None, stdout=None, stderr=None):
         return CalcJob.exit_codes.ERROR_SCHEDULER_OUT_OF_MEMORY if "Killed" in stderr else None
@@ -104,6 +106,7 @@ def test_batch_is_halved_until_it_fits(stand_in, checkpoint_model, frames, undis
     assert_same(outputs["properties"], undisturbed)
 
 
+@pytest.mark.slow
 def test_memory_that_holds_no_structure_is_not_tried_again(code, frames, mortal, helpers):
     inputs = {"code": code, "model": mortal(3, "MemoryError"), "trajectory": frames, "metadata": helpers}
     outputs, node = run_get_node(EvaluateBaseWorkChain, evaluate=inputs)
@@ -125,6 +128,7 @@ def test_what_no_restart_mends_stops_at_once(code, frames, helpers):
     assert outputs["results"].uuid == job.outputs.results.uuid
 
 
+@pytest.mark.slow
 def test_killed_relaxation_is_continued(code, mortal, helpers):
     atoms = bulk("Cu", cubic=True)
     atoms.positions[0] += (0.1, 0.05, 0)
@@ -163,6 +167,7 @@ def test_relaxation_that_did_not_converge_goes_on(code, model):
     assert outputs["results"]["outcome"] == "converged"
 
 
+@pytest.mark.slow
 def test_giving_up_keeps_the_last_geometry(code, model):
     atoms = bulk("Cu", cubic=True)
     atoms.positions[0] += (0.1, 0.05, 0)

@@ -65,6 +65,7 @@ def test_quicker_job_wins(checkpoint_model, localhost, monkeypatch):
     assert list(staged.parent.glob(f".{checkpoint_model.sha256}*")) == []
 
 
+@pytest.mark.slow
 def test_cleaned_file_is_brought_again(stand_in, checkpoint_model, copper, localhost):
     Path(stage_checkpoint(checkpoint_model, localhost)).unlink()
     inputs = {"code": stand_in, "model": checkpoint_model, "structures": {"copper": copper}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from ase import units
@@ -66,6 +68,8 @@ def test_density_of_states_integrates_to_three_modes_an_atom():
     np.testing.assert_allclose(parts["Cu"], total, atol=1e-6 * total.max())
 
 
+# Atoms that are bound to their sites have no translation of zero frequency, which phonopy wonders at from 4.10 on.
+@pytest.mark.filterwarnings("ignore:.*coustic .* at Gamma:UserWarning")
 def test_einstein_crystal_has_einsteins_heat_capacity_and_free_energy():
     stiffness = 4.0
     phonon = build_phonopy(cubic(1.0, 1.0).atoms, np.diag([2, 2, 2]))
@@ -80,6 +84,25 @@ def test_einstein_crystal_has_einsteins_heat_capacity_and_free_energy():
     np.testing.assert_allclose(found.heat_capacity[1:], capacity, rtol=1e-5)
     np.testing.assert_allclose(found.free_energy, [1.5 * quantum, *free], rtol=1e-5)
     np.testing.assert_allclose(found.entropy[1:], entropy, rtol=1e-5)
+
+
+def test_translations_have_no_thermodynamics():
+    phonon, _ = solved(cubic(5.0, 1.0), [2, 2, 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # phonopy warns, from 4.10 on, where translations take part
+        found = thermal_properties(phonon, [4, 4, 4], np.array([0.0, 300.0]))
+    phonon.run_mesh([4, 4, 4], is_gamma_center=True)
+    (gamma,) = np.flatnonzero(np.abs(phonon.mesh.qpoints).max(axis=1) < 1e-12)
+    quanta = units._hplanck * 1e12 / units._e * phonon.mesh.frequencies
+    assert np.abs(quanta[gamma]).max() < 1e-7, "the only atom of the cell has nothing but translations there"
+    weights = np.delete(phonon.mesh.weights, gamma)[:, None] / phonon.mesh.weights.sum()
+    quanta = np.delete(quanta, gamma, axis=0)
+    x = quanta / (units.kB * 300)
+    np.testing.assert_allclose(found.free_energy[0], (weights * quanta / 2).sum(), rtol=1e-6)
+    free = (weights * (quanta / 2 + units.kB * 300 * np.log1p(-np.exp(-x)))).sum()
+    np.testing.assert_allclose(found.free_energy[1], free, rtol=1e-5)
+    capacity = (weights * units.kB * x**2 * np.exp(x) / np.expm1(x) ** 2).sum()
+    np.testing.assert_allclose(found.heat_capacity[1], capacity, rtol=1e-5)
 
 
 def test_residuals_are_those_before_symmetrisation():

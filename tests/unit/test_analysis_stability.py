@@ -95,6 +95,7 @@ def test_a_mode_softer_than_the_noise_is_never_called_imaginary(seed):
     assert abs(verdict.frequency) <= verdict.resolvable_frequency or "Γ" in verdict.reason
 
 
+@pytest.mark.slow
 def test_the_predicted_error_of_a_squared_frequency_is_the_one_that_occurs():
     crystal, planted = cubic(5.0, 1.0), 1e-3
     qpoints = np.array([[1 / 3, 0, 0], [1 / 3, 1 / 3, 1 / 3], [0.3, 0.1, 0.2]])

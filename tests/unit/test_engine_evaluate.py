@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
-from engine_jobs import calculator_from, rattled_copper, read_arrays, run_engine, write_job
+from engine_jobs import calculator_from, rattled_copper, read_arrays, run_engine, run_here, write_job
 
 from crucible_engine.journal import JournalWriter, read_journal
 from crucible_engine.schema import JOURNAL_FILE
@@ -23,7 +23,7 @@ def mixed() -> dict:
 @pytest.mark.parametrize("batch_size", [None, 1, 4])
 def test_it_gives_the_models_own_numbers_in_order(tmp_path, batch_size):
     structures = mixed()
-    results = run_engine(write_job(tmp_path, "evaluate", structures, batch_size=batch_size))
+    results = run_here(write_job(tmp_path, "evaluate", structures, batch_size=batch_size))
     assert results["summary"]["n_structures"] == len(structures)
     assert results["summary"]["n_atoms"] == sum(map(len, structures.values()))
     arrays = read_arrays(tmp_path)
@@ -41,14 +41,14 @@ def test_it_gives_the_models_own_numbers_in_order(tmp_path, batch_size):
 
 
 def test_without_stress_there_are_no_stresses(tmp_path):
-    run_engine(write_job(tmp_path, "evaluate", rattled_copper(2), stress=False))
+    run_here(write_job(tmp_path, "evaluate", rattled_copper(2), stress=False))
     assert sorted(read_arrays(tmp_path)) == ["energies", "forces", "n_atoms"]
 
 
 def test_nan_is_a_result(tmp_path):
     structures = {f"gold-{index}": bulk("Au") for index in range(25)} | rattled_copper(3)
     model = calculator_from("faulty_calculators:faulty", fault="nan")
-    results = run_engine(write_job(tmp_path, "evaluate", structures, model=model))
+    results = run_here(write_job(tmp_path, "evaluate", structures, model=model))
     assert (results["condition"], results["outcome"]) == ("finished", "non-finite")
     assert results["summary"]["n_non_finite"] == 25
     assert results["summary"]["non_finite"] == [f"gold-{index}" for index in range(20)]
@@ -62,7 +62,7 @@ def test_nan_is_a_result(tmp_path):
 def test_it_goes_on_where_the_journal_ends(tmp_path, batch_size):
     structures = mixed() | rattled_copper(8, seed=1)
     whole = write_job(tmp_path / "whole", "evaluate", structures, batch_size=batch_size)
-    run_engine(whole)
+    run_here(whole)
     reference = read_arrays(whole)
     journal = journal_of(tmp_path / "killed", structures, batch_size)
     header, records = read_journal(journal)
@@ -74,7 +74,7 @@ def test_it_goes_on_where_the_journal_ends(tmp_path, batch_size):
         partial.close()
         if kept not in (1, 3):
             continue
-        assert run_engine(folder)["summary"]["n_resumed"] == kept * batch_size
+        assert run_here(folder)["summary"]["n_resumed"] == kept * batch_size
         for name, array in reference.items():
             assert read_arrays(folder)[name].tobytes() == array.tobytes()
 
@@ -88,23 +88,24 @@ def test_a_journal_is_continued_by_the_same_work_only(tmp_path):
     }.items():
         folder = write_job(tmp_path / name, "evaluate", **{"structures": structures, **changes})
         shutil.copy(journal, folder / JOURNAL_FILE)
-        results = run_engine(folder)
+        results = run_here(folder)
         assert results["condition"] == "invalid-job"
         assert f"with other {name}" in results["message"]
     folder = write_job(tmp_path / "batches", "evaluate", structures, batch_size=2)
     shutil.copy(journal, folder / JOURNAL_FILE)
-    assert run_engine(folder)["summary"]["n_resumed"] == len(structures), "another batch size is the same work"
+    assert run_here(folder)["summary"]["n_resumed"] == len(structures), "another batch size is the same work"
 
 
 def journal_of(folder, structures, batch_size):
     """Return the complete journal of a job that died before it could write anything else."""
     write_job(folder, "evaluate", structures, batch_size=batch_size)
     (folder / ".arrays.npz.part").mkdir()
-    results = run_engine(folder)
+    results = run_here(folder)
     assert results["condition"] == "unexpected-error"
     return folder / JOURNAL_FILE
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path):
     model = calculator_from("faulty_calculators:empty")
     frames = rattled_copper(100, repeat=2)

@@ -12,6 +12,8 @@ from crucible_engine.schema import ARRAYS_FILE, JOURNAL_FILE, RESULTS_FILE
 
 KILLS = 20
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def frames():

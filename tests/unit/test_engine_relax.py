@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import time
 
@@ -44,6 +45,7 @@ def relaxed(folder) -> dict[str, Atoms]:
     return dict(read_structures(folder / "arrays.npz"))
 
 
+@functools.cache
 def minimum_of_copper() -> float:
     """Return the volume (Å³) of the conventional cell at the minimum of a fit to energies alone."""
     volumes, energies = [], []
@@ -202,7 +204,7 @@ def test_two_structures_of_one_name_are_refused(tmp_path):
 
 def test_too_few_steps_are_a_condition_and_all_is_written(tmp_path):
     structures = {"far": rattled(), "near": bulk("Cu", a=3.59)}
-    results = run_engine(write_job(tmp_path, "relax", structures, fmax=1e-3, max_steps=15))
+    results = run_here(write_job(tmp_path, "relax", structures, fmax=1e-3, max_steps=15))
     assert (results["condition"], results["outcome"]) == ("not-converged", "not-converged")
     assert "1 of 2 structures (first: 'far') did not reach fmax 0.001 eV/Å in 15 steps" in results["message"]
     summaries = results["summary"]["structures"]
@@ -247,6 +249,7 @@ def test_trajectories_hold_every_nth_step_and_the_last(tmp_path):
             assert frame.get_potential_energy() == pytest.approx(energy, abs=1e-10)
 
 
+@pytest.mark.slow
 def test_a_killed_relaxation_goes_on_from_its_last_geometry(tmp_path):
     structures = {"first": strained(), "second": rattled(), "third": tetragonal()}
     parameters = {"fmax": 1e-4, "trajectory_interval": 4, "optimizer": "FIRE"}

@@ -25,6 +25,7 @@ from engine_jobs import (
     read_arrays,
     read_results,
     run_engine,
+    run_here,
     start_engine,
     write_job,
 )
@@ -106,7 +107,7 @@ def test_an_absurd_structure_is_refused_in_one_line(tmp_path, case):
 @pytest.mark.parametrize("case", ["element", "on top"])
 def test_it_is_refused_before_the_weights_are_loaded(tmp_path, case):
     structures, condition, words = BAD_STRUCTURES[case]
-    results = run_engine(write_job(tmp_path, "evaluate", structures))
+    results = run_here(write_job(tmp_path, "evaluate", structures))
     assert results["condition"] == condition
     assert words in results["message"]
     assert results["stderr"] == f"crucible_engine: {results['message']}\n"
@@ -152,7 +153,7 @@ def test_a_bad_job_is_refused_in_one_line(tmp_path, case):
         structures.unlink()
     if case == "truncated structures":
         structures.write_bytes(structures.read_bytes()[:-200])
-    results = run_engine(folder)
+    results = run_here(folder)
     assert results["condition"] == "invalid-job"
     assert words in results["message"]
     assert "\n" not in results["message"]
@@ -161,17 +162,17 @@ def test_a_bad_job_is_refused_in_one_line(tmp_path, case):
 
 def test_the_wrong_environment_is_refused(tmp_path):
     folder = write_job(tmp_path, "evaluate", COPPER, model=ModelReference("mace", name="mp-0b3-medium"))
-    results = run_engine(folder)
+    results = run_here(folder)
     assert results["condition"] == "package-missing"
     assert "mace-torch" in results["message"]
     job = json.loads((write_job(tmp_path, "evaluate", COPPER) / JOB_FILE).read_text())
     (tmp_path / JOB_FILE).write_text(json.dumps({**job, "package_version": "1.0"}))
-    assert run_engine(tmp_path)["condition"] == "package-version"
+    assert run_here(tmp_path)["condition"] == "package-version"
 
 
 def test_an_error_that_nobody_foresaw_has_a_line_and_a_traceback(tmp_path):
     model = calculator_from("faulty_calculators:faulty", fault="raise")
-    results = run_engine(write_job(tmp_path, "evaluate", COPPER, model=model))
+    results = run_here(write_job(tmp_path, "evaluate", COPPER, model=model))
     assert results["condition"] == "unexpected-error"
     assert results["message"].startswith("LookupError: line 1")
     assert "\n" not in results["message"]
@@ -182,7 +183,7 @@ def test_an_error_that_nobody_foresaw_has_a_line_and_a_traceback(tmp_path):
 @pytest.mark.parametrize("fault", ["memory", "device-memory"])
 def test_too_little_memory_has_a_name(tmp_path, task, fault):
     model = calculator_from("faulty_calculators:faulty", fault=fault)
-    results = run_engine(write_job(tmp_path, task, COPPER, model=model))
+    results = run_here(write_job(tmp_path, task, COPPER, model=model))
     assert results["condition"] == "out-of-memory"
     assert "memory" in results["message"]
     assert "Traceback" not in results["stderr"]
@@ -205,15 +206,15 @@ def test_without_a_job_there_are_no_results(tmp_path):
 
 
 def test_results_of_an_earlier_run_do_not_stay(tmp_path):
-    run_engine(write_job(tmp_path, "evaluate", COPPER))
-    results = run_engine(write_job(tmp_path, "evaluate", {"bad": bulk("Fe")}))
+    run_here(write_job(tmp_path, "evaluate", COPPER))
+    results = run_here(write_job(tmp_path, "evaluate", {"bad": bulk("Fe")}))
     assert results["condition"] == "unsupported-element"
     assert not (tmp_path / "arrays.npz").exists()
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGUSR1"])
 def test_a_signal_ends_the_job_in_order(tmp_path, name):
-    frames = rattled_copper(100, repeat=2)
+    frames = rattled_copper(60, repeat=2)
     folder = write_job(tmp_path, "evaluate", frames, batch_size=1)
     process = start_engine(folder)
     while not (folder / JOURNAL_FILE).exists() or (folder / JOURNAL_FILE).stat().st_size < 20000:
@@ -229,7 +230,7 @@ def test_a_signal_ends_the_job_in_order(tmp_path, name):
     assert results["timings"]["compute"] > 0
     done = sum(len(record.arrays["energies"]) for record in read_journal(folder / JOURNAL_FILE)[1])
     assert 0 < done < len(frames)
-    resumed = run_engine(folder)
+    resumed = run_here(folder)
     assert resumed["condition"] == "finished"
     assert resumed["summary"]["n_resumed"] == done
 
@@ -246,9 +247,9 @@ def test_a_file_system_that_takes_no_more_ends_the_job_in_order(tmp_path):
     assert "Traceback" not in results["stderr"]
     done = sum(len(record.arrays["energies"]) for record in read_journal(folder / JOURNAL_FILE)[1])
     assert 0 < done < len(frames)
-    assert run_engine(folder)["condition"] == "finished"
+    assert run_here(folder)["condition"] == "finished"
     undisturbed = write_job(tmp_path / "undisturbed", "evaluate", frames, batch_size=1)
-    run_engine(undisturbed)
+    run_here(undisturbed)
     for name, array in read_arrays(undisturbed).items():
         assert read_arrays(folder)[name].tobytes() == array.tobytes()
 
@@ -274,7 +275,7 @@ def test_a_full_disk_still_takes_the_results(tmp_path):
         assert process.returncode == 0, stderr
         assert read_results(folder)["condition"] == "disk-full"
         (mount / "filler").unlink()
-        assert run_engine(folder)["condition"] in ("finished", "disk-full")
+        assert run_here(folder)["condition"] in ("finished", "disk-full")
     finally:
         subprocess.run(["umount", str(mount)], check=True)
 
@@ -311,6 +312,6 @@ def test_only_the_standard_library_is_imported_before_the_threads_are_settled():
 
 
 def test_a_molecule_needs_no_cell(tmp_path):
-    results = run_engine(write_job(tmp_path, "evaluate", {"water": molecule("H2O")}))
+    results = run_here(write_job(tmp_path, "evaluate", {"water": molecule("H2O")}))
     assert (results["condition"], results["outcome"]) == ("finished", "finite")
     assert np.isnan(read_arrays(tmp_path)["stresses"]).all()
