@@ -14,7 +14,9 @@ from phonopy import Phonopy
 from phonopy.physical_units import get_physical_units
 
 TRANSLATION_CUTOFF = 1e-3
-"""THz; the translations at Γ lie below, and have no thermodynamics."""
+"""THz; the translations at Γ lie below wherever the force constants obey the acoustic sum rule (at 1e-5 after their
+symmetrisation), and have no thermodynamics. ``exclude_gamma_acoustic`` of phonopy would leave the same three modes out,
+but is new in 4.10, and takes them whatever their frequency: also those of atoms that are bound to their sites."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def density_of_states(
 
 
 def thermal_properties(phonon: Phonopy, mesh: Sequence[int], temperatures: NDArray[np.float64]) -> ThermalProperties:
-    """Return the harmonic thermodynamics.
+    """Return the harmonic thermodynamics: all modes of the mesh above :data:`TRANSLATION_CUTOFF`.
 
     :param phonon: the crystal with its force constants.
     :param mesh: three numbers.
