@@ -1,0 +1,284 @@
+"""Temperature sweeps with a planted transition, or melting, or none: what a run at each temperature would have given.
+
+Whether the order of a planted transition can be told at all is decided here, and not by the detector: the law of the
+other order is fitted to the planted curves without noise, by brute force, and must miss them by a χ² of at least
+DECIDABLE (an "Asimov" data set: Cowan et al., Eur. Phys. J. C 71, 1554 (2011), §3.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aiida_crucible.analysis.transition_records import SweepRun
+
+DECIDABLE = 100.0
+"""χ² by which the law of the other order misses the planted curve: ten standard deviations."""
+
+LEAST_SIDE = 3
+"""Temperatures on each side of a planted transition."""
+
+ROLES = {"displacement": "order-parameter", "distortion": "strain", "volume": "volume"}
+
+
+@dataclass
+class Sweep:
+    """Runs, and what was planted: kind and temperature (None for none)."""
+
+    runs: list[SweepRun]
+    roles: dict[str, str]
+    kind: str | None = None
+    temperature: float | None = None
+    groups: tuple[int | None, int | None] = (None, None)
+    notes: dict = field(default_factory=dict)
+
+
+@dataclass
+class Curves:
+    """Noise-free observables over temperature with their standard errors, and which of them are reported."""
+
+    temperatures: np.ndarray
+    values: dict[str, np.ndarray]
+    errors: dict[str, np.ndarray]
+
+
+def random_temperatures(rng: np.random.Generator) -> np.ndarray:
+    """6 to 20 temperatures, evenly spaced or not."""
+    count = int(rng.integers(6, 21))
+    start, span = rng.uniform(20, 400), rng.uniform(250, 1500)
+    steps = np.ones(count - 1) if rng.random() < 0.4 else rng.uniform(0.5, 1.5, count - 1)
+    return np.round(start + span * np.concatenate([[0.0], np.cumsum(steps) / steps.sum()]), 1)
+
+
+def critical_temperature(rng: np.random.Generator, temperatures: np.ndarray) -> float:
+    """A temperature with at least LEAST_SIDE temperatures on each side, not on the grid."""
+    gap = int(rng.integers(LEAST_SIDE - 1, len(temperatures) - LEAST_SIDE))
+    return float(rng.uniform(*temperatures[[gap, gap + 1]]))
+
+
+def power_law(rng, temperatures, critical, reversed_order):
+    """η of a second-order transition, 1 deep in the ordered phase, with corrections to scaling; its exponent β."""
+    beta, curvature = rng.uniform(0.1, 0.5), rng.uniform(1.0, 2.0)
+    low, high = temperatures[0], temperatures[-1]
+    if reversed_order:
+        reach = (temperatures - critical) / (high - critical)
+        return np.maximum(reach, 0) ** beta * (1 + rng.uniform(-0.1, 0.1) * np.maximum(reach, 0)), beta
+    law = np.maximum(1 - (temperatures / critical) ** curvature, 0) ** beta
+    return law / (1 - (low / critical) ** curvature) ** beta, beta
+
+
+def jumping(rng, temperatures, critical, reversed_order):
+    """η of a first-order transition: Landau's 2-4-6 polynomial below, or a line that ends at half height or more."""
+    low, high = temperatures[0], temperatures[-1]
+    distance = (
+        (temperatures - critical) / (high - critical)
+        if reversed_order
+        else (critical - temperatures) / (critical - low)
+    )
+    inside = np.maximum(distance, 0.0)
+    if rng.random() < 0.5:
+        # η² = (2/3) η_c'² (1 + sqrt(1 − (3/4)(T − T0)/(Tc − T0))), see Devonshire; at T_c: η² of 1 in these units.
+        stability = rng.uniform(0.2, 1.5)
+        square = (2 / 3) * (1 + np.sqrt(1 - 0.75 * (1 - inside / stability)))
+        shape = np.sqrt(square)
+    else:
+        shape = 1 + rng.uniform(0.0, 1.0) * inside
+    return np.where(distance > 0, shape / shape.max(), 0.0)
+
+
+def dress(rng, temperatures, eta, critical, *, volume_jump=0.0) -> Curves:
+    """Give η a scale, a finite-size tail and companions: distortion and volume on a thermal expansion background."""
+    amplitude = 10 ** rng.uniform(-2, 2)
+    width = rng.uniform(0.02, 0.1) * np.ptp(temperatures)
+    tail = rng.uniform(0.0, 0.12)
+    variance = tail**2 * (temperatures / temperatures[-1])
+    if critical is not None:
+        variance = variance / (1 + np.abs(temperatures - critical) / width)
+    strain, volume = rng.uniform(0.005, 0.1), rng.uniform(20, 120)
+    expansion = rng.uniform(1e-5, 6e-5)
+    reduced = temperatures - temperatures[0]
+    values = {
+        "displacement": amplitude * np.sqrt(eta**2 + variance),
+        "distortion": strain * eta**2,
+        "volume": volume
+        * (1 + expansion * reduced + 0.2 * expansion * reduced**2 / np.ptp(temperatures))
+        * (1 + rng.choice([-1, 1]) * rng.uniform(0.002, 0.02) * eta**2 + volume_jump * (eta == 0)),
+    }
+    noise = 10 ** rng.uniform(-2.7, -1.3)
+    sizes = {
+        "displacement": amplitude * noise,
+        "distortion": strain * noise * rng.uniform(0.5, 2),
+        "volume": volume * rng.uniform(2e-4, 2e-3),
+    }
+    growth = (
+        np.ones_like(temperatures)
+        if critical is None
+        else 1 + rng.uniform(0, 1) / (1 + np.abs(temperatures - critical) / width)
+    )
+    errors = {name: size * growth * np.sqrt(temperatures / temperatures.mean()) for name, size in sizes.items()}
+    for name in ("distortion", "volume"):
+        if rng.random() < 0.35:
+            del values[name], errors[name]
+    return Curves(temperatures, values, errors)
+
+
+def measured(rng, curves: Curves, outcomes, groups=None) -> list[SweepRun]:
+    """Runs with noise; the stated standard errors are themselves known to some 15 % only, as from 20 blocks."""
+    count = len(curves.temperatures)
+    noisy = {name: values + curves.errors[name] * rng.standard_normal(count) for name, values in curves.values.items()}
+    if "displacement" in noisy:
+        noisy["displacement"] = np.abs(noisy["displacement"])
+    stated = {name: errors * np.sqrt(rng.chisquare(20, count) / 20) for name, errors in curves.errors.items()}
+    return [
+        SweepRun(
+            float(curves.temperatures[i]),
+            outcomes[i],
+            {name: (float(noisy[name][i]), float(stated[name][i])) for name in noisy},
+            *(groups[i] if groups else (None, False)),
+        )
+        for i in range(count)
+    ]
+
+
+def phase_groups(rng, temperatures, critical, below, above, share=0.5):
+    """Space groups that half of all sweeps know; near the transition they are not robust."""
+    if rng.random() > share:
+        return None
+    near = (
+        np.abs(temperatures - critical) < 0.05 * np.ptp(temperatures)
+        if critical is not None
+        else np.zeros(len(temperatures), bool)
+    )
+    beyond = temperatures > critical if critical is not None else np.zeros(len(temperatures), bool)
+    return [(above if high else below, not close) for high, close in zip(beyond, near, strict=True)]
+
+
+def misfit_of_jump(curves: Curves) -> float:
+    """Least χ² of two parabolas, or lines on short sides, to the noise-free curves, over all places of a jump."""
+    t = (curves.temperatures - curves.temperatures.mean()) / np.ptp(curves.temperatures)
+    best = np.inf
+    for split in range(2, len(t) - 1):
+        total = 0.0
+        for name, values in curves.values.items():
+            for side in (slice(None, split), slice(split, None)):
+                degree = min(2, len(t[side]) - 2)
+                total += _least_squares(np.vander(t[side], degree + 1), values[side], curves.errors[name][side])
+        best = min(best, total)
+    return best
+
+
+def misfit_of_power_law(curves: Curves) -> float:
+    """Least χ² of a common critical power law, with correction and background, over all T_c, β and both directions."""
+    t = curves.temperatures
+    best = np.inf
+    for critical in np.linspace(t[0], t[-1], 8 * len(t)):
+        for beta in np.linspace(0.1, 0.5, 9):
+            for sign in (1, -1):
+                reach = np.maximum(sign * (critical - t), 0) / np.ptp(t)
+                total = 0.0
+                for name, values in curves.values.items():
+                    square = name == "displacement"
+                    law = np.where(reach > 0, reach ** (2 * beta), 0)
+                    columns = [np.ones_like(t), law, law * reach] + ([t] if name == "volume" else [])
+                    error = (
+                        2 * values * curves.errors[name] + curves.errors[name] ** 2 if square else curves.errors[name]
+                    )
+                    total += _least_squares(np.array(columns).T, values**2 if square else values, error)
+                best = min(best, total)
+    return best
+
+
+def _least_squares(design, values, errors) -> float:
+    a, b = design / errors[:, None], (values - values.mean()) / errors
+    return float(np.sum((b - a @ np.linalg.lstsq(a, b, rcond=None)[0]) ** 2))
+
+
+def continuous_sweep(seed: int, least: float = DECIDABLE) -> Sweep:
+    """A sweep through a continuous transition whose order can be told."""
+    rng = np.random.default_rng([1, seed])
+    while True:
+        temperatures = random_temperatures(rng)
+        critical = critical_temperature(rng, temperatures)
+        reversed_order = bool(rng.random() < 0.2)
+        eta, beta = power_law(rng, temperatures, critical, reversed_order)
+        curves = dress(rng, temperatures, eta, critical)
+        if misfit_of_jump(curves) >= least:
+            break
+    pair = (221, 99) if reversed_order else (99, 221)
+    groups = phase_groups(rng, temperatures, critical, *pair)
+    runs = measured(rng, curves, ["stable"] * len(temperatures), groups)
+    return Sweep(
+        runs,
+        ROLES,
+        "continuous",
+        critical,
+        pair if groups else (None, None),
+        {"beta": beta, "reversed": reversed_order},
+    )
+
+
+def first_order_sweep(seed: int, least: float = DECIDABLE) -> Sweep:
+    """A sweep through a first-order transition whose order can be told."""
+    rng = np.random.default_rng([2, seed])
+    while True:
+        temperatures = random_temperatures(rng)
+        critical = critical_temperature(rng, temperatures)
+        reversed_order = bool(rng.random() < 0.2)
+        eta = jumping(rng, temperatures, critical, reversed_order)
+        curves = dress(rng, temperatures, eta, None, volume_jump=rng.uniform(-0.02, 0.02))
+        if misfit_of_power_law(curves) >= least:
+            break
+    pair = (221, 99) if reversed_order else (99, 221)
+    groups = phase_groups(rng, temperatures, critical, *pair)
+    runs = measured(rng, curves, ["stable"] * len(temperatures), groups)
+    return Sweep(runs, ROLES, "first-order", critical, pair if groups else (None, None), {"reversed": reversed_order})
+
+
+def quiet_curves(rng, temperatures) -> Curves:
+    """Curves without a transition: an ordered phase that weakens, one whose T_c is beyond, or a disordered one."""
+    t = (temperatures - temperatures[0]) / np.ptp(temperatures)
+    case = rng.integers(3)
+    if case == 0:
+        eta = 1 - rng.uniform(0, 0.5) * t ** rng.uniform(1, 2)
+    elif case == 1:
+        eta = (1 - t / rng.uniform(1.1, 3)) ** rng.uniform(0.2, 0.5)
+    else:
+        eta = np.zeros_like(t)
+    return dress(rng, temperatures, eta, None)
+
+
+def quiet_sweep(seed: int) -> Sweep:
+    """A sweep without a transition."""
+    rng = np.random.default_rng([3, seed])
+    temperatures = random_temperatures(rng)
+    curves = quiet_curves(rng, temperatures)
+    # A disordered crystal's vanishing displacement tells nothing if its errors are as large: then its group must.
+    share = 1.0 if curves.values["displacement"].max() < 5 * curves.errors["displacement"].max() else 0.5
+    groups = phase_groups(rng, temperatures, None, 99, 221, share)
+    return Sweep(measured(rng, curves, ["stable"] * len(temperatures), groups), ROLES)
+
+
+def melting_sweep(seed: int) -> Sweep:
+    """A sweep that melts; runs next to the melting point may be called diffusive on either side."""
+    rng = np.random.default_rng([4, seed])
+    temperatures = random_temperatures(rng)
+    melting = critical_temperature(rng, temperatures)
+    curves = quiet_curves(rng, temperatures)
+    molten = temperatures > melting
+    for name in ("displacement", "distortion"):
+        if name in curves.values:
+            curves.values[name] = np.where(molten, 0.3 * rng.random() * curves.errors[name], curves.values[name])
+    if "volume" in curves.values:
+        curves.values["volume"] = curves.values["volume"] * np.where(
+            molten, 1 + rng.choice([-0.4, 1]) * rng.uniform(0.03, 0.12), 1
+        )
+    outcomes = np.where(molten, "melted", "stable").astype(object)
+    first = int(np.argmax(molten))
+    for index in (first, first - 1):
+        if rng.random() < 0.25:
+            outcomes[index] = "diffusive"
+    groups = phase_groups(rng, temperatures, None, 99, 221)
+    if groups:
+        groups = [(None, False) if hot else group for group, hot in zip(groups, molten, strict=True)]
+    return Sweep(measured(rng, curves, list(outcomes), groups), ROLES, "melting", melting)
