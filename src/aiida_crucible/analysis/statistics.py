@@ -66,7 +66,7 @@ class BlockErrors:
     """Whether a block was long enough."""
 
 
-def average(series: ArrayLike) -> Average:
+def average(series: ArrayLike, cut: int | None = None) -> Average:
     """Return the mean of a series after its equilibration, with an error that knows of correlation.
 
     The cut keeps the most effective samples, see :func:`equilibration_cut`. The error is the larger one of those from
@@ -74,10 +74,11 @@ def average(series: ArrayLike) -> Average:
     series that is worth fewer than 20 independent values gets a ``warning``.
 
     :param series: equally spaced values, shape [n].
+    :param cut: values at the start to leave out, where that is known already.
     :raises ValueError: one line, if it is empty, has more than one dimension or holds values that are not finite.
     """
     values = _checked(series)
-    cut = equilibration_cut(values)
+    cut = equilibration_cut(values) if cut is None else cut
     rest = values[cut:]
     n, mean = len(rest), float(rest.mean())
     if n == 1:
