@@ -45,7 +45,7 @@ class PairDistribution:
             known = ", ".join(sorted({symbol for symbol, _ in self.neighbours}))
             raise ValueError(f"no pairs {first}-{second}: the species are {known}")
         if not 0 < cutoff <= self.edges[-1]:
-            raise ValueError(f"cutoff {cutoff} Å: give one between 0 and {self.edges[-1]:.2f} Å")
+            raise ValueError(f"cutoff {cutoff} Å: give one between 0 and {self.edges[-1]:.4g} Å")
         return float(np.interp(cutoff, self.edges, np.concatenate([[0.0], self.neighbours[first, second]])))
 
 

@@ -137,7 +137,9 @@ def local_cells_around(reference: Atoms, centre: str) -> LocalCells:
     symbols = np.array(reference.get_chemical_symbols())
     centres = np.flatnonzero(symbols == centre)
     if len(centres) == 0:
-        raise ValueError(f"no {centre} in {reference.get_chemical_formula()}: choose one of {sorted(set(symbols))}")
+        raise ValueError(
+            f"no {centre} in {reference.get_chemical_formula()}: choose one of {', '.join(sorted(set(symbols)))}"
+        )
     weights = np.zeros((len(centres), len(reference)))
     weights[np.arange(len(centres)), centres] = 1.0
     row = np.full(len(reference), -1)
