@@ -15,6 +15,7 @@ from ase import Atoms
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.engine_archive import engine_archive
+from aiida_crucible.calculations.job_script import pass_signals_on
 from aiida_crucible.calculations.staging import stage_checkpoint
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import CalculationSpec, define_failures
@@ -126,7 +127,7 @@ class EngineCalculation(CalcJob):
         code.withmpi = False
         info = CalcInfo()
         info.codes_info = [code]
-        info.append_text = f"echo $? > {STATUS_FILE}"
+        pass_signals_on(info, STATUS_FILE)
         # The structures repeat the inputs; the arrays become output nodes.
         info.provenance_exclude_list = [STRUCTURES_FILE]
         info.retrieve_list = [RESULTS_FILE, JOURNAL_FILE, PROGRESS_FILE, STATUS_FILE, STDOUT_FILE, STDERR_FILE]
