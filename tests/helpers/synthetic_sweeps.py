@@ -2,7 +2,8 @@
 
 Whether the order of a planted transition can be told at all is decided here, and not by the detector: the law of the
 other order is fitted to the planted curves without noise, by brute force, and must miss them by a χ² of at least
-DECIDABLE (an "Asimov" data set: Cowan et al., Eur. Phys. J. C 71, 1554 (2011), §3.2).
+DECIDABLE (an "Asimov" data set: Cowan et al., Eur. Phys. J. C 71, 1554 (2011), §3.2). Errors count as no less than FLOOR
+of an observable's change there: a law of nature that is simpler than nature is not tested more sharply than that.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from aiida_crucible.analysis.transition_records import SweepRun
 
 DECIDABLE = 100.0
 """χ² by which the law of the other order misses the planted curve: ten standard deviations."""
+
+FLOOR = 0.005
+"""Least standard error that counts for that, as a share of the observable's change."""
 
 LEAST_SIDE = 3
 """Temperatures on each side of a planted transition."""
@@ -78,7 +82,7 @@ def jumping(rng, temperatures, critical, reversed_order):
     )
     inside = np.maximum(distance, 0.0)
     if rng.random() < 0.5:
-        # η² = (2/3) η_c'² (1 + sqrt(1 − (3/4)(T − T0)/(Tc − T0))), see Devonshire; at T_c: η² of 1 in these units.
+        # η² = (2/3) η_c'² (1 + sqrt(1 - (3/4)(T - T0)/(Tc - T0))), see Devonshire; at T_c: η² of 1 in these units.
         stability = rng.uniform(0.2, 1.5)
         square = (2 / 3) * (1 + np.sqrt(1 - 0.75 * (1 - inside / stability)))
         shape = np.sqrt(square)
@@ -154,16 +158,21 @@ def phase_groups(rng, temperatures, critical, below, above, share=0.5):
     return [(above if high else below, not close) for high, close in zip(beyond, near, strict=True)]
 
 
+def floored(curves: Curves) -> dict[str, np.ndarray]:
+    """Standard errors that count for whether the order can be told."""
+    return {name: np.hypot(errors, FLOOR * np.ptp(curves.values[name])) for name, errors in curves.errors.items()}
+
+
 def misfit_of_jump(curves: Curves) -> float:
     """Least χ² of two parabolas, or lines on short sides, to the noise-free curves, over all places of a jump."""
     t = (curves.temperatures - curves.temperatures.mean()) / np.ptp(curves.temperatures)
-    best = np.inf
+    best, errors = np.inf, floored(curves)
     for split in range(2, len(t) - 1):
         total = 0.0
         for name, values in curves.values.items():
             for side in (slice(None, split), slice(split, None)):
                 degree = min(2, len(t[side]) - 2)
-                total += _least_squares(np.vander(t[side], degree + 1), values[side], curves.errors[name][side])
+                total += _least_squares(np.vander(t[side], degree + 1), values[side], errors[name][side])
         best = min(best, total)
     return best
 
@@ -171,27 +180,27 @@ def misfit_of_jump(curves: Curves) -> float:
 def misfit_of_power_law(curves: Curves) -> float:
     """Least χ² of a common critical power law, with correction and background, over all T_c, β and both directions."""
     t = curves.temperatures
-    best = np.inf
-    for critical in np.linspace(t[0], t[-1], 8 * len(t)):
-        for beta in np.linspace(0.1, 0.5, 9):
-            for sign in (1, -1):
-                reach = np.maximum(sign * (critical - t), 0) / np.ptp(t)
-                total = 0.0
-                for name, values in curves.values.items():
-                    square = name == "displacement"
-                    law = np.where(reach > 0, reach ** (2 * beta), 0)
-                    columns = [np.ones_like(t), law, law * reach] + ([t] if name == "volume" else [])
-                    error = (
-                        2 * values * curves.errors[name] + curves.errors[name] ** 2 if square else curves.errors[name]
-                    )
-                    total += _least_squares(np.array(columns).T, values**2 if square else values, error)
-                best = min(best, total)
-    return best
+    critical, exponent, sign = np.meshgrid(np.linspace(t[0], t[-1], 8 * len(t)), np.linspace(0.2, 1, 9), [1, -1])
+    reach = np.maximum(sign.reshape(-1, 1) * (critical.reshape(-1, 1) - t), 0) / np.ptp(t)
+    law = np.where(reach > 0, reach ** exponent.reshape(-1, 1), 0.0)
+    total = np.zeros(len(law))
+    for name, values in curves.values.items():
+        square = name == "displacement"
+        error = floored(curves)[name]
+        columns = [np.ones_like(law), law, law * reach] + ([np.broadcast_to(t / t[-1], law.shape)] * (name == "volume"))
+        total += _least_squares(
+            np.stack(columns, axis=-1),
+            values**2 if square else values,
+            2 * values * error + error**2 if square else error,
+        )
+    return float(total.min())
 
 
-def _least_squares(design, values, errors) -> float:
+def _least_squares(design, values, errors):
     a, b = design / errors[:, None], (values - values.mean()) / errors
-    return float(np.sum((b - a @ np.linalg.lstsq(a, b, rcond=None)[0]) ** 2))
+    left, singular, _ = np.linalg.svd(a, full_matrices=False)
+    explained = np.where(singular > 1e-9 * singular[..., :1], np.swapaxes(left, -1, -2) @ b, 0.0)
+    return np.maximum(b @ b - np.sum(explained**2, axis=-1), 0.0)
 
 
 def continuous_sweep(seed: int, least: float = DECIDABLE) -> Sweep:

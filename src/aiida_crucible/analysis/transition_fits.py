@@ -38,6 +38,12 @@ LARGEST_VARIANCE_SCALE = 4.0
 LEAST_SIDE = 3
 """Temperatures on each side of a transition below which its order cannot be told."""
 
+LIKELY = 40.0
+"""Twice the log of the evidence ratio to the best within which a critical temperature is looked at more closely."""
+
+FINE = 40
+"""Critical temperatures of the fine grid."""
+
 CONFIDENCE = 0.95
 """Of every interval."""
 
@@ -85,21 +91,22 @@ def assess(series: Sequence[Series]) -> Assessment | None:
     boundaries = 0.5 * (temperatures[1:] + temperatures[:-1])
     widths = np.diff(temperatures) / np.ptp(temperatures)
     smooth_sets = [smooth_options(one) for one in usable]
-    jump_sets = [jump_options(one, boundaries) for one in usable]
-    grid = _grid(temperatures[0], temperatures[-1], 5 * (len(temperatures) - 1), 5)
+    jump_sets = [jump_options(one, temperatures[:-1], temperatures[1:]) for one in usable]
+    grid, share = _zoom(usable, smooth_sets, temperatures)
     power_sets = [continuous_options(one, *grid) for one in usable]
     scales = _variance_scales(usable, smooth_sets, jump_sets, power_sets)
 
-    smooth = [
-        float(scores(options, len(one), scale)[0])
-        for options, one, scale in zip(smooth_sets, usable, scales, strict=True)
-    ]
+    smooth = _smooth_scores(smooth_sets, usable, scales)
     jumps = _together(jump_sets, usable, scales, smooth)
     powers = _together(power_sets, usable, scales, smooth)
-    jump_total = float(soft_minimum(jumps.sum(axis=0) - 2 * np.log(widths)))
-    critical, posterior, exponent, power_total = _zoom(usable, scales, smooth, grid, powers.sum(axis=0))
-    weights = np.exp(-0.5 * (jumps.sum(axis=0) - 2 * np.log(widths) - jump_total))
-    best = jumps[:, np.argmax(weights)] if jump_total < power_total else powers[:, np.argmin(powers.sum(axis=0))]
+    by_step = jumps.sum(axis=0) - 2 * np.log(widths)
+    by_place = powers.sum(axis=0)
+    jump_total = float(soft_minimum(by_step))
+    # The mean over the fine grid, times its share of the flat prior's range.
+    power_total = float(soft_minimum(by_place)) + 2 * np.log(len(by_place)) - 2 * np.log(share)
+    critical, posterior, exponent = _posterior(grid, by_place)
+    weights = np.exp(-0.5 * (by_step - by_step.min()))
+    best = jumps[:, np.argmin(by_step)] if jump_total < power_total else powers[:, np.argmin(by_place)]
     return Assessment(
         gain=sum(smooth) - min(jump_total, power_total),
         order=power_total - jump_total,
@@ -125,11 +132,18 @@ def credible_interval(positions: Array, weights: Array) -> tuple[float, float, f
     return float(middle), float(low), float(high)
 
 
-def _grid(low: float, high: float, n_critical: int, n_exponents: int) -> tuple[Array, Array, Array]:
-    """Return critical temperatures, exponents and directions of all combinations, each of shape [n_grid]."""
-    step = (high - low) / n_critical
-    critical = low + step * (np.arange(n_critical) + 0.5)
-    mesh = np.meshgrid(critical, np.linspace(*EXPONENTS, n_exponents), np.array([True, False]), indexing="ij")
+def _grid(
+    critical: tuple[float, float], exponents: tuple[float, float], n_critical: int, n_exponents: int
+) -> tuple[Array, Array, Array]:
+    """Return critical temperatures, exponents and directions of all combinations, each of shape [n_grid].
+
+    The values lie in the middle of equal cells, so that sums over them are integrals.
+    """
+    axes = [
+        low + (high - low) * (np.arange(count) + 0.5) / count
+        for (low, high), count in ((critical, n_critical), (exponents, n_exponents))
+    ]
+    mesh = np.meshgrid(*axes, np.array([True, False]), indexing="ij")
     return mesh[0].ravel(), mesh[1].ravel(), mesh[2].ravel()
 
 
@@ -156,32 +170,51 @@ def _variance_scales(series: Sequence[Series], *families: Sequence[Sequence[Opti
     return found
 
 
-def _zoom(
-    series: Sequence[Series],
-    scales: Sequence[float],
-    smooth: Sequence[float],
-    grid: tuple[Array, Array, Array],
-    totals: Array,
-) -> tuple[Array, Array, tuple[float, float], float]:
-    """Return critical temperatures, their posterior, 2β with its deviation, and the evidence, on a finer grid.
+def _smooth_scores(sets: Sequence[Sequence[Option]], series: Sequence[Series], scales: Sequence[float]) -> list[float]:
+    return [
+        float(scores(options, len(one), scale)[0]) for options, one, scale in zip(sets, series, scales, strict=True)
+    ]
 
-    The coarse grid says which range of temperatures and which phase is ordered.
+
+def _zoom(
+    series: Sequence[Series], smooth_sets: Sequence[Sequence[Option]], temperatures: Array
+) -> tuple[tuple[Array, Array, Array], float]:
+    """Return a grid of critical temperatures, exponents and directions around the likely ones, and its share of all.
+
+    Errors are taken as stated here, so that what is likely with larger ones lies within as well. Where a smooth curve
+    does better than any law, the coarse grid is good enough.
     """
-    full = float(np.ptp(grid[0])) + float(np.diff(np.unique(grid[0])).mean())
+    low, high = float(temperatures[0]), float(temperatures[-1])
+    stated = [1.0] * len(series)
+    smooth = _smooth_scores(smooth_sets, series, stated)
+    n_critical = 5 * (len(temperatures) - 1)
+    region, full = ((low, high), EXPONENTS), (high - low) * (EXPONENTS[1] - EXPONENTS[0])
+    grid, spacing, share = _grid(*region, n_critical, 5), ((high - low) / n_critical, 0.16), 1.0
     for _ in range(2):
-        critical, _, below = grid
-        ordered_below = bool(below[np.argmin(totals)])
-        step = float(np.diff(np.unique(critical)).mean())
-        likely = critical[(totals < totals.min() + 20) & (below == ordered_below)]
-        low, high = likely.min() - step, likely.max() + step
-        fine = _grid(low, high, 50, 9)
-        keep = fine[2] == ordered_below
+        totals = _together([continuous_options(one, *grid) for one in series], series, stated, smooth).sum(axis=0)
+        if totals.min() > sum(smooth) - VERY_STRONG / 2:
+            break
+        below = bool(grid[2][np.argmin(totals)])
+        likely = (totals < totals.min() + LIKELY) & (grid[2] == below)
+        places, powers = _around(grid[0][likely], spacing[0]), _around(grid[1][likely], spacing[1])
+        powers = (max(powers[0], EXPONENTS[0]), min(powers[1], EXPONENTS[1]))
+        fine = _grid(places, powers, FINE, 9)
+        keep = fine[2] == below
         grid = (fine[0][keep], fine[1][keep], fine[2][keep])
-        totals = _together([continuous_options(one, *grid) for one in series], series, scales, smooth).sum(axis=0)
-    evidence = -2 * np.log(0.5 * (high - low) / full) + 2 * np.log(len(totals)) + float(soft_minimum(totals))
+        spacing = ((places[1] - places[0]) / FINE, (powers[1] - powers[0]) / 9)
+        share = 0.5 * (places[1] - places[0]) * (powers[1] - powers[0]) / full
+    return grid, share
+
+
+def _around(values: Array, margin: float) -> tuple[float, float]:
+    return float(values.min()) - margin, float(values.max()) + margin
+
+
+def _posterior(grid: tuple[Array, Array, Array], totals: Array) -> tuple[Array, Array, tuple[float, float]]:
+    """Return critical temperatures, their posterior, and mean and standard deviation of 2β."""
     weights = np.exp(-0.5 * (totals - totals.min()))
     weights /= weights.sum()
     positions, rows = np.unique(grid[0], return_inverse=True)
     posterior = np.bincount(rows, weights=weights).astype(float)
     mean = float(np.sum(weights * grid[1]))
-    return positions, posterior, (mean, float(np.sqrt(np.sum(weights * (grid[1] - mean) ** 2)))), evidence
+    return positions, posterior, (mean, float(np.sqrt(np.sum(weights * (grid[1] - mean) ** 2))))

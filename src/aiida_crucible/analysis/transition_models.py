@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 Option = tuple[Array, int]
 """Misfits χ² over a grid, shape [n_grid], and how many coefficients were fitted for it."""
 
-ERROR_FLOOR = 0.003
+ERROR_FLOOR = 0.005
 """Least standard error of an observable as a share of its span: laws are not truer than that."""
 
 UNEVEN_ERRORS = 0.5
@@ -34,6 +34,9 @@ TAIL_WIDTHS = (0.04, 0.15)
 
 EDGE_DISTANCES = (0.005, 0.03, 0.1, 0.3, 1.0)
 """Distances of a critical temperature beyond the range that are tried, as shares of the range."""
+
+LEAST_JUMP = 0.1
+"""Least height of a jump as a share of the observable's span (η², that is): a lower one cannot be told from none."""
 
 EXPONENTS = (0.2, 1.0)
 """Range of 2β: from near the two-dimensional Ising value (β = 1/8) to the classical one (β = 1/2)."""
@@ -113,17 +116,34 @@ def smooth_options(series: Series) -> list[Option]:
     return options
 
 
-def jump_options(series: Series, boundaries: Array) -> list[Option]:
-    """Return the misfits of two independent smooth curves, or of two that differ by a step, split at boundaries.
+def jump_options(series: Series, lower: Array, upper: Array) -> list[Option]:
+    """Return the misfits of two smooth curves, independent or a step apart, that part between neighbouring runs.
 
-    :param boundaries: K, shape [n_grid].
+    Curves that come nearer to each other between the two runs than LEAST_JUMP of the observable's span make no jump. A
+    volume may jump as little as it likes: most of its span is expansion.
+
+    :param lower: the last temperature of the lower curve, K, shape [n_grid].
+    :param upper: the first temperature of the upper curve, K, shape [n_grid].
     """
-    t = _scaled(series.temperatures)
-    edges = (boundaries - series.temperatures.min()) / max(float(np.ptp(series.temperatures)), 1e-12)
-    above = series.temperatures[None, :] > boundaries[:, None]
-    left, right = (_side_options(series, t, edges, side) for side in (~above, above))
-    options = [(a + b, m + n) for a, m in left for b, n in right]
-    return options + _chain(series, [t**0, above.astype(float), t, t**2], 2)
+    t, ends = _scaled(series.temperatures), np.stack([lower, upper], axis=1)
+    span = max(float(np.ptp(series.temperatures)), 1e-12)
+    ends = 2 * (ends - series.temperatures.min()) / span - 1
+    boundary = ends.mean(axis=1, keepdims=True)
+    above = t[None, :] > boundary
+    least = 0.0 if series.role is Role.VOLUME else LEAST_JUMP * float(np.ptp(series.values))
+    options = []
+    right = _side_curves(series, t, boundary, ends, above)
+    for below_misfit, below_count, below_ends in _side_curves(series, t, boundary, ends, ~above):
+        for misfit, count, curve_ends in right:
+            apart = curve_ends - below_ends
+            height = np.where(np.prod(apart, axis=1) > 0, np.abs(apart).min(axis=1), 0.0)
+            options.append((np.where(height >= least, below_misfit + misfit, np.inf), below_count + count))
+    step = [t**0, above.astype(float), t, t**2]
+    at = [boundary**0 * [1, 1], boundary**0 * [0, 1], boundary * [1, 1], boundary**2 * [1, 1]]
+    for count, (misfit, sides) in enumerate(_nested(series, step, series.values[None, :], at), 1):
+        if count > 1:
+            options.append((np.where(np.abs(np.diff(sides)[:, 0]) >= least, misfit, np.inf), count))
+    return options
 
 
 def continuous_options(series: Series, critical: Array, exponents: Array, ordered_below: Array) -> list[Option]:
@@ -142,7 +162,7 @@ def continuous_options(series: Series, critical: Array, exponents: Array, ordere
     if series.role is Role.VOLUME:
         options = _chain(series, [t**0, t, law, t**2, correction], 3)
     else:
-        options = _chain(series, [t**0, law, correction], 2)
+        options = _chain(series, [t**0, law, correction, inside * correction], 2)
         options += _chain(series, [t**0, law, t, correction], 3)
         for width in TAIL_WIDTHS:
             options += _chain(series, [t**0, law, _tail(np.abs(away), width), correction], 3)
@@ -176,52 +196,74 @@ def soft_minimum(criteria: Array, axis: int | None = None) -> Array:
     return np.asarray(np.squeeze(total, axis=axis))
 
 
-def _side_options(series: Series, t: Array, edges: Array, side: NDArray[np.bool_]) -> list[Option]:
-    """Return misfits of a polynomial, or of a constant with a tail, on the points of one side of each boundary.
+def _side_curves(
+    series: Series, t: Array, boundary: Array, ends: Array, side: NDArray[np.bool_]
+) -> list[tuple[Array, int, Array]]:
+    """Return misfit, coefficients and values at the ends of the step of the curves on one side of each boundary.
 
-    A side of n points gets n - 1 coefficients at most, so that some point can speak against it.
+    The curves are polynomials, and a constant with a tail. A side of n points pays for n - 1 coefficients, so that some
+    point can speak against it; three points may lie on a parabola.
     """
     mask = side.astype(float)
     counts = side.sum(axis=1)
-    weighted = np.where(side, (series.values / series.errors)[None, :], 0.0)
-    options = []
-    for coefficients, misfit in enumerate(_nested(series, [mask, mask * t, mask * t**2, mask * t**3], weighted), 1):
-        allowed = (counts >= 1) if coefficients == 1 else (counts > coefficients + (coefficients > 3))
-        options.append((np.where(allowed, misfit, np.inf), coefficients))
+    values = mask * series.values
+    curves = []
+    powers = [mask * t**power for power in range(4)]
+    at = [ends**power for power in range(4)]
+    for coefficients, (misfit, there) in enumerate(_nested(series, powers, values, at), 1):
+        allowed = counts >= (1, 3, 3, 6)[coefficients - 1]
+        curves.append((np.where(allowed, misfit, np.inf), coefficients, there))
     for width in TAIL_WIDTHS:
-        tail = mask * _tail(np.abs(0.5 * (t + 1) - edges[:, None]), width)
-        misfit = _nested(series, [mask, tail], weighted)[1]
-        options.append((np.where(counts > 3, misfit, np.inf), 3))
-    return options
+        tail, there = (_tail(0.5 * np.abs(place - boundary), width) for place in (t[None, :], ends))
+        misfit, there = _nested(series, [mask, mask * tail], values, [at[0], there])[1]
+        curves.append((np.where(counts > 3, misfit, np.inf), 3, there))
+    return curves
 
 
 def _chain(series: Series, columns: Sequence[Array], least: int) -> list[Option]:
     """Return misfits of the first `least`, `least` + 1 … of the columns."""
-    return [
-        (misfit, count)
-        for count, misfit in enumerate(_nested(series, columns, (series.values / series.errors)[None, :]), 1)
-        if count >= least
-    ]
+    fits = enumerate(_nested(series, columns, series.values[None, :]), 1)
+    return [(misfit, count) for count, (misfit, _) in fits if count >= least]
 
 
-def _nested(series: Series, columns: Sequence[Array], weighted: Array) -> list[Array]:
-    """Return χ² [n_grid] of the first column, the first two, … by modified Gram-Schmidt (Golub & Van Loan, §5.2.8)."""
-    residual = weighted
-    basis: list[Array] = []
-    misfits = []
-    for column in columns:
+def _nested(
+    series: Series, columns: Sequence[Array], values: Array, at: Sequence[Array] = ()
+) -> list[tuple[Array, Array]]:
+    """Return χ² [n_grid] and fitted values elsewhere [n_grid, n_elsewhere] of the first column, the first two, ….
+
+    Modified Gram-Schmidt (Golub & Van Loan, Matrix Computations, §5.2.8); the columns' values elsewhere go through the
+    same steps as the columns.
+
+    :param columns: each of shape [n] or [n_grid, n].
+    :param values: to fit, [n_grid, n].
+    :param at: the columns' values elsewhere, each of shape [n_grid, n_elsewhere]; none by default.
+    """
+    residual = values / series.errors
+    basis: list[tuple[Array, Array]] = []
+    fits = []
+    fitted = np.zeros((1, 1))
+    for index, column in enumerate(columns):
         vector = np.atleast_2d(column) / series.errors
-        size = np.sum(vector**2, axis=-1, keepdims=True)
-        for known in basis:
-            vector = vector - np.sum(vector * known, axis=-1, keepdims=True) * known
-        left = np.sum(vector**2, axis=-1, keepdims=True)
+        there = at[index] if at else np.zeros((1, 1))
+        size = _dot(vector, vector)
+        for known, known_there in basis:
+            share = _dot(vector, known)
+            vector, there = vector - share * known, there - share * known_there
+        left = _dot(vector, vector)
         # What is left of a column that the others span is rounding.
         usable = left > 1e-10 * size
-        vector = np.where(usable, vector / np.sqrt(np.where(usable, left, 1.0)), 0.0)
-        basis.append(vector)
-        residual = residual - np.sum(residual * vector, axis=-1, keepdims=True) * vector
-        misfits.append(np.sum(residual**2, axis=-1))
-    return misfits
+        scale = np.where(usable, 1 / np.sqrt(np.where(usable, left, 1.0)), 0.0)
+        vector, there = vector * scale, there * scale
+        basis.append((vector, there))
+        share = _dot(residual, vector)
+        residual, fitted = residual - share * vector, fitted + share * there
+        fits.append((_dot(residual, residual)[:, 0], fitted))
+    return fits
+
+
+def _dot(one: Array, two: Array) -> Array:
+    one, two = np.broadcast_arrays(one, two)
+    return np.asarray(np.einsum("gn,gn->g", one, two)[:, None])
 
 
 def _step_sign(series: Series, inside: NDArray[np.bool_]) -> Array:

@@ -7,8 +7,9 @@ between its neighbours at the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
@@ -41,6 +42,10 @@ class Found:
         return below, len(self.temperatures) - below
 
 
+Judge = Callable[[float, float], Found | None]
+"""Judges the range between two temperatures, K."""
+
+
 def find_all(series: Sequence[Series]) -> tuple[list[Found], float]:
     """Return the transitions, ascending, and the largest gain of a range that holds none (0 where unknown)."""
     temperatures = np.unique(np.concatenate([one.temperatures for one in series])) if series else np.array([])
@@ -48,11 +53,12 @@ def find_all(series: Sequence[Series]) -> tuple[list[Found], float]:
         return [], 0.0
     ends = (float(temperatures[0]), float(temperatures[-1]))
     hints: list[float] = [0.0]
-    found = _split(series, temperatures, *ends, hints)
+    judge = cache(partial(_judge, tuple(series), temperatures))
+    found = _split(judge, *ends, hints)
     for _ in range(3):
         places = [ends[0], *(one.assessment.boundary for one in found), ends[1]]
         merged = _merge(places, temperatures)
-        again = [_judge(series, temperatures, a, b) for a, b in zip(merged[:-2], merged[2:], strict=True)]
+        again = [judge(a, b) for a, b in zip(merged[:-2], merged[2:], strict=True)]
         kept = [one for one in again if one is not None and _significant(one)]
         unchanged = [one.assessment.boundary for one in kept] == places[1:-1]
         found = kept
@@ -61,15 +67,15 @@ def find_all(series: Sequence[Series]) -> tuple[list[Found], float]:
     return found, max(hints)
 
 
-def _split(series: Sequence[Series], temperatures: Array, low: float, high: float, hints: list[float]) -> list[Found]:
-    one = _judge(series, temperatures, low, high)
+def _split(judge: Judge, low: float, high: float, hints: list[float]) -> list[Found]:
+    one = judge(low, high)
     if one is None:
         return []
     if not _significant(one):
         hints.append(one.assessment.gain)
         return []
     place = one.assessment.boundary
-    below, above = (_split(series, temperatures, *ends, hints) for ends in ((low, place), (place, high)))
+    below, above = (_split(judge, *ends, hints) for ends in ((low, place), (place, high)))
     return [*below, one, *above]
 
 
