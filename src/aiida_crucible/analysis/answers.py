@@ -1,0 +1,24 @@
+"""A question, its answer, and what the answer rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+YES, NO, CANNOT_TELL = "yes", "no", "cannot-tell"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found of one question.
+
+    :param question: for a person.
+    :param answer: yes, no or cannot-tell.
+    :param reason: one line.
+    :param evidence: the numbers.
+    """
+
+    question: str
+    answer: str
+    reason: str
+    evidence: dict[str, Any] = field(default_factory=dict)
