@@ -120,3 +120,11 @@ def test_few_values_give_a_warning_and_no_crash():
 def test_broken_series_are_refused(series, message):
     with pytest.raises(ValueError, match=message):
         average(series)
+
+
+def test_a_cut_that_is_known_is_kept():
+    values = autoregressive(200, 0.5)[:, 0]
+    assert average(values, cut=50).mean == pytest.approx(values[50:].mean())
+    assert average(values, cut=50).cut == 50
+    with pytest.raises(ValueError, match="leaves nothing of 200"):
+        average(values, cut=200)

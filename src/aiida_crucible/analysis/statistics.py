@@ -75,10 +75,13 @@ def average(series: ArrayLike, cut: int | None = None) -> Average:
 
     :param series: equally spaced values, shape [n].
     :param cut: values at the start to leave out, where that is known already.
-    :raises ValueError: one line, if it is empty, has more than one dimension or holds values that are not finite.
+    :raises ValueError: one line, if it is empty, has more than one dimension or values that are not finite, or if the
+        cut leaves none.
     """
     values = _checked(series)
     cut = equilibration_cut(values) if cut is None else cut
+    if not 0 <= cut < len(values):
+        raise ValueError(f"a cut of {cut} leaves nothing of {len(values)} values")
     rest = values[cut:]
     n, mean = len(rest), float(rest.mean())
     if n == 1:
