@@ -85,7 +85,7 @@ def _run(text: str, results: Results) -> None:
         job = Job.from_dict(_parse_json(text))
         results.task = job.task
         threads = ThreadControl(job.threads, os.environ)
-        _import_runner().run_job(job, Path.cwd(), interruption, threads, results)
+        _import_runner().run_job(job, Path.cwd(), interruption, threads, began=began, results=results)
     except BaseException as error:
         interruption.settle()
         condition, message = _diagnose(error)

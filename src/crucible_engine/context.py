@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from crucible_engine.interruption import Interruption
 from crucible_engine.journal import JournalWriter, Record
 from crucible_engine.preflight import Survey
 from crucible_engine.progress import Progress
-from crucible_engine.schema import JOURNAL_FILE, PROGRESS_FILE, Condition, Job
+from crucible_engine.schema import JOURNAL_FILE, PROGRESS_FILE, Condition, EngineError, Job
 from crucible_engine.threads import ThreadControl
 
 
@@ -38,7 +39,10 @@ class Context:
     :param interruption: receives the signals that ask the job to stop.
     :param threads: keeps the number of CPU threads fair to the other engines on this machine.
     :param survey: what is known of the job's structures.
-    :param identity: whose work a journal is, see :mod:`crucible_engine.runner`.
+    :param identity: whose work a journal or checkpoint is, see :mod:`crucible_engine.runner`.
+    :param began: when the job began, of ``time.monotonic``.
+    :param walltime: seconds after that at which the scheduler ends it; ``None`` where there is no limit.
+    :ivar unfinished: what a task that is stopped leaves as its summary.
     """
 
     folder: Path
@@ -46,6 +50,9 @@ class Context:
     threads: ThreadControl
     survey: Survey
     identity: dict[str, Any]
+    began: float = 0.0
+    walltime: float | None = None
+    unfinished: dict[str, Any] = field(default_factory=dict)
 
     def between_steps(self) -> None:
         """Call between batches or optimizer steps: adapt the threads, and stop here if the job was asked to.
@@ -54,6 +61,28 @@ class Context:
         """
         self.threads.adapt()
         self.interruption.check()
+
+    def must_stop(self, margin: float) -> bool:
+        """Return whether a signal asks the job to stop, or its time is up.
+
+        :param margin: seconds before the walltime at which it is.
+        """
+        return self.interruption.requested or self._is_out_of_time(margin)
+
+    def raise_if_out_of_time(self, margin: float) -> None:
+        """Stop a job whose time is up.
+
+        :raises EngineError: ``INTERRUPTED``.
+        """
+        if self._is_out_of_time(margin):
+            raise EngineError(
+                Condition.INTERRUPTED,
+                f"stopped by itself before its walltime of {self.walltime:g} s: restart the job and it continues where "
+                "it was",
+            )
+
+    def _is_out_of_time(self, margin: float) -> bool:
+        return self.walltime is not None and time.monotonic() - self.began > self.walltime - margin
 
     @property
     def journal_path(self) -> Path:

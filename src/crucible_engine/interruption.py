@@ -53,6 +53,11 @@ class Interruption:
             self._deferrals -= 1
         self.check()
 
+    @property
+    def requested(self) -> bool:
+        """Whether a signal has asked the job to stop."""
+        return self._received is not None
+
     def check(self) -> None:
         """Raise :class:`Interrupted` if a signal came that could not be raised at once."""
         if self._received is not None and not self._deferrals:

@@ -121,6 +121,26 @@ def check_relaxable(survey: Survey, parameters: dict[str, Any], family: str) -> 
         )
 
 
+def check_dynamics_structure(survey: Survey, parameters: dict[str, Any]) -> None:
+    """Refuse a dynamics of several structures at once, and one with a barostat where there is no volume.
+
+    :param survey: what is known of the structures.
+    :param parameters: of the task ``dynamics``, complete.
+    :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``.
+    """
+    if survey.n_structures != 1:
+        raise EngineError(
+            Condition.INVALID_JOB,
+            f"dynamics takes one structure, but {survey.n_structures} are given: one job for each",
+        )
+    if parameters["ensemble"].startswith("npt") and survey.not_periodic is not None:
+        raise EngineError(
+            Condition.INVALID_STRUCTURE,
+            f"structure {survey.not_periodic!r} is not periodic in three directions and so has no pressure: choose an "
+            "nvt ensemble or nve",
+        )
+
+
 def check_structure(label: str, atoms: Atoms) -> None:
     """Refuse a structure that no material has.
 

@@ -28,6 +28,11 @@ class Progress:
         self._began = time.monotonic()
         self._written = -float("inf")
 
+    @property
+    def is_due(self) -> bool:
+        """Whether a report would be written now, so that a costly one need not be made up in vain."""
+        return time.monotonic() - self._written >= INTERVAL
+
     def report(self, done: int, **details: Any) -> None:
         """Write a line, unless the last one is younger than :data:`INTERVAL` or work is left.
 

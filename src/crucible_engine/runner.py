@@ -12,6 +12,7 @@ from typing import Any
 from ase.data import atomic_numbers, chemical_symbols
 
 from crucible_engine.context import Context, TaskResult
+from crucible_engine.dynamics.parameters import DETAILS_OF_OUTPUT
 from crucible_engine.environment import describe_environment, peak_device_memory, peak_memory
 from crucible_engine.interruption import Interruption
 from crucible_engine.models.base import Model
@@ -19,7 +20,13 @@ from crucible_engine.models.catalogue import Family, find_family, find_named
 from crucible_engine.models.load import check_package, complete_reference, import_adapter, load_model
 from crucible_engine.parameter_rules import ParameterError
 from crucible_engine.parameters import validate_parameters
-from crucible_engine.preflight import Survey, check_elements, check_relaxable, survey_structures
+from crucible_engine.preflight import (
+    Survey,
+    check_dynamics_structure,
+    check_elements,
+    check_relaxable,
+    survey_structures,
+)
 from crucible_engine.schema import (
     ARRAYS_FILE,
     PROTOCOL,
@@ -32,18 +39,21 @@ from crucible_engine.schema import (
 )
 from crucible_engine.threads import ThreadControl
 
-NEEDS_STRUCTURES = ("evaluate", "relax")
-DETAILS_OF_SPEED = ("batch_size",)
-"""Parameters that change how fast numbers come and not which: a journal is continued whatever they are."""
+NEEDS_STRUCTURES = ("evaluate", "relax", "dynamics")
+DETAILS_OF_SPEED = ("batch_size", *DETAILS_OF_OUTPUT)
+"""Parameters that change how fast numbers come and not which: what was begun is continued whatever they are."""
 
 
-def run_job(job: Job, folder: Path, interruption: Interruption, threads: ThreadControl, results: Results) -> None:
+def run_job(
+    job: Job, folder: Path, interruption: Interruption, threads: ThreadControl, *, began: float, results: Results
+) -> None:
     """Run a job; its arrays are written when this returns, its ``results.json`` is left to the caller.
 
     :param job: what to compute.
     :param folder: the job's folder.
     :param interruption: receives the signals that ask the job to stop.
     :param threads: the number of CPU threads.
+    :param began: when the job began, of ``time.monotonic``.
     :param results: filled as things become known, so that a job that fails still tells what it knew.
     :raises EngineError: for everything that has a name.
     """
@@ -55,15 +65,20 @@ def run_job(job: Job, folder: Path, interruption: Interruption, threads: ThreadC
     _check_catalogued_elements(job, survey)
     if job.task == "relax":
         check_relaxable(survey, job.parameters, family.name)
+    if job.task == "dynamics":
+        check_dynamics_structure(survey, job.parameters)
     model = _load(job, family, threads, results)
     results.model = describe_model(job, model)
     results.environment = {**describe_environment(family.package, model.device), "threads": threads.report()}
     if model.elements:
         check_elements(survey, model.elements, _in_words(job))
-    context = Context(folder, interruption, threads, survey, _identity(job, model, survey))
+    context = Context(folder, interruption, threads, survey, _identity(job, model, survey), began, job.walltime)
     computing = time.monotonic()
     try:
         result = _task(job.task)(job, model, context)
+    except BaseException:
+        results.summary = context.unfinished
+        raise
     finally:
         results.timings["compute"] = round(time.monotonic() - computing, 4)
         results.environment["threads"] = threads.report()

@@ -66,7 +66,7 @@ DYNAMICS: dict[str, Parameter] = {
     "pfactor": Parameter(
         float,
         None,
-        "npt-melchionna: ASE's barostat constant in its units, taken literally instead of barostat_time² · bulk_modulus",
+        "npt-melchionna: ASE's barostat constant in its units, taken literally for barostat_time² · bulk_modulus",
         0.0,
         exclusive=True,
     ),
@@ -140,8 +140,8 @@ def time_step_warning(time_step: float, lightest_mass: float) -> str | None:
     if time_step <= period / STEPS_A_PERIOD:
         return None
     return (
-        f"a time step of {time_step:g} fs is long for an atom of mass {lightest_mass:.4g}: its stiffest vibrations take "
-        f"{period:.3g} fs: {period / STEPS_A_PERIOD:.2g} fs or less follows them"
+        f"a time step of {time_step:g} fs is long for an atom of mass {lightest_mass:.4g}: its stiffest vibrations "
+        f"take {period:.3g} fs: {period / STEPS_A_PERIOD:.2g} fs or less follows them"
     )
 
 

@@ -66,9 +66,11 @@ class Model(abc.ABC):
     :param conservative: whether the forces are the gradient of the energy by construction.
     :cvar equivariant: whether a turned structure has turned forces by construction, and not only as far as the network
         was trained to.
+    :cvar remembers: whether what its calculator was asked before may change the last digits of its answers.
     """
 
     equivariant = True
+    remembers = False
 
     def __init__(self, identity: Identity, elements: frozenset[int], conservative: bool = True) -> None:
         self.identity = identity

@@ -24,6 +24,7 @@ class CalculatorModel(Model):
     :param identity: which potential it is.
     :param elements: atomic numbers that it knows; empty where that is unknown.
     :param conservative: whether its forces are said to be the gradient of its energy.
+    :param remembers: whether it may keep something, such as a neighbour list, from one structure to the next.
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class CalculatorModel(Model):
         identity: Identity,
         elements: frozenset[int] = frozenset(),
         conservative: bool = True,
+        remembers: bool = False,
     ) -> None:
         super().__init__(identity, elements, conservative)
+        self.remembers = remembers
         self._calculator = ase_calculator
 
     def calculator(self) -> Calculator:
@@ -91,7 +94,7 @@ def load(reference: ModelReference, device: str) -> CalculatorModel:
         device="cpu" if device == "auto" else device,
         settings=reference.settings,
     )
-    return CalculatorModel(calculator, identity)
+    return CalculatorModel(calculator, identity, remembers=True)
 
 
 def _import_factory(path: str) -> Any:

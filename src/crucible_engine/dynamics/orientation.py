@@ -1,0 +1,55 @@
+"""Turning a crystal as an integrator needs its cell, and results back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """A rotation of the crystal, or none.
+
+    :param rotation: [3, 3]; a row vector ``v`` of the turned crystal is ``v @ rotation`` in the given one. ``None`` if
+        nothing is turned, so that no number is touched.
+    """
+
+    rotation: Array | None
+
+    @classmethod
+    def of(cls, atoms: Atoms, triangular: bool) -> Orientation:
+        """Return the rotation that makes the cell a triangular matrix, where one is needed and the cell is none yet."""
+        cell = atoms.cell.array
+        if not triangular or _is_triangular(cell) or _is_triangular(cell.T):
+            return cls(None)
+        return cls(np.array(atoms.cell.standard_form()[1]))
+
+    def turn(self, atoms: Atoms) -> None:
+        """Turn a structure in place: cell and positions."""
+        if self.rotation is not None:
+            cell, positions = atoms.cell.array @ self.rotation.T, atoms.positions @ self.rotation.T
+            # Exact zeros, which a product does not give.
+            atoms.set_cell(np.tril(cell))
+            atoms.positions = positions
+
+    def back(self, vectors: Any) -> Any:
+        """Return row vectors [..., 3] (positions, velocities, forces, lattice vectors) in the given orientation."""
+        return vectors if self.rotation is None else vectors @ self.rotation
+
+    def stress_back(self, stress: Array) -> Array:
+        """Return a stress [6] in the given orientation."""
+        if self.rotation is None:
+            return stress
+        turned: Array = full_3x3_to_voigt_6_stress(self.rotation.T @ voigt_6_to_full_3x3_stress(stress) @ self.rotation)
+        return turned
+
+
+def _is_triangular(cell: Array) -> bool:
+    return bool(cell[1, 0] == cell[2, 0] == cell[2, 1] == 0.0)

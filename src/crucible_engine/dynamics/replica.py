@@ -1,0 +1,262 @@
+"""One trajectory at one temperature: from its start, or from a checkpoint, to its last step."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import Calculator
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+from numpy.typing import NDArray
+
+from crucible_engine.dynamics.averages import Averages
+from crucible_engine.dynamics.guard import LostError, guard
+from crucible_engine.dynamics.integrators import degrees_of_freedom, integrator_of, read_state, rest, write_state
+from crucible_engine.dynamics.orientation import Orientation
+from crucible_engine.dynamics.recorder import Recorder
+from crucible_engine.dynamics.settings import Settings
+from crucible_engine.dynamics.watch import Finding, Watch
+
+ENDS = ("melted", "atoms-lost", "exploded", "non-finite")
+"""Outcomes of what is no crystal any more; ``diffusive`` still is one."""
+
+Arrays = dict[str, NDArray[Any]]
+_AVERAGES, _WATCH, _INTEGRATOR = "averages.", "watch.", "integrator."
+
+
+class Replica:
+    """A run at one temperature; :meth:`advance` does one step of it.
+
+    :ivar step: the last step that was done.
+    :ivar finding: the worst that was found of the physics; ``None`` while the crystal is stable.
+    :ivar lost: whether nothing sensible can follow.
+    :param index: its number in the job.
+    :param start: the structure at step 0, as it was given.
+    :param calculator: the model.
+    :param settings: how to run.
+    :param folder: where series and frames go.
+    :param state: what :meth:`state` gave, to go on from it.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        start: Atoms,
+        calculator: Calculator,
+        *,
+        settings: Settings,
+        folder: Path,
+        state: tuple[dict[str, Any], Arrays] | None = None,
+    ) -> None:
+        self.index, self._settings = index, settings
+        self.step, self.lost = 0, False
+        self.finding: Finding | None = None
+        self.found_at: int | None = None
+        self._integrator = integrator_of(settings)
+        self._orientation = Orientation.of(start, self._integrator.triangular)
+        self._rng = np.random.default_rng([settings.seed, settings.first_replica + index])
+        self.atoms = _resting(start)
+        self._orientation.turn(self.atoms)
+        self._watch = Watch(self.atoms.copy(), asdict(settings), settings.target(index, 0))
+        self._averages = Averages(self.atoms.get_masses())
+        self._draw_velocities()
+        rest(self.atoms, settings)
+        self.atoms.calc = guard(calculator)
+        self._dynamics = self._integrator.make(self.atoms, settings, settings.target(index, 0), self._rng)
+        dof = degrees_of_freedom(len(self.atoms), settings)
+        rows = (0, 0) if state is None else tuple(state[0]["rows"])
+        self._recorder = Recorder(
+            folder,
+            index,
+            self.atoms,
+            settings=settings,
+            orientation=self._orientation,
+            degrees_of_freedom=dof,
+            rows=rows,
+        )
+        if state is not None:
+            self._restore(*state)
+        self._keep_geometry()
+
+    @property
+    def done(self) -> bool:
+        """Whether no step is left to do."""
+        return self.lost or self.step >= self._settings.steps
+
+    @property
+    def temperature(self) -> float:
+        """The kinetic temperature, K."""
+        return self._recorder.temperature()
+
+    def use(self, calculator: Calculator) -> None:
+        """Go on with another calculator of the same model."""
+        self.atoms.calc = guard(calculator)
+
+    def begin(self) -> None:
+        """Evaluate and record step 0, where that was not done yet."""
+        if self.step == 0 and self._recorder.rows == (0, 0):
+            try:
+                self._initialise()
+                self._recorder.record(0, self._conserved())
+            except LostError as lost:
+                self._lose(lost.finding)
+
+    def advance(self) -> None:
+        """Do one step, and all that is due after it."""
+        settings = self._settings
+        if settings.final_temperature is not None and self._integrator.heat is not None:
+            self._integrator.heat(self._dynamics, settings.target(self.index, self.step))
+        try:
+            self._dynamics.step()
+        except LostError as lost:
+            self._lose(lost.finding)
+            return
+        except (np.linalg.LinAlgError, ZeroDivisionError, OverflowError) as error:
+            self._lose(Finding("non-finite", f"the integrator failed ({error})", {"what": "integrator"}))
+            return
+        except Exception:
+            # Packages answer an absurd geometry with whatever their neighbour search raises.
+            if (finding := self._look(self.step + 1)) is None or finding.outcome not in ENDS:
+                raise
+            self._lose(finding)
+            return
+        self.step += 1
+        self._dynamics.nsteps = self.step
+        self._keep_geometry()
+        if self.step >= settings.first_averaged_step():
+            self._averages.add(self.atoms.positions, self.atoms.cell.array)
+        if self.step % settings.watch_interval == 0 or self.step == settings.steps:
+            self._judge(self._look(self.step))
+        self._record(last=self.done)
+
+    def state(self) -> tuple[dict[str, Any], Arrays]:
+        """Return all that a run keeps, scalars and arrays; series and frames are on the disk by then.
+
+        :raises OSError: if the disk is full.
+        """
+        self._recorder.seal()
+        scalars = {
+            "replica": self.index,
+            "step": self.step,
+            "lost": self.lost,
+            "rows": list(self._recorder.rows),
+            "finding": self.finding and asdict(self.finding),
+            "found_at": self.found_at,
+            "random": self._rng.bit_generator.state,
+        }
+        atoms = self.atoms
+        arrays = {
+            "positions": atoms.positions,
+            "momenta": atoms.arrays["momenta"],
+            "cell": atoms.cell.array,
+            **{_INTEGRATOR + name: value for name, value in read_state(self._dynamics, self._integrator).items()},
+            **{_AVERAGES + name: value for name, value in self._averages.state().items()},
+            **{_WATCH + name: np.asarray(value) for name, value in self._watch.state().items()},
+        }
+        return scalars, arrays
+
+    def result(self) -> Arrays:
+        """Return the arrays of a run that is done: averages and the last geometry, in the given orientation."""
+        back = self._orientation.back
+        averages = self._averages.result() or {}
+        squares = averages.pop("mean_square_displacements", None)
+        arrays = {name: back(value) for name, value in averages.items()}
+        if squares is not None:
+            rotation = self._orientation.rotation
+            # Squares along other axes: exact for atoms whose motion along the axes is not correlated.
+            arrays["mean_square_displacements"] = squares if rotation is None else squares @ rotation**2
+        positions, cell, momenta = self._last
+        velocities = momenta / self.atoms.get_masses()[:, None] * units.fs
+        geometry = {"final_positions": positions, "final_cell": cell, "final_velocities": velocities}
+        return {**arrays, **{name: back(value) for name, value in geometry.items()}}
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a summary says of the run besides the averages of its series."""
+        finding = self.finding
+        return {
+            "temperature": self._settings.temperatures[self.index],
+            "final_temperature": self._settings.final_temperature,
+            "outcome": finding.outcome if finding else "stable",
+            "step": self.step,
+            "steps": self._settings.steps,
+            "found_at_step": self.found_at,
+            "evidence": {
+                **self._watch.evidence(),
+                **(finding.evidence if finding else {}),
+                "reason": finding.reason if finding else "every species kept its sites to the last step",
+            },
+        }
+
+    def close(self) -> None:
+        """Close the files."""
+        self._recorder.close()
+
+    def _draw_velocities(self) -> None:
+        settings = self._settings
+        temperature = settings.target(self.index, 0)
+        if settings.initial_temperature is not None:
+            temperature = settings.initial_temperature
+        MaxwellBoltzmannDistribution(self.atoms, temperature_K=temperature, rng=self._rng)
+        if settings.remove_drift and len(self.atoms) > 1:
+            Stationary(self.atoms, preserve_temperature=False)
+
+    def _initialise(self) -> None:
+        self.atoms.get_forces()
+        if hasattr(self._dynamics, "initialize"):
+            self._dynamics.initialize()
+
+    def _restore(self, scalars: dict[str, Any], arrays: Arrays) -> None:
+        self.step, self.lost, self.found_at = scalars["step"], scalars["lost"], scalars["found_at"]
+        self.finding = scalars["finding"] and Finding(**scalars["finding"])
+        self._rng.bit_generator.state = scalars["random"]
+        self.atoms.set_cell(arrays["cell"])
+        self.atoms.positions[:] = arrays["positions"]
+        self.atoms.arrays["momenta"][:] = arrays["momenta"]
+        write_state(self._dynamics, _part(arrays, _INTEGRATOR))
+        self._dynamics.nsteps = self.step
+        self._averages.restore(_part(arrays, _AVERAGES))
+        self._watch.restore(_part(arrays, _WATCH))
+
+    def _keep_geometry(self) -> None:
+        """Remember the geometry of a whole step: a step that fails leaves none."""
+        atoms = self.atoms
+        self._last = (atoms.positions.copy(), atoms.cell.array.copy(), atoms.arrays["momenta"].copy())
+
+    def _conserved(self) -> float:
+        integrator = self._integrator
+        if integrator.conserved is None or self._settings.final_temperature is not None:
+            return float("nan")
+        return integrator.conserved(self._dynamics)
+
+    def _record(self, last: bool) -> None:
+        interval, step = self._settings.series_interval, self.step
+        self._recorder.record(step, self._conserved() if last or step % interval == 0 else float("nan"), last)
+
+    def _look(self, step: int) -> Finding | None:
+        atoms = self.atoms
+        with np.errstate(all="ignore"):
+            energy = float(self.atoms.calc.results.get("energy", 0.0))
+            return self._watch.look(step, atoms.positions, self.temperature, energy, atoms.cell.array)
+
+    def _judge(self, finding: Finding | None) -> None:
+        if finding is None:
+            return
+        self.finding, self.found_at = finding, self.step
+        if finding.outcome in ENDS and (self._settings.on_failure == "stop" or finding.outcome == "non-finite"):
+            self.lost = True
+
+    def _lose(self, finding: Finding) -> None:
+        """End the run in the middle of a step: the last whole step stays the last one."""
+        self.finding, self.found_at, self.lost = finding, self.step + 1, True
+
+
+def _resting(start: Atoms) -> Atoms:
+    """Return numbers and geometry alone, without whatever else a structure may carry."""
+    return Atoms(start.numbers, positions=start.positions, cell=start.cell, pbc=start.pbc)
+
+
+def _part(arrays: Arrays, prefix: str) -> Arrays:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
