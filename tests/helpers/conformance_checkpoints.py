@@ -1,0 +1,113 @@
+"""Conformance of how weights are read: their digest; checkpoint files that are missing, broken, foreign or hostile."""
+
+import hashlib
+import sys
+import zipfile
+from pathlib import Path
+
+from conformance_suite import check
+
+from crucible_engine.models.catalogue import find_named
+from crucible_engine.schema import Condition
+
+
+@check
+def the_digest_is_that_of_the_weights(suite):
+    model = suite.model()
+    assert model.sha256 and len(model.sha256) == 64
+    if suite.case.weights:
+        assert model.sha256 == find_named(suite.case.family, suite.case.weights).sha256
+    else:
+        checkpoint = suite.folder / f"{suite.case.name}.checkpoint"
+        assert model.sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    message = suite.refuse(Condition.WEIGHTS_MISMATCH, sha256="0" * 64)
+    assert model.sha256 in message and "0" * 64 in message
+
+
+def _own_checkpoint(suite):
+    """Return a readable checkpoint file of the case's family, whether made here or shipped with the package."""
+    if suite.case.weights is None:
+        return suite.folder / f"{suite.case.name}.checkpoint"
+    adapter = sys.modules[f"crucible_engine.models.{suite.case.family}"]
+    return adapter.weights_path(suite.case.reference(suite.folder))
+
+
+def _refuse_file(suite, condition, path, **changes):
+    return suite.refuse(condition, name=None, checkpoint=str(path), **changes)
+
+
+@check
+def a_checkpoint_that_is_missing_is_refused(suite):
+    if suite.family.checkpoint_files:
+        assert "nowhere" in _refuse_file(suite, Condition.CHECKPOINT_MISSING, suite.folder / "nowhere.pth")
+
+
+@check
+def a_checkpoint_that_is_broken_is_refused(suite):
+    if not suite.family.checkpoint_files:
+        return
+    suite.model()
+    whole = _own_checkpoint(suite).read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 0xFF
+    broken = {"truncated": whole[: len(whole) // 2], "empty": b"", "a text": b"not weights", "damaged": bytes(damaged)}
+    for what, content in broken.items():
+        path = suite.folder / f"{suite.case.name}-broken"
+        path.write_bytes(content)
+        message = _refuse_file(suite, Condition.CHECKPOINT_UNREADABLE, path)
+        assert what not in ("truncated", "damaged") or what in message, message
+    path.unlink()
+
+
+@check
+def a_checkpoint_of_another_family_is_refused(suite):
+    if not suite.family.checkpoint_files:
+        return
+    import torch
+
+    path = suite.folder / f"{suite.case.name}-foreign"
+    for content in ({"model": torch.zeros(2)}, {"config": {}, "epoch": 1}, {"some": {"thing": 1}}, [1, 2]):
+        torch.save(content, path)
+        _refuse_file(suite, Condition.CHECKPOINT_OF_ANOTHER_FAMILY, path)
+    path.unlink()
+
+
+@check
+def a_pickle_that_runs_code_is_refused(suite):
+    if not suite.family.checkpoint_files:
+        return
+    import torch
+
+    marker, path = suite.folder / "code-ran", suite.folder / f"{suite.case.name}-pickle"
+    torch.save({"model": _RunsCode(marker), "config": _RunsCode(marker)}, path)
+    if suite.case.family == "mace":
+        # Whatever has no class of MACE in it is none of MACE's; it is not even read.
+        _refuse_file(suite, Condition.CHECKPOINT_OF_ANOTHER_FAMILY, path, trust_pickle=False)
+        message = _refuse_file(suite, Condition.CHECKPOINT_UNTRUSTED, _own_checkpoint(suite), trust_pickle=False)
+    else:
+        message = _refuse_file(suite, Condition.CHECKPOINT_UNTRUSTED, path, trust_pickle=False)
+    assert "trust_pickle" in message or suite.case.family == "orb", message
+    assert not marker.exists(), "the pickle's code ran"
+    path.unlink()
+
+
+class _RunsCode:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
+
+@check
+def two_pickles_under_one_name_are_refused(suite):
+    if not suite.family.checkpoint_files:
+        return
+    suite.model()
+    path = suite.folder / f"{suite.case.name}-double"
+    path.write_bytes(_own_checkpoint(suite).read_bytes())
+    with zipfile.ZipFile(path, "a") as archive:
+        name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
+        archive.writestr(name, b"\x80\x02N.")
+    _refuse_file(suite, Condition.CHECKPOINT_UNREADABLE, path)
+    path.unlink()
