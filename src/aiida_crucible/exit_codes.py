@@ -47,6 +47,7 @@ OF_CONDITION: dict[Condition, Failure] = {
 ENGINE_NOT_STARTED = Failure(
     220, "ERROR_ENGINE_NOT_STARTED", "the engine did not start: {detail} (the Code must be a Python with numpy and ase)"
 )
+NOTHING_TO_CONTINUE = Failure(221, "ERROR_NOTHING_TO_CONTINUE", "there is nothing to continue: {detail}")
 RESULTS_UNREADABLE = Failure(310, "ERROR_RESULTS_UNREADABLE", "the results cannot be read: {detail}")
 PROTOCOL_DIFFERS = Failure(311, "ERROR_PROTOCOL_DIFFERS", "the results speak another protocol: {detail}")
 ARRAYS_UNREADABLE = Failure(312, "ERROR_ARRAYS_UNREADABLE", "the arrays cannot be read: {detail}")
@@ -57,6 +58,7 @@ NODE_FAILURE = Failure(403, "ERROR_NODE_FAILURE", "the node that ran the job fai
 FAILURES: tuple[Failure, ...] = (
     *OF_CONDITION.values(),
     ENGINE_NOT_STARTED,
+    NOTHING_TO_CONTINUE,
     RESULTS_UNREADABLE,
     PROTOCOL_DIFFERS,
     ARRAYS_UNREADABLE,

@@ -50,6 +50,8 @@ class EngineCalculation(CalcJob):
     """
 
     TASK: ClassVar[str]
+    CONTINUED_OUTPUT: ClassVar[str] = "retrieved"
+    """Output of an unfinished job that `restart_from` takes."""
     CACHE_VERSION = PROTOCOL
     _spec_class = CalculationSpec
 
@@ -132,7 +134,7 @@ class EngineCalculation(CalcJob):
         info.provenance_exclude_list = [STRUCTURES_FILE]
         info.retrieve_list = [RESULTS_FILE, JOURNAL_FILE, PROGRESS_FILE, STATUS_FILE, STDOUT_FILE, STDERR_FILE]
         info.retrieve_temporary_list = [ARRAYS_FILE, TRAJECTORIES_FILE]
-        info.local_copy_list = self._files_of_unfinished_job()
+        self.add_unfinished_job(info)
         info.remote_symlink_list = self._links()
         return info
 
@@ -145,13 +147,14 @@ class EngineCalculation(CalcJob):
             parameters=validate_parameters(self.TASK, self.inputs.parameters.get_dict()),
             device=self.options.device,
             threads=self.options.resources.get("num_cores_per_mpiproc"),
+            walltime=self.options.get("max_wallclock_seconds"),
             package_version=promised and promised[1],
         )
 
-    def _files_of_unfinished_job(self) -> list[tuple[str, str, str]]:
-        """Return what to copy from the retrieved folder of the job that this one continues."""
-        unfinished: FolderData | None = self.inputs.get("restart_from")
-        return [] if unfinished is None else [(unfinished.uuid, JOURNAL_FILE, JOURNAL_FILE)]
+    def add_unfinished_job(self, info: CalcInfo) -> None:
+        """Let what the job that this one continues had done be copied into the job's folder."""
+        if "restart_from" in self.inputs:
+            info.local_copy_list = [(self.inputs.restart_from.uuid, JOURNAL_FILE, JOURNAL_FILE)]
 
     def _links(self) -> list[tuple[str, str, str]]:
         """Return what to link on the computer: the model's checkpoint file, brought there if need be."""

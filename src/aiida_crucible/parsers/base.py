@@ -51,18 +51,25 @@ class EngineParser(Parser):
         :raises OutputError: if the arrays are damaged, or do not belong to the inputs.
         """
 
-    def outputs_of_unfinished(self, records: list[Record]) -> tuple[Mapping[str, Data], dict[str, Any]]:
-        """Return the outputs of what an unfinished job had done, by label, and what to say of them in the summary."""
-        del records
+    def outputs_of_unfinished(
+        self, records: list[Record], temporary: Path
+    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
+        """Return the outputs of what an unfinished job had done, by label, and what to say of them in the summary.
+
+        :param records: of its journal.
+        :param temporary: the folder with the files that were retrieved for the parser alone.
+        """
+        del records, temporary
         return {}, {}
 
     def parse(self, **kwargs: Any) -> ExitCode:
         """Parse what was retrieved; see :class:`EngineParser`."""
         try:
             results = self._read_results()
+            temporary = Path(kwargs["retrieved_temporary_folder"])
             if results is None or Condition(results.condition) not in COMPLETE:
-                return self._parse_unfinished(results)
-            return self._parse_complete(results, Path(kwargs["retrieved_temporary_folder"]))
+                return self._parse_unfinished(results, temporary)
+            return self._parse_complete(results, temporary)
         except OutputError as error:
             return self.exit_code(error.failure, error.detail)
 
@@ -80,12 +87,12 @@ class EngineParser(Parser):
             return ExitCode(0)
         return self.exit_code(OF_CONDITION[Condition(results.condition)], results.message)
 
-    def _parse_unfinished(self, results: Results | None) -> ExitCode:
-        outputs, done = self.outputs_of_unfinished(self._read_journal())
+    def _parse_unfinished(self, results: Results | None, temporary: Path) -> ExitCode:
+        outputs, done = self.outputs_of_unfinished(self._read_journal(), temporary)
         if results is None and self.node.exit_status and self.node.exit_status not in OF_SCHEDULER:
             return ExitCode(self.node.exit_status, self.node.exit_message)
         failure, detail = self._failure(results)
-        results = results or Results(self._task, _condition_of(failure).value, detail)
+        results = results or Results(self._process_class.TASK, _condition_of(failure).value, detail)
         results.summary = {**done, **results.summary}
         for label, node in {"results": Dict(results.to_dict()), **outputs}.items():
             self.out(label, node)
@@ -113,8 +120,8 @@ class EngineParser(Parser):
         if status is None or killed_by or self._has(JOURNAL_FILE):
             how = f"killed ({killed_by})" if killed_by else "ended from outside"
             return OF_CONDITION[Condition.INTERRUPTED], (
-                f"the job was {how} before it was done: continue it with `restart_from`, its `retrieved` output, as "
-                "the restart WorkChain does"
+                f"the job was {how} before it was done: continue it with `restart_from`, its "
+                f"`{self._process_class.CONTINUED_OUTPUT}` output, as the restart WorkChain does"
             )
         if complaint and complaint[0].startswith("crucible_engine:"):
             return OF_CONDITION[Condition.UNEXPECTED_ERROR], complaint[0]
@@ -133,9 +140,9 @@ class EngineParser(Parser):
             )
 
     @property
-    def _task(self) -> str:
+    def _process_class(self) -> type[EngineCalculation]:
         process_class: type[EngineCalculation] = self.node.process_class
-        return process_class.TASK
+        return process_class
 
     def _read_results(self) -> Results | None:
         text = self._read(RESULTS_FILE)

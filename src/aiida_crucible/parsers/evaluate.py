@@ -24,7 +24,9 @@ class EvaluateParser(EngineParser):
         check_properties(arrays, self._sizes(), self._stress)
         return {"properties": ArrayData(properties_of(arrays))}
 
-    def outputs_of_unfinished(self, records: list[Record]) -> tuple[Mapping[str, Data], dict[str, Any]]:
+    def outputs_of_unfinished(
+        self, records: list[Record], temporary: Path
+    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
         """Return ``properties`` of the first structures, those that were done."""
         sizes = self._sizes()
         evaluated = [record.arrays for record in records if record.kind == EVALUATIONS]

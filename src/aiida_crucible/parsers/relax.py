@@ -28,7 +28,9 @@ class RelaxParser(EngineParser):
             outputs.update(self._trajectories(read_arrays(temporary / TRAJECTORIES_FILE)))
         return outputs
 
-    def outputs_of_unfinished(self, records: list[Record]) -> tuple[Mapping[str, Data], dict[str, Any]]:
+    def outputs_of_unfinished(
+        self, records: list[Record], temporary: Path
+    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
         """Return the geometries and properties of the structures that were done."""
         done = [record for record in records if record.kind == RELAXED]
         keys = [list(self._structures)[record.fields["index"]] for record in done]

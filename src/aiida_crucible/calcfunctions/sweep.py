@@ -1,0 +1,63 @@
+"""A temperature sweep with provenance: its curves, transitions and answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida.engine import calcfunction
+from aiida.orm import ArrayData, Data, Dict, StructureData
+
+from aiida_crucible.analysis.cells import space_group
+from aiida_crucible.analysis.sweep_settings import temperature_label, validate_sweep
+from aiida_crucible.analysis.temperature_sweep import (
+    DONE,
+    NOT_RUN,
+    TemperatureRecord,
+    answer_questions,
+    curves,
+    find_transitions,
+)
+from aiida_crucible.structures import to_atoms
+
+SYMMETRY_TOLERANCE = 1e-3
+"""Å; with which the space group of the given structure is found."""
+
+NUMERICS = 1
+"""AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
+
+
+@calcfunction
+def summarise_sweep(structure: StructureData, parameters: Dict, missing: Dict, **analyses: Dict) -> dict[str, Data]:
+    """Return what the runs of a sweep say together.
+
+    :param structure: the unit cell that was given.
+    :param parameters: see :mod:`aiida_crucible.analysis.sweep_settings`.
+    :param missing: for each temperature that has no analysis, by label, ``state`` and ``reason``.
+    :param analyses: of the others, by label, see :func:`aiida_crucible.calcfunctions.dynamics.analyse_temperature`.
+    :return: ``curves``, ``analysis`` (by label), ``transitions`` and ``summary``, see
+        :class:`aiida_crucible.workflows.sweep.TemperatureSweepWorkChain`.
+    """
+    settings = validate_sweep(parameters.get_dict())
+    given = missing.get_dict()
+    by_label: dict[str, dict[str, Any]] = {}
+    records = []
+    for temperature in settings["temperatures"]:
+        label = temperature_label(temperature)
+        values = analyses[label].get_dict() if label in analyses else {}
+        entry = (
+            {"state": DONE, "reason": values["reason"]}
+            if values
+            else given.get(label, {"state": NOT_RUN, "reason": ""})
+        )
+        by_label[label] = {"temperature": temperature, **entry, **values}
+        records.append(
+            TemperatureRecord(label, temperature, entry["state"], entry["reason"], values.get("outcome"), values)
+        )
+    transitions = find_transitions(records, settings["mode"])
+    answers = answer_questions(records, transitions, space_group(to_atoms(structure), SYMMETRY_TOLERANCE))
+    return {
+        "curves": ArrayData(curves(records)),
+        "analysis": Dict(by_label),
+        "transitions": Dict(transitions.as_dict()),
+        "summary": Dict({**answers, "outcomes": {label: entry.get("outcome") for label, entry in by_label.items()}}),
+    }

@@ -1,0 +1,191 @@
+"""Molecular dynamics of one structure at one temperature or several."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from aiida.common.datastructures import CalcInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJobProcessSpec, ExitCode, PortNamespace
+from aiida.orm import ArrayData, Dict, RemoteData, StructureData, TrajectoryData
+from ase import Atoms
+
+from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.base import EngineCalculation
+from aiida_crucible.calculations.dynamics_restart import check_continuation, check_restart_folder
+from aiida_crucible.calculations.dynamics_size import describe, size_of
+from aiida_crucible.exit_codes import NOTHING_TO_CONTINUE
+from aiida_crucible.structures import require_crystal, to_atoms
+from crucible_engine.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
+from crucible_engine.dynamics.parameters import time_step_warning
+from crucible_engine.parameters import validate_parameters
+from crucible_engine.schema import RUN_FOLDER
+
+LABEL = "structure"
+SERIES_FILES = "series-*.npy"
+LARGEST_RETRIEVED_STREAMS = 64 * 1000**2
+"""Bytes of time series up to which those of an unfinished job come back: all that is seen of it if it is the last."""
+
+
+class DynamicsCalculation(EngineCalculation):
+    """Run molecular dynamics at one temperature after the other, in one job.
+
+    A crystal that melts or explodes is a result and no failed job. What a run keeps on the computer (its checkpoint,
+    time series and all frames, in the folder ``run``) is copied there into the job that continues it, and never comes
+    back; `metadata.options.stash` keeps it for longer than the work directory lives.
+    """
+
+    TASK = "dynamics"
+    CONTINUED_OUTPUT = "remote_folder"
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Declare what moves and what comes of it."""
+        super().define(spec)
+        spec.input(
+            "structure",
+            valid_type=StructureData,
+            validator=validation.validator(check_structure),
+            help="What moves: already the supercell.",
+        )
+        spec.input(
+            "restart_from",
+            valid_type=RemoteData,
+            required=False,
+            validator=validation.validator(check_restart_folder),
+            help="The `remote_folder` of an unfinished job with the same inputs, which is continued to the last bit.",
+        )
+        spec.output_namespace(
+            "trajectories",
+            valid_type=TrajectoryData,
+            dynamic=True,
+            required=False,
+            help="Thinned frames by replica: positions (Å, not wrapped into the cell), cells (Å), steps, times (ps), "
+            "and where asked for `forces` (eV/Å) and `velocities` (Å/fs).",
+        )
+        spec.output_namespace(
+            "series",
+            valid_type=ArrayData,
+            dynamic=True,
+            required=False,
+            help="Time series by replica, one array for each of `crucible_engine.schema.SERIES_COLUMNS`.",
+        )
+        spec.output_namespace(
+            "averages",
+            valid_type=ArrayData,
+            dynamic=True,
+            required=False,
+            help="By replica, over the steps after `average_from`: `mean_positions` [n_atoms, 3] (Å, in the mean "
+            "cell), `mean_square_displacements` [n_atoms, 3] (Å², around the mean), `mean_cell` [3, 3] (Å); and "
+            "`final_velocities` [n_atoms, 3] (Å/fs) of the last step.",
+        )
+        spec.output_namespace(
+            "final",
+            valid_type=StructureData,
+            dynamic=True,
+            required=False,
+            help="The last geometry by replica.",
+        )
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any], ports: PortNamespace) -> None:
+        """Check that a barostat has a crystal and a continued run its own past; warn of a long time step."""
+        super().check_inputs(inputs, ports)
+        check_continuation(inputs)
+        structure, parameters = inputs.get("structure"), inputs.get("parameters")
+        if structure is not None and parameters is not None:
+            check_barostat(structure, parameters)
+            if (warning := warning_of(structure, parameters)) is not None:
+                warnings.warn(warning, stacklevel=2)
+
+    @classmethod
+    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Return the chemical symbols of the structure."""
+        structure = inputs.get("structure")
+        return {} if structure is None else {"the structure": structure.get_symbols_set()}
+
+    def structures_to_write(self) -> Iterator[tuple[str, Atoms]]:
+        """Yield the structure."""
+        yield LABEL, to_atoms(self.inputs.structure)
+
+    async def run(self) -> Any:
+        """Refuse to begin where the computer has no checkpoint of what is to be continued: AiiDA would not complain."""
+        is_submission = not (self.inputs.metadata.dry_run or "remote_folder" in self.inputs)
+        if is_submission and "restart_from" in self.inputs and self.node.exit_status is None:
+            complaint = await self._find_no_checkpoint(self.inputs.restart_from)
+            if complaint is not None:
+                return self._nothing_to_continue(complaint)
+        return await super().run()
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the job, report how much it will write itself, and warn of a time step that is too long."""
+        info = super().prepare_for_submission(folder)
+        size = size_of(self._values(), len(self.inputs.structure.sites))
+        self.report(describe(size, self.node.computer.label))
+        if (warning := warning_of(self.inputs.structure, self.inputs.parameters)) is not None:
+            self.report(f"WARNING: {warning}")
+        # Whether there is a checkpoint decides how an unfinished job is continued; its frames stay where they are.
+        unfinished = [STATE_FILE]
+        if size.series <= LARGEST_RETRIEVED_STREAMS:
+            unfinished.append(SERIES_FILES)
+        info.retrieve_temporary_list += [f"{RUN_FOLDER}/{name}" for name in unfinished]
+        return info
+
+    def add_unfinished_job(self, info: CalcInfo) -> None:
+        """Let the run folder of the job that this one continues be copied on the computer."""
+        if "restart_from" in self.inputs:
+            folder: RemoteData = self.inputs.restart_from
+            source = PurePosixPath(folder.get_remote_path()) / RUN_FOLDER
+            info.remote_copy_list = [(folder.computer.uuid, str(source), RUN_FOLDER)]
+
+    def _values(self) -> dict[str, Any]:
+        return validate_parameters(self.TASK, self.inputs.parameters.get_dict())
+
+    def _nothing_to_continue(self, complaint: str) -> ExitCode:
+        code: ExitCode = getattr(self.exit_codes, NOTHING_TO_CONTINUE.label)
+        return code.format(detail=complaint)
+
+    async def _find_no_checkpoint(self, folder: RemoteData) -> str | None:
+        """Return one line if the computer has no checkpoint; ``None`` if it has one, or if it does not answer now."""
+        run = PurePosixPath(folder.get_remote_path()) / RUN_FOLDER
+        try:
+            async with self.runner.transport.request_transport(self.node.get_authinfo()) as request:
+                transport = await request
+                for name in (STATE_FILE, PREVIOUS_STATE_FILE):
+                    if await transport.path_exists_async(run / name):
+                        return None
+        except Exception as error:  # each transport has its own; the upload asks again, and again
+            self.report(f"{folder.computer.label} did not say whether it has {run}: {error}")
+            return None
+        return f"{folder.computer.label} has no checkpoint in {run}: start without restart_from"
+
+
+def check_structure(structure: StructureData | None) -> None:
+    """Refuse a structure that no potential can mean.
+
+    :raises ValueError: one line.
+    """
+    if structure is not None:
+        validation.check_structures({LABEL: structure})
+
+
+def check_barostat(structure: StructureData, parameters: Dict) -> None:
+    """Refuse a barostat for what has no volume.
+
+    :raises ValueError: one line.
+    """
+    ensemble = validate_parameters("dynamics", parameters.get_dict())["ensemble"]
+    if ensemble.startswith("npt"):
+        try:
+            require_crystal(structure, ensemble)
+        except ValueError as error:
+            raise ValueError(f"{error}; or choose an nvt ensemble") from None
+
+
+def warning_of(structure: StructureData, parameters: Dict) -> str | None:
+    """Return one line where the time step is too long for the lightest atom."""
+    values = validate_parameters("dynamics", parameters.get_dict())
+    return time_step_warning(values["time_step"], float(to_atoms(structure).get_masses().min()))

@@ -1,0 +1,58 @@
+"""How far a job is: the last line of its ``progress.jsonl``, from the computer while it runs, else from AiiDA."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import PurePosixPath
+from typing import Any
+
+from aiida.common.escaping import escape_for_bash
+from aiida.orm import CalcJobNode
+from aiida.transports import Transport
+
+from crucible_engine.schema import PROGRESS_FILE
+
+LINES = 3
+"""The last may be half-written, and the one before it is as good."""
+
+
+def last_line(text: str) -> dict[str, Any] | None:
+    """Return the last line of a progress file that is whole; ``None`` where there is none."""
+    for line in reversed(text.splitlines()):
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(content, dict) and {"time", "done", "total"} <= set(content):
+            return content
+    return None
+
+
+def read_remote(transport: Transport, folder: str) -> dict[str, Any] | None:
+    """Return the last progress line of a running job.
+
+    :param transport: an open one.
+    :param folder: the job's folder on the computer.
+    :raises OSError: if the computer does not answer.
+    """
+    path = str(PurePosixPath(folder) / PROGRESS_FILE)
+    status, said, _ = transport.exec_command_wait(f"tail -n {LINES} {escape_for_bash(path)}")
+    if status == 0:
+        return last_line(said)
+    if not transport.isfile(path):
+        return None
+    with tempfile.NamedTemporaryFile() as local:  # a computer without a shell or tail
+        transport.getfile(path, local.name)
+        return last_line(local.read().decode(errors="replace"))
+
+
+def read_retrieved(node: CalcJobNode) -> dict[str, Any] | None:
+    """Return the last progress line of a job whose files were retrieved; ``None`` where there is none."""
+    if "retrieved" not in node.outputs:
+        return None
+    repository = node.outputs.retrieved.base.repository
+    if PROGRESS_FILE not in repository.list_object_names():
+        return None
+    content: bytes = repository.get_object_content(PROGRESS_FILE, mode="rb")
+    return last_line(content.decode(errors="replace"))

@@ -1,0 +1,175 @@
+"""Parser of ``crucible.dynamics``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from aiida.engine import ExitCode
+from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
+
+from aiida_crucible.calculations.monitors import STOPPED_KEY
+from aiida_crucible.exit_codes import ARRAYS_MISMATCH, FIRST_CACHED_STATUS
+from aiida_crucible.parsers.base import EngineParser
+from aiida_crucible.parsers.dynamics_files import read_checkpoint, read_streams
+from aiida_crucible.parsers.files import Arrays, OutputError, read_arrays
+from aiida_crucible.structures import with_geometry
+from crucible_engine.journal import Record
+from crucible_engine.parameters import validate_parameters
+from crucible_engine.schema import ARRAYS_FILE, SERIES_COLUMNS
+
+FEMTOSECONDS = 1000.0
+"""In a picosecond, AiiDA's unit of the times of a trajectory."""
+AVERAGES = ("mean_positions", "mean_square_displacements", "mean_cell", "final_velocities")
+
+
+class DynamicsParser(EngineParser):
+    """Trajectories, time series, averages and last geometries by replica; of an unfinished job what there is."""
+
+    def parse(self, **kwargs: Any) -> ExitCode:
+        """Parse what was retrieved; the reason why a monitor has ended an unfinished job is its exit code."""
+        code = super().parse(**kwargs)
+        stopped: dict[str, Any] | None = self.node.base.extras.get(STOPPED_KEY, None)
+        if code.status < FIRST_CACHED_STATUS or stopped is None:
+            return code
+        by_monitor: ExitCode = self.exit_codes.STOPPED_BY_MONITOR
+        return by_monitor.format(message=stopped["message"])
+
+    def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
+        """Return the outputs of all replicas that were begun."""
+        arrays = read_arrays(temporary / ARRAYS_FILE)
+        if "series_0" not in arrays:
+            raise OutputError(ARRAYS_MISMATCH, f"series_0 is missing from {ARRAYS_FILE}")
+        return self._nodes_of(arrays)
+
+    def outputs_of_unfinished(
+        self, records: list[Record], temporary: Path
+    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
+        """Return what an unfinished job has of each replica, and in the summary how far its checkpoint is.
+
+        A job that ended in an orderly way leaves arrays; one that was killed its streams, valid up to the checkpoint.
+        Neither is needed to continue it, so that a damaged file loses nothing but what it held.
+        """
+        del records
+        outputs: Mapping[str, Data] = {}
+        if (temporary / ARRAYS_FILE).exists():
+            try:
+                outputs = self._nodes_of(read_arrays(temporary / ARRAYS_FILE))
+            except OutputError as error:
+                self.logger.warning(f"the arrays of the unfinished job are left out: {error.detail}")
+        else:
+            outputs = self._nodes_of(read_streams(temporary))
+        return outputs, {
+            "n_replicas": len(self._values["temperatures"]),
+            "n_atoms": len(self.node.inputs.structure.sites),
+            "time_step": self._values["time_step"],
+            "checkpoint": read_checkpoint(temporary),
+        }
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        return validate_parameters("dynamics", self.node.inputs.parameters.get_dict())
+
+    def _nodes_of(self, arrays: Arrays) -> dict[str, Data]:
+        replicas = range(len(self._values["temperatures"]))
+        _check_names(arrays, len(replicas))
+        structure: StructureData = self.node.inputs.structure
+        outputs: dict[str, Data] = {}
+        for index in replicas:
+            own = {name.rpartition("_")[0]: array for name, array in arrays.items() if name.endswith(f"_{index}")}
+            _check_shapes(own, index, len(structure.sites))
+            nodes = {
+                "series": _series(own),
+                "trajectories": _trajectory(own, structure, self._values["time_step"]),
+                "averages": _averages(own),
+                "final": _final(own, structure),
+            }
+            outputs |= {f"{name}.replica_{index}": node for name, node in nodes.items() if node is not None}
+        return outputs
+
+
+def _check_names(arrays: Arrays, n_replicas: int) -> None:
+    """Refuse arrays that belong to no replica of the job.
+
+    :raises OutputError: one line that names the array.
+    """
+    for name in arrays:
+        match = re.fullmatch(r"[a-z_]+_(\d+)", name)
+        if match is None or int(match[1]) >= n_replicas:
+            raise OutputError(ARRAYS_MISMATCH, f"{name} belongs to none of the {n_replicas} replicas")
+
+
+def _check_shapes(arrays: Arrays, index: int, n_atoms: int) -> None:
+    """Check that the arrays of a replica belong to the structure, and its frames to each other.
+
+    :raises OutputError: one line that names the array.
+    """
+    for first, second in (("frame_steps", "frame_cells"), ("frame_steps", "frame_positions"),
+                          ("final_positions", "final_cell")):  # fmt: skip
+        if (first in arrays) != (second in arrays):
+            missing = second if first in arrays else first
+            raise OutputError(ARRAYS_MISMATCH, f"{missing}_{index} is missing from {ARRAYS_FILE}")
+    n_frames = len(arrays["frame_steps"]) if "frame_steps" in arrays else 0
+    of_atoms = ("mean_positions", "mean_square_displacements", "final_positions", "final_velocities")
+    shapes: dict[str, tuple[int, ...]] = {
+        "frame_steps": (n_frames,),
+        "frame_cells": (n_frames, 3, 3),
+        **{f"frame_{name}": (n_frames, n_atoms, 3) for name in ("positions", "forces", "velocities")},
+        **dict.fromkeys(of_atoms, (n_atoms, 3)),
+        "mean_cell": (3, 3),
+        "final_cell": (3, 3),
+    }
+    if "series" in arrays:
+        shapes["series"] = (len(arrays["series"]), len(SERIES_COLUMNS))
+    for name, array in arrays.items():
+        if name in shapes and array.shape != shapes[name]:
+            raise OutputError(
+                ARRAYS_MISMATCH, f"{name}_{index} has shape {array.shape} where {shapes[name]} was expected"
+            )
+
+
+def _series(arrays: Arrays) -> ArrayData | None:
+    if "series" not in arrays or not len(arrays["series"]):
+        return None
+    columns = np.asarray(arrays["series"], dtype=np.float64).T
+    return ArrayData({name: column.copy() for name, column in zip(SERIES_COLUMNS, columns, strict=True)})
+
+
+def _trajectory(arrays: Arrays, structure: StructureData, time_step: float) -> TrajectoryData | None:
+    """Return the frames as AiiDA takes them: double precision, but for the forces, of which it knows nothing."""
+    if not len(arrays.get("frame_steps", ())):
+        return None
+    symbols = {kind.name: kind.symbol for kind in structure.kinds}
+    steps = arrays["frame_steps"].astype(int)
+    trajectory = TrajectoryData()
+    velocities = arrays.get("frame_velocities")
+    trajectory.set_trajectory(
+        symbols=[symbols[site.kind_name] for site in structure.sites],
+        positions=arrays["frame_positions"].astype(float),
+        stepids=steps,
+        cells=arrays["frame_cells"].astype(float) if any(structure.pbc) else None,
+        times=steps * time_step / FEMTOSECONDS,
+        velocities=None if velocities is None else velocities.astype(float),
+        pbc=structure.pbc,
+    )
+    if "frame_forces" in arrays:
+        trajectory.set_array("forces", arrays["frame_forces"])
+    return trajectory
+
+
+def _averages(arrays: Arrays) -> ArrayData | None:
+    found = {name: arrays[name] for name in AVERAGES if name in arrays}
+    return ArrayData(found) if found else None
+
+
+def _final(arrays: Arrays, structure: StructureData) -> StructureData | None:
+    """Return the last geometry; ``None`` where a model that gave NaN has left none."""
+    if "final_positions" not in arrays:
+        return None
+    cell, positions = arrays["final_cell"], arrays["final_positions"]
+    if not (np.isfinite(cell).all() and np.isfinite(positions).all()):
+        return None
+    return with_geometry(structure, cell, positions)

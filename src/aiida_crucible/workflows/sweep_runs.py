@@ -1,0 +1,23 @@
+"""What a job of a temperature sweep left of each of its temperatures."""
+
+from __future__ import annotations
+
+from aiida.orm import Data, ProcessNode
+
+
+def is_done(child: ProcessNode, replica: str) -> bool:
+    """Return whether a run came to its end, whatever became of its job afterwards."""
+    if "results" not in child.outputs:
+        return False
+    replicas = child.outputs.results.get_dict()["summary"].get("replicas", {})
+    return "averages" in replicas.get(replica, {})
+
+
+def outputs_of(child: ProcessNode, replica: str) -> dict[str, Data]:
+    """Return what a job attached of one run, by the names that the sweep gives it."""
+    names = {"trajectory": "trajectories", "series": "series", "averages": "averages", "final": "final"}
+    return {
+        name: child.outputs[namespace][replica]
+        for name, namespace in names.items()
+        if namespace in child.outputs and replica in child.outputs[namespace]
+    }
