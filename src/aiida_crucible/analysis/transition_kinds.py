@@ -14,6 +14,13 @@ from aiida_crucible.analysis.transition_search import Found
 NEIGHBOURS = 3
 """Temperatures on each side of a transition that a change is read from."""
 
+LAW_ERROR = 0.1
+"""Share of a step of temperature that a fitted T_c is widened by to each side.
+
+The law leaves out higher corrections to scaling and the rounding by the cell's size, which the runs around T_c cannot
+show: with precise data these, and not noise, are the error.
+"""
+
 Readings = Mapping[str, tuple[Array, Array, Array]]
 """Temperatures, values and standard errors of each observable, each of shape [n]."""
 
@@ -28,7 +35,7 @@ def describe_transition(
     """
     assessment = found.assessment
     kind = _kind(found)
-    temperature, low, high = _place(kind, assessment, found.temperatures)
+    temperature, low, high = _place(kind, found)
     changes = {name: change for name, curve in readings.items() if (change := _change(found, curve)) is not None}
     evidence = {
         "evidence_for_transition": round(assessment.gain, 2),
@@ -54,21 +61,32 @@ def describe_transition(
 
 
 def _kind(found: Found) -> Kind:
-    if min(found.sides) < LEAST_SIDE or abs(found.assessment.order) < STRONG:
+    order = found.assessment.order
+    _, low, high = _place(Kind.FIRST_ORDER if order > 0 else Kind.CONTINUOUS, found)
+    # A temperature that the interval does not put on one side may belong to either.
+    below, above = (int(np.sum(side)) for side in (found.temperatures <= high, found.temperatures >= low))
+    if min(below, above, sum(found.sides) - LEAST_SIDE) < LEAST_SIDE or abs(order) < STRONG:
         return Kind.UNDETERMINED_ORDER
-    return Kind.FIRST_ORDER if found.assessment.order > 0 else Kind.CONTINUOUS
+    return Kind.FIRST_ORDER if order > 0 else Kind.CONTINUOUS
 
 
-def _place(kind: Kind, assessment: Assessment, temperatures: Array) -> tuple[float, float, float]:
+def _place(kind: Kind, found: Found) -> tuple[float, float, float]:
     """Return the temperature and its interval: a bracket by runs, a posterior's, or what spans both."""
-    jump = _bracket(assessment, temperatures)
-    power = credible_interval(assessment.critical, assessment.continuous)
+    assessment = found.assessment
+    jump = _bracket(assessment, found.temperatures)
+    middle, low, high = credible_interval(assessment.critical, assessment.continuous)
+    margin = LAW_ERROR * float(np.diff(found.temperatures)[_step_of(middle, found.temperatures)])
+    power = middle, low - margin, high + margin
     if kind is Kind.FIRST_ORDER:
         return jump
     if kind is Kind.CONTINUOUS:
         return power
     likelier = jump if assessment.order > 0 else power
     return likelier[0], min(jump[1], power[1]), max(jump[2], power[2])
+
+
+def _step_of(temperature: float, temperatures: Array) -> int:
+    return int(np.clip(np.searchsorted(temperatures, temperature) - 1, 0, len(temperatures) - 2))
 
 
 def _bracket(assessment: Assessment, temperatures: Array) -> tuple[float, float, float]:

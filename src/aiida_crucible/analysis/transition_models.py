@@ -201,8 +201,8 @@ def _side_curves(
 ) -> list[tuple[Array, int, Array]]:
     """Return misfit, coefficients and values at the ends of the step of the curves on one side of each boundary.
 
-    The curves are polynomials, and a constant with a tail. A side of n points pays for n - 1 coefficients, so that some
-    point can speak against it; three points may lie on a parabola.
+    The curves are polynomials and, for an order parameter, a constant with a tail. A side of n points pays for n - 1
+    coefficients, so that some point can speak against it; three points may lie on a parabola.
     """
     mask = side.astype(float)
     counts = side.sum(axis=1)
@@ -213,10 +213,14 @@ def _side_curves(
     for coefficients, (misfit, there) in enumerate(_nested(series, powers, values, at), 1):
         allowed = counts >= (1, 3, 3, 6)[coefficients - 1]
         curves.append((np.where(allowed, misfit, np.inf), coefficients, there))
+    if series.role is not Role.ORDER_PARAMETER:
+        return curves
     for width in TAIL_WIDTHS:
-        tail, there = (_tail(0.5 * np.abs(place - boundary), width) for place in (t[None, :], ends))
-        misfit, there = _nested(series, [mask, mask * tail], values, [at[0], there])[1]
-        curves.append((np.where(counts > 3, misfit, np.inf), 3, there))
+        tail, near = (_tail(0.5 * np.abs(place - boundary), width) for place in (t[None, :], ends))
+        (_, mean), (misfit, there) = _nested(series, [mask, mask * tail], values, [at[0], near])
+        # Fluctuations grow towards the transition; a fall would be an order parameter's own.
+        allowed = (counts > 3) & (there[:, 0] > mean[:, 0])
+        curves.append((np.where(allowed, misfit, np.inf), 3, there))
     return curves
 
 
@@ -262,7 +266,6 @@ def _nested(
 
 
 def _dot(one: Array, two: Array) -> Array:
-    one, two = np.broadcast_arrays(one, two)
     return np.asarray(np.einsum("gn,gn->g", one, two)[:, None])
 
 

@@ -13,7 +13,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from aiida_crucible.analysis.transition_fits import VERY_STRONG, Assessment, assess
+from aiida_crucible.analysis.transition_fits import DECISIVE, Assessment, assess
 from aiida_crucible.analysis.transition_models import Array, Series
 
 LEAST_BETWEEN = 2
@@ -88,7 +88,7 @@ def _judge(series: Sequence[Series], temperatures: Array, low: float, high: floa
 
 def _significant(one: Found) -> bool:
     """Return whether there is a transition; a single run that differs from all others must differ twice as clearly."""
-    return one.assessment.gain >= VERY_STRONG * (2 if min(one.sides) < 2 else 1)
+    return one.assessment.gain >= DECISIVE * (2 if min(one.sides) < 2 else 1)
 
 
 def _merge(places: Sequence[float], temperatures: Array) -> list[float]:

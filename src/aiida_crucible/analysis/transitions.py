@@ -4,7 +4,7 @@ Crystalline runs are searched for transitions between crystals, see :mod:`transi
 bound that search from above, see :mod:`melting`; sweeps in both directions show hysteresis, see :mod:`hysteresis`.
 Robust space groups name the phases, and a change of theirs is a transition even where no observable shows one.
 
-The rules. A transition is found where the evidence for one is very strong (2 ln of the evidence ratio ≥ 10). It is
+The rules. A transition is found where the evidence for one is decisive (2 ln of the evidence ratio ≥ 20). It is
 first-order or continuous where the evidence for that is strong (≥ 6) and three temperatures lie on each side, else of
 undetermined order. "Continuous" says that no jump is resolved: none can be excluded that is smaller than the change
 over one step of temperature. "No transition" needs five crystalline temperatures, no hint of one, and an observable
@@ -37,7 +37,7 @@ from aiida_crucible.analysis.transition_search import find_all
 LEAST_TEMPERATURES = 5
 """Crystalline temperatures below which the absence of a transition cannot be told."""
 
-HINT = 6.0
+HINT = 15.0
 """2 ln of the evidence ratio for a transition that is too weak for one and too strong for none."""
 
 RELATIVE_RESOLUTION = 0.2
