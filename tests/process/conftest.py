@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiida.common.links import LinkType
 from aiida.engine import ExitCode
+from aiida.manage import get_manager
 from aiida.orm import CalcJobNode, Computer, Dict, FolderData, InstalledCode, Node, QueryBuilder, StructureData
 from aiida.plugins import CalculationFactory, ParserFactory
 from aiida.tools import delete_nodes
@@ -27,6 +28,8 @@ HELPERS = Path(__file__).parents[1] / "helpers"
 def profile(aiida_profile):
     """Start each module with an empty profile: no test sees what those of another module left."""
     aiida_profile.reset_storage()
+    # A WorkChain that asks without a pause whether its jobs have ended takes a core from them.
+    get_manager().get_runner(poll_interval=0.05)
     return aiida_profile
 
 

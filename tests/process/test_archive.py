@@ -53,6 +53,7 @@ def seen_elsewhere(tmp_path):
     return see
 
 
+@pytest.mark.slow
 def test_archive_needs_no_file_outside(stand_in, checkpoint_model, copper, seen_elsewhere):
     inputs = {"code": stand_in, "model": checkpoint_model, "structures": {"copper": copper}}
     outputs, node = run_get_node(EvaluateCalculation, **inputs)

@@ -23,6 +23,7 @@ def source_of(node):
     return node.base.caching.get_cache_source()
 
 
+@pytest.mark.slow
 def test_cache_follows_the_engines_protocol(inputs, monkeypatch):
     assert EngineCalculation.CACHE_VERSION == EngineParser.CACHE_VERSION == PROTOCOL
     _, first = run_get_node(EvaluateCalculation, **inputs)

@@ -28,6 +28,7 @@ def open_profile(folder):
     return subprocess.run([sys.executable, "-c", OPEN, str(folder)], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_profile_is_made_once_and_opened_again(tmp_path):
     for _ in range(2):
         finished = open_profile(tmp_path / "demo")
@@ -36,6 +37,7 @@ def test_the_profile_is_made_once_and_opened_again(tmp_path):
     assert list(profiles) == ["crucible-demo"]
 
 
+@pytest.mark.slow
 def test_somebody_elses_aiida_is_left_alone(tmp_path):
     assert open_profile(tmp_path).returncode == 0
     configuration = tmp_path / ".aiida" / "config.json"

@@ -82,6 +82,7 @@ def test_an_unstable_crystal_is_imaginary_and_no_failure(code, model):
     assert results["bands"].get_bands().min() < -1
 
 
+@pytest.mark.slow
 def test_what_cannot_be_relaxed_has_no_phonons_and_is_no_failure(code, model):
     overrides = {"relax": {"max_iterations": 1, "relax": {"parameters": {"max_steps": 1, "fmax": 1e-6}}}}
     builder = PhononWorkChain.get_builder_from_protocol(
@@ -94,6 +95,7 @@ def test_what_cannot_be_relaxed_has_no_phonons_and_is_no_failure(code, model):
     assert "bands" not in results
 
 
+@pytest.mark.slow
 def test_a_broken_environment_says_so_and_stops(localhost, model):
     broken = InstalledCode(label="broken", computer=localhost, filepath_executable="/bin/false").store()
     builder = PhononWorkChain.get_builder_from_protocol(broken, model, from_atoms(bulk("Cu")), "fast")

@@ -27,6 +27,7 @@ def test_phases_are_relaxed_in_one_job_and_summarised(code, model):
     assert sum(job.process_label == "RelaxCalculation" for job in jobs) == 1
 
 
+@pytest.mark.slow
 def test_what_does_not_converge_is_an_outcome(code, model):
     overrides = {"base": {"max_iterations": 1, "relax": {"parameters": {"max_steps": 1, "fmax": 1e-6}}}}
     builder = RelaxWorkChain.get_builder_from_protocol(code, model, from_atoms(bulk("Cu", a=3.8)), overrides=overrides)

@@ -150,6 +150,7 @@ def test_killed_relaxation_is_continued(code, mortal, helpers):
     assert np.linalg.norm(relaxed.get_forces(), axis=1).max() < 0.01
 
 
+@pytest.mark.slow
 def test_relaxation_that_did_not_converge_goes_on(code, model):
     atoms = bulk("Cu", cubic=True)
     atoms.positions[0] += (0.1, 0.05, 0)

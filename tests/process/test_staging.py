@@ -76,6 +76,7 @@ def test_cleaned_file_is_brought_again(stand_in, checkpoint_model, copper, local
     assert outputs["results"].uuid == second.outputs.results.uuid
 
 
+@pytest.mark.slow
 def test_file_that_stays_on_the_computer_is_used_in_place(stand_in, copper, localhost, tmp_path):
     path = tmp_path / "shared.model"
     path.write_bytes(b"weights of the group")

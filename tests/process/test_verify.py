@@ -102,6 +102,7 @@ def test_verification_of_something_else_is_not_taken(verified, code, localhost, 
     assert find_verification(**arguments) is None
 
 
+@pytest.mark.slow
 def test_failure_stops_by_default_and_goes_on_when_told(faulty_code, faulty_model):
     outputs, node = run(faulty_code, faulty_model)
     assert node.exit_status == VerifyWorkChain.exit_codes.ERROR_VERIFICATION_FAILED.status
