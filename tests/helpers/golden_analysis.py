@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import golden_sweep
 import numpy as np
 from ase import Atoms
 from golden_numbers import differences, plain
@@ -24,7 +25,7 @@ from aiida_crucible.analysis.cells import formula_units, lattice_parameters
 from aiida_crucible.analysis.phonon_analysis import PhononAnalysis, analyse, prepare
 from aiida_crucible.analysis.phonon_settings import validate_settings
 from aiida_crucible.analysis.reliability import assess, validate_thresholds
-from aiida_crucible.calcfunctions import phonons, relaxation, reliability
+from aiida_crucible.calcfunctions import dynamics, phonons, relaxation, reliability, sweep
 
 STORED = Path(__file__).parents[1] / "data" / "golden_analysis.json"
 
@@ -113,17 +114,23 @@ def assessed() -> Numbers:
         for name, energy, a in (("structure", -33.0, 3.8), ("cubic", -32.8, 3.9), ("other", -33.0004, 3.7))
     }
     said = analysed()["summary"]
-    reference = {"lattice": {"a": 3.9, "c": 4.15}, "energy_differences": {"cubic": 0.07, "other": 0.2}}
+    reference = {
+        "lattice": {"a": 3.9, "c": 4.15},
+        "energy_differences": {"cubic": 0.07, "other": 0.2},
+        "transition_temperature": 760.0,
+    }
     verification = {"outcome": "failed", "summary": {"faults": ["direct-forces"]}}
-    return assess(
-        verification, {"outcome": "converged", "structures": phases}, said, reference, validate_thresholds({})
-    )
+    relaxed = {"outcome": "converged", "structures": phases}
+    hot = golden_sweep.said_of_sweep()["answers"]
+    return assess(verification, relaxed, said, reference, validate_thresholds({}), sweep=hot)
 
 
 CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
+    "dynamics": (dynamics, golden_sweep.said_of_run),
     "phonons": (phonons, analysed),
     "relaxation": (relaxation, described),
     "reliability": (reliability, assessed),
+    "sweep": (sweep, golden_sweep.said_of_sweep),
 }
 """For each file of calcfunctions, what is computed with the analysis behind it."""
 

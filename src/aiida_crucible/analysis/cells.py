@@ -74,9 +74,10 @@ def require_no_vacuum(atoms: Atoms, purpose: str) -> None:
         )
 
 
-def parse_supercell_matrix(value: Any) -> NDArray[np.int64]:
+def parse_supercell_matrix(value: Any, largest: int = LARGEST_MULTIPLE) -> NDArray[np.int64]:
     """Return a supercell matrix, shape [3, 3], from three numbers or from three rows of three.
 
+    :param largest: unit cells that it may make.
     :raises ValueError: one line, if it is neither, holds no whole numbers, or is singular or absurdly large.
     """
     problem = f"supercell matrix {shown(value)}: give three whole numbers, or three rows of three"
@@ -94,16 +95,19 @@ def parse_supercell_matrix(value: Any) -> NDArray[np.int64]:
     multiple = round(float(np.linalg.det(matrix)))
     if multiple < 1:
         raise ValueError(f"supercell matrix {shown(value)} has the determinant {multiple}: it must be positive")
-    if multiple > LARGEST_MULTIPLE:
-        raise ValueError(f"supercell matrix {shown(value)} makes {multiple:g} unit cells: at most {LARGEST_MULTIPLE}")
+    if multiple > largest:
+        raise ValueError(f"supercell matrix {shown(value)} makes {multiple:g} unit cells: at most {largest}")
     return matrix.astype(np.int64)
 
 
-def supercell_matrix_for_length(cell: NDArray[np.float64], length: float) -> NDArray[np.int64]:
+def supercell_matrix_for_length(
+    cell: NDArray[np.float64], length: float, largest: int = LARGEST_MULTIPLE
+) -> NDArray[np.int64]:
     """Return the smallest diagonal supercell matrix whose cell holds a sphere of diameter ``length``.
 
     :param cell: lattice vectors as rows, Å, shape [3, 3].
     :param length: least distance between opposite faces of the supercell, Å.
+    :param largest: unit cells that it may make.
     :raises ValueError: if the length is not positive or would make an absurdly large supercell.
     """
     if not np.isfinite(length) or length <= 0:
@@ -111,7 +115,7 @@ def supercell_matrix_for_length(cell: NDArray[np.float64], length: float) -> NDA
     heights = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
     # A cell that is 1e-6 Å short of the wanted length has it: relaxed cells are no rounder.
     multiples = np.maximum(1, np.ceil((length - 1e-6) / heights)).astype(int)
-    return parse_supercell_matrix(multiples.tolist())
+    return parse_supercell_matrix(multiples.tolist(), largest)
 
 
 def lattice_parameters(atoms: Atoms, tolerance: float) -> dict[str, float]:

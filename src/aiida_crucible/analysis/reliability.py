@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
+from aiida_crucible.analysis.answers import CANNOT_TELL, NO, YES, Answer
+from aiida_crucible.analysis.reliability_sweep import finite_temperature, transition
 from crucible_engine.parameter_rules import Parameter, ParameterError, complete, normalise, shown, suggestion
-
-YES, NO, CANNOT_TELL = "yes", "no", "cannot-tell"
 
 MAIN = "structure"
 """Name of the phase in question; what competes with it has names of its own."""
@@ -17,6 +17,9 @@ THRESHOLDS: dict[str, Parameter] = {
     "lattice_tolerance": Parameter(float, 0.02, "relative deviation from the reference that is allowed", 0.0, 1.0),
     "energy_resolution": Parameter(
         float, 0.001, "energies nearer to each other are a tie, eV a formula unit", 0.0, 10.0
+    ),
+    "transition_tolerance": Parameter(
+        float, 0.1, "relative deviation of a transition temperature from the reference that is allowed", 0.0, 1.0
     ),
 }
 
@@ -29,23 +32,14 @@ LATTICE: dict[str, Parameter] = {
     "volume": Parameter(float, 1.0, "Å³ a formula unit", 0.0, exclusive=True),
 }
 ENERGY_DIFFERENCE = Parameter(float, 0.0, "eV a formula unit")
-REFERENCE: dict[str, type] = {"source": str, "lattice": Mapping, "energy_differences": Mapping}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was found of one question.
-
-    :param question: for a person.
-    :param answer: yes, no or cannot-tell.
-    :param reason: one line.
-    :param evidence: the numbers.
-    """
-
-    question: str
-    answer: str
-    reason: str
-    evidence: dict[str, Any] = field(default_factory=dict)
+TRANSITION_TEMPERATURE = Parameter(float, 300.0, "K", 0.0, 1e5, exclusive=True)
+REFERENCE: dict[str, tuple[type, ...]] = {
+    "source": (str,),
+    "lattice": (Mapping,),
+    "energy_differences": (Mapping,),
+    "transition_temperature": (float, int),
+}
+WANTED = {"source": "text", "transition_temperature": "a number of K"}
 
 
 def validate_thresholds(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,8 +53,9 @@ def validate_thresholds(given: Mapping[str, Any]) -> dict[str, Any]:
 def check_reference(reference: Mapping[str, Any], phases: set[str]) -> None:
     """Refuse a reference that names what is not computed.
 
-    :param reference: ``source`` (text), ``lattice`` (any of :data:`LATTICE`, Å and degrees, of the main phase) and
-        ``energy_differences`` (eV a formula unit above the main phase, by the names of the competing phases).
+    :param reference: ``source`` (text), ``lattice`` (any of :data:`LATTICE`, Å and degrees, of the main phase),
+        ``energy_differences`` (eV a formula unit above the main phase, by the names of the competing phases) and
+        ``transition_temperature`` (K, of the transition from the main phase to another crystal).
     :param phases: the names of the competing phases.
     :raises ValueError: one line that says which name was meant, or which value is no such number.
     """
@@ -68,8 +63,9 @@ def check_reference(reference: Mapping[str, Any], phases: set[str]) -> None:
         if part not in REFERENCE:
             raise ParameterError(f"the reference has no {part!r}: {suggestion(part, list(REFERENCE))}")
         if not isinstance(value, REFERENCE[part]):
-            wanted = "text" if REFERENCE[part] is str else "a dict of numbers"
-            raise ParameterError(f"the reference's {part} is {shown(value)}: give {wanted}")
+            raise ParameterError(
+                f"the reference's {part} is {shown(value)}: give {WANTED.get(part, 'a dict of numbers')}"
+            )
     for name, value in reference.get("lattice", {}).items():
         if name not in LATTICE:
             raise ParameterError(f"the reference's lattice has no {name!r}: {suggestion(name, list(LATTICE))}")
@@ -79,6 +75,9 @@ def check_reference(reference: Mapping[str, Any], phases: set[str]) -> None:
             near = suggestion(name, sorted(phases)) if phases else "there is no competing phase"
             raise ParameterError(f"the reference's energy difference {name!r} is of no competing phase: {near}")
         normalise(f"the reference's energy difference {name!r}", ENERGY_DIFFERENCE, value)
+    if "transition_temperature" in reference:
+        value = reference["transition_temperature"]
+        normalise("the reference's transition_temperature", TRANSITION_TEMPERATURE, value)
 
 
 def assess(
@@ -87,6 +86,8 @@ def assess(
     phonons: Mapping[str, Any] | None,
     reference: Mapping[str, Any] | None,
     thresholds: Mapping[str, Any],
+    *,
+    sweep: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the answers, by the questions' short names, as plain data.
 
@@ -95,6 +96,8 @@ def assess(
     :param phonons: ``summary`` of ``crucible.phonon`` for the main phase; ``None`` if it could not be relaxed.
     :param reference: see :func:`check_reference`.
     :param thresholds: complete.
+    :param sweep: ``summary`` of ``crucible.sweep`` for the relaxed main phase; ``None`` if there is none: finite
+        temperature is no question then.
     """
     answers = {
         "verification": _verification(verification),
@@ -102,6 +105,9 @@ def assess(
         "energies": _energies(relaxation, reference or {}, thresholds),
         "stability": _stability(relaxation, phonons),
     }
+    if sweep is not None:
+        answers["finite_temperature"] = finite_temperature(sweep)
+        answers["transitions"] = transition(sweep, reference or {}, thresholds["transition_tolerance"])
     return {name: asdict(answer) for name, answer in answers.items()}
 
 

@@ -88,7 +88,7 @@ def validate_sweep(given: Mapping[str, Any]) -> dict[str, Any]:
     settings = complete("sweep", SETTINGS, given)
     settings["temperatures"] = _temperatures(settings["temperatures"])
     if settings["supercell_matrix"] is not None:
-        settings["supercell_matrix"] = parse_supercell_matrix(settings["supercell_matrix"]).tolist()
+        settings["supercell_matrix"] = parse_supercell_matrix(settings["supercell_matrix"], MOST_ATOMS).tolist()
     if settings["cell_lengths"] is not None:
         settings["cell_lengths"] = _lengths("cell_lengths", settings["cell_lengths"])
         if len(settings["cell_lengths"]) != 3:
@@ -150,12 +150,12 @@ def supercell_matrix(settings: Mapping[str, Any], unit_cell: Atoms) -> NDArray[n
     given = settings["supercell_matrix"]
     if given is None:
         cell = strained_unit_cell(settings, unit_cell).cell.array
-        matrix = supercell_matrix_for_length(cell, settings["supercell_min_length"])
+        matrix = supercell_matrix_for_length(cell, settings["supercell_min_length"], MOST_ATOMS)
     else:
-        matrix = parse_supercell_matrix(given)
+        matrix = parse_supercell_matrix(given, MOST_ATOMS)
     n_atoms = round(float(np.linalg.det(matrix))) * len(unit_cell)
     if n_atoms > MOST_ATOMS:
-        raise ParameterError(f"the supercell of the sweep has {n_atoms} atoms: at most {MOST_ATOMS}")
+        raise ParameterError(f"the supercell of the sweep has {n_atoms} atoms: give one of at most {MOST_ATOMS}")
     return matrix
 
 

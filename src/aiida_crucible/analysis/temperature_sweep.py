@@ -153,21 +153,25 @@ def _runs(records: Sequence[TemperatureRecord]) -> Answer:
 
 def _stability(records: Sequence[TemperatureRecord]) -> Answer:
     question = "Does the crystal survive at every temperature?"
-    evidence = {record.label: record.outcome for record in records if record.state == DONE}
     lost = [record for record in records if record.is_lost]
     kept = [record.temperature for record in records if record.is_crystal]
+    evidence = {
+        "outcomes": {record.label: record.outcome for record in records if record.state == DONE},
+        "crystal_temperatures": kept,
+        "lost_temperatures": [record.temperature for record in lost],
+    }
     if lost:
         below = [temperature for temperature in kept if temperature < lost[0].temperature]
         start = f"a crystal up to {max(below):g} K" if below else "lost at the lowest temperature that was run"
         reason = f"{start}; at {lost[0].temperature:g} K {lost[0].outcome}: {lost[0].reason}"
-        return Answer(question, NO, reason, {"outcomes": evidence})
+        return Answer(question, NO, reason, evidence)
     if not kept or len(kept) < len(records):
-        return Answer(question, CANNOT_TELL, f"{len(kept)} of {len(records)} temperatures ran", {"outcomes": evidence})
+        return Answer(question, CANNOT_TELL, f"{len(kept)} of {len(records)} temperatures ran", evidence)
     diffusive = [record for record in records if record.outcome == "diffusive"]
     reason = f"it does from {min(kept):g} to {max(kept):g} K"
     if diffusive:
         reason += f", though atoms wander from {diffusive[0].temperature:g} K: {diffusive[0].reason}"
-    return Answer(question, YES, reason, {"outcomes": evidence})
+    return Answer(question, YES, reason, evidence)
 
 
 def _symmetry(records: Sequence[TemperatureRecord], space_group: str | None) -> Answer:

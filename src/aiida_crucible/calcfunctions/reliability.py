@@ -7,7 +7,7 @@ from aiida.orm import Dict
 
 from aiida_crucible.analysis.reliability import assess, validate_thresholds
 
-NUMERICS = 1
+NUMERICS = 2
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 
@@ -16,8 +16,10 @@ def assess_reliability(
     relaxation: Dict,
     thresholds: Dict,
     verification: Dict,
+    *,
     phonons: Dict | None = None,
     reference: Dict | None = None,
+    sweep: Dict | None = None,
 ) -> Dict:
     """Return the answers to the questions; see :func:`aiida_crucible.analysis.reliability.assess`."""
     answers = assess(
@@ -26,5 +28,6 @@ def assess_reliability(
         None if phonons is None else phonons.get_dict(),
         None if reference is None else reference.get_dict(),
         validate_thresholds(thresholds.get_dict()),
+        sweep=None if sweep is None else sweep.get_dict(),
     )
     return Dict(answers)

@@ -1,9 +1,9 @@
-"""Can this model be trusted with this material? Relaxed phases, phonons, and a verdict for each question."""
+"""Can this model be trusted with this material? Relaxed phases, phonons, a temperature sweep, and verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
@@ -16,25 +16,28 @@ from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.phonon import PhononWorkChain, check_crystal
-from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, with_options
+from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
+from aiida_crucible.workflows.reliability_inputs import check_competing, check_thresholds, serialize_thresholds
+from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
 from aiida_crucible.workflows.verified import (
     VerifiedWorkChain,
     did_not_converge,
     message_of,
     relaxed_of,
 )
-from crucible_engine.parameter_rules import shown
 
 
 class ReliabilityWorkChain(VerifiedWorkChain):
-    """Verify a model, relax a crystal and the phases that compete with it in one job, and compute its phonons.
+    """Verify a model, relax a crystal and its competing phases in one job, compute its phonons, run it when hot.
 
     Ends with exit status 0 whatever the physics says; ``summary`` has the answer to each question, its reason and its
     evidence. Only a job that failed for another reason makes the WorkChain fail.
     """
 
     PROTOCOL_FILE = "reliability.yaml"
-    JOBS = ("verify.verify", "relax.relax", "phonon.forces.evaluate")
+    JOBS = ("verify.verify", "relax.relax", "phonon.forces.evaluate", "sweep.base.dynamics")
+    SWEEP_PROTOCOLS: ClassVar[Mapping[str, str]] = {"pto-test": "pto-test-npt"}
+    """The sweep's protocol, where its name is another one."""
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -61,7 +64,7 @@ class ReliabilityWorkChain(VerifiedWorkChain):
             serializer=to_aiida_type,
             help="What to compare with: `source` (text), `lattice` (any of a, b, c, alpha, beta, gamma, c_over_a, "
             "volume of the structure's conventional cell; Å, degrees, Å³ a formula unit), `energy_differences` (eV a "
-            "formula unit above the structure, by the names of the competing phases).",
+            "formula unit above the structure, by the names of the competing phases), `transition_temperature` (K).",
         )
         spec.input(
             "thresholds",
@@ -83,12 +86,22 @@ class ReliabilityWorkChain(VerifiedWorkChain):
             exclude=("code", "model", "structure", "relax", "verify", "verification"),
             namespace_options={"help": "How to compute the phonons, see `crucible.phonon`."},
         )
+        spec.expose_inputs(
+            TemperatureSweepWorkChain,
+            namespace="sweep",
+            exclude=("code", "model", "structure", "verify", "verification"),
+            namespace_options={
+                "required": False,
+                "populate_defaults": False,
+                "help": "How to run the relaxed crystal when hot, see `crucible.sweep`; left out, it is not.",
+            },
+        )
         spec.outline(
             cls.verify,
             cls.inspect_verification,
             cls.relax,
             cls.inspect_relaxation,
-            if_(cls.is_relaxed)(cls.compute_phonons, cls.inspect_phonons),
+            if_(cls.is_relaxed)(cls.run_crystal, cls.inspect_crystal),
             cls.assess,
         )
         spec.output_namespace(
@@ -98,15 +111,22 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         spec.expose_outputs(
             PhononWorkChain, namespace="phonon", exclude=("verification",), namespace_options={"required": False}
         )
+        spec.expose_outputs(
+            TemperatureSweepWorkChain,
+            namespace="sweep",
+            exclude=("verification",),
+            namespace_options={"required": False},
+        )
         spec.output(
             "summary",
             valid_type=Dict,
             required=False,
-            help="For each of verification, lattice, energies and stability: question, answer (yes, no, cannot-tell), "
-            "reason, evidence.",
+            help="For each of verification, lattice, energies, stability and, with a sweep, finite_temperature and "
+            "transitions: question, answer (yes, no, cannot-tell), reason, evidence.",
         )
         spec.exit_code(320, "ERROR_RELAXATION_FAILED", message="the relaxation failed: {detail}")
         spec.exit_code(322, "ERROR_PHONONS_FAILED", message="the phonons failed: {detail}")
+        spec.exit_code(323, "ERROR_SWEEP_FAILED", message="the temperature sweep failed: {detail}")
 
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -132,12 +152,19 @@ class ReliabilityWorkChain(VerifiedWorkChain):
     def get_protocol_inputs(
         cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the inputs of a protocol: the phonon WorkChain's of the same name, its relaxation for all phases."""
+        """Return the inputs of a protocol: the phonon WorkChain's of the same name, its relaxation for all phases.
+
+        Those of a sweep are among them only where overrides speak of one.
+        """
         own = super().get_protocol_inputs(protocol)
-        phonon = PhononWorkChain.get_protocol_inputs(protocol or cls.get_default_protocol())
+        name = protocol or cls.get_default_protocol()
+        phonon = PhononWorkChain.get_protocol_inputs(name)
         del phonon["verify"]
-        relax = phonon.pop("relax")
-        return cls.override({"relax": relax, "phonon": phonon, **own}, overrides)
+        inputs = {"relax": phonon.pop("relax"), "phonon": phonon, **own}
+        if isinstance(overrides, Mapping) and "sweep" in overrides:
+            inputs["sweep"] = TemperatureSweepWorkChain.get_protocol_inputs(cls.SWEEP_PROTOCOLS.get(name, name))
+            del inputs["sweep"]["verify"]
+        return cls.override(inputs, overrides)
 
     @classmethod
     def get_builder_from_protocol(
@@ -149,6 +176,7 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         *,
         competing: Mapping[str, StructureData] | None = None,
         reference: Mapping[str, Any] | Dict | None = None,
+        temperatures: Sequence[float] | None = None,
         overrides: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> ProcessBuilder:
@@ -160,12 +188,17 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         :param protocol: one of :meth:`get_available_protocols`.
         :param competing: other phases of the same composition, by name.
         :param reference: what to compare with, see the port's help.
+        :param temperatures: K; where given, a temperature sweep is a part of it.
         :param overrides: inputs to set otherwise, nested as the ports are.
         :param options: ``metadata.options`` of the jobs.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
         builder = cls.get_builder()
-        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, cls.JOBS, options)
+        if temperatures is not None:
+            overrides = merged(overrides or {}, {"sweep": {"parameters": {"temperatures": list(temperatures)}}})
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        jobs = [job for job in cls.JOBS if job.partition(".")[0] in inputs]
+        inputs = with_options(inputs, cls.spec().inputs, jobs, options)
         inputs |= {"competing": competing} if competing is not None else {}
         inputs |= {"reference": reference} if reference is not None else {}
         fill_builder(builder, {"code": as_code(code), "model": model, "structure": structure, **inputs})
@@ -193,68 +226,47 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         """Return whether the crystal in question reached its minimum."""
         return bool(self.ctx.summary["structures"][MAIN]["outcome"] == "converged")
 
-    def compute_phonons(self) -> ToContext:
-        """Compute the phonons of the relaxed crystal; the model is not verified again."""
-        inputs = AttributeDict(self.exposed_inputs(PhononWorkChain, "phonon"))
-        inputs.update(
-            code=self.inputs.code,
-            model=self.inputs.model,
-            structure=self.ctx.relaxed[MAIN],
-            verification=self.ctx.verification,
+    def run_crystal(self) -> ToContext:
+        """Compute the phonons of the relaxed crystal and run it when hot; the model is not verified again."""
+        shared = {
+            "code": self.inputs.code,
+            "model": self.inputs.model,
+            "structure": self.ctx.relaxed[MAIN],
+            "verification": self.ctx.verification,
+        }
+        chains = {"phonon": PhononWorkChain}
+        if "sweep" in self.inputs:
+            chains["sweep"] = TemperatureSweepWorkChain
+        return ToContext(
+            **{
+                name: self.submit(chain, **{**self.exposed_inputs(chain, name), **shared})
+                for name, chain in chains.items()
+            }
         )
-        return ToContext(phonons=self.submit(PhononWorkChain, **inputs))
 
-    def inspect_phonons(self) -> ExitCode | None:
-        """Attach the phonons."""
-        child = self.ctx.phonons
-        self.out_many(self.exposed_outputs(child, PhononWorkChain, namespace="phonon"))
-        if not child.is_finished_ok:
-            code: ExitCode = self.exit_codes.ERROR_PHONONS_FAILED.format(detail=message_of(child))
-            return code
+    def inspect_crystal(self) -> ExitCode | None:
+        """Attach the phonons and the sweep."""
+        self.out_many(self.exposed_outputs(self.ctx.phonon, PhononWorkChain, namespace="phonon"))
+        if "sweep" in self.ctx:
+            self.out_many(self.exposed_outputs(self.ctx.sweep, TemperatureSweepWorkChain, namespace="sweep"))
+        codes = {"phonon": self.exit_codes.ERROR_PHONONS_FAILED, "sweep": self.exit_codes.ERROR_SWEEP_FAILED}
+        for name, exit_code in codes.items():
+            if name in self.ctx and not self.ctx[name].is_finished_ok:
+                code: ExitCode = exit_code.format(detail=message_of(self.ctx[name]))
+                return code
         return None
 
     def assess(self) -> None:
         """Answer the questions."""
         evidence = {
-            "phonons": self.ctx.phonons.outputs.summary if "phonons" in self.ctx else None,
+            "phonons": self.ctx.phonon.outputs.summary if "phonon" in self.ctx else None,
+            "sweep": self.ctx.sweep.outputs.summary if "sweep" in self.ctx else None,
             "reference": self.inputs.get("reference"),
         }
         given = {name: node for name, node in evidence.items() if node is not None}
         self.out(
             "summary", assess_reliability(self.ctx.summary, self.inputs.thresholds, self.ctx.verification, **given)
         )
-
-
-def check_competing(structures: Mapping[str, StructureData]) -> None:
-    """Refuse phases that are no crystals, or of the name that the structure itself has.
-
-    :raises ValueError: one line.
-    """
-    if MAIN in structures:
-        raise ValueError(f"a competing phase cannot be named {MAIN!r}: that is the crystal in question")
-    for name, structure in structures.items():
-        try:
-            check_crystal(structure)
-        except ValueError as error:
-            raise ValueError(f"competing phase {name!r}: {error}") from None
-
-
-def check_thresholds(thresholds: Dict) -> None:
-    """Refuse thresholds that are misspelt or out of range.
-
-    :raises ValueError: one line.
-    """
-    validate_thresholds(thresholds.get_dict())
-
-
-def serialize_thresholds(value: Any) -> Dict:
-    """Return plain thresholds as a node, complete with defaults.
-
-    :raises ValueError: one line.
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f"thresholds are {shown(value)}: give a dict or a Dict node")
-    return Dict(validate_thresholds(value))
 
 
 def _phases(inputs: Mapping[str, Any]) -> dict[str, StructureData]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, while_
@@ -41,6 +41,9 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
 
     PROTOCOL_FILE = "sweep.yaml"
     JOBS = ("verify.verify", "base.dynamics")
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("pto-test-npt", "pto-test-nvt", "pto-test-npt-small", "pto-test-nvt-small"), "pto-test"
+    )
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:

@@ -20,9 +20,11 @@ class VerifiedWorkChain(ProtocolMixin, WorkChain):
     """A WorkChain that starts with the verification of its model.
 
     :cvar JOBS: where the ports of its CalcJobs are, e.g. ``base.relax``.
+    :cvar VERIFY_PROTOCOLS: the verification's protocol, where its name is another one.
     """
 
     JOBS: ClassVar[tuple[str, ...]]
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {}
     _spec_class = WorkflowSpec
 
     @classmethod
@@ -72,7 +74,8 @@ class VerifiedWorkChain(ProtocolMixin, WorkChain):
     ) -> dict[str, Any]:
         """Return the inputs of a protocol, those of the verification's protocol of the same name among them."""
         own = super().get_protocol_inputs(protocol)
-        verify = VerifyWorkChain.get_protocol_inputs(protocol or cls.get_default_protocol())
+        name = protocol or cls.get_default_protocol()
+        verify = VerifyWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(name, name))
         return cls.override({"verify": verify, **own}, overrides)
 
     def verify(self) -> ToContext | None:

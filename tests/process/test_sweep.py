@@ -1,0 +1,208 @@
+"""TemperatureSweepWorkChain with ASE's EMT: what packing changes, what a failure costs, what physics says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from aiida.engine import run_get_node
+from aiida.manage.caching import enable_caching
+from aiida.orm import ArrayData, CalcJobNode, Dict
+from ase.build import bulk, molecule
+from engine_jobs import HELPERS
+from perovskite import tetragonal
+
+from aiida_crucible.data.model import ModelData
+from aiida_crucible.structures import from_atoms
+from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
+
+TEMPERATURES = (300.0, 450.0, 600.0)
+LABELS = ("T300", "T450", "T600")
+SETTINGS = {"supercell_matrix": [2, 2, 2], "temperatures": list(TEMPERATURES), "equilibration": "fixed"}
+DYNAMICS = {"steps": 40, "time_step": 2.0, "series_interval": 2, "frame_interval": 2, "average_from": 0.25}
+
+
+def verified(model):
+    """Return a verification that was passed, so that each test need not run one."""
+    family = {"family": model.family, "name": model.family, "sha256": model.sha256}
+    return Dict({"task": "verify", "outcome": "passed", "model": family, "summary": {"faults": []}})
+
+
+@pytest.fixture
+def sweep(code, model):
+    """Return a function that runs a sweep of copper."""
+
+    def run(potential=model, *, expected=0, **settings):
+        overrides = {
+            "parameters": {**SETTINGS, **settings},
+            "base": {"dynamics": {"parameters": DYNAMICS}},
+        }
+        builder = TemperatureSweepWorkChain.get_builder_from_protocol(
+            code,
+            potential,
+            from_atoms(bulk("Cu", cubic=True)),
+            "fast",
+            overrides=overrides,
+            options={"environment_variables": {"PYTHONPATH": str(HELPERS)}},
+        )
+        builder.verification = verified(potential)
+        results, node = run_get_node(builder)
+        assert node.exit_status == expected, node.exit_message
+        return results, node
+
+    return run
+
+
+@pytest.fixture
+def hot(profile):
+    """Return a function that gives EMT as a model that fails above a temperature."""
+
+    def make(limit, fault):
+        settings = {"factory": "hot_calculators:hot", "arguments": {"limit": limit, "fault": fault}}
+        return ModelData.get_or_create("ase", settings=settings)
+
+    return make
+
+
+def jobs_of(node):
+    return [child for child in node.called_descendants if isinstance(child, CalcJobNode)]
+
+
+def answers(results):
+    return {name: entry["answer"] for name, entry in results["summary"].get_dict().items() if name != "outcomes"}
+
+
+def states(results):
+    return {label: entry["state"] for label, entry in results["analysis"].get_dict().items()}
+
+
+def assert_same_curves(one, other):
+    found, wanted = one["curves"], other["curves"]
+    assert set(found.get_arraynames()) == set(wanted.get_arraynames())
+    for name in wanted.get_arraynames():
+        np.testing.assert_array_equal(found.get_array(name), wanted.get_array(name), err_msg=name)
+
+
+@pytest.mark.slow
+def test_a_sweep_says_what_copper_does(sweep):
+    results, node = sweep()
+    assert results["summary"]["outcomes"] == dict.fromkeys(LABELS, "stable")
+    assert (answers(results)["runs"], answers(results)["stability"]) == ("yes", "yes")
+    assert set(results["runs"]) == set(LABELS)
+    assert set(results["runs"]["T300"]) >= {"trajectory", "series", "averages", "final", "analysis", "distributions"}
+    assert len(results["supercell"].sites) == 32
+    curves = results["curves"]
+    assert curves.get_array("temperatures").tolist() == list(TEMPERATURES)
+    rows = results["runs"]["T450"]["series"]
+    late = rows.get_array("step") >= 11
+    lengths = np.linalg.norm([rows.get_array(f"cell_a{axis}")[late] for axis in "xyz"], axis=0) / 2
+    assert curves.get_array("a")[1] == pytest.approx(lengths.mean(), abs=1e-9)
+    assert curves.get_array("a_deviation")[1] == pytest.approx(lengths.std(ddof=1), rel=1e-6)
+    assert curves.get_array("a_error")[1] > 0
+    mean = results["runs"]["T300"]["mean_structure"].get_ase()
+    assert mean.cell.volume == pytest.approx(4 * curves.get_array("volume")[0] * len(mean) / 4, rel=0.01)
+    assert len(jobs_of(node)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["independent", "heating", "cooling"])
+def test_packing_changes_no_number(sweep, mode):
+    apart, node = sweep(mode=mode, temperatures_per_job=1)
+    together, packed = sweep(mode=mode, temperatures_per_job=3)
+    assert (len(jobs_of(node)), len(jobs_of(packed))) == (3, 1)
+    assert_same_curves(together, apart)
+    with enable_caching():
+        again, cached = sweep(mode=mode, temperatures_per_job=3)
+    (job,) = jobs_of(cached)
+    assert job.base.caching.get_cache_source() == jobs_of(packed)[0].uuid
+    assert_same_curves(again, together)
+
+
+@pytest.mark.slow
+def test_a_failed_temperature_loses_no_other(sweep, hot):
+    results, _ = sweep(hot(900.0, "raise"), temperatures=[300.0, 1500.0, 450.0])
+    assert states(results) == {"T300": "done", "T1500": "failed", "T450": "done"}
+    assert "too hot" in results["analysis"]["T1500"]["reason"]
+    assert answers(results)["runs"] == "no"
+    assert np.isnan(results["curves"].get_array("a")).tolist() == [False, False, True]
+    together, _ = sweep(hot(900.0, "raise"), temperatures=[300.0, 1500.0, 450.0], temperatures_per_job=2)
+    assert states(together) == states(results)
+    assert together["analysis"]["T300"]["averages"] == results["analysis"]["T300"]["averages"]
+
+
+@pytest.mark.slow
+def test_nothing_that_runs_is_a_failure_with_what_there_is(sweep, hot):
+    results, node = sweep(hot(50.0, "raise"), expected=410, temperatures=[300.0, 450.0])
+    assert "too hot" in node.exit_message
+    assert states(results) == {"T300": "failed", "T450": "failed"}
+    assert answers(results)["stability"] == "cannot-tell"
+    assert "supercell" in results
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("temperatures_per_job", [1, 4])
+def test_a_chain_ends_where_the_crystal_is_lost(sweep, hot, temperatures_per_job):
+    results, _ = sweep(
+        hot(900.0, "nan"),
+        mode="heating",
+        temperatures=[1500.0, 300.0, 1800.0, 450.0],
+        temperatures_per_job=temperatures_per_job,
+    )
+    assert states(results) == {"T300": "done", "T450": "done", "T1500": "done", "T1800": "not-run"}
+    assert results["summary"]["outcomes"]["T1500"] == "non-finite"
+    assert "lost at 1500 K (non-finite)" in results["analysis"]["T1800"]["reason"]
+    stability = results["summary"]["stability"]
+    assert stability["answer"] == "no"
+    assert stability["reason"].startswith("a crystal up to 450 K; at 1500 K non-finite")
+    assert "averages" not in results["analysis"]["T1500"]
+
+
+@pytest.fixture
+def perovskite(code):
+    """Return a function that gives the builder of a sweep of PbTiO3, with a model that knows any element."""
+
+    def make(overrides=None, **inputs):
+        anything = ModelData.get_or_create("ase", settings={"factory": "hot_calculators:hot", "arguments": {}})
+        return TemperatureSweepWorkChain.get_builder_from_protocol(
+            code, anything, from_atoms(tetragonal()), "pto-test-npt-small", overrides=overrides, **inputs
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"parameters": {"temperatures": []}}, "is empty: give one or more"),
+        ({"parameters": {"temperatures": [300, -5]}}, "is -5: it must be more than 0"),
+        ({"parameters": {"temperatures": [300, 300.0]}}, "300 K more than once"),
+        ({"parameters": {"mode": "heatin"}}, "did you mean 'heating'"),
+        ({"parameters": {"supercell_matrix": [40, 30, 20]}}, "has 120000 atoms"),
+        ({"parameters": {"cell_lengths": [3.9, 4.15]}}, "give a, b and c"),
+        ({"parameters": {"local_centre": "Tl"}}, "local_centre is 'Tl': known are O, Pb, Ti"),
+        ({"base": {"dynamics": {"parameters": {"temperatures": [500]}}}}, "use parameters.temperatures"),
+        ({"base": {"dynamics": {"parameters": {"start": "sequential"}}}}, "use parameters.mode"),
+        ({"base": {"dynamics": {"parameters": {"steps": 0}}}}, "at least 1"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_submission(perovskite, overrides, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        perovskite(overrides)
+    assert "\n" not in str(caught.value)
+
+
+def test_structures_and_charges_that_do_not_fit_are_refused(perovskite, code, model):
+    cubic = tetragonal()
+    cubic.set_cell([3.92] * 3, scale_atoms=True)
+    cubic.set_scaled_positions(np.round(2 * cubic.get_scaled_positions()) / 2)
+    charges = ArrayData({"charges": np.zeros((5, 3, 3))})
+    perovskite(reference_structure=from_atoms(cubic), born_charges=charges)
+    with pytest.raises(ValueError, match="need a reference_structure"):
+        perovskite(born_charges=charges)
+    with pytest.raises(ValueError, match="are of 4 atoms, but the structure has 5"):
+        perovskite(reference_structure=from_atoms(cubic), born_charges=ArrayData({"charges": np.zeros((4, 3, 3))}))
+    with pytest.raises(ValueError, match="same atoms in the same order"):
+        perovskite(reference_structure=from_atoms(cubic[::-1]))
+    with pytest.raises(ValueError, match="give `charges`"):
+        perovskite(born_charges=ArrayData({"z": np.zeros((5, 3, 3))}))
+    with pytest.raises(ValueError, match="is a molecule"):
+        TemperatureSweepWorkChain.get_builder_from_protocol(code, model, from_atoms(molecule("H2O")))
