@@ -28,6 +28,7 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
@@ -188,8 +189,8 @@ class _Run:
             return self._structure
         last = read_result(self._folder, index - 1)
         moved = self._structure.copy()
-        moved.set_cell(last["final_cell"])
-        moved.positions = last["final_positions"]
+        moved.set_cell(_as_stored(last["final_cell"]))
+        moved.positions = _as_stored(last["final_positions"])
         return moved
 
     def _can_begin(self, index: int) -> bool:
@@ -259,6 +260,14 @@ class _Calculators:
 
     def new(self) -> Calculator:
         return copy.deepcopy(self._pristine) if self.remember else self._model.calculator()
+
+
+def _as_stored(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return numbers as AiiDA stores those of a structure, with 14 significant digits.
+
+    So a replica begins with the same bits whether the one before ran in its own job or in another.
+    """
+    return np.array([float(f"{value:.14g}") for value in values.ravel()]).reshape(values.shape)
 
 
 def _be_reproducible() -> None:
