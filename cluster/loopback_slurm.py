@@ -49,11 +49,15 @@ GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs={processors} RealMemory={megabytes} Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES State=UP
 PartitionName=gpu Nodes={host} State=UP
+PartitionName=short Nodes={host} MaxTime=1 DefaultTime=1 State=UP
 """
 
 
 class LoopbackSlurm:
-    """A SLURM with all of its files in one folder: partitions ``main`` and ``gpu``, one node, one graphics card.
+    """A SLURM with all of its files in one folder: one node with one graphics card.
+
+    Its partitions are ``main``, ``gpu`` and ``short``, where a minute is the limit that nobody has to ask for.
+
 
     :param folder: an empty folder, which everybody may enter; its path has to be short, as a socket lies in it.
     :param processors: how many the node seems to have.
@@ -112,6 +116,10 @@ class LoopbackSlurm:
     def jobs(self) -> list[str]:
         """Return the ids of the jobs that wait or run."""
         return self.run("squeue", "--noheader", "--format=%i").split()
+
+    def running_jobs(self) -> list[str]:
+        """Return the ids of the jobs that run, or have not quite ended."""
+        return self.run("squeue", "--noheader", "--states=RUNNING,COMPLETING", "--format=%i").split()
 
     def describe(self, job: str) -> dict[str, str]:
         """Return what ``scontrol show job`` tells, by its keys; SLURM forgets a job five minutes after its end."""
