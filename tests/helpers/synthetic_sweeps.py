@@ -205,11 +205,15 @@ def _least_squares(design, values, errors):
 
 def decidable(curves: Curves, misfit, least: float) -> bool:
     """Whether the order can be told, with runs up to 64 times as long where those at first are too short."""
-    for _ in range(4):
-        if misfit(curves) >= least:
-            return True
-        curves.errors = {name: errors / 2 for name, errors in curves.errors.items()}
-    return False
+    at_first = curves.errors
+    for shorter in (8, 1, 2, 4):
+        curves.errors = {name: errors / shorter for name, errors in at_first.items()}
+        enough = misfit(curves) >= least
+        # If the longest runs do not tell, none do.
+        if enough != (shorter == 8):
+            return enough
+    curves.errors = {name: errors / 8 for name, errors in at_first.items()}
+    return True
 
 
 def continuous_sweep(seed: int, least: float = DECIDABLE) -> Sweep:

@@ -62,10 +62,12 @@ def describe_transition(
 
 def _kind(found: Found) -> Kind:
     order = found.assessment.order
-    _, low, high = _place(Kind.FIRST_ORDER if order > 0 else Kind.CONTINUOUS, found)
-    # A temperature that the interval does not put on one side may belong to either.
-    below, above = (int(np.sum(side)) for side in (found.temperatures <= high, found.temperatures >= low))
-    if min(below, above, sum(found.sides) - LEAST_SIDE) < LEAST_SIDE or abs(order) < STRONG:
+    below, above = found.sides
+    if order < 0:
+        # A run that the interval of T_c does not put on one side may belong to either.
+        _, low, high = _place(Kind.CONTINUOUS, found)
+        below, above = (int(np.sum(side)) for side in (found.temperatures <= high, found.temperatures >= low))
+    if min(below, above) < LEAST_SIDE or abs(order) < STRONG:
         return Kind.UNDETERMINED_ORDER
     return Kind.FIRST_ORDER if order > 0 else Kind.CONTINUOUS
 
