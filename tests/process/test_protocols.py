@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import pytest
+from ase import units
 from ase.build import bulk
 
+from aiida_crucible.analysis.sweep_settings import sweep_supercell
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.references import pto_test
-from aiida_crucible.structures import from_atoms
+from aiida_crucible.structures import from_atoms, to_atoms
 from aiida_crucible.workflows.phonon import PhononWorkChain
 from aiida_crucible.workflows.relax import RelaxWorkChain
 from aiida_crucible.workflows.reliability import ReliabilityWorkChain
+from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
 from crucible_engine.parameters import validate_parameters
 
 WORKCHAINS = (RelaxWorkChain, PhononWorkChain, ReliabilityWorkChain)
 NAMES = {"fast", "balanced", "stringent", "pto-test"}
+SWEEPS = {"fast", "balanced", "stringent", *(f"pto-test-{kind}" for kind in ("npt", "nvt", "npt-small", "nvt-small"))}
 
 
 @pytest.fixture
@@ -30,7 +34,13 @@ def test_every_protocol_gives_a_builder(workchain, code, model, fcc):
         workchain.get_builder_from_protocol(code.full_label, model, fcc, name)
 
 
-@pytest.mark.parametrize("workchain", WORKCHAINS)
+def test_every_protocol_of_a_sweep_gives_a_builder(code, model, fcc):
+    assert set(TemperatureSweepWorkChain.get_available_protocols()) == SWEEPS
+    for name in SWEEPS:
+        TemperatureSweepWorkChain.get_builder_from_protocol(code.full_label, model, fcc, name)
+
+
+@pytest.mark.parametrize("workchain", (*WORKCHAINS, TemperatureSweepWorkChain))
 def test_a_misspelt_protocol_is_refused(workchain, code, model, fcc):
     with pytest.raises(ValueError, match="did you mean 'stringent'"):
         workchain.get_builder_from_protocol(code, model, fcc, "stringend")
@@ -46,6 +56,9 @@ def test_a_misspelt_protocol_is_refused(workchain, code, model, fcc):
         (RelaxWorkChain, {"base": 3}, "give a dict"),
         (PhononWorkChain, {"parameters": {"mseh": [1, 1, 1]}}, "did you mean 'mesh'"),
         (PhononWorkChain, {"forces": {"evaluate": {"metadata": {"optins": {}}}}}, "did you mean 'options'"),
+        (TemperatureSweepWorkChain, {"parameters": {"temperature": [300]}}, "did you mean 'temperatures'"),
+        (TemperatureSweepWorkChain, {"base": {"dynamics": {"parameters": {"stpes": 9}}}}, "did you mean 'steps'"),
+        (ReliabilityWorkChain, {"sweep": {"parameters": {"moed": "heating"}}}, "did you mean 'mode'"),
         (ReliabilityWorkChain, {"phonon": {"paramters": {}}}, "did you mean 'parameters'"),
         (ReliabilityWorkChain, {"thresholds": {"lattice_tolerence": 0.1}}, "did you mean 'lattice_tolerance'"),
     ],
@@ -92,6 +105,69 @@ def test_pto_test_is_the_published_procedure(code):
     assert phonon["band_points"] == 101
     assert phonon["band_labels"] == [["GAMMA", "X", "M", "GAMMA", "Z", "R", "A", "Z"]]
     assert builder.verify.on_failure.value == "continue"
+
+
+def test_pto_tests_npt_runs_are_the_published_ones(code):
+    structure = from_atoms(pto_test.starting_cell("tetragonal"))
+    model = ModelData.get_or_create("chgnet")
+    builder = TemperatureSweepWorkChain.get_builder_from_protocol(code, model, structure, "pto-test-npt")
+    dynamics = validate_parameters("dynamics", builder.base.dynamics.parameters.get_dict())
+    assert dynamics["ensemble"] == "npt-melchionna"
+    assert (dynamics["time_step"], dynamics["steps"], dynamics["thermostat_time"]) == (2.0, 50_000, 25.0)
+    assert dynamics["pfactor"] == 75.0**2 * units.fs
+    assert (dynamics["barostat_time"], dynamics["bulk_modulus"]) == (None, None)
+    assert (dynamics["mask"], dynamics["pressure"]) == ([1, 1, 1], 0.0)
+    assert (dynamics["average_from"], dynamics["frame_interval"]) == (0.5, 10)
+    settings = builder.parameters.get_dict()
+    assert settings["temperatures"] == [300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 1000.0]
+    assert (settings["mode"], settings["equilibration"]) == ("independent", "fixed")
+    assert len(sweep_supercell(settings, to_atoms(structure))) == 625
+    assert builder.verify.on_failure.value == "continue"
+
+
+def test_pto_tests_nvt_runs_are_at_the_experimental_lattice(code):
+    structure = from_atoms(pto_test.starting_cell("tetragonal"))
+    model = ModelData.get_or_create("chgnet")
+    builder = TemperatureSweepWorkChain.get_builder_from_protocol(code, model, structure, "pto-test-nvt")
+    dynamics = validate_parameters("dynamics", builder.base.dynamics.parameters.get_dict())
+    assert (dynamics["ensemble"], dynamics["friction"]) == ("nvt-langevin", 0.01)
+    assert (dynamics["time_step"], dynamics["steps"], dynamics["average_from"]) == (2.0, 50_000, 0.5)
+    supercell = sweep_supercell(builder.parameters.get_dict(), to_atoms(structure))
+    assert supercell.cell.cellpar() == pytest.approx([19.5, 19.5, 20.75, 90, 90, 90])
+    assert len(supercell) == 625
+
+
+@pytest.mark.parametrize("name", ["pto-test-npt", "pto-test-nvt"])
+def test_small_variants_differ_in_size_and_time_alone(name):
+    full, small = (TemperatureSweepWorkChain.get_protocol_inputs(which) for which in (name, f"{name}-small"))
+    assert small["parameters"].pop("supercell_matrix") == [2, 2, 2]
+    assert small["base"]["dynamics"]["parameters"].pop("steps") == 5000
+    del full["parameters"]["supercell_matrix"], full["base"]["dynamics"]["parameters"]["steps"]
+    assert small == full
+
+
+def test_the_ensemble_of_a_general_protocol_may_be_another(code, model, fcc):
+    overrides = {"base": {"dynamics": {"parameters": {"ensemble": "nvt-langevin", "friction": 0.02}}}}
+    builder = TemperatureSweepWorkChain.get_builder_from_protocol(
+        code, model, fcc, "balanced", temperatures=[10, 20.5], overrides=overrides, options={"device": "cpu"}
+    )
+    assert builder.base.dynamics.parameters["friction"] == 0.02
+    assert builder.base.dynamics.metadata.options["device"] == "cpu"
+    assert builder.parameters["temperatures"] == [10.0, 20.5]
+
+
+def test_an_assessment_sweeps_temperatures_only_where_they_are_given(code, model, fcc):
+    builder = ReliabilityWorkChain.get_builder_from_protocol(code, model, fcc, "fast", options={"device": "cpu"})
+    assert "parameters" not in builder.sweep
+    builder = ReliabilityWorkChain.get_builder_from_protocol(
+        code, model, fcc, "pto-test", temperatures=[300, 400], options={"device": "cpu"}
+    )
+    assert builder.sweep.parameters["temperatures"] == [300.0, 400.0]
+    assert builder.sweep.parameters["supercell_matrix"] == [[5, 0, 0], [0, 5, 0], [0, 0, 5]]
+    assert builder.sweep.base.dynamics.metadata.options["device"] == "cpu"
+    overrides = {"sweep": {"parameters": {"mode": "heating"}}}
+    builder = ReliabilityWorkChain.get_builder_from_protocol(code, model, fcc, "fast", overrides=overrides)
+    assert builder.sweep.parameters["mode"] == "heating"
 
 
 def test_published_cells_and_numbers():

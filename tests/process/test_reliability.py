@@ -67,6 +67,27 @@ def test_what_does_not_relax_leaves_questions_open(code, model):
     assert "not-converged" in results["summary"]["stability"]["reason"]
 
 
+@pytest.mark.slow
+def test_finite_temperature_is_a_question_where_temperatures_are_given(code, model):
+    dynamics = {"steps": 40, "time_step": 2.0, "series_interval": 2, "frame_interval": 2}
+    sweep = {"base": {"dynamics": {"parameters": dynamics}}, "parameters": {"supercell_matrix": [3, 3, 3]}}
+    builder = builder_of(
+        code,
+        model,
+        temperatures=[300, 400],
+        reference={**REFERENCE, "transition_temperature": 900.0},
+        overrides={"sweep": sweep},
+    )
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    assert answers(results)["finite_temperature"] == "yes"
+    assert answers(results)["transitions"] == "cannot-tell"
+    assert "900 K was expected" in results["summary"]["transitions"]["reason"]
+    assert len(results["sweep"]["supercell"].sites) == 27
+    assert results["sweep"]["curves"].get_array("temperatures").tolist() == [300.0, 400.0]
+    assert sum(child.process_label == "VerifyCalculation" for child in node.called_descendants) <= 1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -104,7 +104,7 @@ def test_a_sweep_says_what_copper_does(sweep):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["independent", "heating", "cooling"])
+@pytest.mark.parametrize("mode", ["independent", "heating"])
 def test_packing_changes_no_number(sweep, mode):
     apart, node = sweep(mode=mode, temperatures_per_job=1)
     together, packed = sweep(mode=mode, temperatures_per_job=3)
