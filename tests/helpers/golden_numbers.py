@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.build import bulk, molecule
+from dynamics_runs import SHORT, VARIANTS, gold_copper
 from engine_jobs import read_arrays, run_here, write_job
 
+from crucible_engine.dynamics.parameters import ENSEMBLES
 from crucible_engine.parameters import PARAMETERS
 from crucible_engine.schema import ARRAYS_FILE, PROTOCOL, TRAJECTORIES_FILE
 from crucible_engine.tasks import relaxation
@@ -70,7 +72,21 @@ def relaxed(optimizer: str, cell: str, structure: Callable[[], Atoms] = distorte
 def verified() -> Numbers:
     """Return what each check of a verification said; the values themselves are rounding noise."""
     checks = _run("verify", {"wurtzite": wurtzite()})[0]["summary"]["checks"]
-    return {check["name"]: {"status": check["status"], "unit": check["unit"]} for check in checks}
+    return {check["name"]: check["status"] for check in checks}
+
+
+def dynamic(changes: dict[str, Any]) -> Numbers:
+    """Return what some steps with an integrator lead to; few, since trajectories part."""
+    parameters = {**SHORT, "temperatures": [300.0], "steps": 12, **changes}
+    _, arrays = _run("dynamics", gold_copper(), **parameters)
+    names = (
+        "mean_positions_0",
+        "mean_square_displacements_0",
+        "mean_cell_0",
+        "final_positions_0",
+        "final_velocities_0",
+    )
+    return {"last_row": arrays["series_0"][-1], **{name: arrays[name] for name in names}}
 
 
 def constants() -> Numbers:
@@ -82,6 +98,7 @@ def constants() -> Numbers:
         "optimizers": optimizers,
         "cell_filters": relaxation.CELL_FILTERS,
         "runaway_factor": relaxation.RUNAWAY_FACTOR,
+        "ensembles": ENSEMBLES,
     }
 
 
@@ -98,6 +115,7 @@ CASES: dict[str, Callable[[], Numbers]] = {
     "relax, symmetry kept": lambda: relaxed("LBFGS", "full", wurtzite),
     "relax, symmetry released": lambda: relaxed("LBFGS", "full", wurtzite, keep_symmetry=False),
     "verify": verified,
+    **{f"dynamics, {name}": lambda changes=changes: dynamic(changes) for name, changes in VARIANTS.items()},
     "relax, pressure": lambda: relaxed("LBFGS", "volume", pressure=5.0),
 }
 """What is computed, by name. A new task adds its cases here; the script then stores them beside the others."""
@@ -143,7 +161,9 @@ def _run(task: str, structures: dict[str, Atoms], **parameters: Any) -> list[Any
     with tempfile.TemporaryDirectory() as name:
         folder = write_job(Path(name), task, structures, **parameters)
         results = run_here(folder)
-        files = {"evaluate": [ARRAYS_FILE], "relax": [ARRAYS_FILE, TRAJECTORIES_FILE]}.get(task, [])
+        files = {"evaluate": [ARRAYS_FILE], "dynamics": [ARRAYS_FILE], "relax": [ARRAYS_FILE, TRAJECTORIES_FILE]}.get(
+            task, []
+        )
         return [results, *(read_arrays(folder, file) for file in files)]
 
 
