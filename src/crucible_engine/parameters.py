@@ -54,7 +54,7 @@ def validate_parameters(task: str, given: dict[str, Any]) -> dict[str, Any]:
     :raises ParameterError: one line that names the parameter, what is wrong and what is allowed.
     """
     values = complete(task, PARAMETERS[task], given)
-    if values.get("pressure") and values["cell"] in VOLUME_FIXED:
+    if task == "relax" and values["pressure"] and values["cell"] in VOLUME_FIXED:
         raise ParameterError(
             f"parameter 'pressure' of {task} is {values['pressure']:g} GPa, but cell {values['cell']!r} keeps the "
             "volume: set cell to 'full' or 'volume'"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
+from aiida.manage.caching import enable_caching
 from aiida.orm import CalcJobNode, Int
 from ase.build import bulk
 from engine_jobs import HELPERS
@@ -118,22 +117,23 @@ def test_jobs_that_reach_no_checkpoint_are_counted(inputs):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_that_the_computer_has_lost(inputs, undisturbed, monkeypatch):
-    """The scratch is cleaned once behind AiiDA's back: the run begins anew, and once only."""
-    lost = []
-
-    def continue_from(self, node):
-        genuine(self, node)
-        if not lost:
-            lost.append(node.pk)
-            shutil.rmtree(Path(node.get_remote_workdir()) / "run")
-
-    genuine = DynamicsBaseWorkChain.continue_from
-    monkeypatch.setattr(DynamicsBaseWorkChain, "continue_from", continue_from)
-    outputs, node = run_get_node(DynamicsBaseWorkChain, dynamics=inputs(17))
-    assert node.is_finished_ok, node.exit_message
+def test_a_checkpoint_that_the_computer_has_lost(inputs, undisturbed):
+    """AiiDA's cache leads to a checkpoint that is gone: the run begins anew, without the cache."""
     nothing = DynamicsCalculation.exit_codes.ERROR_NOTHING_TO_CONTINUE.status
-    assert [job.exit_status for job in jobs_of(node)] == [INTERRUPTED, nothing, INTERRUPTED, 0]
+    _, node = run_get_node(DynamicsBaseWorkChain, dynamics=inputs(17))
+    first, last = jobs_of(node)
+    with enable_caching():
+        outputs, node = run_get_node(DynamicsBaseWorkChain, dynamics=inputs(17))
+        assert [job.base.caching.get_cache_source() for job in jobs_of(node)] == [first.uuid, last.uuid]
+        assert_same(outputs, undisturbed)
+        last.base.caching.is_valid_cache = False
+        for job in jobs_of(node):
+            job.base.caching.is_valid_cache = job.exit_status == INTERRUPTED
+        outputs, node = run_get_node(DynamicsBaseWorkChain, dynamics=inputs(17))
+    assert node.is_finished_ok, node.exit_message
+    jobs = jobs_of(node)
+    assert [job.exit_status for job in jobs] == [INTERRUPTED, nothing, INTERRUPTED, 0]
+    assert [job.base.caching.is_created_from_cache for job in jobs] == [True, False, False, False]
     assert_same(outputs, undisturbed)
 
 

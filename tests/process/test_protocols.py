@@ -116,7 +116,7 @@ def test_pto_tests_npt_runs_are_the_published_ones(code):
     assert (dynamics["time_step"], dynamics["steps"], dynamics["thermostat_time"]) == (2.0, 50_000, 25.0)
     assert dynamics["pfactor"] == 75.0**2 * units.fs
     assert (dynamics["barostat_time"], dynamics["bulk_modulus"]) == (None, None)
-    assert (dynamics["mask"], dynamics["pressure"]) == ([1, 1, 1], 0.0)
+    assert (dynamics["mask"], dynamics["pressure"]) == ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], 0.0)
     assert (dynamics["average_from"], dynamics["frame_interval"]) == (0.5, 10)
     settings = builder.parameters.get_dict()
     assert settings["temperatures"] == [300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0, 1000.0]

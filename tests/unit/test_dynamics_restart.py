@@ -41,8 +41,8 @@ SCRATCH = {
 """What integrators overwrite at every step before they read it, and what follows from the target temperature."""
 
 
-class Stop(Exception):  # noqa: N818 - nothing went wrong
-    pass
+class Stop(BaseException):
+    """The process is no more, as far as the run can tell."""
 
 
 def stop_after(monkeypatch, steps):
@@ -58,6 +58,14 @@ def stop_after(monkeypatch, steps):
     monkeypatch.setattr(Replica, "advance", stopping)
 
 
+def die_after(monkeypatch, steps, folder):
+    with monkeypatch.context() as patch:
+        stop_after(patch, steps)
+        results = run_here(folder)
+    assert results["condition"] == "unexpected-error"
+    assert "Stop" in results["message"]
+
+
 @pytest.mark.parametrize(
     "variant",
     [variant if variant == QUICK else pytest.param(variant, marks=pytest.mark.slow) for variant in VARIANTS],
@@ -69,9 +77,7 @@ def test_a_run_that_dies_goes_on_from_its_last_checkpoint_bit_for_bit(tmp_path, 
     # Before the first checkpoint; between two; when a replica has just ended; in the second one.
     for moment, kept in {3: None, 17: 14, 24: 24, 41: 38}.items():
         folder = write_job(tmp_path / str(moment), "dynamics", gold_copper(), **parameters)
-        with monkeypatch.context() as patch, pytest.raises(Stop):
-            stop_after(patch, moment)
-            run_here(folder)
+        die_after(monkeypatch, moment, folder)
         results = run_here(folder)
         assert results["condition"] == "finished", results["message"]
         assert results["summary"]["resumed_from_step"] == kept
@@ -153,9 +159,7 @@ def test_a_calculator_that_remembers_is_renewed_at_checkpoints(tmp_path, monkeyp
     whole = write_job(tmp_path / "whole", "dynamics", gold_copper(2), model=model, **parameters)
     assert run_here(whole)["condition"] == "finished"
     folder = write_job(tmp_path / "died", "dynamics", gold_copper(2), model=model, **parameters)
-    with monkeypatch.context() as patch, pytest.raises(Stop):
-        stop_after(patch, 37)
-        run_here(folder)
+    die_after(monkeypatch, 37, folder)
     results = run_here(folder)
     assert results["summary"]["resumed_from_step"] == 30
     assert everything(folder) == everything(whole)

@@ -70,7 +70,7 @@ def find_failure(runs: Sequence[SweepRun]) -> Transition | None:
         failed.append(run)
     if not failed:
         return None
-    first = failed[-1]
+    first, span = failed[-1], f"from {failed[-1].temperature:g} K up"
     lower = max((run.temperature for run in runs if run.temperature < first.temperature), default=None)
     return Transition(
         kind=Kind.FAILURE,
@@ -80,7 +80,7 @@ def find_failure(runs: Sequence[SweepRun]) -> Transition | None:
         space_group_below=None,
         space_group_above=None,
         evidence={"outcomes": {f"{run.temperature:g}": run.outcome for run in reversed(failed)}},
-        reason=f"every run from {first.temperature:g} K up fails, first as {first.outcome}: of the model, not the material",
+        reason=f"every run {span} fails, first as {first.outcome}: of the model, not the material",
     )
 
 

@@ -30,7 +30,7 @@ DECISIVE = 20.0
 """2 ln of the evidence ratio from which there is a transition.
 
 Ten is very strong for one hypothesis (Kass & Raftery 1995, p. 777). A sweep tries many, with errors that are themselves
-uncertain: of 600 synthetic sweeps without a transition four reached 10, and one in e² more for every 4 beyond.
+uncertain: of 600 synthetic sweeps without a transition four reached 10, none 14.
 """
 
 STRONG = 6.0

@@ -11,6 +11,7 @@ AiiDA calls a monitor each time that it asks the scheduler for the job::
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -113,11 +114,11 @@ def _too_slow(line: dict[str, Any], walltime: float | None, allocations: int | N
     rate = line.get("rate")
     if walltime is None or allocations is None or not rate:
         return None
-    needed = (line["total"] - line["done"]) / (rate * walltime)
+    needed = math.ceil((line["total"] - line["done"]) / (rate * walltime))
     if needed <= allocations:
         return None
     return (
-        f"{line['total'] - line['done']} steps at {rate:.3g} a second need {needed:.0f} more allocations of "
+        f"{line['total'] - line['done']} steps at {rate:.3g} a second need {needed} more allocations of "
         f"{walltime:g} s, where {allocations} are allowed"
     )
 

@@ -2,8 +2,8 @@
 
 Everything that is kept between two steps is in a checkpoint (folder :data:`crucible_engine.schema.RUN_FOLDER`),
 written every ``checkpoint_interval`` steps or ``checkpoint_seconds``, before the walltime and on the signals
-of :mod:`crucible_engine.interruption`. A job that finds one of its own goes on from it, and with a deterministic model ends
-with the bits of one that was never interrupted.
+of :mod:`crucible_engine.interruption`. A job that finds one of its own goes on from it, and with a deterministic model
+ends with the bits of one that was never interrupted.
 
 Summary: ``n_replicas``, ``n_completed``, ``n_atoms``, ``time_step`` (fs), ``resumed_from_step`` (steps of all replicas
 that an earlier job had done; ``null`` for a fresh start), ``steps_done``, ``steps_total``, ``size`` (bytes, see

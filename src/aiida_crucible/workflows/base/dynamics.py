@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from aiida.engine import ExitCode, ProcessHandlerReport, process_handler
+from contextlib import nullcontext
+
+from aiida.engine import ExitCode, ProcessHandlerReport, ToContext, process_handler
+from aiida.manage.caching import disable_caching
 from aiida.orm import CalcJobNode, RemoteData
 
 from aiida_crucible.calculations.dynamics import DynamicsCalculation
@@ -32,6 +35,11 @@ class DynamicsBaseWorkChain(EngineRestartWorkChain):
         self.ctx.fruitless = 0
         self.ctx.reached = NOWHERE
         self.ctx.has_begun_anew = False
+
+    def run_process(self) -> ToContext:
+        """Run the next job; a run that begins anew is not led by the cache to the checkpoint that is lost."""
+        with disable_caching() if self.ctx.has_begun_anew else nullcontext():
+            return super().run_process()
 
     def inspect_process(self) -> ExitCode | None:
         """Let the handlers decide, and the jobs in a row that made no progress count as iterations."""
