@@ -67,7 +67,7 @@ def test_nothing_has_no_shares():
 
 
 def test_the_published_matrix_gives_the_published_shares():
-    """38 % is of the materials of low stability; 6 % of the mistakes, the only share in this matrix that is as large."""
+    """38 % is of the materials of low stability; 6 % of the mistakes, the only share here that is as large."""
     found = published_confusion("omat-0-medium", "model")
     published, shares = published_shares(), found.shares()
     assert found.total == 1689
