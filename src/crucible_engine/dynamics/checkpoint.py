@@ -78,16 +78,20 @@ class Checkpoints:
         wanted = json.loads(json.dumps(self._identity))
         if found == wanted:
             return
-        different = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
-        if different == ["parameters"]:
-            ours, theirs = wanted["parameters"], found["parameters"]
-            different = [f"parameter {key!r}" for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
+        different = _differences(found, wanted)
+        if "parameters" in different:
+            parameters = _differences(found["parameters"], wanted["parameters"])
+            different[different.index("parameters")] = ", ".join(f"parameter {name!r}" for name in parameters)
         words = {"structures": "structure", "protocol": "version of the engine", "settings": "settings of the model"}
         raise EngineError(
             Condition.INVALID_JOB,
             f"{name} is the checkpoint of another run, with another "
             f"{', '.join(words.get(key, key) for key in different)}: restart from the run that wrote it, or start anew",
         )
+
+
+def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
 
 
 def _load(path: Path) -> tuple[dict[str, Any], Arrays]:
