@@ -6,10 +6,10 @@ import os
 import signal
 from pathlib import Path
 
-from ase.calculators.emt import EMT
+from crucible_engine.models.emt import OrderedEMT
 
 
-class Mortal(EMT):
+class Mortal(OrderedEMT):
     """EMT that ends its own process.
 
     :param marker: path of a file that is made at the death; where it exists nobody dies.

@@ -119,12 +119,12 @@ def test_packing_changes_no_number(sweep, mode):
 
 @pytest.mark.slow
 def test_a_failed_temperature_loses_no_other(sweep, hot):
-    results, _ = sweep(hot(900.0, "raise"), temperatures=[300.0, 1500.0, 450.0])
+    results, _ = sweep(hot(1300.0, "raise"), temperatures=[300.0, 1500.0, 450.0])
     assert states(results) == {"T300": "done", "T1500": "failed", "T450": "done"}
     assert "too hot" in results["analysis"]["T1500"]["reason"]
     assert answers(results)["runs"] == "no"
     assert np.isnan(results["curves"].get_array("a")).tolist() == [False, False, True]
-    together, _ = sweep(hot(900.0, "raise"), temperatures=[300.0, 1500.0, 450.0], temperatures_per_job=2)
+    together, _ = sweep(hot(1300.0, "raise"), temperatures=[300.0, 1500.0, 450.0], temperatures_per_job=2)
     assert states(together) == states(results)
     assert together["analysis"]["T300"]["averages"] == results["analysis"]["T300"]["averages"]
 
@@ -142,7 +142,7 @@ def test_nothing_that_runs_is_a_failure_with_what_there_is(sweep, hot):
 @pytest.mark.parametrize("temperatures_per_job", [1, 4])
 def test_a_chain_ends_where_the_crystal_is_lost(sweep, hot, temperatures_per_job):
     results, _ = sweep(
-        hot(900.0, "nan"),
+        hot(1300.0, "nan"),
         mode="heating",
         temperatures=[1500.0, 300.0, 1800.0, 450.0],
         temperatures_per_job=temperatures_per_job,

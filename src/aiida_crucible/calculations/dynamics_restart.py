@@ -26,9 +26,10 @@ def check_restart_folder(restart_from: RemoteData | None) -> None:
     if restart_from is None:
         return
     name = _name_of(restart_from)
-    if restart_from.is_cleaned:
-        raise ValueError(f"{name} was cleaned from {restart_from.computer.label}: its checkpoint is gone, start anew")
     job = restart_from.creator
+    # Of a job from the cache the next one may be in the cache as well, which needs no folder.
+    if restart_from.is_cleaned and not (job and job.base.caching.is_created_from_cache):
+        raise ValueError(f"{name} was cleaned from {restart_from.computer.label}: its checkpoint is gone, start anew")
     if job is None:
         return
     if job.process_type != PROCESS_TYPE:

@@ -244,8 +244,16 @@ def degrees_of_freedom(n_atoms: int, settings: Settings) -> int:
 
 
 def read_state(dynamics: MolecularDynamics, integrator: Integrator) -> dict[str, np.ndarray[Any, Any]]:
-    """Return what the integrator keeps, by attribute."""
-    return {path: np.array(attrgetter(path)(dynamics), order="K") for path in integrator.state}
+    """Return what the integrator keeps, by attribute; some make a part of it at their first step only."""
+    found = {path: _find(dynamics, path) for path in integrator.state}
+    return {path: np.array(value, order="K") for path, value in found.items() if value is not None}
+
+
+def _find(dynamics: MolecularDynamics, path: str) -> Any:
+    try:
+        return attrgetter(path)(dynamics)
+    except AttributeError:
+        return None
 
 
 def write_state(dynamics: MolecularDynamics, state: dict[str, np.ndarray[Any, Any]]) -> None:
