@@ -124,9 +124,11 @@ def test_a_failed_temperature_loses_no_other(sweep, hot):
     assert "too hot" in results["analysis"]["T1500"]["reason"]
     assert answers(results)["runs"] == "no"
     assert np.isnan(results["curves"].get_array("a")).tolist() == [False, False, True]
-    together, _ = sweep(hot(1300.0, "raise"), temperatures=[300.0, 1500.0, 450.0], temperatures_per_job=2)
+    together, node = sweep(hot(1300.0, "raise"), temperatures=[300.0, 1500.0, 450.0], temperatures_per_job=3)
     assert states(together) == states(results)
-    assert together["analysis"]["T300"]["averages"] == results["analysis"]["T300"]["averages"]
+    assert len(jobs_of(node)) == 2
+    for label in ("T300", "T450"):
+        assert together["analysis"][label]["averages"] == results["analysis"][label]["averages"]
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from aiida_crucible.workflows.sweep_inputs import (
     parameters_of_job,
     serialize_settings,
 )
-from aiida_crucible.workflows.sweep_runs import is_done, outputs_of
+from aiida_crucible.workflows.sweep_runs import count_left_over, is_done, outputs_of
 from aiida_crucible.workflows.verified import VerifiedWorkChain, message_of
 
 
@@ -183,7 +183,7 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
         """Make the supercell and say how many jobs run at once."""
         self.ctx.supercell = self.ctx.start = build_supercell(self.inputs.structure, self.inputs.parameters)
         self.out("supercell", self.ctx.supercell)
-        self.ctx.next_job = 0
+        self.ctx.next_job, self.ctx.left_over = 0, []
         self.ctx.analyses, self.ctx.missing = {}, {}
         self.ctx.chain_end = None
         share = self._share()
@@ -205,8 +205,13 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
         """Attach and analyse what came of the jobs."""
         for index in self.ctx.running:
             job, child = self._jobs[index], self.ctx[_key(index)]
-            for position, label in enumerate(job.labels):
+            left_over = 0 if self._is_chain else count_left_over(child, len(job.temperatures))
+            n_tried = len(job.temperatures) - left_over
+            for position, label in enumerate(job.labels[:n_tried]):
                 self._inspect_run(label, f"replica_{position}", child)
+            if left_over:
+                self.ctx.left_over.append((job.first + n_tried, job.temperatures[n_tried:]))
+                self.report(f"{', '.join(job.labels[n_tried:])}: run in a job of their own")
             if self._is_chain and self.ctx.chain_end is None:
                 self.ctx.start = child.outputs.final[f"replica_{len(job.labels) - 1}"]
 
@@ -231,7 +236,9 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
 
     @property
     def _jobs(self) -> list[SweepJob]:
-        return plan_jobs(self._settings)
+        """The jobs planned, and those for what a failed temperature kept from running."""
+        left_over = [SweepJob(first, tuple(temperatures)) for first, temperatures in self.ctx.left_over]
+        return [*plan_jobs(self._settings), *left_over]
 
     @property
     def _is_chain(self) -> bool:

@@ -13,6 +13,17 @@ def is_done(child: ProcessNode, replica: str) -> bool:
     return "averages" in replicas.get(replica, {})
 
 
+def count_left_over(child: ProcessNode, n_temperatures: int) -> int:
+    """Return how many temperatures a job did not come to because the one before them failed.
+
+    A job that failed before it began with any would fail again: none is left over.
+    """
+    if child.is_finished_ok or "results" not in child.outputs:
+        return 0
+    replicas = child.outputs.results.get_dict()["summary"].get("replicas", {})
+    return n_temperatures - len(replicas) if replicas else 0
+
+
 def outputs_of(child: ProcessNode, replica: str) -> dict[str, Data]:
     """Return what a job attached of one run, by the names that the sweep gives it."""
     names = {"trajectory": "trajectories", "series": "series", "averages": "averages", "final": "final"}

@@ -23,6 +23,7 @@ standard deviation of the series' rows from ``from_step`` on) and ``conserved_dr
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import sys
 import time
@@ -91,8 +92,19 @@ class _Run:
         self._began, self._fresh = time.monotonic(), 0
         self._written = time.monotonic()
         self._slowest = 0.0
+        self._running: Replica | None = None
 
     def run(self) -> TaskResult:
+        try:
+            self._run_replicas()
+        except Exception:
+            self._keep_what_is_done()
+            raise
+        with self._context.interruption.deferred():
+            self._write_arrays()
+        return TaskResult(self._outcome(), self._summary(None))
+
+    def _run_replicas(self) -> None:
         first = len(self._done)
         for index in range(first, len(self._settings.temperatures)):
             if not self._can_begin(index):
@@ -101,9 +113,6 @@ class _Run:
             # A signal is raised once the checkpoint is written: nothing is cut in the middle of a step.
             with self._context.interruption.deferred():
                 self._run_replica(index, state)
-        with self._context.interruption.deferred():
-            self._write_arrays()
-        return TaskResult(self._outcome(), self._summary(None))
 
     def _run_replica(self, index: int, state: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None) -> None:
         replica = Replica(
@@ -114,6 +123,7 @@ class _Run:
             folder=self._folder,
             state=state,
         )
+        self._running = replica
         try:
             replica.begin()
             while not replica.done:
@@ -122,6 +132,7 @@ class _Run:
                     self._stop(replica)
                     return
             self._finish(replica)
+            self._running = None
         finally:
             replica.close()
 
@@ -182,6 +193,14 @@ class _Run:
         self._write_arrays()
         self._context.unfinished.update(self._summary(replica))
         self._context.raise_if_out_of_time(self._margin())
+
+    def _keep_what_is_done(self) -> None:
+        """Let a job that fails give the replicas before, and say at which one it failed."""
+        if self._context.unfinished:
+            return
+        self._context.unfinished.update(self._summary(self._running))
+        with contextlib.suppress(OSError):  # of a full disk; the run folder has it all
+            self._write_arrays()
 
     def _start(self, index: int) -> Atoms:
         """Return the structure in which a replica begins."""

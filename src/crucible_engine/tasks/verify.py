@@ -31,7 +31,7 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
     structures = list(read_structures(path)) if path.exists() else []
     verification = verify_model(model, structures, job.parameters["seed"], context.between_steps)
     fingerprint = check_fingerprint(model, job.parameters["fingerprint"], verification.faults)
-    weights = check_weights(model, job.model)
+    weights = check_weights(model, job.reference)
     verification = replace(verification, checks=[weights, fingerprint, *verification.checks])
     faults = verification.faults
     return TaskResult(
