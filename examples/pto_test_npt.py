@@ -36,9 +36,11 @@ parser.add_argument("--family", default="chgnet", help="model family")
 parser.add_argument("--small", action="store_true", help="2x2x2 cells and a tenth of the time")
 parser.add_argument("--nvt", action="store_true", help="the test's NVT runs instead")
 parser.add_argument("--temperatures", type=float, nargs="+", help="K, instead of the published ones")
+parser.add_argument("--repeat", type=int, metavar="N", help="N x N x N cells, instead of the protocol's")
 parser.add_argument("--steps", type=int, help="instead of the published 50 000 (5000 with --small)")
 parser.add_argument("--walltime", type=int, help="seconds of one job; what takes longer goes on in another")
 parser.add_argument("--submit", action="store_true", help="leave it to the daemon")
+parser.add_argument("--figure", type=Path, default=Path("pto_test"), help="where the figure goes, without a suffix")
 parser.add_argument("--from", dest="finished", type=int, metavar="PK", help="draw what was run before")
 options = parser.parse_args()
 
@@ -46,6 +48,11 @@ load_profile()
 if options.finished:
     workchain = orm.load_node(options.finished)
 else:
+    overrides = {}
+    if options.steps:
+        overrides["base"] = {"dynamics": {"parameters": {"steps": options.steps}}}
+    if options.repeat:
+        overrides["parameters"] = {"supercell_matrix": [options.repeat] * 3}
     cubic = pto_test.starting_cell("cubic")
     ensemble = "nvt" if options.nvt else "npt"
     builder = TemperatureSweepWorkChain.get_builder_from_protocol(
@@ -56,7 +63,7 @@ else:
         temperatures=options.temperatures,
         reference_structure=from_atoms(cubic),
         born_charges=orm.ArrayData({"charges": named_charges("PbTiO3-Zhong-1994").tensors(cubic)}),
-        overrides={"base": {"dynamics": {"parameters": {"steps": options.steps}}}} if options.steps else None,
+        overrides=overrides,
         options={"max_wallclock_seconds": options.walltime} if options.walltime else None,
     )
     if options.submit:
@@ -75,5 +82,5 @@ for name, answer in outputs.summary.get_dict().items():
         print(f"{answer['question']} {answer['answer']}: {answer['reason']}")
 title = workchain.inputs.model.title
 curves = temperature_curves(title, outputs.curves, outputs.analysis, outputs.transitions)
-for file in save_figure(plot_temperature_curves([curves]), Path("pto_test")):
+for file in save_figure(plot_temperature_curves([curves]), options.figure):
     print(f"{file} is drawn")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from aiida_crucible.demo.pbtio3 import TEMPERATURES
+
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 EXPECTED = {
@@ -62,11 +64,13 @@ def test_it_says_what_a_newcomer_wants_to_know(first, home):
         "every check passed",
         "every mode is real",
         "bands.png",
+        "temperatures.png",
         "process status",
         str(home / "demo"),
     ):
         assert text in output
-    assert (home / "demo" / "results" / "bands.png").stat().st_size > 10_000
+    for name in ("bands.png", "temperatures.png"):
+        assert (home / "demo" / "results" / name).stat().st_size > 10_000
 
 
 def test_the_users_own_aiida_is_not_touched(first, home):
@@ -76,6 +80,6 @@ def test_the_users_own_aiida_is_not_touched(first, home):
 def test_again_it_is_quick_since_nothing_is_computed(first, demo):
     output, seconds = demo()
     steps = output.split("Runs")[1].split("Tetragonal")[0].strip().splitlines()
-    assert len(steps) == 2 * len(("relax", "evaluate"))
+    assert len(steps) == 2 * len(("relax", "evaluate")) + len(TEMPERATURES)
     assert all(step.endswith("found in the cache") for step in steps)
     assert seconds < 60

@@ -18,7 +18,7 @@ from aiida_crucible.cli.options import say
     help="Where the demonstration's AiiDA profile and results go.",
 )
 def demo(folder: Path) -> None:
-    """Relax PbTiO3 with CHGNet and SevenNet, compute its phonons, and compare with published numbers.
+    """Relax PbTiO3 with CHGNet and SevenNet, compute its phonons, heat it, and compare with published numbers.
 
     It takes some minutes, and seconds when it is run again. Your own AiiDA profiles are not touched.
     """
@@ -55,7 +55,7 @@ def demo(folder: Path) -> None:
     click.echo(table.to_text())
     click.echo(f"\nVerdicts\n\n{messages.verdicts(nodes)}\n")
     results = folder / "results"
-    save(results, table, pbtio3.bands(nodes))
+    save(results, table, pbtio3.bands(nodes), pbtio3.curves(nodes))
     click.echo(messages.directions(folder, results, nodes))
 
 

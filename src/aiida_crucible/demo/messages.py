@@ -11,6 +11,7 @@ from pathlib import Path
 from aiida.orm import WorkChainNode
 
 from aiida_crucible import __version__
+from aiida_crucible.demo.pbtio3 import TEMPERATURES
 from aiida_crucible.environments.local import has_gpu
 from aiida_crucible.references import pto_test
 
@@ -24,8 +25,9 @@ def introduction(folder: Path) -> str:
 aiida-crucible {__version__}: can these models be trusted for PbTiO3?
 
 Two foundation models, CHGNet and SevenNet, each in a Python environment of its own, relax ferroelectric (tetragonal)
-and paraelectric (cubic) PbTiO3 and compute the phonons of the ferroelectric phase. It is the 0 K part of a published
-test (doi {pto_test.source()}). This machine: {os.cpu_count()} cores, {device}.
+and paraelectric (cubic) PbTiO3 and compute the phonons of the ferroelectric phase; CHGNet then heats it, for a moment,
+to {TEMPERATURES[-1]:g} K. It is a published test (doi {pto_test.source()}), at finite temperature in miniature.
+This machine: {os.cpu_count()} cores, {device}.
 Everything stays in {folder}: an AiiDA profile of its own. Yours is not touched.
 """
 
@@ -50,6 +52,7 @@ def directions(folder: Path, results: Path, nodes: Mapping[str, WorkChainNode]) 
     first = next(iter(nodes.values())).pk
     return f"""\
 Results      {results / "bands.png"}
+             {results / "temperatures.png"}
              {results / "table.txt"}, .md, .csv
 Provenance   every number above, back to its inputs, models and environments:
   export AIIDA_PATH={shlex.quote(str(folder))}

@@ -1,17 +1,20 @@
-"""What the demonstration computes: the 0 K part of the published PbTiO3 test, for two models."""
+"""What the demonstration computes: the 0 K part of the published PbTiO3 test for two models, and a short sweep."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiida.engine import ProcessBuilder
-from aiida.orm import AbstractCode, WorkChainNode
+from aiida.orm import AbstractCode, ArrayData, WorkChainNode
 
+from aiida_crucible.analysis.named_charges import named_charges
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.references import pto_test
 from aiida_crucible.report.figures import BandStructure, band_structure
 from aiida_crucible.report.tables import Comparison, ComparisonTable
+from aiida_crucible.report.temperature_figures import TemperatureCurves, temperature_curves
 from aiida_crucible.structures import from_atoms
 from aiida_crucible.workflows.reliability import ReliabilityWorkChain
 
@@ -19,6 +22,13 @@ PROTOCOL = "pto-test"
 REFERENCE = "experiment"
 BESIDE = ("PBE", "PBEsol", "experiment")
 """Rows of the published table that stand beside the models."""
+TEMPERATURES = [300.0, 600.0, 900.0, 1200.0]
+"""K."""
+SWEEP = {
+    "parameters": {"temperatures": TEMPERATURES, "supercell_matrix": [2, 2, 2]},
+    "base": {"dynamics": {"parameters": {"steps": 400}}},
+}
+"""What differs from the published protocol at finite temperature: 40 atoms for 0.8 ps instead of 625 for 100 ps."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +39,19 @@ class DemoModel:
     :param family: of :mod:`crucible_engine.models.catalogue`.
     :param name: released weights, which the package itself contains.
     :param published: its row in the published table.
+    :param is_heated: whether it runs at finite temperature as well.
     """
 
     title: str
     family: str
     name: str
     published: str
+    is_heated: bool
 
 
 MODELS = (
-    DemoModel("CHGNet 0.3.0", "chgnet", "0.3.0", "CHGNet"),
-    DemoModel("SevenNet 7net-l3i5", "sevennet", "7net-l3i5", "SevenNet"),
+    DemoModel("CHGNet 0.3.0", "chgnet", "0.3.0", "CHGNet", is_heated=True),
+    DemoModel("SevenNet 7net-l3i5", "sevennet", "7net-l3i5", "SevenNet", is_heated=False),
 )
 
 
@@ -56,6 +68,7 @@ def prepare(model: DemoModel, code: AbstractCode) -> ProcessBuilder:
         competing={"cubic": from_atoms(pto_test.starting_cell("cubic"))},
         reference=pto_test.reference(REFERENCE),
         protocol=PROTOCOL,
+        overrides={"sweep": _sweep()} if model.is_heated else None,
     )
 
 
@@ -69,6 +82,18 @@ def compare(nodes: Mapping[str, WorkChainNode]) -> ComparisonTable:
         Comparison(model.title, _numbers(nodes[model.title]), published[model.published]) for model in MODELS
     ]
     return ComparisonTable(comparisons, {name: published[name] for name in BESIDE})
+
+
+def curves(nodes: Mapping[str, WorkChainNode]) -> list[TemperatureCurves]:
+    """Return what the models that were heated did, of those that have a crystal to heat."""
+    sweeps = {title: node.outputs.sweep for title, node in nodes.items() if "sweep" in node.outputs}
+    return [temperature_curves(title, each.curves, each.analysis, each.transitions) for title, each in sweeps.items()]
+
+
+def _sweep() -> dict[str, Any]:
+    cubic = pto_test.starting_cell("cubic")
+    charges = ArrayData({"charges": named_charges("PbTiO3-Zhong-1994").tensors(cubic)})
+    return {**SWEEP, "reference_structure": from_atoms(cubic), "born_charges": charges}
 
 
 def _numbers(node: WorkChainNode) -> dict[str, float]:

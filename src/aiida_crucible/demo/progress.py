@@ -25,6 +25,7 @@ STEPS = {
     "aiida.calculations:crucible.verify": "verifying the model itself",
     "aiida.calculations:crucible.relax": "relaxing",
     "aiida.calculations:crucible.evaluate": "computing the forces of the displaced supercells",
+    "aiida.calculations:crucible.dynamics": "molecular dynamics",
 }
 
 
@@ -100,7 +101,9 @@ def _jobs(node: ProcessNode) -> Iterator[CalcJobNode]:
 
 
 def _step(job: CalcJobNode) -> str:
-    return str(STEPS.get(job.process_type, job.process_label))
+    step = STEPS.get(job.process_type, job.process_label)
+    temperatures = job.inputs.parameters.get_dict().get("temperatures") if "parameters" in job.inputs else None
+    return f"{step} at {' and '.join(f'{value:g}' for value in temperatures)} K" if temperatures else step
 
 
 def _result(job: CalcJobNode) -> str:
