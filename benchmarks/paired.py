@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,6 +60,57 @@ def compare(ours: Command, peer: Command, runs: int) -> str:
         f"{statistics.median(b for _, b in pairs):.2f} | **{statistics.median(ratios):.2f}** "
         f"({min(ratios):.2f} to {max(ratios):.2f}) | {runs} |"
     )
+
+
+def alternate(ours: Command, peer: Command, span: float = 1.0) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Run both once, a moment each in turn while the other is stopped; whatever disturbs the machine disturbs both.
+
+    :param span: seconds of a turn.
+    :return: of ours and of the peer the wall seconds of its turns, and its CPU seconds.
+    """
+    runs = [_Stopped(command) for command in (ours, peer)]
+    while any(run.is_alive for run in runs):
+        for run in runs:
+            run.go_on(span)
+    first, second = ((run.wall, run.cpu) for run in runs)
+    return first, second
+
+
+class _Stopped:
+    """A process that runs only while it is told to."""
+
+    def __init__(self, command: Command) -> None:
+        self.wall, self.cpu, self.is_alive = 0.0, 0.0, True
+        self._name = command.name
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        environment = {**os.environ, **command.variables}
+        process = subprocess.Popen(
+            command.arguments, cwd=command.folder, env=environment, stdout=self._output, stderr=subprocess.STDOUT
+        )
+        self._pid = process.pid  # Popen's own methods would take the exit status from wait4
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def go_on(self, span: float) -> None:
+        """Let it run for some seconds, or to its end."""
+        if not self.is_alive:
+            return
+        began = time.perf_counter()
+        os.kill(self._pid, signal.SIGCONT)
+        while time.perf_counter() - began < span:
+            pid, status, usage = os.wait4(self._pid, os.WNOHANG)
+            if pid:
+                self.is_alive, self.cpu = False, usage.ru_utime + usage.ru_stime
+                self._require_success(status)
+                break
+            time.sleep(0.005)
+        else:
+            os.kill(self._pid, signal.SIGSTOP)
+        self.wall += time.perf_counter() - began
+
+    def _require_success(self, status: int) -> None:
+        if os.waitstatus_to_exitcode(status):
+            self._output.seek(0)
+            sys.exit(f"{self._name} failed:\n{self._output.read().decode()[-3000:]}")
 
 
 HEADER = "| ours | s | peer | s | ratio | runs |\n|---|---|---|---|---|---|"

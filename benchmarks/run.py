@@ -14,10 +14,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from ase import Atoms
 from ase.build import bulk
 from crystals import lead_titanate
-from paired import HEADER, Command, compare
+from paired import HEADER, Command, alternate, compare
 from uv import find_uv_bin
 
 from aiida_crucible import environments
@@ -61,10 +63,32 @@ def batches() -> None:
         case = CASES[name]
         python = str(environments.ensure(case.family))
         variables = {"PYTHONPATH": str(HERE.parent / "src")}
-        with job_folder(case, python, 64) as folder:
+        with job_folder(case, python, displaced(case, 64)) as folder:
             ours = _command(f"evaluate, {name}", [python, ENGINE_FILE, JOB_FILE], folder)
             loop = [python, str(HERE / "ase_loop.py"), name, str(folder), STRUCTURES_FILE]
             print(compare(ours, Command("ASE loop", loop, folder, variables), RUNS), flush=True)
+
+
+def dynamics() -> None:
+    """Molecular dynamics with default output and checkpoints against a bare ASE loop; both run in turns of a second."""
+    print("| ours | steps | wall, s | CPU, s | ASE loop: wall, s | CPU, s | ratio of wall | of CPU |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, atoms, steps in (
+        ("chgnet-0.3.0", lead_titanate().repeat(2), 500),
+        ("emt", bulk("Cu", cubic=True).repeat(10), 2000),
+    ):
+        case = CASES[name]
+        python = str(environments.ensure(case.family))
+        variables = {"PYTHONPATH": str(HERE.parent / "src"), "OMP_NUM_THREADS": "1"}
+        with job_folder(case, python, [atoms], "dynamics", {"steps": steps}) as folder:
+            ours = Command(name, [python, ENGINE_FILE, JOB_FILE], folder, {"OMP_NUM_THREADS": "1"})
+            loop = [python, str(HERE / "ase_dynamics.py"), name, str(folder), STRUCTURES_FILE, str(steps)]
+            (wall, cpu), (peer_wall, peer_cpu) = alternate(ours, Command("ASE loop", loop, folder, variables))
+        print(
+            f"| {name}, {len(atoms)} atoms | {steps} | {wall:.1f} | {cpu:.1f} | {peer_wall:.1f} | {peer_cpu:.1f} | "
+            f"**{wall / peer_wall:.3f}** | **{cpu / peer_cpu:.3f}** |",
+            flush=True,
+        )
 
 
 def memory() -> None:
@@ -73,7 +97,7 @@ def memory() -> None:
     for name, counts in (("emt", (100, 10000)), ("chgnet-0.3.0", (16, 256))):
         python = str(environments.ensure(CASES[name].family))
         for count in counts:
-            with job_folder(CASES[name], python, count) as folder:
+            with job_folder(CASES[name], python, displaced(CASES[name], count)) as folder:
                 subprocess.run([python, ENGINE_FILE, JOB_FILE], cwd=folder, check=True)
                 results = json.loads((folder / "results.json").read_text())
                 print(f"| {name} | {count} | {results['peak_memory']:.0f} |", flush=True)
@@ -115,9 +139,8 @@ def matcalc_python() -> Path:
     return python
 
 
-@contextmanager
-def job_folder(case: Case, python: str, count: int) -> Iterator[Path]:
-    """Yield a folder with a job of the task evaluate: frames of 40 atoms, each displaced at random.
+def displaced(case: Case, count: int) -> list[Atoms]:
+    """Return frames of 40 atoms, each displaced at random.
 
     PbTiO3 2x2x2, or Cu3Al in the same cell's shape for what knows metals only.
     """
@@ -132,13 +155,27 @@ def job_folder(case: Case, python: str, count: int) -> Iterator[Path]:
         frame = cell.copy()
         frame.rattle(0.05, seed=seed)
         frames.append(frame)
+    return frames
+
+
+@contextmanager
+def job_folder(
+    case: Case, python: str, frames: list[Atoms], task: str = "evaluate", parameters: dict[str, Any] | None = None
+) -> Iterator[Path]:
+    """Yield a folder with a job of the engine.
+
+    :param case: its model.
+    :param python: of the model's environment.
+    :param frames: its structures.
+    """
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
         variables = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
         subprocess.run([python, str(HERE / "make_checkpoint.py"), case.name, path], env=variables, check=True)
-        write_structures(folder / STRUCTURES_FILE, frames, [str(seed) for seed in range(count)])
+        write_structures(folder / STRUCTURES_FILE, frames, [str(seed) for seed in range(len(frames))])
         (folder / ENGINE_FILE).write_bytes(engine_archive())
-        job = Job("evaluate", case.reference(path, "float64" if case.family == "emt" else "float32"))
+        reference = case.reference(path, "float64" if case.family == "emt" else "float32")
+        job = Job(task, reference, parameters or {}, threads=1 if task == "dynamics" else None)
         (folder / JOB_FILE).write_text(json.dumps(job.to_dict()))
         yield folder
 
@@ -151,6 +188,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "phonons": phonons,
     "calcjobs": calcjobs,
     "batches": batches,
+    "dynamics": dynamics,
     "memory": memory,
     "imports": imports,
 }
