@@ -86,7 +86,7 @@ def validate_sweep(given: Mapping[str, Any]) -> dict[str, Any]:
     :raises ValueError: one line that names the setting, what is wrong and what is allowed.
     """
     settings = complete("sweep", SETTINGS, given)
-    settings["temperatures"] = _temperatures(settings["temperatures"])
+    settings["temperatures"] = parse_temperatures(settings["temperatures"], "sweep")
     if settings["supercell_matrix"] is not None:
         settings["supercell_matrix"] = parse_supercell_matrix(settings["supercell_matrix"], MOST_ATOMS).tolist()
     if settings["cell_lengths"] is not None:
@@ -170,15 +170,20 @@ def sweep_supercell(settings: Mapping[str, Any], unit_cell: Atoms) -> Atoms:
     return make_supercell(strained_unit_cell(settings, unit_cell), matrix, wrap=False)
 
 
-def _temperatures(given: list[Any]) -> list[float]:
+def parse_temperatures(given: list[Any], what: str) -> list[float]:
+    """Return temperatures as floats, K.
+
+    :param what: whose parameter they are, as messages should call it.
+    :raises ValueError: one line, if there is none, one is no temperature, or one comes twice.
+    """
+    where = f"parameter 'temperatures' of {what}"
     if not given:
-        raise ParameterError("parameter 'temperatures' of sweep is empty: give one or more temperatures in K")
-    where = "an entry of parameter 'temperatures' of sweep"
-    temperatures: list[float] = [normalise(where, TEMPERATURE, entry) for entry in given]
+        raise ParameterError(f"{where} is empty: give one or more temperatures in K")
+    temperatures: list[float] = [normalise(f"an entry of {where}", TEMPERATURE, entry) for entry in given]
     labels = [temperature_label(temperature) for temperature in temperatures]
     twice = next((t for t, label in zip(temperatures, labels, strict=True) if labels.count(label) > 1), None)
     if twice is not None:
-        raise ParameterError(f"parameter 'temperatures' of sweep holds {twice:g} K more than once: give each once")
+        raise ParameterError(f"{where} holds {twice:g} K more than once: give each once")
     return temperatures
 
 
