@@ -10,8 +10,10 @@ from typing import Any
 
 import tabulate
 
-from aiida_crucible.analysis.phonon_settings import SETTINGS
+from aiida_crucible.analysis.phonon_settings import SETTINGS as PHONON
 from aiida_crucible.analysis.reliability import THRESHOLDS
+from aiida_crucible.analysis.sweep_settings import SETTINGS as SWEEP
+from crucible_engine.dynamics.parameters import ENSEMBLES
 from crucible_engine.models.catalogue import FAMILIES
 from crucible_engine.parameters import PARAMETERS
 
@@ -74,22 +76,37 @@ def _message(label: str, message: str) -> str:
 
 
 def parameters() -> str:
-    """Return the table of the parameters of each task, of the phonons and of the verdict."""
+    """Return the table of the parameters of each task, of the phonons, of a sweep and of the verdict."""
     sections = []
     tables = {f"crucible.{task}": rules for task, rules in PARAMETERS.items()}
-    tables |= {"crucible.phonon": SETTINGS, "crucible.reliability (thresholds)": THRESHOLDS}
+    tables |= {"crucible.phonon": PHONON, "crucible.sweep": SWEEP, "crucible.reliability (thresholds)": THRESHOLDS}
     for task, rules in tables.items():
         rows = [
             (f"`{name}`", rule.kind.__name__, _default(rule), _range(rule), rule.help) for name, rule in rules.items()
         ]
         sections.append(f"## `{task}`\n\n" + table(["parameter", "kind", "default", "allowed", "what"], rows))
+        if task == "crucible.dynamics":
+            sections.append("### What each ensemble understands\n\n" + ensembles())
     return "\n\n".join(sections) + "\n"
 
 
+def ensembles() -> str:
+    """Return the table of the parameters that belong to single ensembles, with their defaults there."""
+    rows = [
+        (f"`{name}`", ", ".join(f"`{key}` {_plain(value)}" for key, value in understood.items()))
+        for name, understood in ENSEMBLES.items()
+    ]
+    return table(["ensemble", "parameters beyond the common ones, with their defaults"], rows)
+
+
+def _plain(value: Any) -> str:
+    return "null" if value is None else f"{value:g}"
+
+
 def _default(rule: Any) -> str:
-    return (
-        "by itself" if rule.default is None else f"`{str(rule.default).lower() if rule.kind is bool else rule.default}`"
-    )
+    if rule.default is None:
+        return "`null`"
+    return f"`{str(rule.default).lower() if rule.kind is bool else rule.default}`"
 
 
 def _range(rule: Any) -> str:
