@@ -191,6 +191,14 @@ def solve_force_constants(
     :param forces: eV/Å, shape [n_displacements, n_atoms, 3].
     """
     fit_force_constants(phonon, displacements, forces)
+    return symmetrised(phonon)
+
+
+def symmetrised(phonon: Phonopy) -> ForceConstants:
+    """Symmetrise the force constants in ``phonon`` and return them with what they missed the sum rules by.
+
+    :param phonon: with force constants as they come, eV/Å², shape [n_primitive_atoms, n_supercell_atoms, 3, 3].
+    """
     raw = phonon.force_constants
     acoustic = max(abs(float(drift)) for drift in get_drift_force_constants(raw, primitive=phonon.primitive)[:2])
     asymmetry = _index_asymmetry(raw, phonon)

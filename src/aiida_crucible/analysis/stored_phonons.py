@@ -50,14 +50,6 @@ def restore_phonons(
     return phonon
 
 
-def acoustic_sum_residual(force_constants: NDArray[np.float64]) -> float:
-    """Return the largest component of the net force constant of an atom, |Σ_j Φ_ij|, eV/Å²; the sum rule makes it zero.
-
-    :param force_constants: eV/Å², shape [n, n_supercell_atoms, 3, 3].
-    """
-    return float(np.abs(force_constants.sum(axis=1)).max())
-
-
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
