@@ -1,0 +1,173 @@
+"""A reference trajectory: read frame by frame, each one checked, only what is kept stays in memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from aiida_crucible.importing.atom_order import order_of, place_atoms
+from aiida_crucible.importing.frames import Frame, iterate_frames
+
+LARGEST_DRIFT = 1e-3
+"""eV/Å an atom by which forces may miss the sum of zero without a word."""
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ImportedTrajectory:
+    """Frames in ASE's units.
+
+    :param symbols: of the atoms.
+    :param pbc: periodic along each cell vector.
+    :param frames: their numbers in the file, shape [n_frames].
+    :param cells: Å, shape [n_frames, 3, 3].
+    :param positions: Å, shape [n_frames, n_atoms, 3].
+    :param forces: eV/Å, shape [n_frames, n_atoms, 3]; ``None`` if the file has none.
+    :param energies: eV, shape [n_frames]; ``None`` if the file has none.
+    :param supercell: the sites of the atoms, in their order; ``None`` where no structure was given.
+    :param values: ``n_frames``, ``n_atoms``, ``permuted``, ``largest_force_drift`` (eV/Å), ``drift_frame``,
+        ``force_norm`` (root mean square of a component, eV/Å).
+    :param warnings: one line each.
+    """
+
+    symbols: list[str]
+    pbc: tuple[bool, bool, bool]
+    frames: NDArray[np.int64]
+    cells: Array
+    positions: Array
+    forces: Array | None
+    energies: Array | None
+    supercell: Atoms | None
+    values: dict[str, Any]
+    warnings: list[str]
+
+
+def read_trajectory(path: Path, settings: Mapping[str, Any], structure: Atoms | None = None) -> ImportedTrajectory:
+    """Return the frames of a file that the settings ask for.
+
+    :param path: an extxyz file, an ASE trajectory, or a vasprun.xml.
+    :param settings: complete, see :data:`aiida_crucible.importing.settings.TRAJECTORY`.
+    :param structure: the crystal: the supercell, in whose order the atoms are then put, or a unit cell.
+    :raises ValueError: one line that names the file and the frame, if a frame cannot be read, has no forces where they
+        are wanted, numbers that are not finite, other atoms than the first, or does not fit the structure.
+    """
+    kept: _Kept | None = None
+    for frame in iterate_frames(path, settings):
+        if kept is None:
+            kept = _Kept(path, frame, settings["forces"] == "required")
+            kept.place(frame, structure)
+        kept.add(frame)
+    if kept is None:
+        raise ValueError(f"{path.name} has no frame from {settings['start']} on")
+    return kept.finish()
+
+
+@dataclass
+class _Kept:
+    """What is kept of the frames so far, in buffers that grow without a second copy."""
+
+    path: Path
+    first: Frame
+    needs_forces: bool
+    order: NDArray[np.int64] | None = None
+    supercell: Atoms | None = None
+    numbers: list[int] = field(default_factory=list)
+    cells: array[float] = field(default_factory=lambda: array("d"))
+    positions: array[float] = field(default_factory=lambda: array("d"))
+    forces: array[float] = field(default_factory=lambda: array("d"))
+    energies: list[float | None] = field(default_factory=list)
+    worst: tuple[float, int] = (0.0, 0)
+
+    def place(self, frame: Frame, structure: Atoms | None) -> None:
+        """Find the sites of the atoms, and the order that the structure has them in."""
+        if structure is None:
+            return
+        mapping = place_atoms(frame.atoms, structure, f"frame {frame.number} of {self.path.name}")
+        order = order_of(mapping)
+        # A supercell in the order of the frames has the order 0, 1, 2 …: nothing to do.
+        if order is not None and not np.array_equal(order, np.arange(len(order))):
+            self.order = order
+        self.supercell = mapping.unstrained if order is None else structure
+
+    def add(self, frame: Frame) -> None:
+        """Check a frame and keep it."""
+        self._check(frame)
+        order = slice(None) if self.order is None else self.order
+        self.numbers.append(frame.number)
+        self.energies.append(frame.energy)
+        self.cells.frombytes(np.ascontiguousarray(frame.atoms.cell.array, dtype=float).tobytes())
+        self.positions.frombytes(np.ascontiguousarray(frame.atoms.positions[order]).tobytes())
+        if frame.forces is not None:
+            self.forces.frombytes(np.ascontiguousarray(frame.forces[order]).tobytes())
+            drift = float(np.linalg.norm(frame.forces.sum(axis=0)))
+            self.worst = max(self.worst, (drift, frame.number))
+
+    def _check(self, frame: Frame) -> None:
+        where = f"frame {frame.number} of {self.path.name}"
+        first, atoms = self.first, frame.atoms
+        if not np.array_equal(atoms.numbers, first.atoms.numbers):
+            raise ValueError(f"{where} {_other_atoms(atoms, first)}")
+        if frame.forces is None and (self.needs_forces or first.forces is not None):
+            raise ValueError(f"{where} has no forces: without them it is no reference for them")
+        if frame.forces is not None and first.forces is None:
+            raise ValueError(f"{where} has forces, but frame {first.number} has none: give frames that all have them")
+        for name, values in (("positions", atoms.positions), ("cell", atoms.cell.array), ("forces", frame.forces)):
+            if values is not None and not np.isfinite(values).all():
+                raise ValueError(f"{where} has {name} that are no finite numbers")
+        if frame.forces is not None and frame.forces.shape != atoms.positions.shape:
+            raise ValueError(f"{where} has forces of shape {frame.forces.shape} on {len(atoms)} atoms")
+
+    def finish(self) -> ImportedTrajectory:
+        """Return all that was kept."""
+        n_frames, n_atoms = len(self.numbers), len(self.first.atoms)
+        shape = (n_frames, n_atoms, 3)
+        forces = np.frombuffer(self.forces).reshape(shape) if len(self.forces) else None
+        energies = None if None in self.energies else np.array(self.energies, dtype=float)
+        atoms = self.first.atoms if self.order is None else self.first.atoms[self.order]
+        values: dict[str, Any] = {"n_frames": n_frames, "n_atoms": n_atoms, "permuted": self.order is not None}
+        if forces is not None:
+            norm = float(np.sqrt(np.mean(np.square(forces))))
+            values |= {"largest_force_drift": self.worst[0], "drift_frame": self.worst[1], "force_norm": norm}
+        return ImportedTrajectory(
+            symbols=atoms.get_chemical_symbols(),
+            pbc=tuple(atoms.pbc.tolist()),
+            frames=np.array(self.numbers, dtype=np.int64),
+            cells=np.frombuffer(self.cells).reshape(n_frames, 3, 3),
+            positions=np.frombuffer(self.positions).reshape(shape),
+            forces=forces,
+            energies=energies,
+            supercell=self.supercell,
+            values=values,
+            warnings=self._warnings(n_atoms),
+        )
+
+    def _warnings(self, n_atoms: int) -> list[str]:
+        said = []
+        if self.worst[0] > LARGEST_DRIFT * n_atoms:
+            said.append(
+                f"the forces of frame {self.worst[1]} of {self.path.name} add up to {self.worst[0]:.3g} eV/Å "
+                f"({self.worst[0] / n_atoms:.2g} an atom), where nothing pulls from outside"
+            )
+        if self.order is not None:
+            said.append(f"the atoms of {self.path.name} were put into the order of the structure")
+        return said
+
+
+def _other_atoms(atoms: Atoms, first: Frame) -> str:
+    """Return what differs between the atoms of a frame and those of the first."""
+    formulas = atoms.get_chemical_formula(), first.atoms.get_chemical_formula()
+    if formulas[0] != formulas[1]:
+        return f"is of {formulas[0]}, frame {first.number} of {formulas[1]}: one trajectory has one composition"
+    atom = int(np.flatnonzero(atoms.numbers != first.atoms.numbers)[0])
+    return (
+        f"has its atoms in another order: atom {atom} is {atoms.symbols[atom]}, in frame {first.number} "
+        f"{first.atoms.symbols[atom]}"
+    )
