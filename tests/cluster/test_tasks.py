@@ -75,8 +75,9 @@ def test_signal_to_the_script_alone_reaches_the_engine(code_over_ssh, model, opt
     """As a SLURM with cgroups sends its signals, and ``#SBATCH --signal=B:…`` everywhere."""
     chosen = options(seconds=1.0)
     evaluate = {"code": code_over_ssh, "model": model, "structures": structures(12), "metadata": {"options": chosen}}
+    before = with_something_done(scratch / "work")
     node = start(EvaluateBaseWorkChain, evaluate=evaluate)
-    assert wait_until(lambda: has_done_something(scratch / "work"), 120)
+    assert wait_until(lambda: with_something_done(scratch / "work") - before, 120)
     slurm.run("scancel", "--signal=USR1", "--batch", *slurm.running_jobs())
     node = finish(node)
     assert node.is_finished_ok, node.exit_message
@@ -87,10 +88,11 @@ def test_signal_to_the_script_alone_reaches_the_engine(code_over_ssh, model, opt
     assert 0 < len(first.outputs.properties.get_array("energies")) < 12
 
 
-def has_done_something(folder):
-    """Return whether an unfinished job below a folder has something to tell."""
+def with_something_done(folder):
+    """Return the journals below a folder that have something to tell."""
+    found = set()
     for path in folder.rglob(JOURNAL_FILE):
         with contextlib.suppress(ValueError, OSError):
             if read_journal(path)[1]:
-                return True
-    return False
+                found.add(path)
+    return found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crucible_engine.arrays_file import Member, write_arrays
 from crucible_engine.dynamics.recorder import frames_path, series_path
 from crucible_engine.dynamics.settings import Settings
-from crucible_engine.dynamics.stream import frame_dtype
+from crucible_engine.dynamics.stream import Records, frame_dtype
 from crucible_engine.schema import SERIES_COLUMNS
 
 CHUNK = 256
@@ -130,7 +130,7 @@ def _frame_members(folder: Path, replica: int, n_frames: int, settings: Settings
     if not n_frames or not settings.retrieved_frames:
         return {}
     every = stride(settings)
-    records = np.load(frames_path(folder, replica), mmap_mode="r", allow_pickle=False)[:n_frames:every]
+    records = Records(frames_path(folder, replica), n_frames, every)
     names = {"step": "frame_steps", "cell": "frame_cells"}
     return {
         f"{names.get(field, 'frame_' + field)}_{replica}": Member(
@@ -140,6 +140,6 @@ def _frame_members(folder: Path, replica: int, n_frames: int, settings: Settings
     }
 
 
-def _chunks(records: NDArray[Any], field: str) -> Iterator[NDArray[Any]]:
+def _chunks(records: Records, field: str) -> Iterator[NDArray[Any]]:
     for start in range(0, len(records), CHUNK):
-        yield np.array(records[start : start + CHUNK][field])
+        yield np.array(records.read(start, start + CHUNK)[field])

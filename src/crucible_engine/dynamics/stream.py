@@ -73,6 +73,39 @@ class Stream:
         self._buffer.clear()
 
 
+class Records:
+    """Every n-th record of a stream, read when it is asked for.
+
+    A mapped file would do the same, but its pages would count as the job's memory.
+
+    :param path: the file.
+    :param rows: how many of its records count.
+    :param every: n.
+    :raises OSError: if the file cannot be read.
+    :raises ValueError: if it is no stream.
+    """
+
+    def __init__(self, path: Path, rows: int, every: int = 1) -> None:
+        self._path, self._every = path, every
+        self._count = len(range(0, rows, every))
+        with path.open("rb") as stream:
+            npy.read_magic(stream)
+            _, _, self.dtype = npy.read_array_header_1_0(stream)
+            self._first = stream.tell()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the records from one number to another, counted as :func:`len` does."""
+        found = np.empty(min(stop, self._count) - start, dtype=self.dtype)
+        with self._path.open("rb", buffering=0) as stream:
+            for row in range(len(found)):
+                stream.seek(self._first + (start + row) * self._every * self.dtype.itemsize)
+                stream.readinto(memoryview(found[row : row + 1].view(np.uint8)))
+        return found
+
+
 def series_dtype(columns: tuple[str, ...]) -> np.dtype[Any]:
     """Return the type of a row of a time series: float64 columns."""
     return np.dtype([(name, "<f8") for name in columns])
