@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "numpy", "ase", "scipy", "spglib")
+PACKAGES = ("torch", "numpy", "ase", "scipy", "spglib", "scikit-learn")
 """What changes numbers besides the model's own package."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from crucible_engine.dynamics.parameters import DYNAMICS, check_dynamics
 from crucible_engine.parameter_rules import Parameter, ParameterError, complete
+from crucible_engine.similarity.parameters import SIMILARITY
 
 BATCH_SIZE = Parameter(
     int, None, "structures evaluated at once; by default the fastest for the family, device and size", minimum=1
@@ -39,6 +40,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         "trajectory_interval": Parameter(int, 0, "store every n-th step's geometry; 0 stores none", minimum=0),
     },
     "dynamics": DYNAMICS,
+    "similarity": SIMILARITY,
     "verify": {
         "fingerprint": Parameter(bool, True, "compare with the stored fingerprint where named weights have one"),
         "seed": Parameter(int, 0, "seed of the random rotations, displacements and permutations", minimum=0),

@@ -13,11 +13,17 @@ from ase.data import atomic_numbers, chemical_symbols
 
 from crucible_engine.context import Context, TaskResult
 from crucible_engine.dynamics.parameters import DETAILS_OF_OUTPUT
-from crucible_engine.environment import describe_environment, peak_device_memory, peak_memory
+from crucible_engine.environment import describe_environment, package_version, peak_device_memory, peak_memory
 from crucible_engine.interruption import Interruption
 from crucible_engine.models.base import Model
 from crucible_engine.models.catalogue import Family, find_family, find_named
-from crucible_engine.models.load import check_package, complete_reference, import_adapter, load_model
+from crucible_engine.models.load import (
+    check_package,
+    complete_reference,
+    import_adapter,
+    import_toolset,
+    load_model,
+)
 from crucible_engine.parameter_rules import ParameterError
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.preflight import (
@@ -38,8 +44,9 @@ from crucible_engine.schema import (
     Results,
 )
 from crucible_engine.threads import ThreadControl
+from crucible_engine.toolsets import TOOLSET_OF_TASK
 
-NEEDS_STRUCTURES = ("evaluate", "relax", "dynamics")
+NEEDS_STRUCTURES = ("evaluate", "relax", "dynamics", "similarity")
 DETAILS_OF_SPEED = ("batch_size", *DETAILS_OF_OUTPUT)
 """Parameters that change how fast numbers come and not which: what was begun is continued whatever they are."""
 
@@ -60,18 +67,12 @@ def run_job(
     for name in (ARRAYS_FILE, TRAJECTORIES_FILE):
         (folder / name).unlink(missing_ok=True)
     job = _complete(job)
-    family = find_family(job.model.family)
     survey = _survey(job, folder)
-    _check_catalogued_elements(job, survey)
-    if job.task == "relax":
-        check_relaxable(survey, job.parameters, family.name)
-    if job.task == "dynamics":
-        check_dynamics_structure(survey, job.parameters)
-    model = _load(job, family, threads, results)
-    results.model = describe_model(job, model)
-    results.environment = {**describe_environment(family.package, model.device), "threads": threads.report()}
-    if model.elements:
-        check_elements(survey, model.elements, _in_words(job))
+    model = None
+    if job.model is None:
+        _prepare_toolset(job, threads, results)
+    else:
+        model = _prepare_model(job, survey, threads, results)
     context = Context(folder, interruption, threads, survey, _identity(job, model, survey), began, job.walltime)
     computing = time.monotonic()
     try:
@@ -83,7 +84,7 @@ def run_job(
         results.timings["compute"] = round(time.monotonic() - computing, 4)
         results.environment["threads"] = threads.report()
         results.peak_memory = round(peak_memory(), 1)
-        results.peak_device_memory = peak_device_memory(model.device)
+        results.peak_device_memory = None if model is None else peak_device_memory(model.device)
     results.outcome, results.summary = result.outcome, result.summary
     results.condition, results.message = result.condition.value, result.message
 
@@ -94,7 +95,7 @@ def _complete(job: Job) -> Job:
         parameters = validate_parameters(job.task, job.parameters)
     except ParameterError as error:
         raise EngineError(Condition.INVALID_JOB, str(error)) from error
-    return replace(job, model=complete_reference(job.model), parameters=parameters)
+    return replace(job, model=job.model and complete_reference(job.model), parameters=parameters)
 
 
 def _survey(job: Job, folder: Path) -> Survey:
@@ -104,10 +105,40 @@ def _survey(job: Job, folder: Path) -> Survey:
     return survey_structures(path)
 
 
+def _prepare_model(job: Job, survey: Survey, threads: ThreadControl, results: Results) -> Model:
+    """Return the loaded model after all that can be wrong with the structures was looked for."""
+    family = find_family(job.reference.family)
+    _check_catalogued_elements(job, survey)
+    if job.task == "relax":
+        check_relaxable(survey, job.parameters, family.name)
+    if job.task == "dynamics":
+        check_dynamics_structure(survey, job.parameters)
+    model = _load(job, family, threads, results)
+    results.model = describe_model(job, model)
+    results.environment = {**describe_environment(family.package, model.device), "threads": threads.report()}
+    if model.elements:
+        check_elements(survey, model.elements, _in_words(job))
+    return model
+
+
+def _prepare_toolset(job: Job, threads: ThreadControl, results: Results) -> None:
+    """See that what a task without a model computes with is there."""
+    toolset = TOOLSET_OF_TASK[job.task]
+    if job.device not in ("auto", "cpu"):
+        raise EngineError(
+            Condition.DEVICE_UNAVAILABLE, f"device {job.device!r} is not there: {job.task} runs on the cpu only"
+        )
+    check_package(toolset.name, job.package_version)
+    began = time.monotonic()
+    import_toolset(toolset)
+    results.timings["import"] = round(time.monotonic() - began, 4)
+    results.environment = {**describe_environment(toolset.package, "cpu"), "threads": threads.report()}
+
+
 def _check_catalogued_elements(job: Job, survey: Survey) -> None:
     """Refuse what released weights are known not to know before they are loaded."""
-    if job.model.name is not None:
-        symbols = find_named(job.model.family, job.model.name).elements
+    if job.reference.name is not None:
+        symbols = find_named(job.reference.family, job.reference.name).elements
         if symbols:
             check_elements(survey, [atomic_numbers[symbol] for symbol in symbols], _in_words(job))
 
@@ -119,7 +150,7 @@ def _load(job: Job, family: Family, threads: ThreadControl, results: Results) ->
     imported = time.monotonic()
     results.timings["import"] = round(imported - began, 4)
     threads.apply()
-    model = load_model(job.model, job.device)
+    model = load_model(job.reference, job.device)
     results.timings["load"] = round(time.monotonic() - imported, 4)
     return model
 
@@ -138,24 +169,27 @@ def describe_model(job: Job, model: Model) -> dict[str, Any]:
 
 
 def _in_words(job: Job) -> str:
-    model = job.model
+    model = job.reference
     return " ".join(dict.fromkeys([model.family, model.name or model.checkpoint or ""])).strip()
 
 
-def _identity(job: Job, model: Model, survey: Survey) -> dict[str, Any]:
+def _identity(job: Job, model: Model | None, survey: Survey) -> dict[str, Any]:
     """Return whose work the job's journal is: everything that changes a number."""
     parameters = {name: value for name, value in job.parameters.items() if name not in DETAILS_OF_SPEED}
+    work = {"protocol": PROTOCOL, "task": job.task, "parameters": parameters, "structures": survey.digest}
+    if model is None:
+        package = TOOLSET_OF_TASK[job.task].package
+        return {**work, "package": [package, package_version(package)]}
     return {
-        "protocol": PROTOCOL,
-        "task": job.task,
-        "parameters": parameters,
-        "structures": survey.digest,
+        **work,
         "weights": model.sha256,
         "dtype": model.dtype,
         "settings": model.settings,
     }
 
 
-def _task(name: str) -> Callable[[Job, Model, Context], TaskResult]:
-    task: Callable[[Job, Model, Context], TaskResult] = importlib.import_module(f"crucible_engine.tasks.{name}").run
+def _task(name: str) -> Callable[[Job, Model | None, Context], TaskResult]:
+    task: Callable[[Job, Model | None, Context], TaskResult] = importlib.import_module(
+        f"crucible_engine.tasks.{name}"
+    ).run
     return task

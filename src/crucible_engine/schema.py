@@ -50,7 +50,13 @@ of a structure. All have the field ``index`` of the structure and the arrays ``p
 [1, 3, 3]; the first two the field ``steps``, the last the structure's summary; the last two also the arrays
 ``energies`` [1], ``forces`` [n_atoms, 3] and ``stresses`` [1, 6]."""
 
-TASKS = ("evaluate", "relax", "dynamics", "verify")
+TILE = "tile"
+"""Kind of the journal's records of ``similarity``, one a tile of the kernel: field ``tile`` (its two blocks), array
+``similarities`` [frames of the first, frames of the second]."""
+
+TASKS = ("evaluate", "relax", "dynamics", "verify", "similarity")
+TASKS_WITHOUT_MODEL = ("similarity",)
+"""Tasks that compute with no potential: their ``job.json`` has no model."""
 
 SERIES_COLUMNS = (
     "step",
@@ -71,6 +77,16 @@ stress, ASE's sign); NaN where a model has no stress."""
 OUTCOMES_OF_DYNAMICS = ("stable", "diffusive", "melted", "atoms-lost", "exploded", "non-finite")
 """From good to bad: atoms kept their sites; some species left theirs while another kept its own; every species did; an
 atom has no neighbour any more; temperature, cell or volume ran away; the model gave NaN or infinity."""
+
+
+def frame_of_sampler(sampler: str, index: int) -> str:
+    """Return the label of a frame in the structures of ``similarity``."""
+    return f"{sampler}/{index}"
+
+
+def sampler_of(label: str) -> str:
+    """Return the sampler of a frame from its label, see :func:`frame_of_sampler`."""
+    return label.rpartition("/")[0]
 
 
 class Condition(str, enum.Enum):
@@ -143,7 +159,7 @@ class Job:
     """Content of ``job.json``.
 
     :param task: one of :data:`TASKS`.
-    :param model: which potential.
+    :param model: which potential; ``None`` for :data:`TASKS_WITHOUT_MODEL`, and for them alone.
     :param parameters: the task's parameters, validated by :mod:`crucible_engine.parameters`.
     :param device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` …
     :param threads: CPU threads; ``None`` leaves the choice to :mod:`crucible_engine.threads`.
@@ -154,13 +170,19 @@ class Job:
     """
 
     task: str
-    model: ModelReference
+    model: ModelReference | None
     parameters: dict[str, Any] = field(default_factory=dict)
     device: str = "auto"
     threads: int | None = None
     walltime: float | None = None
     package_version: str | None = None
     protocol: int = PROTOCOL
+
+    @property
+    def reference(self) -> ModelReference:
+        """Which potential, of a task that needs one."""
+        assert self.model is not None
+        return self.model
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON-serializable content."""
@@ -188,9 +210,16 @@ class Job:
             raise EngineError(
                 Condition.INVALID_JOB, f"threads is {threads!r}: give a whole number, at least 1, or null"
             )
-        model = content["model"]
+        return cls(**{**content, "model": _model_of(content["task"], content["model"])})
+
+
+def _model_of(task: str, model: Any) -> ModelReference | None:
+    if task not in TASKS_WITHOUT_MODEL:
         _check_fields(ModelReference, model, "job's model")
-        return cls(**{**content, "model": ModelReference(**model)})
+        return ModelReference(**model)
+    if model is not None:
+        raise EngineError(Condition.INVALID_JOB, f"task {task!r} needs no model: leave it null")
+    return None
 
 
 def _check_fields(cls: type, content: Any, what: str) -> None:
@@ -213,11 +242,11 @@ class Results:
     :param message: one line for a person; empty where all is well.
     :param outcome: what the physics said, in the task's words (evaluate: ``finite`` or ``non-finite``; relax:
         ``converged``, ``not-converged``, ``non-finite`` or ``runaway``, the worst of its structures; dynamics: the
-        worst of its replicas, see :data:`OUTCOMES_OF_DYNAMICS`; verify: ``passed`` or ``failed``); ``None`` while
-        unknown.
+        worst of its replicas, see :data:`OUTCOMES_OF_DYNAMICS`; verify: ``passed`` or ``failed``; similarity:
+        ``mapped``); ``None`` while unknown.
     :param summary: the task's scalars, see each task.
     :param model: ``family``, ``name``, ``sha256`` (of what was really loaded), ``dtype``, ``elements`` (symbols),
-        ``forces`` (``conservative`` or ``direct``), ``settings``.
+        ``forces`` (``conservative`` or ``direct``), ``settings``; empty for a task without a model.
     :param environment: ``python``, ``packages`` (name → version), ``device`` (in words), ``device_kind``, on a GPU
         ``cuda`` and ``driver``, ``host``, ``platform``, ``threads``: ``count`` (at the end), ``rule`` (what gave it,
         see :mod:`crucible_engine.threads`), ``cores`` (that the process may run on).

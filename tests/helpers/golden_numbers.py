@@ -20,10 +20,12 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from dynamics_runs import SHORT, VARIANTS, gold_copper
 from engine_jobs import read_arrays, run_here, write_job
+from similarity_jobs import reference_rows
 
 from crucible_engine.dynamics.parameters import ENSEMBLES
 from crucible_engine.parameters import PARAMETERS
 from crucible_engine.schema import ARRAYS_FILE, PROTOCOL, TRAJECTORIES_FILE
+from crucible_engine.similarity.tiles import Match, TileMaker
 from crucible_engine.tasks import relaxation
 
 STORED = Path(__file__).parents[1] / "data" / "golden_numbers.json"
@@ -91,7 +93,7 @@ def dynamic(changes: dict[str, Any]) -> Numbers:
 
 def constants() -> Numbers:
     """Return what tasks compute with where nobody says otherwise."""
-    defaults = {task: {name: rule.default for name, rule in table.items()} for task, table in PARAMETERS.items()}
+    defaults = {task: defaults_of(task) for task in ("evaluate", "relax", "dynamics", "verify")}
     optimizers = {name: arguments for name, (_, arguments) in relaxation.OPTIMIZERS.items()}
     return {
         "defaults": defaults,
@@ -100,6 +102,18 @@ def constants() -> Numbers:
         "runaway_factor": relaxation.RUNAWAY_FACTOR,
         "ensembles": ENSEMBLES,
     }
+
+
+def defaults_of(task: str) -> Numbers:
+    """Return the parameters that a task has where nobody says otherwise."""
+    return {name: rule.default for name, rule in PARAMETERS[task].items()}
+
+
+def alike() -> Numbers:
+    """Return kernels between structures of random descriptors, as tiles hold them."""
+    first, second = (np.stack([rows for rows in reference_rows() if len(rows) == size]) for size in (5, 3))
+    with TileMaker(Match(0.1, 1e-6), 1) as maker:
+        return {"same": maker.make(first, first, True), "other": maker.make(first, second, False)}
 
 
 CASES: dict[str, Callable[[], Numbers]] = {
@@ -116,6 +130,8 @@ CASES: dict[str, Callable[[], Numbers]] = {
     "relax, symmetry released": lambda: relaxed("LBFGS", "full", wurtzite, keep_symmetry=False),
     "verify": verified,
     **{f"dynamics, {name}": lambda changes=changes: dynamic(changes) for name, changes in VARIANTS.items()},
+    "similarity, defaults": lambda: defaults_of("similarity"),
+    "similarity, tiles": alike,
     "relax, pressure": lambda: relaxed("LBFGS", "volume", pressure=5.0),
 }
 """What is computed, by name. A new task adds its cases here; the script then stores them beside the others."""

@@ -11,6 +11,7 @@ from crucible_engine.models.base import Model
 from crucible_engine.models.family import Family
 from crucible_engine.models.silence import silence
 from crucible_engine.schema import Condition, EngineError, ModelReference
+from crucible_engine.toolsets import Toolset, find_environment
 
 # The adapters' modules; each has a function ``load(reference, device)``.
 ADAPTERS = {
@@ -71,11 +72,11 @@ def complete_reference(reference: ModelReference) -> ModelReference:
 def check_package(family_name: str, expected_version: str | None = None) -> str:
     """Return the version of a family's package.
 
-    :param family_name: a family's name.
+    :param family_name: name of a family or a toolset.
     :param expected_version: the version that the environment promised; ``None`` accepts any.
     :raises EngineError: ``PACKAGE_MISSING`` or ``PACKAGE_VERSION``, with how to make an environment that has it.
     """
-    family = catalogue.find_family(family_name)
+    family = find_environment(family_name)
     remedy = f"'aiida-crucible env create {family_name}' makes an environment that has it"
     try:
         version = importlib.metadata.version(family.package)
@@ -101,11 +102,27 @@ def import_adapter(family: Family) -> Adapter:
         with silence():
             return cast("Adapter", importlib.import_module(ADAPTERS[family.name]))
     except ImportError as error:
-        raise EngineError(
-            Condition.PACKAGE_MISSING,
-            f"package {family.package} (family {family.name}) cannot be imported, {error}: "
-            f"'aiida-crucible env create {family.name}' makes an environment that has it",
-        ) from error
+        raise _not_importable(family, error) from error
+
+
+def import_toolset(toolset: Toolset) -> None:
+    """Import a toolset's main package.
+
+    :raises EngineError: ``PACKAGE_MISSING``, if it or something that it needs cannot be imported.
+    """
+    try:
+        with silence():
+            importlib.import_module(toolset.import_name)
+    except ImportError as error:
+        raise _not_importable(toolset, error) from error
+
+
+def _not_importable(family: Family | Toolset, error: ImportError) -> EngineError:
+    return EngineError(
+        Condition.PACKAGE_MISSING,
+        f"package {family.package} (family {family.name}) cannot be imported, {error}: "
+        f"'aiida-crucible env create {family.name}' makes an environment that has it",
+    )
 
 
 def _canonical_name(family: Family, reference: ModelReference) -> str | None:

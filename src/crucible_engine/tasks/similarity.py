@@ -110,7 +110,9 @@ class _Comparison:
                         continue
                     began = time.monotonic()
                     first, second = tile
-                    similarities = maker.make(store.get(first), store.get(second), first == second)
+                    similarities = maker.make(
+                        store.get(first), store.get(second), first == second, lambda: self._pause(0.0)
+                    )
                     self._context.append(journal, Record(TILE, {"tile": list(tile)}, {"similarities": similarities}))
                     longest = max(longest, time.monotonic() - began)
                     pairs += self._plan.pairs_of(tile)
@@ -143,8 +145,8 @@ class _Comparison:
             if free < self._plan.descriptor_bytes:
                 raise EngineError(
                     Condition.DISK_FULL,
-                    f"the descriptors take {self._plan.descriptor_bytes / 1e9:.3g} GB, but the disk has {free / 1e9:.3g}"
-                    " GB left: raise memory, or choose fewer frames",
+                    f"the descriptors take {self._plan.descriptor_bytes / 1e9:.3g} GB, but the disk has "
+                    f"{free / 1e9:.3g} GB left: raise memory, or choose fewer frames",
                 )
         return folder
 

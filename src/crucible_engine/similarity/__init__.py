@@ -1,0 +1,1 @@
+"""Configuration space: how alike the frames of trajectories are, and a map of them."""

@@ -1,0 +1,44 @@
+"""Packages that a task computes with instead of a potential; each set has an environment of its own.
+
+Only the standard library is imported, so that both sides of the wire can read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crucible_engine.models.catalogue import FAMILIES
+from crucible_engine.models.family import Family
+from crucible_engine.parameter_rules import suggestion
+
+
+@dataclass(frozen=True)
+class Toolset:
+    """Packages for tasks without a potential.
+
+    :param name: the word that users type for its environment.
+    :param package: its main distribution on the Python package index.
+    :param import_name: that one's top-level module.
+    :param title: what it is for.
+    """
+
+    name: str
+    package: str
+    import_name: str
+    title: str
+
+
+ANALYSIS = Toolset("analysis", "dscribe", "dscribe", "configuration space (SOAP, REMatch, kernel PCA)")
+TOOLSETS = {toolset.name: toolset for toolset in (ANALYSIS,)}
+TOOLSET_OF_TASK = {"similarity": ANALYSIS}
+
+
+def find_environment(name: str) -> Family | Toolset:
+    """Return the model family or toolset that an environment is for.
+
+    :raises ValueError: one line, if there is none of that name.
+    """
+    known: dict[str, Family | Toolset] = {**FAMILIES, **TOOLSETS}
+    if name not in known:
+        raise ValueError(f"model family {name!r} is unknown: {suggestion(name, list(known))}")
+    return known[name]

@@ -1,0 +1,1 @@
+"""Stands in for dscribe where tests need its interface and not its numbers."""

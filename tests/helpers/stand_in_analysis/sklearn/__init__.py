@@ -1,0 +1,1 @@
+"""Stands in for scikit-learn where tests need its interface."""
