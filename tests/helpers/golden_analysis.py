@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import golden_anharmonicity
 import golden_sweep
 import numpy as np
 from ase import Atoms
@@ -25,7 +26,7 @@ from aiida_crucible.analysis.cells import formula_units, lattice_parameters
 from aiida_crucible.analysis.phonon_analysis import PhononAnalysis, analyse, prepare
 from aiida_crucible.analysis.phonon_settings import validate_settings
 from aiida_crucible.analysis.reliability import assess, validate_thresholds
-from aiida_crucible.calcfunctions import dynamics, phonons, relaxation, reliability, sweep
+from aiida_crucible.calcfunctions import anharmonicity, dynamics, phonons, relaxation, reliability, sweep
 
 STORED = Path(__file__).parents[1] / "data" / "golden_analysis.json"
 
@@ -126,6 +127,7 @@ def assessed() -> Numbers:
 
 
 CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
+    "anharmonicity": (anharmonicity, golden_anharmonicity.analysed),
     "dynamics": (dynamics, golden_sweep.said_of_run),
     "phonons": (phonons, analysed),
     "relaxation": (relaxation, described),

@@ -1,0 +1,126 @@
+"""Anharmonicity with provenance: what to run and to evaluate, and what follows from the forces."""
+
+from __future__ import annotations
+
+import numpy as np
+from aiida.engine import calcfunction
+from aiida.orm import ArrayData, Data, Dict, StructureData, TrajectoryData
+from numpy.typing import NDArray
+
+from aiida_crucible.analysis.anharmonicity_combinations import OWN, compare_combinations, temperature_curves
+from aiida_crucible.analysis.anharmonicity_run import analyse_anharmonicity
+from aiida_crucible.analysis.anharmonicity_settings import FRAMES_CRYSTAL, own_supercell, validate_anharmonicity
+from aiida_crucible.analysis.effective_force_constants import evenly_chosen
+from aiida_crucible.analysis.stability_classes import CANNOT_TELL
+from aiida_crucible.force_data import FORCES, force_constants_of, run_of
+from aiida_crucible.structures import from_atoms, to_atoms, trajectory_to_atoms
+
+NUMERICS = 1
+"""AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
+
+
+@calcfunction
+def draw_start_frames(trajectory: TrajectoryData, parameters: Dict) -> dict[str, StructureData]:
+    """Return the frames that own runs begin from, drawn at random, each once where there are enough.
+
+    :param trajectory: of the reference.
+    :param parameters: see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
+    :return: ``run_0``, ``run_1`` …
+    """
+    settings = validate_anharmonicity(parameters.get_dict())
+    n_frames, n_runs = trajectory.numsteps, settings["n_runs"]
+    drawn = np.random.default_rng(settings["seed"]).choice(n_frames, n_runs, replace=n_runs > n_frames)
+    frames = list(trajectory_to_atoms(trajectory))
+    return {f"run_{index}": from_atoms(frames[frame]) for index, frame in enumerate(drawn)}
+
+
+@calcfunction
+def build_own_supercell(structure: StructureData, parameters: Dict) -> StructureData:
+    """Return the ideal supercell that own runs begin from.
+
+    :param structure: the unit cell.
+    :param parameters: see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
+    """
+    return from_atoms(own_supercell(validate_anharmonicity(parameters.get_dict()), to_atoms(structure)))
+
+
+@calcfunction
+def thin_trajectory(trajectory: TrajectoryData, parameters: Dict) -> TrajectoryData:
+    """Return at most so many frames as ``frames`` says, evenly spaced, with their forces.
+
+    :param trajectory: of a crystal.
+    :param parameters: see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
+    """
+    chosen = evenly_chosen(trajectory.numsteps, validate_anharmonicity(parameters.get_dict())["frames"])
+    thinned = TrajectoryData()
+    times = trajectory.get_times()
+    thinned.set_trajectory(
+        symbols=trajectory.symbols,
+        positions=trajectory.get_positions()[chosen],
+        stepids=trajectory.get_stepids()[chosen],
+        cells=trajectory.get_cells()[chosen],
+        times=None if times is None else times[chosen],
+        pbc=trajectory.pbc,
+    )
+    thinned.set_array(FORCES, trajectory.get_array(FORCES)[chosen])
+    return thinned
+
+
+@calcfunction
+def measure_anharmonicity(
+    structure: StructureData,
+    force_constants: ArrayData,
+    parameters: Dict,
+    combination: Dict,
+    *,
+    origin: StructureData | None = None,
+    properties: ArrayData | None = None,
+    **trajectories: TrajectoryData,
+) -> dict[str, Data]:
+    """Return the anharmonicity scores of some runs with one set of force constants.
+
+    :param structure: the unit cell that the force constants belong to.
+    :param force_constants: see :func:`aiida_crucible.force_data.force_constants_of`.
+    :param parameters: see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
+    :param combination: ``forces``, ``frames``, ``constants``, ``temperature``, see
+        :class:`aiida_crucible.analysis.anharmonicity_combinations.Combination`.
+    :param origin: the unit cell of the crystal that the frames belong to; counts where the settings say so.
+    :param properties: ``forces`` (eV/Å) of the one trajectory's frames, where they are not its own.
+    :param trajectories: runs of the same supercell, independent of each other.
+    :return: ``score``: the combination and the values of
+        :func:`aiida_crucible.analysis.anharmonicity_run.analyse_anharmonicity`, or ``reason`` why there are none; and
+        ``details``: its arrays.
+    """
+    settings = validate_anharmonicity(parameters.get_dict())
+    given = combination.get_dict()
+    constants = force_constants_of(structure, force_constants)
+    forces = None if properties is None else properties.get_array(FORCES)
+    runs = [run_of(trajectories[name], forces) for name in sorted(trajectories)]
+    if given["frames"] == OWN:
+        runs = [run.chosen(_kept(len(run.positions), settings["discard"])) for run in runs]
+    if not any(run.finite.any() for run in runs):
+        return {"score": Dict({**given, "class": CANNOT_TELL, "reason": "no frame has forces that are finite numbers"})}
+    counts_from_frames = settings["origin"] == FRAMES_CRYSTAL and origin is not None
+    analysis = analyse_anharmonicity(runs, constants, settings, to_atoms(origin) if counts_from_frames else None)
+    return {"score": Dict({**given, **analysis.values}), "details": ArrayData(analysis.arrays)}
+
+
+@calcfunction
+def summarise_anharmonicity(missing: Dict, runs: Dict, **scores: Dict) -> dict[str, Data]:
+    """Return what the combinations say together.
+
+    :param missing: by combination's label, why it was not measured.
+    :param runs: by own run, its ``outcome`` and ``reason``.
+    :param scores: by label, see :func:`measure_anharmonicity`.
+    :return: ``summary``: ``scores`` (see :func:`compare_combinations`), ``missing``, ``runs``; and where there are own
+        runs at known temperatures ``curves`` (see :func:`temperature_curves`).
+    """
+    plain = {label: score.get_dict() for label, score in scores.items()}
+    summary = {"scores": compare_combinations(plain), "missing": missing.get_dict(), "runs": runs.get_dict()}
+    curves = temperature_curves(plain)
+    return {"summary": Dict(summary), **({"curves": ArrayData(curves)} if curves else {})}
+
+
+def _kept(n_frames: int, discard: float) -> NDArray[np.int64]:
+    """Return the indices of the frames after the discarded ones; the last always stays."""
+    return np.arange(min(int(discard * n_frames), n_frames - 1), n_frames)
