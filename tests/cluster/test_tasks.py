@@ -15,7 +15,7 @@ from aiida_crucible.calculations.relax import RelaxCalculation
 from aiida_crucible.structures import from_atoms, to_atoms
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from crucible_engine.journal import read_journal
-from crucible_engine.schema import JOURNAL_FILE
+from crucible_engine.schema import EVALUATIONS, JOURNAL_FILE
 
 
 def structures(count):
@@ -89,10 +89,10 @@ def test_signal_to_the_script_alone_reaches_the_engine(code_over_ssh, model, opt
 
 
 def with_something_done(folder):
-    """Return the journals below a folder that have something to tell."""
+    """Return the journals below a folder that tell of structures."""
     found = set()
     for path in folder.rglob(JOURNAL_FILE):
         with contextlib.suppress(ValueError, OSError):
-            if read_journal(path)[1]:
+            if any(record.kind == EVALUATIONS for record in read_journal(path)[1]):
                 found.add(path)
     return found
