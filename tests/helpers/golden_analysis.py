@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import golden_anharmonicity
+import golden_references
 import golden_sweep
 import numpy as np
 from ase import Atoms
@@ -26,7 +27,16 @@ from aiida_crucible.analysis.cells import formula_units, lattice_parameters
 from aiida_crucible.analysis.phonon_analysis import PhononAnalysis, analyse, prepare
 from aiida_crucible.analysis.phonon_settings import validate_settings
 from aiida_crucible.analysis.reliability import assess, validate_thresholds
-from aiida_crucible.calcfunctions import anharmonicity, dynamics, phonons, relaxation, reliability, sweep
+from aiida_crucible.calcfunctions import (
+    anharmonicity,
+    dynamics,
+    harmonic_comparison,
+    phonons,
+    references,
+    relaxation,
+    reliability,
+    sweep,
+)
 
 STORED = Path(__file__).parents[1] / "data" / "golden_analysis.json"
 
@@ -129,7 +139,9 @@ def assessed() -> Numbers:
 CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "anharmonicity": (anharmonicity, golden_anharmonicity.analysed),
     "dynamics": (dynamics, golden_sweep.said_of_run),
+    "harmonic_comparison": (harmonic_comparison, golden_references.compared),
     "phonons": (phonons, analysed),
+    "references": (references, golden_references.imported),
     "relaxation": (relaxation, described),
     "reliability": (reliability, assessed),
     "sweep": (sweep, golden_sweep.said_of_sweep),

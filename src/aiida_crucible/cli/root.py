@@ -14,6 +14,7 @@ from aiida_crucible.cli.groups import LazyGroup
         "demo": "aiida_crucible.cli.demo:demo",
         "env": "aiida_crucible.cli.env:env",
         "model": "aiida_crucible.cli.model:model",
+        "reference": "aiida_crucible.cli.reference:reference",
         "status": "aiida_crucible.cli.status:status",
     },
     context_settings={"help_option_names": ["-h", "--help"]},

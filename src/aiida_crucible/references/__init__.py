@@ -1,1 +1,1 @@
-"""Published structures and numbers that come with the package."""
+"""Published structures and numbers that come with the package, and references from files of one's own."""
