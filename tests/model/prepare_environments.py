@@ -7,6 +7,6 @@ from contextlib import suppress
 
 from aiida_crucible.environments import ModelEnvironmentError, ensure
 
-for family in ("chgnet", "sevennet", "mace", "orb"):
+for family in ("chgnet", "sevennet", "mace", "orb", "analysis"):
     with suppress(ModelEnvironmentError):
         ensure(family)

@@ -13,11 +13,11 @@ import pytest
 import aiida_crucible.environments
 from aiida_crucible.environments import ensure, local
 from aiida_crucible.environments.specification import PYTHON_MINORS, locked_version
-from crucible_engine.models.catalogue import find_family
+from crucible_engine.toolsets import find_environment
 
 pytestmark = pytest.mark.model
 LOCKS = Path(aiida_crucible.environments.__file__).parent / "locks"
-FAMILIES = ("chgnet", "emt", "mace", "orb", "sevennet")
+FAMILIES = ("analysis", "chgnet", "emt", "mace", "orb", "sevennet")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def environment(python_of):
 def test_environment_holds_what_its_lock_says(environment, family):
     python = environment(family)
     content = local.read_content(python.parent.parent)
-    package = find_family(family).package
+    package = find_environment(family).package
     assert content["packages"][package] == locked_version(family, package)
     torch = locked_version(family, "torch")
     assert (content["torch"] or "").split("+")[0] == (torch or "")
@@ -49,7 +49,7 @@ def test_environment_holds_what_its_lock_says(environment, family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_package_can_be_imported_and_nothing_of_ours_is_there(environment, family):
-    package = find_family(family).import_name
+    package = find_environment(family).import_name
     code = f"import {package}, spglib, ase, importlib.util; print(importlib.util.find_spec('aiida'))"
     answer = subprocess.run([environment(family), "-c", code], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
@@ -93,4 +93,4 @@ def test_lock_is_a_solution_on_every_python(family, python, tmp_path):
     command = [local.find_uv(), "pip", "install", "--dry-run", *target, *requirements]
     solved = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert solved.returncode == 0, solved.stderr
-    assert f"{find_family(family).package}==" in solved.stderr
+    assert f"{find_environment(family).package}==" in solved.stderr

@@ -9,9 +9,9 @@ import pytest
 from aiida_crucible.environments import ModelEnvironmentError, Specification, TorchBuild
 from aiida_crucible.environments import specification as module
 from aiida_crucible.environments.specification import locked_version, normalise_python, read_lock
-from crucible_engine.models.catalogue import find_family
+from crucible_engine.toolsets import find_environment
 
-FAMILIES = ("chgnet", "emt", "mace", "orb", "sevennet")
+FAMILIES = ("analysis", "chgnet", "emt", "mace", "orb", "sevennet")
 CPU = TorchBuild("cpu")
 
 
@@ -20,13 +20,13 @@ def test_lock_pins_everything_but_the_build_of_torch(family):
     lines = [line for line in read_lock(family).splitlines() if not line.startswith("#")]
     assert all(re.match(r"[a-z0-9.-]+==\S+( ; .+)?$", line) for line in lines), "neither an index nor a loose pin"
     names = {line.split("==")[0] for line in lines}
-    assert {find_family(family).package, "ase", "spglib"} <= names
+    assert {find_environment(family).package, "ase", "spglib"} <= names
     cuda = {name for name in names if re.match(r"nvidia-(?!ml-py)|cuda-|triton", name)}
     assert not cuda
     assert "+" not in (locked_version(family, "torch") or "")
 
 
-@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"emt"}))
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"analysis", "emt"}))
 def test_torch_is_the_same_release_for_all_and_no_build(family):
     assert locked_version(family, "torch") == "2.13.0"
 

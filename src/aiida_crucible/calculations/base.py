@@ -34,6 +34,7 @@ from crucible_engine.schema import (
     Job,
 )
 from crucible_engine.structures_file import write_structures
+from crucible_engine.toolsets import TOOLSET_OF_TASK
 
 STDOUT_FILE = "stdout.txt"
 STDERR_FILE = "stderr.txt"
@@ -50,6 +51,7 @@ class EngineCalculation(CalcJob):
     """
 
     TASK: ClassVar[str]
+    NEEDS_MODEL: ClassVar[bool] = True
     CONTINUED_OUTPUT: ClassVar[str] = "retrieved"
     """Output of an unfinished job that `restart_from` takes."""
     CACHE_VERSION = PROTOCOL
@@ -62,7 +64,8 @@ class EngineCalculation(CalcJob):
         spec.inputs["code"].required = True
         spec.inputs["code"].validator = validation.validator(validation.check_code)
         spec.inputs["code"].help = "The Python of an environment in which the model's package can be imported."
-        spec.input("model", valid_type=ModelData, help="Which potential.")
+        if cls.NEEDS_MODEL:
+            spec.input("model", valid_type=ModelData, help="Which potential.")
         spec.input(
             "parameters",
             valid_type=Dict,
@@ -140,10 +143,12 @@ class EngineCalculation(CalcJob):
 
     def job(self) -> Job:
         """Return the content of ``job.json``."""
-        promised = validation.promised_package(self.inputs.code, self.inputs.model)
+        model = self.inputs.model if self.NEEDS_MODEL else None
+        family = TOOLSET_OF_TASK[self.TASK].name if model is None else model.family
+        promised = validation.promised_package(self.inputs.code, family)
         return Job(
             task=self.TASK,
-            model=self.inputs.model.to_reference(),
+            model=model and model.to_reference(),
             parameters=validate_parameters(self.TASK, self.inputs.parameters.get_dict()),
             device=self.options.device,
             threads=self.options.resources.get("num_cores_per_mpiproc"),
@@ -158,6 +163,8 @@ class EngineCalculation(CalcJob):
 
     def _links(self) -> list[tuple[str, str, str]]:
         """Return what to link on the computer: the model's checkpoint file, brought there if need be."""
+        if not self.NEEDS_MODEL:
+            return []
         model, computer = self.inputs.model, self.node.computer
         if not model.is_checkpoint or self.inputs.metadata.dry_run or "remote_folder" in self.inputs:
             return []

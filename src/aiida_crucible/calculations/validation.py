@@ -18,6 +18,7 @@ from crucible_engine.parameter_rules import shown
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.schema import EngineError
+from crucible_engine.toolsets import TOOLSET_OF_TASK
 
 ENVIRONMENT_KEY = "crucible_environment"
 """Extra of a Code that ``aiida-crucible env create`` made: family, package, version, lock, torch."""
@@ -132,10 +133,10 @@ def symbols_of(structures: Mapping[str, StructureData] | None) -> dict[str, set[
     return {f"structure {key!r}": structure.get_symbols_set() for key, structure in (structures or {}).items()}
 
 
-def promised_package(code: AbstractCode, model: ModelData) -> tuple[str, str] | None:
-    """Return name and version of the model's package as the environment promises them; ``None`` if it does not."""
+def promised_package(code: AbstractCode, family: str) -> tuple[str, str] | None:
+    """Return name and version of a family's package as the environment promises them; ``None`` if it does not."""
     environment = code.base.extras.get(ENVIRONMENT_KEY, {})
-    if environment.get("family") != model.family or "package" not in environment:
+    if environment.get("family") != family or "package" not in environment:
         return None
     return environment["package"], environment["version"]
 
@@ -166,6 +167,17 @@ def check_environment(code: AbstractCode, model: ModelData) -> None:
         )
     if code.computer is not None:
         require_reachable(model, code.computer)
+
+
+def check_tools(code: AbstractCode, task: str) -> None:
+    """Refuse an environment that was made for something else than a task's tools."""
+    environment = code.base.extras.get(ENVIRONMENT_KEY, None)
+    toolset = TOOLSET_OF_TASK[task]
+    if environment is not None and environment["family"] != toolset.name:
+        raise ValueError(
+            f"code {code.full_label!r} is an environment of family {environment['family']!r}, but {task} needs "
+            f"{toolset.name!r}: create one with `aiida-crucible env create {toolset.name}`"
+        )
 
 
 def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:

@@ -33,6 +33,28 @@ class FamilyName(click.ParamType):
         return [CompletionItem(name) for name in FAMILIES if name.startswith(incomplete)]
 
 
+class EnvironmentName(FamilyName):
+    """The name of a model family, or of the tools that a task without a model computes with."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        from crucible_engine.toolsets import find_environment
+
+        try:
+            return find_environment(str(value)).name
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Return the families and tools that begin like this."""
+        from click.shell_completion import CompletionItem
+
+        from crucible_engine.toolsets import TOOLSETS
+
+        tools = [CompletionItem(name) for name in TOOLSETS if name.startswith(incomplete)]
+        return [*super().shell_complete(ctx, param, incomplete), *tools]
+
+
 class JobOptions(click.ParamType):
     """Options of a job for its scheduler, as YAML (or JSON) text, or the path of such a file."""
 

@@ -10,7 +10,8 @@ from aiida.orm import ProcessNode
 
 from aiida_crucible.environments.codes import RegisteredEnvironment
 from aiida_crucible.environments.script_job import run_script
-from crucible_engine.models.catalogue import find_family
+from crucible_engine.models.family import Family
+from crucible_engine.toolsets import find_environment
 
 ANSWER_FILE = "probe.json"
 
@@ -58,8 +59,8 @@ def check_environment(environment: RegisteredEnvironment, options: Mapping[str, 
 
 
 def _request(environment: RegisteredEnvironment) -> dict[str, Any]:
-    family = find_family(environment.content["family"])
-    default = family.names.get(family.default_name or "")
+    family = find_environment(environment.content["family"])
+    default = family.names.get(family.default_name or "") if isinstance(family, Family) else None
     return {
         "family": family.name,
         "package": family.package,
@@ -67,5 +68,5 @@ def _request(environment: RegisteredEnvironment) -> dict[str, Any]:
         "version": environment.content["version"],
         "torch": environment.content["torch"],
         "weights": default.name if default is not None and default.shipped else None,
-        "dtype": family.default_dtype,
+        "dtype": family.default_dtype if isinstance(family, Family) else None,
     }

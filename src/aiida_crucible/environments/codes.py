@@ -13,8 +13,8 @@ from aiida.orm import AbstractCode, Computer, InstalledCode, QueryBuilder, load_
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python
-from crucible_engine.models.catalogue import find_family
 from crucible_engine.parameter_rules import suggestion
+from crucible_engine.toolsets import find_environment as find_description
 
 ROOT_PROPERTY = "crucible_environments"
 """Property of a Computer: the folder for its environments."""
@@ -198,7 +198,7 @@ def _find_by_executable(computer: Computer, executable: str) -> InstalledCode | 
 
 
 def _content_of_code(specification: Specification, content: Mapping[str, Any]) -> dict[str, Any]:
-    package = find_family(specification.family).package
+    package = find_description(specification.family).package
     return {
         "family": specification.family,
         "package": package,

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from aiida_crucible.environments.problems import ModelEnvironmentError
-from crucible_engine.models.catalogue import find_family
+from crucible_engine.toolsets import find_environment
 
 PYTHON_MINORS = ("3.10", "3.11", "3.12", "3.13")
 """The Python versions that every lock holds for."""
@@ -53,7 +53,7 @@ class TorchBuild:
 class Specification:
     """An environment that is to be, complete enough to name its folder.
 
-    :param family: a model family's name.
+    :param family: name of a model family or a toolset.
     :param python: the Python minor version, e.g. ``3.11``.
     :param torch: which torch; has no effect where the family needs none.
     """
@@ -109,7 +109,7 @@ def read_lock(family: str) -> str:
     :raises ValueError: if the family is unknown (one line, with the nearest name).
     :raises ModelEnvironmentError: if it has no package of its own.
     """
-    lock = files(__package__) / "locks" / f"{find_family(family).name}.txt"
+    lock = files(__package__) / "locks" / f"{find_environment(family).name}.txt"
     try:
         return lock.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -131,6 +131,8 @@ class EngineParser(Parser):
         return ENGINE_NOT_STARTED, f"code {code!r} {how}"
 
     def _check_weights(self, results: Results) -> None:
+        if not self._process_class.NEEDS_MODEL:
+            return
         wanted, loaded = self.node.inputs.model.sha256, results.model.get("sha256")
         if wanted is not None and wanted != loaded:
             raise OutputError(

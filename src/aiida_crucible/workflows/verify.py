@@ -201,7 +201,7 @@ def _is_same_environment(job: CalcJobNode, code: AbstractCode) -> bool:
     results, other = job.outputs.results.get_dict(), job.inputs.code
     if results["protocol"] != PROTOCOL:
         return False
-    promised = validation.promised_package(code, job.inputs.model)
+    promised = validation.promised_package(code, job.inputs.model.family)
     if promised is not None and results["environment"]["packages"].get(promised[0]) != promised[1]:
         return False
     return bool(other.uuid == code.uuid) or _place(other) == _place(code)

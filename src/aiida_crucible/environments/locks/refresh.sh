@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 uv=${UV:-uv}
 families=("$@")
-[ $# -gt 0 ] || families=(chgnet emt mace orb sevennet)
+[ $# -gt 0 ] || families=(analysis chgnet emt mace orb sevennet)
 for family in "${families[@]}"; do
   "$uv" pip compile --quiet --universal --python-version 3.10 --no-annotate --upgrade --override overrides.in \
     --custom-compile-command "make locks" "$family.in" |
