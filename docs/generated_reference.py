@@ -10,6 +10,7 @@ from typing import Any
 
 import tabulate
 
+from aiida_crucible.analysis.anharmonicity_settings import SETTINGS as ANHARMONICITY
 from aiida_crucible.analysis.phonon_settings import SETTINGS as PHONON
 from aiida_crucible.analysis.reliability import THRESHOLDS
 from aiida_crucible.analysis.sweep_settings import SETTINGS as SWEEP
@@ -76,10 +77,11 @@ def _message(label: str, message: str) -> str:
 
 
 def parameters() -> str:
-    """Return the table of the parameters of each task, of the phonons, of a sweep and of the verdict."""
+    """Return the table of the parameters of each task, of the workflows and of the verdict."""
     sections = []
     tables = {f"crucible.{task}": rules for task, rules in PARAMETERS.items()}
-    tables |= {"crucible.phonon": PHONON, "crucible.sweep": SWEEP, "crucible.reliability (thresholds)": THRESHOLDS}
+    tables |= {"crucible.phonon": PHONON, "crucible.sweep": SWEEP, "crucible.anharmonicity": ANHARMONICITY}
+    tables |= {"crucible.reliability (thresholds)": THRESHOLDS}
     for task, rules in tables.items():
         rows = [
             (f"`{name}`", rule.kind.__name__, _default(rule), _range(rule), rule.help) for name, rule in rules.items()
