@@ -218,6 +218,10 @@ def copper_silver():
             "are not the same crystal",
         ),
         (
+            lambda gold: compared(gold, of_emt(bulk("Cu"), np.eye(3, dtype=int) * 2)),
+            "the model's primitive cell has 1 atoms, the reference's 4",
+        ),
+        (
             lambda gold: restore_phonons(
                 copper_gold(), gold.force_constants[:, :8], gold.supercell_matrix, gold.primitive_matrix
             ),

@@ -63,6 +63,11 @@ def compare_phonons(reference: Phonopy, model: Phonopy, settings: Mapping[str, A
         (share of the modes that overlap puts elsewhere than order), ``warnings``.
     :raises ValueError: one line, if they are not the same crystal.
     """
+    sizes = len(model.primitive), len(reference.primitive)
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"the model's primitive cell has {sizes[0]} atoms, the reference's {sizes[1]}: compute both of the same one"
+        )
     try:
         mapping = map_crystal(to_atoms(model.primitive), to_atoms(reference.primitive))
     except ValueError as error:

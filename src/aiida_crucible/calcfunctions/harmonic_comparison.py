@@ -40,6 +40,16 @@ def compare_harmonic(
     return {"summary": Dict({"outcome": "compared", **found.values}), "modes": ArrayData(found.arrays)}
 
 
+@calcfunction
+def explain_missing_comparison(phonons: Dict) -> Dict:
+    """Return the summary of a comparison with a model that gave no phonons.
+
+    :param phonons: see ``crucible.phonon``, output ``summary``.
+    """
+    reason = f"the model gave no phonons to compare ({phonons['outcome']}): {phonons['reason']}"
+    return Dict({"outcome": "no-phonons", "reason": reason, "phonons": phonons["outcome"]})
+
+
 def restored(whose: str, structure: StructureData, force_constants: ArrayData, tolerance: float) -> Phonopy:
     """Return phonopy's object of a stored crystal.
 
