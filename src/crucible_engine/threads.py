@@ -136,6 +136,14 @@ class Registry:
         fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         hidden.rename(self._path)
 
+    def demand(self, count: int) -> None:
+        """Let the others know that this engine shares no longer, but keeps a number of threads."""
+        self._demand = count
+        self._stream.seek(0)
+        self._stream.write(str(count))
+        self._stream.truncate()
+        self._stream.flush()
+
     def share(self, cores: int) -> int:
         """Return this engine's fair share of the cores among the live engines."""
         demands: list[int | None] = []
@@ -172,6 +180,7 @@ class ThreadControl:
     :ivar rule: what gave the number: ``job``, the name of a variable, ``shared`` or, where engines cannot see each
         other, ``cores``.
     :ivar cores: on how many cores this process may run.
+    :ivar is_settled: whether a number that others' coming and going would change is kept.
     :param requested: the job's ``threads``.
     :param environment: environment variables, read and set.
     """
@@ -180,6 +189,7 @@ class ThreadControl:
         self.cores = usable_cores()
         self._registry: Registry | None = None
         self._looked = -math.inf
+        self.is_settled = False
         granted = granted_threads(requested, environment, self.cores)
         self.count, self.rule = granted or (self.cores, "shared")
         if self.rule in ("job", "shared", "OMP_NUM_THREADS"):
@@ -202,10 +212,26 @@ class ThreadControl:
             environment["OMP_WAIT_POLICY"] = "PASSIVE"
             environment["KMP_BLOCKTIME"] = "0"
 
+    def settle(self, count: int | None) -> None:
+        """Keep a number of threads from now on: sums over another number of threads end in other bits.
+
+        A number that was given stays.
+
+        :param count: threads, as far as there are cores for them; ``None`` keeps those of the moment.
+        """
+        if self.rule not in ("shared", "cores"):
+            return
+        self.count = min(count or self.count, self.cores)
+        self.is_settled = True
+        if self._registry is not None:
+            with contextlib.suppress(OSError):
+                self._registry.demand(self.count)
+        self.apply()
+
     def adapt(self) -> None:
         """Follow the engines that came and went, at most once in :data:`ADAPT_INTERVAL` seconds; cheap otherwise."""
         now = time.monotonic()
-        if self.rule != "shared" or self._registry is None or now - self._looked < ADAPT_INTERVAL:
+        if self.rule != "shared" or self.is_settled or self._registry is None or now - self._looked < ADAPT_INTERVAL:
             return
         self._looked = now
         with contextlib.suppress(OSError):

@@ -12,6 +12,8 @@ from aiida_crucible.cli.options import with_profile
 from aiida_crucible.cli.tables import print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiida.orm import ProcessNode
 
     from aiida_crucible.job_status import JobStatus
@@ -112,7 +114,19 @@ def _row(status: JobStatus) -> tuple[object, ...]:
 def _label(job: ProcessNode) -> str:
     """Return what a user calls a job: its label, or that of the WorkChain that restarts it, or its task."""
     caller = job.caller
-    return str(job.label or (caller.label if caller else "") or job.process_type.rpartition(".")[2])
+    return str(job.label or (caller.label if caller else "") or _task(job))
+
+
+def _task(job: ProcessNode) -> str:
+    """Return the task of a job, and at which temperatures it runs."""
+    task = str(job.process_type.rpartition(".")[2])
+    temperatures = job.inputs.parameters.get_dict().get("temperatures") if "parameters" in job.inputs else None
+    return task if not temperatures else f"{task} {shortened([f'{value:g}' for value in temperatures])} K"
+
+
+def shortened(words: Sequence[str]) -> str:
+    """Return words in a row, the middle of a long row left out."""
+    return ", ".join(words) if len(words) < 4 else f"{words[0]} … {words[-1]}"
 
 
 def _name(node: ProcessNode) -> str:

@@ -127,7 +127,7 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
             help="For each of runs, stability, symmetry, transitions and averages: question, answer (yes, no, "
             "cannot-tell), reason, evidence; and `outcomes` by temperature.",
         )
-        spec.exit_code(410, "ERROR_EVERY_TEMPERATURE_FAILED", message="no temperature could be run: {detail}")
+        spec.exit_code(330, "ERROR_EVERY_TEMPERATURE_FAILED", message="no temperature could be run: {detail}")
 
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:

@@ -102,7 +102,7 @@ class Records:
         with self._path.open("rb", buffering=0) as stream:
             for row in range(len(found)):
                 stream.seek(self._first + (start + row) * self._every * self.dtype.itemsize)
-                stream.readinto(memoryview(found[row : row + 1].view(np.uint8)))
+                found[row] = np.frombuffer(stream.read(self.dtype.itemsize), dtype=self.dtype)[0]
         return found
 
 

@@ -87,6 +87,8 @@ class _Run:
         self._done: dict[str, dict[str, Any]] = self._scalars["done"]
         self._rows: dict[int, tuple[int, int]] = {int(k): tuple(v) for k, v in self._scalars["rows_of_done"].items()}
         self._steps_before = self._steps_done(self._scalars.get("step", 0)) if found else None
+        self._threads_before: int | None = self._scalars.get("threads")
+        context.threads.settle(self._threads_before)
         total = self._settings.steps * len(self._settings.temperatures)
         self._progress: Progress = context.progress(job, total, self._steps_before or 0)
         self._began, self._fresh = time.monotonic(), 0
@@ -142,7 +144,6 @@ class _Run:
         self._fresh += 1
         now = time.monotonic()
         self._slowest = max(self._slowest, now - began)
-        self._context.threads.adapt()
         if self._is_checkpoint_due(replica.step, now):
             self._write_checkpoint(replica)
             if self._calculators.remember:
@@ -167,6 +168,7 @@ class _Run:
     def _write_checkpoint(self, replica: Replica | None) -> None:
         scalars, arrays = replica.state() if replica else ({}, {})
         scalars |= {"done": self._done, "rows_of_done": {str(k): v for k, v in self._rows.items()}}
+        scalars["threads"] = self._context.threads.count
         self._checkpoints.write(scalars, arrays)
         self._written = time.monotonic()
 
@@ -245,7 +247,6 @@ class _Run:
 
     def _summary(self, running: Replica | None) -> dict[str, Any]:
         settings = self._settings
-        lightest = time_step_warning(settings.time_step, float(self._structure.get_masses().min()))
         replicas = dict(self._done)
         if running is not None:
             replicas[f"replica_{running.index}"] = running.describe()
@@ -258,10 +259,20 @@ class _Run:
             "steps_done": self._steps_done(running.step if running else 0),
             "steps_total": settings.steps * len(settings.temperatures),
             "size": estimate_size(len(self._structure), settings),
-            "warnings": [lightest] if lightest else [],
+            "warnings": self._warnings(),
             "not_run": self._not_run(),
             "replicas": replicas,
         }
+
+    def _warnings(self) -> list[str]:
+        found = [time_step_warning(self._settings.time_step, float(self._structure.get_masses().min()))]
+        before, now = self._threads_before, self._context.threads.count
+        if before not in (None, now):
+            found.append(
+                f"begun with {before} CPU threads and continued with {now}: the last bits of sums, and so a trajectory in "
+                "the long run, depend on that"
+            )
+        return [warning for warning in found if warning]
 
 
 class _Calculators:
@@ -290,7 +301,7 @@ def _as_stored(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _be_reproducible() -> None:
-    """Let torch, where it is loaded, give the same bits for the same numbers, whatever its threads."""
+    """Let torch, where it is loaded, give the same bits for the same numbers with as many threads."""
     torch: Any = sys.modules.get("torch")
     if torch is not None:
         torch.use_deterministic_algorithms(True, warn_only=True)
