@@ -9,12 +9,13 @@ import os
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import ArrayData
+from aiida.orm import ArrayData, CalcJobNode
 from engine_jobs import HELPERS
 from similarity_jobs import STAND_IN, salt_frames
 
 from aiida_crucible.calculations.similarity import SimilarityCalculation
 from aiida_crucible.structures import atoms_to_trajectory
+from aiida_crucible.workflows.base.similarity import SimilarityBaseWorkChain
 from aiida_crucible.workflows.configuration_space import ConfigurationSpaceWorkChain
 
 OPTIONS = {"environment_variables": {"PYTHONPATH": os.pathsep.join(map(str, [HELPERS, STAND_IN]))}}
@@ -53,6 +54,25 @@ def test_an_interrupted_job_says_how_far_it_was(parse, trajectories):
     outputs, code = parse("similarity", {"exit_status.txt": b"137\n"}, {}, {"trajectories": trajectories})
     assert code.status == SimilarityCalculation.exit_codes.ERROR_INTERRUPTED.status
     assert outputs["results"]["summary"] == {"tiles_done": 0}
+
+
+@pytest.mark.slow
+def test_a_job_that_is_cut_short_is_continued(code, trajectories, tmp_path):
+    """The first job dies after its journal was begun, before a tile is done; the second continues that journal."""
+    inputs = {"code": code, "trajectories": trajectories, "parameters": {"alpha": 0.2}}
+    whole, _ = run_get_node(SimilarityBaseWorkChain, similarity={**inputs, "metadata": {"options": OPTIONS}})
+    dies = {**OPTIONS["environment_variables"], "CRUCIBLE_TEST_DIES_ONCE": str(tmp_path / "died")}
+    outputs, node = run_get_node(
+        SimilarityBaseWorkChain,
+        similarity={**inputs, "metadata": {"options": {"environment_variables": dies}}},
+    )
+    assert node.is_finished_ok, node.exit_message
+    killed, finished = (called for called in node.called if isinstance(called, CalcJobNode))
+    assert killed.exit_status == SimilarityCalculation.exit_codes.ERROR_INTERRUPTED.status
+    assert killed.outputs.results["summary"]["tiles_done"] == finished.outputs.results["summary"]["n_resumed"] == 0
+    assert finished.inputs.restart_from.uuid == killed.outputs.retrieved.uuid
+    for name in whole["map"].get_arraynames():
+        assert np.array_equal(outputs["map"].get_array(name), whole["map"].get_array(name)), name
 
 
 def test_arrays_that_do_not_fit(parse, trajectories):

@@ -1,5 +1,9 @@
 """A descriptor that is as smooth and as invariant as SOAP, and takes a line."""
 
+import os
+import signal
+from pathlib import Path
+
 import numpy as np
 from ase.neighborlist import neighbor_list
 
@@ -18,6 +22,7 @@ class SOAP:
 
     def create(self, atoms):
         """Return the descriptors of all atoms."""
+        self._die_once()
         first, second, distances = neighbor_list("ijd", atoms, self.cutoff)
         symbols = np.array(atoms.get_chemical_symbols())
         rows = np.zeros((len(atoms), len(self.species), len(self.centres)))
@@ -26,3 +31,10 @@ class SOAP:
             chosen = symbols[second] == symbol
             np.add.at(rows[:, place], first[chosen], values[chosen])
         return rows.reshape(len(atoms), -1)
+
+    def _die_once(self):
+        """Kill the process where a test wants its first one to die."""
+        marker = os.environ.get("CRUCIBLE_TEST_DIES_ONCE")
+        if marker and not Path(marker).exists():
+            Path(marker).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
