@@ -15,6 +15,7 @@ from typing import Any
 
 import golden_anharmonicity
 import golden_references
+import golden_similarity
 import golden_sweep
 import numpy as np
 from ase import Atoms
@@ -29,6 +30,7 @@ from aiida_crucible.analysis.phonon_settings import validate_settings
 from aiida_crucible.analysis.reliability import assess, validate_thresholds
 from aiida_crucible.calcfunctions import (
     anharmonicity,
+    configuration_space,
     dynamics,
     harmonic_comparison,
     phonons,
@@ -138,6 +140,7 @@ def assessed() -> Numbers:
 
 CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "anharmonicity": (anharmonicity, golden_anharmonicity.analysed),
+    "configuration_space": (configuration_space, golden_similarity.mapped),
     "dynamics": (dynamics, golden_sweep.said_of_run),
     "harmonic_comparison": (harmonic_comparison, golden_references.compared),
     "phonons": (phonons, analysed),

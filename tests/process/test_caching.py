@@ -38,6 +38,7 @@ def test_cache_follows_the_engines_protocol(inputs, monkeypatch):
         assert source_of(newer) is None
 
 
+@pytest.mark.slow
 def test_failures_below_400_are_computed_again(code, copper):
     inputs = {"code": code, "model": ModelData.get_or_create("chgnet"), "structures": {"copper": copper}}
     _, failed = run_get_node(EvaluateCalculation, **inputs)

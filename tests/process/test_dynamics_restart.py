@@ -96,6 +96,7 @@ def test_many_allocations_give_the_same_bits(by, inputs, undisturbed):
         assert follower.inputs.restart_from.uuid == job.outputs.remote_folder.uuid
 
 
+@pytest.mark.slow
 def test_a_job_is_continued_by_hand(inputs, undisturbed):
     outputs, killed = run_get_node(DynamicsCalculation, **inputs(8))
     assert killed.exit_status == INTERRUPTED
@@ -108,6 +109,7 @@ def test_a_job_is_continued_by_hand(inputs, undisturbed):
     assert "trajectories" not in outputs
 
 
+@pytest.mark.slow
 def test_jobs_that_reach_no_checkpoint_are_counted(inputs):
     outputs, node = run_get_node(DynamicsBaseWorkChain, dynamics=inputs(3), max_iterations=Int(2))
     assert node.exit_status == EXIT_CODES.ERROR_MAXIMUM_ITERATIONS_EXCEEDED.status

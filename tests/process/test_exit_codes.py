@@ -198,6 +198,7 @@ def test_arrays_of_other_structures(name, change, message, parse, frames, result
     assert "properties" not in outputs
 
 
+@pytest.mark.slow
 def test_interrupted_job_keeps_what_was_done(parse, frames, arrays, tmp_path):
     content = journal(arrays, tmp_path / "whole.bin")
     seen = set()

@@ -29,6 +29,7 @@ def copper_phonons(code, model):
     return results, node
 
 
+@pytest.mark.slow
 def test_copper_is_stable_from_one_displacement(copper_phonons):
     summary = copper_phonons[0]["summary"].get_dict()
     assert summary["outcome"] == "stable"
@@ -39,12 +40,14 @@ def test_copper_is_stable_from_one_displacement(copper_phonons):
     assert np.abs(summary["gamma_frequencies"]).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_the_relaxed_cell_is_emts(copper_phonons):
     results, _ = copper_phonons
     assert results["structure"].get_ase().cell.cellpar()[0] * np.sqrt(2) == pytest.approx(3.59, abs=0.005)
     assert results["relaxation"]["structures"]["structure"]["outcome"] == "converged"
 
 
+@pytest.mark.slow
 def test_outputs_agree_with_each_other_and_with_phonopy(copper_phonons):
     results, _ = copper_phonons
     bands, mesh, dos = results["bands"], results["mesh"], results["dos"]
@@ -62,6 +65,7 @@ def test_outputs_agree_with_each_other_and_with_phonopy(copper_phonons):
     np.testing.assert_allclose(loaded.qpoints.frequencies, mesh.get_array("frequencies"), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_one_job_evaluates_all_supercells(copper_phonons):
     _, node = copper_phonons
     jobs = [child.process_label for child in node.called_descendants if isinstance(child, CalcJobNode)]

@@ -25,6 +25,7 @@ def faulty(fault, **arguments):
     return {"model": ModelData.get_or_create("ase", settings=settings), "metadata": metadata}
 
 
+@pytest.mark.slow
 def test_cells_and_kinds(code, model):
     tagged = StructureData(cell=(np.eye(3) * 3.7).tolist())
     for index, position in enumerate(bulk("Cu", cubic=True, a=3.7).positions):

@@ -30,6 +30,7 @@ def trajectories(aiida_profile):
     }
 
 
+@pytest.mark.slow
 def test_samplers_are_mapped_and_drawn(code, trajectories):
     sigmas = {"warm": ArrayData({"sigma": np.linspace(0.2, 0.7, 6)})}
     builder = ConfigurationSpaceWorkChain.get_builder_from_protocol(

@@ -18,7 +18,7 @@ TEMPERATURE, SEED, STEPS, TIME_STEP = 400.0, 11, 60, 2.0
 
 
 def tetragonal():
-    """Return a tetragonal crystal of two species, off its minimum, in the upper triangular cell that Melchionna wants."""
+    """Return a tetragonal crystal of two species, off its minimum, in an upper triangular cell for Melchionna."""
     atoms = bulk("Cu", cubic=True) * (2, 2, 1)
     atoms.symbols[::4] = "Au"
     atoms.set_cell(atoms.cell.array * [1.04, 1.04, 1.02], scale_atoms=True)

@@ -239,6 +239,7 @@ def limit_file_size(n_bytes: int):
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
 
 
+@pytest.mark.slow
 def test_a_file_system_that_takes_no_more_ends_the_job_in_order(tmp_path):
     frames = rattled_copper(40, repeat=2)
     folder = write_job(tmp_path / "full", "evaluate", frames, batch_size=1)
@@ -254,6 +255,7 @@ def test_a_file_system_that_takes_no_more_ends_the_job_in_order(tmp_path):
         assert read_arrays(folder)[name].tobytes() == array.tobytes()
 
 
+@pytest.mark.slow
 def test_a_full_disk_still_takes_the_results(tmp_path):
     mount = tmp_path / "disk"
     mount.mkdir()

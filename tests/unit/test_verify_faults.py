@@ -29,6 +29,8 @@ from crucible_engine.schema import ModelReference
 from crucible_engine.verification.suite import verify_model
 from crucible_engine.verification.weights import check_fingerprint, check_weights
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def emt():

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from aiida_crucible.structures import trajectory_to_atoms
 
+NUMERICS = 1
+"""Raise it when the same inputs give other numbers: AiiDA's caching follows the text of this file."""
+
 SIGMA = "sigma"
 """Array of σ(t): one number for each frame of a sampler's trajectory."""
 PIXELS_PER_INCH = 150

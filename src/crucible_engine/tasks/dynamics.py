@@ -269,8 +269,8 @@ class _Run:
         before, now = self._threads_before, self._context.threads.count
         if before not in (None, now):
             found.append(
-                f"begun with {before} CPU threads and continued with {now}: the last bits of sums, and so a trajectory in "
-                "the long run, depend on that"
+                f"begun with {before} CPU threads and continued with {now}: the last bits of sums, and so a trajectory "
+                "in the long run, depend on that"
             )
         return [warning for warning in found if warning]
 
