@@ -139,6 +139,11 @@ def check_dynamics_structure(survey: Survey, parameters: dict[str, Any]) -> None
             f"structure {survey.not_periodic!r} is not periodic in three directions and so has no pressure: choose an "
             "nvt ensemble or nve",
         )
+    if parameters["ensemble"] == "npt-melchionna" and survey.n_atoms == 1:
+        raise EngineError(
+            Condition.INVALID_STRUCTURE,
+            "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another ensemble",
+        )
 
 
 def check_structure(label: str, atoms: Atoms) -> None:

@@ -12,6 +12,7 @@ from aiida.orm import Dict
 from ase.build import bulk
 
 from aiida_crucible.calculations.dynamics import DynamicsCalculation
+from aiida_crucible.parsers.dynamics import AVERAGES
 from aiida_crucible.structures import from_atoms
 from crucible_engine.dynamics.checkpoint import Checkpoints
 from crucible_engine.dynamics.stream import Stream, series_dtype
@@ -174,6 +175,32 @@ def test_killed_job_keeps_its_series_up_to_the_checkpoint(parse, inputs, killed)
     assert sorted(outputs) == ["results", "series.replica_0", "series.replica_1"]
     assert outputs["series.replica_0"].get_array("step").tolist() == [0, 10, 20, 30, 40, 50]
     assert outputs["series.replica_1"].get_array("step").tolist() == [0, 10, 20, 30, 40]
+
+
+def test_killed_job_keeps_the_replicas_that_were_done(parse, inputs, killed, tmp_path):
+    done = {"replica_0": {"temperature": 300.0, "outcome": "stable", "averages": {"from_step": 1}}}
+    files = with_done(killed, done, tmp_path / "done")
+    outputs, code = parse("dynamics", {"exit_status.txt": b"137\n"}, files, inputs)
+    assert code.status == CODES.ERROR_INTERRUPTED.status
+    summary = outputs["results"]["summary"]
+    assert summary["replicas"] == done
+    assert summary["checkpoint"] == {"replica": 1, "step": 40}
+    assert sorted(outputs["averages.replica_0"].get_arraynames()) == sorted(AVERAGES)
+    assert outputs["final.replica_0"].cell == (np.eye(3) * 4).tolist()
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(parse, inputs, killed):
+    files = {**killed, "state.previous.npz": killed["state.npz"], "state.npz": b"cut"}
+    outputs, _ = parse("dynamics", {"exit_status.txt": b"137\n"}, files, inputs)
+    assert outputs["results"]["summary"]["checkpoint"] == {"replica": 1, "step": 40}
+
+
+def with_done(killed, done, folder):
+    """Return the files of a killed job whose checkpoint tells of replicas that are done."""
+    folder.mkdir()
+    Checkpoints(folder, {"task": "dynamics"}).write({"done": done, "step": 40}, {"positions": np.zeros((N_ATOMS, 3))})
+    result = {name.rpartition("_")[0]: array for name, array in replica(0).items() if name[:4] in ("mean", "fina")}
+    return {**killed, "state.npz": (folder / "state.npz").read_bytes(), "result-0.npz": npz(result)}
 
 
 def test_killed_job_with_damaged_files_can_still_be_told(parse, inputs, killed):

@@ -10,22 +10,24 @@ from typing import Any
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec, ExitCode, PortNamespace
-from aiida.orm import ArrayData, Dict, RemoteData, StructureData, TrajectoryData
+from aiida.orm import ArrayData, CalcJobNode, Dict, RemoteData, StructureData, TrajectoryData
 from ase import Atoms
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.dynamics_restart import check_continuation, check_restart_folder
 from aiida_crucible.calculations.dynamics_size import describe, size_of
-from aiida_crucible.exit_codes import NOTHING_TO_CONTINUE
+from aiida_crucible.exit_codes import NOTHING_TO_CONTINUE, OF_CONDITION
 from aiida_crucible.structures import require_crystal, to_atoms
 from crucible_engine.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
+from crucible_engine.dynamics.orientation import Orientation
 from crucible_engine.dynamics.parameters import time_step_warning
 from crucible_engine.parameters import validate_parameters
-from crucible_engine.schema import RUN_FOLDER
+from crucible_engine.schema import RUN_FOLDER, Condition
 
 LABEL = "structure"
 SERIES_FILES = "series-*.npy"
+RESULT_FILES = "result-*.npz"
 LARGEST_RETRIEVED_STREAMS = 64 * 1000**2
 """Bytes of time series up to which those of an unfinished job come back: all that is seen of it if it is the last."""
 
@@ -102,6 +104,21 @@ class DynamicsCalculation(EngineCalculation):
                 warnings.warn(warning, stacklevel=2)
 
     @classmethod
+    def is_valid_cache(cls, node: CalcJobNode) -> bool:
+        """Return whether a job may stand for another of the same inputs.
+
+        An interrupted one may, since its checkpoint leads to the next. One without a checkpoint leads nowhere, and
+        one that lacked memory would be found again by a job that was given more: AiiDA does not hash that.
+        """
+        if not super().is_valid_cache(node):
+            return False
+        if not node.exit_status:
+            return True
+        results = node.outputs.results.get_dict() if "results" in node.outputs else {}
+        lacked_memory = node.exit_status == OF_CONDITION[Condition.OUT_OF_MEMORY].status
+        return not lacked_memory and results.get("summary", {}).get("checkpoint") is not None
+
+    @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
         """Return the chemical symbols of the structure."""
         structure = inputs.get("structure")
@@ -128,7 +145,7 @@ class DynamicsCalculation(EngineCalculation):
         if (warning := warning_of(self.inputs.structure, self.inputs.parameters)) is not None:
             self.report(f"WARNING: {warning}")
         # Whether there is a checkpoint decides how an unfinished job is continued; its frames stay where they are.
-        unfinished = [STATE_FILE]
+        unfinished = [STATE_FILE, PREVIOUS_STATE_FILE, RESULT_FILES]
         if size.series <= LARGEST_RETRIEVED_STREAMS:
             unfinished.append(SERIES_FILES)
         info.retrieve_temporary_list += [f"{RUN_FOLDER}/{name}" for name in unfinished]
@@ -173,16 +190,26 @@ def check_structure(structure: StructureData | None) -> None:
 
 
 def check_barostat(structure: StructureData, parameters: Dict) -> None:
-    """Refuse a barostat for what has no volume.
+    """Refuse a barostat for what has no volume, or that cannot change what it should.
 
     :raises ValueError: one line.
     """
-    ensemble = validate_parameters("dynamics", parameters.get_dict())["ensemble"]
-    if ensemble.startswith("npt"):
-        try:
-            require_crystal(structure, ensemble)
-        except ValueError as error:
-            raise ValueError(f"{error}; or choose an nvt ensemble") from None
+    values = validate_parameters("dynamics", parameters.get_dict())
+    ensemble = values["ensemble"]
+    if not ensemble.startswith("npt"):
+        return
+    try:
+        require_crystal(structure, ensemble)
+    except ValueError as error:
+        raise ValueError(f"{error}; or choose an nvt ensemble") from None
+    if ensemble == "npt-melchionna":
+        if len(structure.sites) == 1:
+            raise ValueError(
+                "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another "
+                "ensemble"
+            )
+        if values["mask"] is not None:
+            Orientation.of(to_atoms(structure), triangular=True).turn_mask(values["mask"])
 
 
 def warning_of(structure: StructureData, parameters: Dict) -> str | None:

@@ -54,6 +54,7 @@ class DynamicsParser(EngineParser):
         Neither is needed to continue it, so that a damaged file loses nothing but what it held.
         """
         del records
+        checkpoint, done = read_checkpoint(temporary)
         outputs: Mapping[str, Data] = {}
         if (temporary / ARRAYS_FILE).exists():
             try:
@@ -61,12 +62,13 @@ class DynamicsParser(EngineParser):
             except OutputError as error:
                 self.logger.warning(f"the arrays of the unfinished job are left out: {error.detail}")
         else:
-            outputs = self._nodes_of(read_streams(temporary))
+            outputs = self._nodes_of(read_streams(temporary, done))
         return outputs, {
             "n_replicas": len(self._values["temperatures"]),
             "n_atoms": len(self.node.inputs.structure.sites),
             "time_step": self._values["time_step"],
-            "checkpoint": read_checkpoint(temporary),
+            "checkpoint": checkpoint,
+            "replicas": done,
         }
 
     @property

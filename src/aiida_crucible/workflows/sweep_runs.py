@@ -20,8 +20,11 @@ def count_left_over(child: ProcessNode, n_temperatures: int) -> int:
     """
     if child.is_finished_ok or "results" not in child.outputs:
         return 0
-    replicas = child.outputs.results.get_dict()["summary"].get("replicas", {})
-    return n_temperatures - len(replicas) if replicas else 0
+    summary = child.outputs.results.get_dict()["summary"]
+    checkpoint = summary.get("checkpoint")
+    # Of a job that was killed only the checkpoint tells at which temperature.
+    n_begun = max(len(summary.get("replicas", {})), 0 if checkpoint is None else checkpoint["replica"] + 1)
+    return max(0, n_temperatures - n_begun) if n_begun else 0
 
 
 def outputs_of(child: ProcessNode, replica: str) -> dict[str, Data]:

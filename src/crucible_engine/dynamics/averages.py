@@ -36,7 +36,7 @@ class Averages:
         if not self._count:
             self._reference = scaled
         moved = scaled - self._reference
-        displacements = moved @ cell if cell.any() else moved
+        displacements = moved @ cell if _spans(cell) else moved
         displacements -= self._weights @ displacements
         self._count += 1
         self._sum += displacements
@@ -53,7 +53,7 @@ class Averages:
             return None
         cell = self._cells / self._count
         mean = self._sum / self._count
-        reference = self._reference @ cell if cell.any() else self._reference
+        reference = self._reference @ cell if _spans(cell) else self._reference
         # Rounding makes the square of an atom at rest a negative number.
         variance = np.maximum(self._squares / self._count - mean**2, 0.0)
         return {"mean_positions": reference + mean, "mean_square_displacements": variance, "mean_cell": cell}
@@ -76,4 +76,8 @@ class Averages:
 
 
 def _scaled(positions: Array, cell: Array) -> Array:
-    return positions @ np.linalg.inv(cell) if abs(np.linalg.det(cell)) > 0 else positions
+    return positions @ np.linalg.inv(cell) if _spans(cell) else positions.copy()
+
+
+def _spans(cell: Array) -> bool:
+    return bool(abs(np.linalg.det(cell)) > 0)

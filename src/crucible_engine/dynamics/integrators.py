@@ -75,7 +75,7 @@ def _andersen(atoms: Atoms, settings: Settings, temperature: float, rng: np.rand
         settings.time_step * units.fs,
         temperature_K=temperature,
         andersen_prob=_given(settings.collision_probability),
-        fixcm=settings.remove_drift,
+        fixcm=settings.remove_drift and len(atoms) > 1,
         rng=rng,
     )
 
@@ -149,7 +149,7 @@ def _berendsen(atoms: Atoms, settings: Settings, temperature: float, rng: np.ran
         taut=_given(settings.thermostat_time) * units.fs,
         taup=_given(settings.barostat_time) * units.fs,
         compressibility_au=1 / (_given(settings.bulk_modulus) * units.GPa),
-        fixcm=settings.remove_drift,
+        fixcm=settings.remove_drift and len(atoms) > 1,
         mask=tuple(settings.mask or (1, 1, 1)),
     )
 
@@ -233,7 +233,7 @@ def integrator_of(settings: Settings) -> Integrator:
 
 def rest(atoms: Atoms, settings: Settings) -> None:
     """Constrain a structure's centre of mass to rest, where that is asked for and not the integrator's own affair."""
-    if settings.remove_drift and integrator_of(settings).rests:
+    if settings.remove_drift and len(atoms) > 1 and integrator_of(settings).rests:
         atoms.set_constraint(FixCom())
 
 

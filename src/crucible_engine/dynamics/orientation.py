@@ -39,6 +39,24 @@ class Orientation:
             atoms.set_cell(np.tril(cell))
             atoms.positions = positions
 
+    def turn_mask(self, mask: list[Any]) -> list[Any]:
+        """Return which Cartesian strains may change, [3] or [3, 3], as seen in the turned axes.
+
+        :raises ValueError: one line, if the axes are turned such that they mix what changes and what does not.
+        """
+        given = np.array(mask)
+        matrix = np.outer(given, given) if given.ndim == 1 else given
+        if self.rotation is None or matrix.all():
+            return mask
+        permutation = np.rint(np.abs(self.rotation)).astype(int)
+        if not np.allclose(np.abs(self.rotation), permutation, atol=1e-8):
+            raise ValueError(
+                f"parameter 'mask' of dynamics is {mask}, but for npt-melchionna this cell has to be turned, which mixes "
+                "the axes: take a cell with its vectors along them, or npt-mtk, whose mask is of lattice vectors"
+            )
+        turned: list[Any] = (permutation @ matrix @ permutation.T).tolist()
+        return turned
+
     def back(self, vectors: Any) -> Any:
         """Return row vectors [..., 3] (positions, velocities, forces, lattice vectors) in the given orientation."""
         return vectors if self.rotation is None else vectors @ self.rotation

@@ -74,8 +74,8 @@ DYNAMICS: dict[str, Parameter] = {
     "mask": Parameter(
         list,
         None,
-        "which strains may change: three 0 or 1 (ASE's meaning), or, for npt-melchionna, a symmetric "
-        "3x3 matrix of them; null is all",
+        "which strains may change: three 0 or 1, of lattice vectors for npt-mtk, else of Cartesian axes, or, for "
+        "npt-melchionna, a symmetric 3x3 matrix of them; null is all",
     ),
     "remove_drift": Parameter(bool, True, "let the centre of mass rest"),
     "series_interval": Parameter(int, 10, "steps between two rows of the time series", minimum=1),
@@ -124,6 +124,11 @@ def check_dynamics(values: dict[str, Any]) -> None:
         raise ParameterError(
             "parameter 'final_temperature' of dynamics asks for a ramp, but nve has no thermostat: leave it out, or "
             "choose an nvt or npt ensemble"
+        )
+    if values["ensemble"] == "nvt-bussi" and values["initial_temperature"] == 0:
+        raise ParameterError(
+            "parameter 'initial_temperature' of dynamics is 0, but nvt-bussi scales velocities, of which there are "
+            "none then: choose more than 0 K or another ensemble"
         )
     if values["mask"] is not None:
         values["mask"] = _normalise_mask(values["mask"], values["ensemble"])

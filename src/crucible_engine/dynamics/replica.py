@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from crucible_engine.dynamics.orientation import Orientation
 from crucible_engine.dynamics.recorder import Recorder
 from crucible_engine.dynamics.settings import Settings
 from crucible_engine.dynamics.watch import Finding, Watch
+from crucible_engine.schema import Condition, EngineError
 
 ENDS = ("melted", "atoms-lost", "exploded", "non-finite")
 """Outcomes of what is no crystal any more; ``diffusive`` still is one."""
@@ -60,6 +61,8 @@ class Replica:
         self._rng = np.random.default_rng([settings.seed, settings.first_replica + index])
         self.atoms = _resting(start)
         self._orientation.turn(self.atoms)
+        if settings.mask is not None and self._integrator.triangular:
+            settings = replace(settings, mask=_turned(self._orientation, settings.mask))
         self._watch = Watch(self.atoms.copy(), asdict(settings), settings.target(index, 0))
         self._averages = Averages(self.atoms.get_masses())
         self._draw_velocities()
@@ -251,6 +254,13 @@ class Replica:
     def _lose(self, finding: Finding) -> None:
         """End the run in the middle of a step: the last whole step stays the last one."""
         self.finding, self.found_at, self.lost = finding, self.step + 1, True
+
+
+def _turned(orientation: Orientation, mask: list[Any]) -> list[Any]:
+    try:
+        return orientation.turn_mask(mask)
+    except ValueError as error:
+        raise EngineError(Condition.INVALID_JOB, str(error)) from error
 
 
 def _resting(start: Atoms) -> Atoms:

@@ -48,6 +48,7 @@ from crucible_engine.dynamics.output import (
 from crucible_engine.dynamics.parameters import time_step_warning
 from crucible_engine.dynamics.replica import ENDS, Replica
 from crucible_engine.dynamics.settings import Settings
+from crucible_engine.interruption import Interrupted
 from crucible_engine.models.base import Model
 from crucible_engine.progress import Progress
 from crucible_engine.schema import ARRAYS_FILE, OUTCOMES_OF_DYNAMICS, RUN_FOLDER, STRUCTURES_FILE, Job
@@ -99,7 +100,7 @@ class _Run:
     def run(self) -> TaskResult:
         try:
             self._run_replicas()
-        except Exception:
+        except (Exception, Interrupted):
             self._keep_what_is_done()
             raise
         with self._context.interruption.deferred():
@@ -168,7 +169,7 @@ class _Run:
     def _write_checkpoint(self, replica: Replica | None) -> None:
         scalars, arrays = replica.state() if replica else ({}, {})
         scalars |= {"done": self._done, "rows_of_done": {str(k): v for k, v in self._rows.items()}}
-        scalars["threads"] = self._context.threads.count
+        scalars["threads"] = self._threads_before or self._context.threads.count
         self._checkpoints.write(scalars, arrays)
         self._written = time.monotonic()
 
