@@ -142,7 +142,8 @@ def check_dynamics_structure(survey: Survey, parameters: dict[str, Any]) -> None
     if parameters["ensemble"] == "npt-melchionna" and survey.n_atoms == 1:
         raise EngineError(
             Condition.INVALID_STRUCTURE,
-            "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another ensemble",
+            "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another "
+            "ensemble",
         )
 
 

@@ -38,7 +38,7 @@ def plan_of(length, resident=2):
     for size, group in itertools.groupby(range(len(SIZES)), key=SIZES.__getitem__):
         same = list(group)
         blocks += [Block(tuple(same[start : start + length]), size) for start in range(0, len(same), length)]
-    return Plan(tuple(blocks), N_FEATURES, resident)
+    return Plan(tuple(blocks), N_FEATURES, resident, 1)
 
 
 def straightforward(local, alpha, threshold):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -113,8 +113,16 @@ def sum_forces(parts: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]],
 
 
 def time_averaged(runs: Sequence[ForceSums]) -> Score:
-    """Return ⟨σ(t)⟩ over the frames of all runs: the paper's score."""
-    return _over_runs([run.per_frame for run in runs])
+    """Return ⟨σ(t)⟩ over the frames of all runs on which forces act: the paper's score."""
+    series = [run.per_frame[run.total[:, 0] > 0] for run in runs]
+    left_out = sum(len(run.total) for run in runs) - sum(len(values) for values in series)
+    series = [values for values in series if len(values)]
+    if not series:
+        return Score(math.nan, math.nan, "no forces act here")
+    score = _over_runs(series)
+    if left_out and not score.warning:
+        return replace(score, warning=f"{left_out} frames without any force are left out")
+    return score
 
 
 def pooled(runs: Sequence[ForceSums], group: int = 0) -> Score:
@@ -127,6 +135,8 @@ def pooled(runs: Sequence[ForceSums], group: int = 0) -> Score:
     """
     anharmonic = np.concatenate([run.anharmonic[:, group] for run in runs])
     total = np.concatenate([run.total[:, group] for run in runs])
+    if total.mean() == 0:
+        return Score(math.nan, math.nan, "no forces act here")
     value = float(np.sqrt(_ratio(anharmonic.mean(), total.mean())))
     if not value > 0:
         return Score(value, 0.0 if value == 0 else math.nan, "" if value == 0 else "no forces act here")

@@ -101,7 +101,10 @@ def measure_anharmonicity(
     if not any(run.finite.any() for run in runs):
         return {"score": Dict({**given, "class": CANNOT_TELL, "reason": "no frame has forces that are finite numbers"})}
     counts_from_frames = settings["origin"] == FRAMES_CRYSTAL and origin is not None
-    analysis = analyse_anharmonicity(runs, constants, settings, to_atoms(origin) if counts_from_frames else None)
+    try:
+        analysis = analyse_anharmonicity(runs, constants, settings, to_atoms(origin) if counts_from_frames else None)
+    except ValueError as error:  # atoms that left their sites belong to no force constants: that is a result
+        return {"score": Dict({**given, "class": CANNOT_TELL, "reason": str(error)})}
     return {"score": Dict({**given, **analysis.values}), "details": ArrayData(analysis.arrays)}
 
 

@@ -36,7 +36,11 @@ def compare_harmonic(
     settings = validate_comparison(parameters.get_dict())
     tolerance = settings["symmetry_tolerance"]
     reference = restored("reference", reference_structure, reference_force_constants, tolerance)
-    found = compare_phonons(reference, restored("model", structure, force_constants, tolerance), settings)
+    model = restored("model", structure, force_constants, tolerance)
+    try:
+        found = compare_phonons(reference, model, settings)
+    except ValueError as error:  # a model may relax to another crystal, which is a result
+        return {"summary": Dict({"outcome": "not-comparable", "reason": str(error)})}
     return {"summary": Dict({"outcome": "compared", **found.values}), "modes": ArrayData(found.arrays)}
 
 

@@ -62,6 +62,8 @@ def iterate_frames(path: Path, settings: Mapping[str, Any]) -> Iterator[Frame]:
     """
     kind = settings["format"] or format_of(path)
     reader = {"extxyz": _extxyz, "traj": _traj, "vasprun": _vasprun}[kind]
+    # Whoever gives forces in other units gives energies in them, too, and of those nothing is known.
+    is_in_ev = settings["force_unit"].startswith("eV")
     length, force = LENGTHS[settings["length_unit"]], FORCES[settings["force_unit"]]
     numbers = iter(range(settings["start"], settings["stop"] or 2**62, settings["stride"]))
     frames = reader(path, settings)
@@ -72,8 +74,14 @@ def iterate_frames(path: Path, settings: Mapping[str, Any]) -> Iterator[Frame]:
             return
         atoms, forces, energy = found
         if length != 1.0:
-            atoms.set_cell(atoms.cell.array * length, scale_atoms=True)
-        yield Frame(number, atoms, None if forces is None else np.asarray(forces, dtype=float) * force, energy)
+            atoms.set_cell(atoms.cell.array * length)
+            atoms.positions *= length
+        yield Frame(
+            number,
+            atoms,
+            None if forces is None else np.asarray(forces, dtype=float) * force,
+            energy if is_in_ev else None,
+        )
 
 
 Read = Iterator[tuple[Atoms, NDArray[np.float64] | None, float | None]]

@@ -91,7 +91,7 @@ def read_phonons(
     values = {"kind": kind, "calculator": name or "vasp", "n_atoms_supercell": len(phonon.supercell)}
     warnings: list[str] = []
     with _explained(path):
-        dataset, constants = _numbers_of(path, kind, phonon, described)
+        dataset, constants = _numbers_of(path, kind, phonon, described, units)
     if dataset is not None:
         values["largest_force_drift"] = _put_forces(phonon, path, dataset, units, warnings)
     elif constants is not None:
@@ -181,7 +181,7 @@ def _scaled(cell: PhonopyAtoms, length: float) -> PhonopyAtoms:
 
 
 def _numbers_of(
-    path: Path, kind: str, phonon: Phonopy, described: PhonopyYaml | None
+    path: Path, kind: str, phonon: Phonopy, described: PhonopyYaml | None, units: CalculatorPhysicalUnits
 ) -> tuple[dict[str, Any] | None, NDArray[np.float64] | None]:
     """Return displacements with forces, or force constants, as they are in the file."""
     if kind == "FORCE_SETS":
@@ -191,11 +191,25 @@ def _numbers_of(
     if kind == "FORCE_CONSTANTS":
         return None, parse_FORCE_CONSTANTS(str(path), phonon.primitive.p2s_map)
     if kind == "force_constants.hdf5":
-        return None, read_force_constants_hdf5(str(path), phonon.primitive.p2s_map)
+        return None, _from_hdf5(path, phonon, units.force_constants_unit)
     assert described is not None
     if described.force_constants is not None:
         return None, described.force_constants
     return (described.dataset if _has_forces(described.dataset) else None), None
+
+
+def _from_hdf5(path: Path, phonon: Phonopy, unit: str) -> NDArray[np.float64]:
+    """Return force constants of an hdf5, which may say their unit itself.
+
+    :raises ValueError: one line, if it says another than the calculator's.
+    """
+    constants, said = read_force_constants_hdf5(str(path), phonon.primitive.p2s_map, return_physical_unit=True)
+    if said is not None and said.lower() != unit.lower():
+        raise ValueError(
+            f"{path.name} says that its force constants are in {said}, but {unit} is expected of its calculator: name "
+            "the calculator whose units these are"
+        )
+    return np.asarray(constants, dtype=float)
 
 
 def _has_forces(dataset: dict[str, Any] | None) -> bool:

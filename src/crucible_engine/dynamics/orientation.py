@@ -51,8 +51,8 @@ class Orientation:
         permutation = np.rint(np.abs(self.rotation)).astype(int)
         if not np.allclose(np.abs(self.rotation), permutation, atol=1e-8):
             raise ValueError(
-                f"parameter 'mask' of dynamics is {mask}, but for npt-melchionna this cell has to be turned, which mixes "
-                "the axes: take a cell with its vectors along them, or npt-mtk, whose mask is of lattice vectors"
+                f"parameter 'mask' of dynamics is {mask}, but for npt-melchionna this cell has to be turned, which "
+                "mixes the axes: take a cell with its vectors along them, or npt-mtk, whose mask is of lattice vectors"
             )
         turned: list[Any] = (permutation @ matrix @ permutation.T).tolist()
         return turned

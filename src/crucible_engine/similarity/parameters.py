@@ -12,7 +12,7 @@ SIMILARITY: dict[str, Parameter] = {
     ),
     "frames": Parameter(int, 200, "at most so many frames of each sampler", minimum=1, maximum=100_000),
     "seed": Parameter(int, 0, "of the random draw, and of the labels that an overlap is compared with", 0, 2**63),
-    "cutoff": Parameter(float, 5.0, "SOAP: radius of an environment, Å", 1.0, 20.0),
+    "cutoff": Parameter(float, 5.0, "SOAP: radius of an environment, Å", 1.0, 20.0, exclusive=True),
     "n_max": Parameter(int, 7, "SOAP: radial basis functions", 1, 30),
     "l_max": Parameter(int, 6, "SOAP: largest degree of the spherical harmonics", 0, 20),
     "sigma": Parameter(float, 0.1, "SOAP: width of the Gaussians that stand for atoms, Å", 0.0, 5.0, exclusive=True),

@@ -44,11 +44,13 @@ class Plan:
     :param blocks: the frames, each in one block.
     :param n_features: entries of an environment's descriptor.
     :param resident: how many blocks' descriptors fit into the memory; at least 2, or all.
+    :param workers: how many threads have room for their panels.
     """
 
     blocks: tuple[Block, ...]
     n_features: int
     resident: int
+    workers: int
 
     @property
     def n_frames(self) -> int:
@@ -84,28 +86,33 @@ class Plan:
 def make_plan(sizes: Sequence[int], n_features: int, memory: int, workers: int) -> Plan:
     """Return the plan that needs no more than a memory.
 
+    Half of it is for two blocks of descriptors, whatever the threads: the tiles of a job that is continued are the same
+    although the machine may have other cores free by then.
+
     :param sizes: atoms of each frame.
     :param n_features: entries of an environment's descriptor.
     :param memory: what arrays may take, MiB.
-    :param workers: threads, each with a panel of its own.
+    :param workers: threads at most, each with a panel of its own.
     :raises EngineError: ``INVALID_JOB``, if not even two frames at a time fit, or the kernel itself does not.
     """
     largest = max(sizes)
-    panels = workers * PANEL_COPIES * max(PANEL_ENTRIES, largest**2) * FLOAT
+    panel = PANEL_COPIES * max(PANEL_ENTRIES, largest**2) * FLOAT
     frame = largest * n_features * FLOAT
     # The descriptors of a frame are there twice while they are made.
-    least = max(panels + 4 * frame, FULL_COPIES * len(sizes) ** 2 * FLOAT)
+    least = max(panel + 4 * frame, FULL_COPIES * len(sizes) ** 2 * FLOAT)
     if memory * MIB < least:
         raise EngineError(
             Condition.INVALID_JOB,
             f"memory is {memory} MiB, but {len(sizes)} frames of up to {largest} atoms with {n_features} features need "
             f"at least {-(-least // MIB)} MiB: raise it, or choose fewer frames",
         )
-    room = memory * MIB - panels - 2 * frame
-    length = max(1, min(LARGEST_BLOCK, room // (2 * frame)))
+    length = max(1, min(LARGEST_BLOCK, memory * MIB // 2 // (2 * frame)))
     blocks = tuple(_blocks(sizes, length))
+    left = memory * MIB - 2 * length * frame - 2 * frame
+    workers = max(1, min(workers, left // panel))
+    room = memory * MIB - workers * panel - 2 * frame
     resident = min(len(blocks), max(2, room // (length * frame)))
-    return Plan(blocks, n_features, resident)
+    return Plan(blocks, n_features, resident, workers)
 
 
 def _blocks(sizes: Sequence[int], length: int) -> Iterator[Block]:

@@ -104,7 +104,7 @@ class _Comparison:
         settings = Match(self._parameters["alpha"], self._parameters["threshold"])
         longest = 0.0
         try:
-            with TileMaker(settings, self._context.threads.count) as maker:
+            with TileMaker(settings, self._plan.workers) as maker:
                 for tile in self._plan.tiles():
                     if tile in done:
                         continue
