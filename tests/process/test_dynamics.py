@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
@@ -107,13 +110,11 @@ def test_run_folder_is_stashed(finished, localhost):
         assert {"frames-0.npy", "series-1.npy"} <= set(transport.listdir(f"{stash.target_basepath}/run"))
 
 
-def test_walltime_is_told_to_the_engine(code, model, crystal):
+def test_walltime_is_told_to_the_engine(code, model, crystal, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where AiiDA puts what a dry run would submit
     process = {"code": code, "model": model, "structure": crystal, "parameters": {"steps": 2}}
     metadata = {"options": {"max_wallclock_seconds": 77}, "dry_run": True, "store_provenance": False}
     _, node = run_get_node(DynamicsCalculation, **process, metadata=metadata)
-    import json
-    from pathlib import Path
-
     folder = Path(node.dry_run_info["folder"])
     assert json.loads((folder / "job.json").read_text())["walltime"] == 77
 
