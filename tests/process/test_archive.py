@@ -74,6 +74,7 @@ def test_archive_needs_no_file_outside(stand_in, checkpoint_model, copper, seen_
     }
 
 
+@pytest.mark.slow
 def test_trust_does_not_travel(checkpoint_model, tmp_path, seen_elsewhere):
     trusted = ModelData.get_or_create("mace", checkpoint=tmp_path / "mine.model", trust_pickle=True)
     assert trusted.trusted

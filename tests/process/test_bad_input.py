@@ -75,6 +75,7 @@ def test_wrong_kinds_of_input(workchain, code, model, fcc):
     refused(workchain, "no protocol ''", code, model, fcc, protocol="")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workchain", WORKCHAINS)
 def test_elements_and_environment_are_checked_before_submission(workchain, model, code, fcc, environment, forgotten):
     refused(workchain, "contains Fe, which model emt does not know", code, model, from_atoms(bulk("Fe")))

@@ -119,6 +119,7 @@ def test_walltime_is_told_to_the_engine(code, model, crystal, tmp_path, monkeypa
     assert json.loads((folder / "job.json").read_text())["walltime"] == 77
 
 
+@pytest.mark.slow
 def test_physical_failure_is_a_result(code):
     settings = {"factory": "faulty_calculators:faulty", "arguments": {"fault": "nan-after", "calls": 6}}
     model = ModelData.get_or_create("ase", settings=settings)
@@ -173,6 +174,7 @@ def test_structure_and_element_that_no_model_knows(code, model):
     refused("Å", code=code, model=model, structure=from_atoms(atoms))
 
 
+@pytest.mark.slow
 def test_time_step_that_is_too_long_is_warned_of(code, model):
     inputs = {"code": code, "model": model, "structure": from_atoms(molecule("H2O", vacuum=3.0))}
     with pytest.warns(UserWarning, match=r"a time step of 3 fs is long for an atom of mass 1\.008"):

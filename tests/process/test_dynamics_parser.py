@@ -134,6 +134,7 @@ def test_geometry_that_is_no_number_is_left_out(parse, inputs, results, arrays):
     assert "final.replica_1" not in outputs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [

@@ -30,6 +30,7 @@ def environment(localhost, forgotten):
     return codes.RegisteredEnvironment(code, content)
 
 
+@pytest.mark.slow
 def test_probe_finds_a_sound_environment(environment):
     with enable_caching():
         first, result = (check_environment(environment) for _ in range(2))
@@ -47,6 +48,7 @@ def test_probe_finds_a_sound_environment(environment):
     assert not result.process.base.caching.is_created_from_cache, "the state of a computer is asked for every time"
 
 
+@pytest.mark.slow
 def test_command_fails_when_a_check_does(environment):
     extra = environment.code.base.extras.get(ENVIRONMENT_KEY)
     environment.code.base.extras.set(ENVIRONMENT_KEY, {**extra, "version": "3.0.0"})
@@ -63,6 +65,7 @@ def test_python_that_does_not_start_is_one_line(localhost, forgotten):
         check_environment(codes.RegisteredEnvironment(code, content))
 
 
+@pytest.mark.slow
 def test_checkpoint_that_cannot_be_loaded_is_one_line(environment, tmp_path):
     reference = ModelReference("emt", checkpoint=str(tmp_path / "weights.pt"), dtype="float64")
     with pytest.raises(ModelEnvironmentError, match="has no checkpoint files"):

@@ -74,6 +74,7 @@ def test_environment_over_ssh(uv, computer):
     assert not Path(environment.folder).exists()
 
 
+@pytest.mark.slow
 def test_dry_run_asks_the_computer_and_changes_nothing(uv, computer):
     assert str(uv.root) in recipe_for(Request("emt", python="3.11"), computer)
     assert not uv.calls

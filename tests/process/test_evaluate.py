@@ -31,6 +31,7 @@ def frames_of_copper(count):
     return frames
 
 
+@pytest.mark.slow
 def test_structures_of_different_sizes(code, model, copper):
     supercell, carbon_monoxide = from_atoms(bulk("Cu", cubic=True) * (2, 1, 1)), from_atoms(molecule("CO"))
     structures = {"b_bulk": copper, "a_supercell": supercell, "c_molecule": carbon_monoxide}
@@ -53,6 +54,7 @@ def test_structures_of_different_sizes(code, model, copper):
     assert results["model"]["sha256"] == model.sha256
 
 
+@pytest.mark.slow
 def test_trajectory_and_what_the_repository_keeps(code, model):
     trajectory = atoms_to_trajectory(frames_of_copper(5))
     options = {"device": "cpu", "resources": {"num_machines": 1, "num_cores_per_mpiproc": 1}}
@@ -79,6 +81,7 @@ def test_trajectory_and_what_the_repository_keeps(code, model):
     assert node.inputs.parameters.get_dict() == validate_parameters("evaluate", {"stress": False})
 
 
+@pytest.mark.slow
 def test_container(inputs, code):
     """Any command that takes an image's name and a program stands for the container's engine."""
     inputs["code"] = ContainerizedCode(

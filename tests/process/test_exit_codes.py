@@ -113,6 +113,7 @@ def journal(arrays, path):
     return path.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("condition", [condition for condition in Condition if condition in OF_CONDITION])
 def test_condition_of_the_engine(condition, parse, frames, results, arrays):
     complete = condition is Condition.NOT_CONVERGED
@@ -217,6 +218,7 @@ def test_interrupted_job_keeps_what_was_done(parse, frames, arrays, tmp_path):
     assert {0, 1, N_FRAMES - 1} <= seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "label"),
     [
@@ -261,6 +263,7 @@ def test_finished_job_is_finished_whatever_came_after(parse, frames, results, ar
     assert code.status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("executable", "said"),
     [("/bin/true", "code 'true' ended without a word"), ("/no/python", "No such file or directory")],

@@ -105,6 +105,7 @@ def _crystal(phonon):
     return from_phonopy(phonon.unitcell)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("largest", [100_000_000, 10])
 def test_trajectory_and_its_provenance(tmp_path, phonon, frames, monkeypatch, largest):
     monkeypatch.setattr(from_files, "LARGEST_KEPT_FILE", largest)
@@ -154,6 +155,7 @@ def test_what_does_not_fit_leaves_nothing_behind(folder, frames):
     assert count() == before
 
 
+@pytest.mark.slow
 def test_commands(run, folder, phonon, frames):
     write(folder / "md.extxyz", frames)
     write(folder / "cell.vasp", _crystal(phonon), format="vasp", direct=True)

@@ -58,6 +58,7 @@ def test_cells_and_kinds(code, model):
         assert np.allclose(trajectory.get_cells()[0], structures[key].cell)
 
 
+@pytest.mark.slow
 def test_molecule_with_fixed_cell(code, model):
     structures = {"co": from_atoms(molecule("CO"))}
     parameters = {"cell": "fixed", "fmax": 0.05, "trajectory_interval": 1}
@@ -84,6 +85,7 @@ def test_misspelt_parameter_is_refused(code, model, copper):
         run_get_node(RelaxCalculation, **inputs, parameters={"f_max": 0.01})
 
 
+@pytest.mark.slow
 def test_physical_failure_is_a_result(code, copper):
     inputs = {"code": code, "structures": {"copper": copper}, **faulty("expand")}
     outputs, node = run_get_node(RelaxCalculation, **inputs, parameters={"keep_symmetry": False})

@@ -78,6 +78,7 @@ def test_killed_evaluation_is_continued(code, model, frames, mortal, helpers, un
     assert "was begun by another job" in other.exit_message
 
 
+@pytest.mark.slow
 def test_job_that_was_asked_to_stop(code, frames, mortal, helpers):
     inputs = {"code": code, "model": mortal(1, "SIGTERM"), "trajectory": frames, "metadata": helpers}
     outputs, node = run_get_node(EvaluateCalculation, **inputs)
@@ -87,6 +88,7 @@ def test_job_that_was_asked_to_stop(code, frames, mortal, helpers):
     assert "properties" not in outputs
 
 
+@pytest.mark.slow
 def test_restart_wants_a_journal(code, model, frames, undisturbed):
     retrieved = undisturbed.creator.outputs.retrieved
     with pytest.raises(ValueError, match=r"restart_from has no journal\.bin: give the `retrieved` output"):
@@ -116,6 +118,7 @@ def test_memory_that_holds_no_structure_is_not_tried_again(code, frames, mortal,
     assert len(outputs["properties"].get_array("energies")) == 2
 
 
+@pytest.mark.slow
 def test_what_no_restart_mends_stops_at_once(code, frames, helpers):
     settings = {"factory": "faulty_calculators:faulty", "arguments": {"fault": "raise"}}
     model = ModelData.get_or_create("ase", settings=settings)

@@ -15,6 +15,7 @@ from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 
 
+@pytest.mark.slow
 def test_jobs_link_to_one_file(stand_in, checkpoint_model, copper, localhost):
     inputs = {"code": stand_in, "model": checkpoint_model, "structures": {"copper": copper}}
     outputs, node = run_get_node(EvaluateCalculation, **inputs)

@@ -76,6 +76,7 @@ def test_verification_is_found_again(verified, code, localhost):
     assert find_verification(same_place.store(), model).outputs.results.uuid == outputs["results"].uuid
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["code", "parameters", "structures", "device", "model", "protocol", "package"])
 def test_verification_of_something_else_is_not_taken(verified, code, localhost, copper, monkeypatch, change):
     model, _, _ = verified

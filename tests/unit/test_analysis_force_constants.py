@@ -61,6 +61,7 @@ def test_diatomic_chain_has_acoustic_and_optical_bands():
         assert np.abs(found - band[:, None]).min(axis=1).max() < 1e-3 * band.max()
 
 
+@pytest.mark.slow
 def test_density_of_states_integrates_to_three_modes_an_atom():
     phonon, _ = solved(cubic(2.0, 0.7), [3, 3, 3])
     grid, total, parts = density_of_states(phonon, [16, 16, 16], projected=True)

@@ -53,6 +53,7 @@ def test_a_broken_symmetry_shows_in_the_pairs_of_opposite_displacements():
     assert noise.even == pytest.approx(1e-3 * np.sqrt(1.5), rel=0.25)
 
 
+@pytest.mark.slow
 def test_a_stable_crystal_is_stable_and_its_noise_does_not_change_that():
     for planted in (0.0, 1e-4):
         modes, verdict = judged(*computed(cubic(5.0, 1.0), planted))
@@ -71,6 +72,7 @@ def test_a_truly_unstable_crystal_is_imaginary_at_its_worst_mode():
     assert "q = (" in verdict.reason
 
 
+@pytest.mark.slow
 def test_an_acoustic_dip_that_the_supercell_does_not_resolve_is_neither_stable_nor_imaginary():
     # Second neighbours push: ω² is negative up to q = 0.045, and positive at 1/4 and 1/2, which fit the supercell.
     first, second = cubic(5.0, 1.0), cubic(-0.255 * 5.0, -0.255 * 1.0)
@@ -88,6 +90,7 @@ def test_an_acoustic_dip_that_the_supercell_does_not_resolve_is_neither_stable_n
     assert "nearer to Γ than the supercell resolves" in verdict.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_a_mode_softer_than_the_noise_is_never_called_imaginary(seed):
     _, verdict = judged(*computed(cubic(5.0, 1e-4), 1e-3, seed))

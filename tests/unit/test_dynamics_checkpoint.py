@@ -111,6 +111,7 @@ def assert_goes_on(folder, whole):
     assert everything(folder) == everything(whole)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path):
     whole = write_job(tmp_path / "whole", "dynamics", gold_copper(), **{**FULL, "steps": 400})
     assert run_here(whole)["condition"] == "finished"

@@ -66,6 +66,7 @@ def die_after(monkeypatch, steps, folder):
     assert "Stop" in results["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variant",
     [variant if variant == QUICK else pytest.param(variant, marks=pytest.mark.slow) for variant in VARIANTS],

@@ -57,6 +57,7 @@ def minimum_of_copper() -> float:
     return float(EquationOfState(volumes, energies, eos="birchmurnaghan").fit(warn=False)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_finds_the_minimum_of_the_energy(tmp_path, optimizer):
     structures = {"strained": strained(), "tetragonal": tetragonal()}

@@ -212,6 +212,7 @@ def test_results_of_an_earlier_run_do_not_stay(tmp_path):
     assert not (tmp_path / "arrays.npz").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGUSR1"])
 def test_a_signal_ends_the_job_in_order(tmp_path, name):
     frames = rattled_copper(60, repeat=2)

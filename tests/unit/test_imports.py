@@ -32,6 +32,7 @@ ADAPTERS = {f"crucible_engine.models.{name}" for name in ("chgnet", "mace", "orb
 MODEL_PACKAGES = {"torch", "chgnet", "mace", "sevenn", "orb_models", "e3nn", "matgl", "pymatgen"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "blocked"),
     [

@@ -40,6 +40,7 @@ def harmonic_forces(run, constants, order=None):
     return forces.reshape(-1, 3) @ mapping.rotation.T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("target", SUPERCELLS)
 def test_springs_pull_the_same_in_every_supercell(source, target):

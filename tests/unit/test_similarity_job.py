@@ -70,6 +70,7 @@ def test_killed_at_random_tiles_it_ends_with_the_same_bits(tmp_path):
     assert_same_arrays(read_arrays(tmp_path / "killed"), read_arrays(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_a_pair_without_end_does_not_keep_a_job_from_stopping(tmp_path):
     write_job(tmp_path, "similarity", salt_frames(3), model=None, alpha=2e-5, threshold=1e-20)
     process = start_engine(tmp_path, env=STAND_IN_ENVIRONMENT)
