@@ -6,8 +6,10 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import sqlite3
+import subprocess
 import sys
 
+import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -26,3 +28,17 @@ def _trust_the_machine(connection, _record):
     """Let SQLite not wait for the disk at each of a job's hundred commits."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous=OFF")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Return the folder of a file system of 256 KiB, or skip where none can be mounted."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(mount)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    yield mount
+    subprocess.run(["umount", str(mount)], check=True)

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from ase import Atoms
 from ase.build import bulk
-from engine_jobs import read_arrays
+from engine_jobs import read_arrays, run_here
 
 from crucible_engine.dynamics.parameters import ENSEMBLES
+from crucible_engine.dynamics.replica import Replica
 from crucible_engine.schema import RUN_FOLDER
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -53,6 +55,27 @@ def gold_copper(repeat: int = 1) -> dict[str, Atoms]:
     atoms.set_cell(atoms.cell.array * 1.03, scale_atoms=True)
     atoms.rattle(0.02, seed=2)
     return {"CuAu": atoms}
+
+
+class Stop(BaseException):
+    """The process is no more, as far as the run can tell."""
+
+
+def die_after(folder: Path, steps: int) -> None:
+    """Run a job in this process until so many steps are done, and no further."""
+    advance, left = Replica.advance, [steps]
+
+    def stopping(replica: Replica) -> None:
+        if not left[0]:
+            raise Stop
+        left[0] -= 1
+        advance(replica)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Replica, "advance", stopping)
+        results = run_here(folder)
+    assert results["condition"] == "unexpected-error"
+    assert "Stop" in results["message"]
 
 
 def everything(folder: Path) -> dict[str, bytes]:

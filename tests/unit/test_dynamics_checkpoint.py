@@ -2,36 +2,16 @@
 
 import resource
 import shutil
-import subprocess
 
 import pytest
-from dynamics_runs import SHORT, everything, gold_copper
+from dynamics_runs import SHORT, die_after, everything, gold_copper
 from engine_jobs import run_engine, run_here, write_job
 
 from crucible_engine import runner
 from crucible_engine.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
-from crucible_engine.dynamics.replica import Replica
 from crucible_engine.schema import RUN_FOLDER
 
 PARAMETERS = {**SHORT, "ensemble": "npt-mtk", "temperatures": [300.0], "steps": 60, "checkpoint_interval": 5}
-
-
-class Stop(BaseException):
-    """The process is no more, as far as the run can tell."""
-
-
-def stop_at(folder, steps):
-    advance, left = Replica.advance, [steps]
-
-    def stopping(replica):
-        if not left[0]:
-            raise Stop
-        left[0] -= 1
-        advance(replica)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Replica, "advance", stopping)
-        run_here(folder)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +25,7 @@ def whole(tmp_path_factory):
 def begun(tmp_path):
     """Return the folder of a job that died at step 33, and so has checkpoints of the steps 30 and 25."""
     folder = write_job(tmp_path / "begun", "dynamics", gold_copper(), **PARAMETERS)
-    stop_at(folder, 33)
+    die_after(folder, 33)
     return folder
 
 
@@ -125,22 +105,11 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_file_system_without_space_leaves_the_last_checkpoint(tmp_path):
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(mount)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+def test_a_file_system_without_space_leaves_the_last_checkpoint(tmp_path, small_disk):
     whole = write_job(tmp_path / "whole", "dynamics", gold_copper(), **{**FULL, "steps": 2500})
     assert run_here(whole)["condition"] == "finished"
-    try:
-        folder = write_job(mount / "job", "dynamics", gold_copper(), **{**FULL, "steps": 2500})
-        results = run_engine(folder)
-        assert results["condition"] == "disk-full"
-        copy = tmp_path / "copy"
-        shutil.copytree(folder, copy)
-    finally:
-        subprocess.run(["umount", str(mount)], check=True)
+    folder = write_job(small_disk / "job", "dynamics", gold_copper(), **{**FULL, "steps": 2500})
+    assert run_engine(folder)["condition"] == "disk-full"
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
     assert_goes_on(copy, whole)

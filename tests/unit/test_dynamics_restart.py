@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from dynamics_runs import SHORT, VARIANTS, everything, gold_copper, numbers_inside
+from dynamics_runs import SHORT, VARIANTS, die_after, everything, gold_copper, numbers_inside
 from engine_jobs import calculator_from, read_arrays, read_results, run_engine, run_here, start_engine, write_job
 
 from crucible_engine.dynamics.integrators import integrator_of, read_state
@@ -41,44 +41,19 @@ SCRATCH = {
 """What integrators overwrite at every step before they read it, and what follows from the target temperature."""
 
 
-class Stop(BaseException):
-    """The process is no more, as far as the run can tell."""
-
-
-def stop_after(monkeypatch, steps):
-    advance = Replica.advance
-    left = [steps]
-
-    def stopping(replica):
-        if not left[0]:
-            raise Stop
-        left[0] -= 1
-        advance(replica)
-
-    monkeypatch.setattr(Replica, "advance", stopping)
-
-
-def die_after(monkeypatch, steps, folder):
-    with monkeypatch.context() as patch:
-        stop_after(patch, steps)
-        results = run_here(folder)
-    assert results["condition"] == "unexpected-error"
-    assert "Stop" in results["message"]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "variant",
     [variant if variant == QUICK else pytest.param(variant, marks=pytest.mark.slow) for variant in VARIANTS],
 )
-def test_a_run_that_dies_goes_on_from_its_last_checkpoint_bit_for_bit(tmp_path, monkeypatch, variant):
+def test_a_run_that_dies_goes_on_from_its_last_checkpoint_bit_for_bit(tmp_path, variant):
     parameters = {**SHORT, **VARIANTS[variant]}
     whole = write_job(tmp_path / "whole", "dynamics", gold_copper(), **parameters)
     assert run_here(whole)["condition"] == "finished"
     # Before the first checkpoint; between two; when a replica has just ended; in the second one.
     for moment, kept in {3: None, 17: 14, 24: 24, 41: 38}.items():
         folder = write_job(tmp_path / str(moment), "dynamics", gold_copper(), **parameters)
-        die_after(monkeypatch, moment, folder)
+        die_after(folder, moment)
         results = run_here(folder)
         assert results["condition"] == "finished", results["message"]
         assert results["summary"]["resumed_from_step"] == kept
@@ -153,14 +128,14 @@ def test_a_signal_leaves_a_checkpoint_of_the_very_step(tmp_path):
         assert f'"step": {step}' in str(state["scalars"])
 
 
-def test_a_calculator_that_remembers_is_renewed_at_checkpoints(tmp_path, monkeypatch):
+def test_a_calculator_that_remembers_is_renewed_at_checkpoints(tmp_path):
     # ASE's own EMT keeps its neighbours in the order of an earlier geometry.
     model = calculator_from("ase.calculators.emt:EMT")
     parameters = {**SHORT, "temperatures": [900.0], "steps": 60, "checkpoint_interval": 10, "ensemble": "nve"}
     whole = write_job(tmp_path / "whole", "dynamics", gold_copper(2), model=model, **parameters)
     assert run_here(whole)["condition"] == "finished"
     folder = write_job(tmp_path / "died", "dynamics", gold_copper(2), model=model, **parameters)
-    die_after(monkeypatch, 37, folder)
+    die_after(folder, 37)
     results = run_here(folder)
     assert results["summary"]["resumed_from_step"] == 30
     assert everything(folder) == everything(whole)

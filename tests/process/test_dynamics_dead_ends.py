@@ -1,0 +1,50 @@
+"""Jobs that lead nowhere are not found by the cache, and a killed one says which temperatures it did not come to."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from aiida.common.links import LinkType
+from aiida.orm import CalcJobNode, Dict
+
+from aiida_crucible.calculations.dynamics import DynamicsCalculation
+from aiida_crucible.workflows.sweep_runs import count_left_over, is_done
+
+CHECKPOINT = {"replica": 2, "step": 40}
+
+
+@pytest.mark.parametrize(
+    ("status", "checkpoint", "is_valid"),
+    [(0, None, True), (400, CHECKPOINT, True), (400, None, False), (401, CHECKPOINT, False)],
+)
+def test_what_the_cache_may_find(localhost, status, checkpoint, is_valid):
+    node = CalcJobNode(computer=localhost, process_type="aiida.calculations:crucible.dynamics")
+    node.set_process_state("finished")
+    node.set_exit_status(status)
+    node.store()
+    results = Dict({"summary": {"checkpoint": checkpoint}})
+    results.base.links.add_incoming(node, link_type=LinkType.CREATE, link_label="results")
+    results.store()
+    assert DynamicsCalculation.is_valid_cache(node) is is_valid
+
+
+@pytest.mark.parametrize(
+    ("summary", "left_over"),
+    [
+        ({"replicas": {"replica_0": {"averages": {}}}, "checkpoint": {"replica": 1, "step": 0}}, 2),
+        ({"replicas": {}, "checkpoint": CHECKPOINT}, 1),
+        ({"replicas": {}, "checkpoint": {"replica": 4, "step": 0}}, 0),
+        ({"replicas": {}, "checkpoint": None}, 0),
+        ({}, 0),
+    ],
+)
+def test_temperatures_that_a_job_did_not_come_to(summary, left_over):
+    outputs = {"results": Dict({"summary": summary})}
+
+    class Outputs(dict):
+        results = outputs["results"]
+
+    child = SimpleNamespace(is_finished_ok=False, outputs=Outputs(outputs))
+    assert count_left_over(child, 4) == left_over
+    assert is_done(child, "replica_0") == bool(summary.get("replicas"))
