@@ -32,6 +32,7 @@ from engine_jobs import (
 
 from crucible_engine.journal import read_journal
 from crucible_engine.preflight import check_elements, check_structure, survey_structures
+from crucible_engine.results_file import RESERVED_BYTES
 from crucible_engine.schema import (
     JOB_FILE,
     JOURNAL_FILE,
@@ -260,7 +261,8 @@ def test_a_file_system_that_takes_no_more_ends_the_job_in_order(tmp_path):
 def test_a_full_disk_still_takes_the_results(small_disk):
     folder = write_job(small_disk / "job", "evaluate", rattled_copper(40, repeat=2), batch_size=1)
     process = start_engine(folder)
-    while not (folder / ".results.json.reserve").exists():
+    reserve = folder / ".results.json.reserve"
+    while not reserve.exists() or reserve.stat().st_size < RESERVED_BYTES:  # before that a full disk ends it at once
         assert process.poll() is None
         time.sleep(0.001)
     with (small_disk / "filler").open("wb", buffering=0) as stream, pytest.raises(OSError, match="No space"):
