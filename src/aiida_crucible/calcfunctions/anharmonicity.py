@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, StructureData, TrajectoryData
-from numpy.typing import NDArray
 
-from aiida_crucible.analysis.anharmonicity_combinations import OWN, compare_combinations, temperature_curves
-from aiida_crucible.analysis.anharmonicity_run import analyse_anharmonicity
-from aiida_crucible.analysis.anharmonicity_settings import FRAMES_CRYSTAL, own_supercell, validate_anharmonicity
+from aiida_crucible.analysis.anharmonicity_combinations import compare_combinations, temperature_curves
+from aiida_crucible.analysis.anharmonicity_settings import own_supercell, validate_anharmonicity
 from aiida_crucible.analysis.effective_force_constants import evenly_chosen
-from aiida_crucible.analysis.stability_classes import CANNOT_TELL
-from aiida_crucible.force_data import FORCES, force_constants_of, run_of
+from aiida_crucible.anharmonicity_scores import score_combination
+from aiida_crucible.force_data import FORCES
 from aiida_crucible.structures import from_atoms, to_atoms, trajectory_to_atoms
 
 NUMERICS = 1
@@ -91,21 +89,16 @@ def measure_anharmonicity(
         :func:`aiida_crucible.analysis.anharmonicity_run.analyse_anharmonicity`, or ``reason`` why there are none; and
         ``details``: its arrays.
     """
-    settings = validate_anharmonicity(parameters.get_dict())
-    given = combination.get_dict()
-    constants = force_constants_of(structure, force_constants)
-    forces = None if properties is None else properties.get_array(FORCES)
-    runs = [run_of(trajectories[name], forces) for name in sorted(trajectories)]
-    if given["frames"] == OWN:
-        runs = [run.chosen(_kept(len(run.positions), settings["discard"])) for run in runs]
-    if not any(run.finite.any() for run in runs):
-        return {"score": Dict({**given, "class": CANNOT_TELL, "reason": "no frame has forces that are finite numbers"})}
-    counts_from_frames = settings["origin"] == FRAMES_CRYSTAL and origin is not None
-    try:
-        analysis = analyse_anharmonicity(runs, constants, settings, to_atoms(origin) if counts_from_frames else None)
-    except ValueError as error:  # atoms that left their sites belong to no force constants: that is a result
-        return {"score": Dict({**given, "class": CANNOT_TELL, "reason": str(error)})}
-    return {"score": Dict({**given, **analysis.values}), "details": ArrayData(analysis.arrays)}
+    values, arrays = score_combination(
+        structure,
+        force_constants,
+        validate_anharmonicity(parameters.get_dict()),
+        combination.get_dict(),
+        trajectories,
+        origin=origin,
+        properties=properties,
+    )
+    return {"score": Dict(values), **({"details": ArrayData(arrays)} if arrays else {})}
 
 
 @calcfunction
@@ -122,8 +115,3 @@ def summarise_anharmonicity(missing: Dict, runs: Dict, **scores: Dict) -> dict[s
     summary = {"scores": compare_combinations(plain), "missing": missing.get_dict(), "runs": runs.get_dict()}
     curves = temperature_curves(plain)
     return {"summary": Dict(summary), **({"curves": ArrayData(curves)} if curves else {})}
-
-
-def _kept(n_frames: int, discard: float) -> NDArray[np.int64]:
-    """Return the indices of the frames after the discarded ones; the last always stays."""
-    return np.arange(min(int(discard * n_frames), n_frames - 1), n_frames)

@@ -1,0 +1,65 @@
+"""The anharmonicity score of nodes: frames, force constants and a crystal in, plain values and arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from aiida.orm import ArrayData, StructureData, TrajectoryData
+from numpy.typing import NDArray
+
+from aiida_crucible.analysis.anharmonicity_combinations import OWN
+from aiida_crucible.analysis.anharmonicity_run import analyse_anharmonicity
+from aiida_crucible.analysis.anharmonicity_settings import FRAMES_CRYSTAL
+from aiida_crucible.analysis.stability_classes import CANNOT_TELL
+from aiida_crucible.force_data import FORCES, force_constants_of, run_of
+from aiida_crucible.structures import to_atoms
+
+
+def score_combination(
+    structure: StructureData,
+    force_constants: ArrayData,
+    settings: Mapping[str, Any],
+    combination: Mapping[str, Any],
+    trajectories: Mapping[str, TrajectoryData],
+    *,
+    origin: StructureData | None = None,
+    properties: ArrayData | None = None,
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the score of some runs with one set of force constants, and its arrays.
+
+    :param structure: the unit cell that the force constants belong to.
+    :param force_constants: see :func:`aiida_crucible.force_data.force_constants_of`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
+    :param combination: see :class:`aiida_crucible.analysis.anharmonicity_combinations.Combination`.
+    :param trajectories: runs of the same supercell, independent of each other.
+    :param origin: the unit cell of the crystal that the frames belong to; counts where the settings say so.
+    :param properties: ``forces`` (eV/Å) of the one trajectory's frames, where they are not its own.
+    :return: the combination with the values of
+        :func:`aiida_crucible.analysis.anharmonicity_run.analyse_anharmonicity`, or with the ``reason`` why there are
+        none; and its arrays, none then.
+    :raises ValueError: one line, if the force constants do not belong to the structure.
+    """
+    constants = force_constants_of(structure, force_constants)
+    forces = None if properties is None else properties.get_array(FORCES)
+    runs = [run_of(trajectories[name], forces) for name in sorted(trajectories)]
+    if combination["frames"] == OWN:
+        runs = [run.chosen(_kept(len(run.positions), settings["discard"])) for run in runs]
+    if not any(run.finite.any() for run in runs):
+        return _unknown(combination, "no frame has forces that are finite numbers"), {}
+    counts_from_frames = settings["origin"] == FRAMES_CRYSTAL and origin is not None
+    try:
+        analysis = analyse_anharmonicity(runs, constants, settings, to_atoms(origin) if counts_from_frames else None)
+    except ValueError as error:  # atoms that left their sites belong to no force constants: that is a result
+        return _unknown(combination, str(error)), {}
+    return {**combination, **analysis.values}, analysis.arrays
+
+
+def _unknown(combination: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    return {**combination, "class": CANNOT_TELL, "reason": reason}
+
+
+def _kept(n_frames: int, discard: float) -> NDArray[np.int64]:
+    """Return the indices of the frames after the discarded ones; the last always stays."""
+    return np.arange(min(int(discard * n_frames), n_frames - 1), n_frames)
