@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from aiida.orm import ArrayData, StructureData, TrajectoryData
+from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.anharmonicity_combinations import OWN
+from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination
 from aiida_crucible.analysis.anharmonicity_run import analyse_anharmonicity
-from aiida_crucible.analysis.anharmonicity_settings import FRAMES_CRYSTAL
+from aiida_crucible.analysis.anharmonicity_settings import FRAMES_CRYSTAL, temperature_of
 from aiida_crucible.analysis.stability_classes import CANNOT_TELL
 from aiida_crucible.force_data import FORCES, force_constants_of, run_of
 from aiida_crucible.structures import to_atoms
@@ -54,6 +54,30 @@ def score_combination(
     except ValueError as error:  # atoms that left their sites belong to no force constants: that is a result
         return _unknown(combination, str(error)), {}
     return {**combination, **analysis.values}, analysis.arrays
+
+
+def frames_by_combination(
+    reference: TrajectoryData | None, properties: ArrayData | None, own: Mapping[str, TrajectoryData]
+) -> list[tuple[Combination, dict[str, Data]]]:
+    """Return all combinations that there are frames for, with the inputs of a measurement that hold them.
+
+    :param reference: frames of the reference.
+    :param properties: the model's forces there.
+    :param own: the model's runs, by labels that begin with their temperature.
+    """
+    found: list[tuple[Combination, dict[str, Data]]] = []
+    if reference is not None:
+        frames: dict[str, Data] = {"reference": reference}
+        found.append((Combination(REFERENCE, REFERENCE, REFERENCE), frames))
+        if properties is not None:
+            evaluated = {**frames, "properties": properties}
+            found += [(Combination(OWN, REFERENCE, constants), evaluated) for constants in (REFERENCE, OWN)]
+    by_temperature: dict[float | None, dict[str, Data]] = {}
+    for label in sorted(own):
+        by_temperature.setdefault(temperature_of(label), {})[label] = own[label]
+    for temperature, runs in by_temperature.items():
+        found += [(Combination(OWN, OWN, constants, temperature), runs) for constants in (REFERENCE, OWN)]
+    return found
 
 
 def _unknown(combination: Mapping[str, Any], reason: str) -> dict[str, Any]:

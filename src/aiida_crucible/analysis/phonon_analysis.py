@@ -111,6 +111,39 @@ def prepare(atoms: Atoms, settings: Mapping[str, Any]) -> tuple[Phonopy, Displac
     return phonon, plan_displacements(phonon, amplitudes, settings["plusminus"])
 
 
+def solve(
+    atoms: Atoms, settings: Mapping[str, Any], forces: NDArray[np.float64]
+) -> tuple[Phonopy, ForceConstants, dict[str, Any]]:
+    """Return the force constants of a crystal and what they say of its stability, without bands and densities.
+
+    :param atoms: the unit cell.
+    :param settings: complete, see :mod:`phonon_settings`.
+    :param forces: of the supercells of :func:`prepare`, finite, eV/Å, shape [n_supercells, n_atoms, 3].
+    :return: phonopy's object, the force constants, and the part of the summary of :func:`analyse` that follows.
+    """
+    phonon, plan = prepare(atoms, settings)
+    split = plan.split(np.asarray(forces, dtype=float))
+    noise = measure_force_noise(phonon, plan, split)
+    constants = solve_force_constants(phonon, plan.sets[0], split.sets[0])
+    mesh_points, _ = irreducible_mesh(phonon, settings["mesh"], settings["mesh_gamma_centred"])
+    modes = resolve_modes(
+        phonon,
+        plan.sets[0],
+        noise.floor,
+        np.concatenate([mesh_points, commensurate_points(phonon)]),
+        coverage_factor=settings["coverage_factor"],
+        samples=settings["noise_samples"],
+    )
+    on_mesh = slice(0, len(mesh_points))
+    summary = {
+        **_describe(atoms, settings, phonon, plan),
+        **_judge(judge_stability(modes), modes, noise, constants, settings),
+        "lowest_mesh_frequency": float(modes.frequencies[on_mesh][~modes.trivial[on_mesh]].min()),
+        "gamma_frequencies": _at_gamma(phonon),
+    }
+    return phonon, constants, summary
+
+
 def analyse(
     atoms: Atoms, settings: Mapping[str, Any], forces: NDArray[np.float64], born: BornCharges | None = None
 ) -> PhononAnalysis:

@@ -12,6 +12,7 @@ from aiida.orm import AbstractCode, ArrayData, Dict, ProcessNode, StructureData,
 from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination
 from aiida_crucible.analysis.anharmonicity_settings import validate_anharmonicity
 from aiida_crucible.analysis.sweep_settings import temperature_label
+from aiida_crucible.anharmonicity_scores import frames_by_combination
 from aiida_crucible.calcfunctions.anharmonicity import (
     build_own_supercell,
     draw_start_frames,
@@ -20,11 +21,7 @@ from aiida_crucible.calcfunctions.anharmonicity import (
     thin_trajectory,
 )
 from aiida_crucible.data.model import ModelData
-from aiida_crucible.workflows.anharmonicity_inputs import (
-    check_combination_inputs,
-    dynamics_of_run,
-    frames_by_combination,
-)
+from aiida_crucible.workflows.anharmonicity_inputs import check_combination_inputs, dynamics_of_run
 from aiida_crucible.workflows.anharmonicity_ports import define_inputs, define_outputs
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiida.orm import ArrayData, Data, Dict, StructureData, TrajectoryData
+from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination
-from aiida_crucible.analysis.anharmonicity_settings import own_supercell, temperature_of, validate_anharmonicity
+from aiida_crucible.analysis.anharmonicity_settings import own_supercell, validate_anharmonicity
 from aiida_crucible.analysis.cells import require_no_vacuum
 from aiida_crucible.analysis.crystal_mapping import map_crystal
 from aiida_crucible.analysis.stored_phonons import STORED_ARRAYS
@@ -141,30 +140,6 @@ def dynamics_of_run(parameters: Mapping[str, Any], settings: Mapping[str, Any], 
         "frame_forces": True,
     }
     return validate_parameters("dynamics", {**parameters, **own})
-
-
-def frames_by_combination(
-    reference: TrajectoryData | None, properties: ArrayData | None, own: Mapping[str, TrajectoryData]
-) -> list[tuple[Combination, dict[str, Data]]]:
-    """Return all combinations that there are frames for, with the inputs of a measurement that hold them.
-
-    :param reference: frames of the reference.
-    :param properties: the model's forces there.
-    :param own: the model's runs, by labels that begin with their temperature.
-    """
-    found: list[tuple[Combination, dict[str, Data]]] = []
-    if reference is not None:
-        frames: dict[str, Data] = {"reference": reference}
-        found.append((Combination(REFERENCE, REFERENCE, REFERENCE), frames))
-        if properties is not None:
-            evaluated = {**frames, "properties": properties}
-            found += [(Combination(OWN, REFERENCE, constants), evaluated) for constants in (REFERENCE, OWN)]
-    by_temperature: dict[float | None, dict[str, Data]] = {}
-    for label in sorted(own):
-        by_temperature.setdefault(temperature_of(label), {})[label] = own[label]
-    for temperature, runs in by_temperature.items():
-        found += [(Combination(OWN, OWN, constants, temperature), runs) for constants in (REFERENCE, OWN)]
-    return found
 
 
 def _check_fit(inputs: Mapping[str, Any], reference: Mapping[str, Any], frames: Mapping[str, TrajectoryData]) -> None:
