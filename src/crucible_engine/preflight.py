@@ -16,7 +16,9 @@ from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
+from crucible_engine.dynamics.parameters import check_own_structures
 from crucible_engine.models.base import is_periodic
+from crucible_engine.parameter_rules import ParameterError
 from crucible_engine.schema import Condition, EngineError
 from crucible_engine.structures_file import read_structures
 
@@ -36,6 +38,7 @@ class Survey:
     :ivar n_atoms: how many atoms they have together.
     :ivar n_crystals: how many are periodic in three directions.
     :ivar not_periodic: label of the first that is not.
+    :ivar single_atom: label of the first that is one atom.
     :ivar first_with: for each atomic number the label of the first structure that has it.
     """
 
@@ -43,6 +46,7 @@ class Survey:
     n_atoms: int = 0
     n_crystals: int = 0
     not_periodic: str | None = None
+    single_atom: str | None = None
     first_with: dict[int, str] = field(default_factory=dict)
     _hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
@@ -59,6 +63,8 @@ class Survey:
             self.n_crystals += 1
         elif self.not_periodic is None:
             self.not_periodic = label
+        if len(atoms) == 1 and self.single_atom is None:
+            self.single_atom = label
         for number in np.unique(atoms.numbers):
             self.first_with.setdefault(int(number), label)
         self._hash.update(f"{len(atoms)} {label}\n".encode())
@@ -121,25 +127,25 @@ def check_relaxable(survey: Survey, parameters: dict[str, Any], family: str) -> 
         )
 
 
-def check_dynamics_structure(survey: Survey, parameters: dict[str, Any]) -> None:
-    """Refuse a dynamics of several structures at once, and one with a barostat where there is no volume.
+def check_dynamics_structures(survey: Survey, parameters: dict[str, Any]) -> None:
+    """Refuse several structures that are not one for each replica, and a barostat where there is no volume.
 
     :param survey: what is known of the structures.
     :param parameters: of the task ``dynamics``, complete.
     :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``.
     """
     if survey.n_structures != 1:
-        raise EngineError(
-            Condition.INVALID_JOB,
-            f"dynamics takes one structure, but {survey.n_structures} are given: one job for each",
-        )
+        try:
+            check_own_structures(survey.n_structures, parameters)
+        except ParameterError as error:
+            raise EngineError(Condition.INVALID_JOB, str(error)) from error
     if parameters["ensemble"].startswith("npt") and survey.not_periodic is not None:
         raise EngineError(
             Condition.INVALID_STRUCTURE,
             f"structure {survey.not_periodic!r} is not periodic in three directions and so has no pressure: choose an "
             "nvt ensemble or nve",
         )
-    if parameters["ensemble"] == "npt-melchionna" and survey.n_atoms == 1:
+    if parameters["ensemble"] == "npt-melchionna" and survey.single_atom is not None:
         raise EngineError(
             Condition.INVALID_STRUCTURE,
             "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another "

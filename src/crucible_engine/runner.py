@@ -28,7 +28,7 @@ from crucible_engine.parameter_rules import ParameterError
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.preflight import (
     Survey,
-    check_dynamics_structure,
+    check_dynamics_structures,
     check_elements,
     check_relaxable,
     survey_structures,
@@ -112,7 +112,7 @@ def _prepare_model(job: Job, survey: Survey, threads: ThreadControl, results: Re
     if job.task == "relax":
         check_relaxable(survey, job.parameters, family.name)
     if job.task == "dynamics":
-        check_dynamics_structure(survey, job.parameters)
+        check_dynamics_structures(survey, job.parameters)
     model = _load(job, family, threads, results)
     results.model = describe_model(job, model)
     results.environment = {**describe_environment(family.package, model.device), "threads": threads.report()}

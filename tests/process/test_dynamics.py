@@ -86,7 +86,7 @@ def test_size_is_reported_before_the_run_and_is_that_of_the_files(finished):
     outputs, node = finished
     (line,) = [line for line in reports(node) if "stay on localhost" in line]
     assert "come back" in line
-    size = size_of(validate_parameters("dynamics", PARAMETERS), 32)
+    size = size_of(validate_parameters("dynamics", PARAMETERS), [32, 32])
     remote = outputs["remote_folder"]
     sizes = {entry["name"]: entry["attributes"].st_size for entry in remote.listdir_withattributes("run")}
     frames = sum(sizes[f"frames-{index}.npy"] for index in range(2))
@@ -186,9 +186,9 @@ def test_time_step_that_is_too_long_is_warned_of(code, model):
 def test_large_runs_are_warned_of_and_not_refused():
     from aiida_crucible.calculations.dynamics_size import describe
 
-    small = size_of(validate_parameters("dynamics", {"steps": 50_000, "temperatures": [300.0] * 8}), 625)
+    small = size_of(validate_parameters("dynamics", {"steps": 50_000, "temperatures": [300.0] * 8}), [625] * 8)
     assert small.stored < 200e6
-    large = size_of(validate_parameters("dynamics", {"steps": 50_000_000}), 625)
+    large = size_of(validate_parameters("dynamics", {"steps": 50_000_000}), [625])
     assert "WARNING" not in describe(small, "here")
     assert describe(large, "here").startswith(
         "WARNING: about 38.8 GB stay on here (frames 37.9 GB, time series 920 MB)"

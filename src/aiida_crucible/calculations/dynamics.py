@@ -1,4 +1,4 @@
-"""Molecular dynamics of one structure at one temperature or several."""
+"""Molecular dynamics of one structure at one temperature or several, or of several structures."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ from typing import Any
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec, ExitCode, PortNamespace
-from aiida.orm import ArrayData, CalcJobNode, Dict, RemoteData, StructureData, TrajectoryData
+from aiida.orm import ArrayData, CalcJobNode, RemoteData, StructureData, TrajectoryData
 from ase import Atoms
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.dynamics_restart import check_continuation, check_restart_folder
 from aiida_crucible.calculations.dynamics_size import describe, size_of
+from aiida_crucible.calculations.dynamics_structures import (
+    LABEL,
+    check_barostat,
+    check_given,
+    of_replicas,
+    structures_of,
+    symbols_of,
+    warning_of,
+)
 from aiida_crucible.exit_codes import NOTHING_TO_CONTINUE, OF_CONDITION
-from aiida_crucible.structures import require_crystal, to_atoms
+from aiida_crucible.structures import to_atoms
 from crucible_engine.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
-from crucible_engine.dynamics.orientation import Orientation
-from crucible_engine.dynamics.parameters import time_step_warning
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.schema import RUN_FOLDER, Condition
 
-LABEL = "structure"
 SERIES_FILES = "series-*.npy"
 RESULT_FILES = "result-*.npz"
 LARGEST_RETRIEVED_STREAMS = 64 * 1000**2
@@ -33,7 +39,7 @@ LARGEST_RETRIEVED_STREAMS = 64 * 1000**2
 
 
 class DynamicsCalculation(EngineCalculation):
-    """Run molecular dynamics at one temperature after the other, in one job.
+    """Run molecular dynamics at one temperature after the other, in one job, of one structure or each of its own.
 
     A crystal that melts or explodes is a result and no failed job. What a run keeps on the computer (its checkpoint,
     time series and all frames, in the folder ``run``) is copied there into the job that continues it, and never comes
@@ -50,8 +56,18 @@ class DynamicsCalculation(EngineCalculation):
         spec.input(
             "structure",
             valid_type=StructureData,
+            required=False,
             validator=validation.validator(check_structure),
             help="What moves: already the supercell.",
+        )
+        spec.input_namespace(
+            "structures",
+            valid_type=StructureData,
+            dynamic=True,
+            required=False,
+            validator=validation.validator(validation.check_structures),
+            help="What moves, instead of `structure`: one for each of the `temperatures`, of any sizes and "
+            "compositions; `replica_i` begins with the i-th of the sorted keys. Needs `start` independent.",
         )
         spec.input(
             "restart_from",
@@ -95,12 +111,13 @@ class DynamicsCalculation(EngineCalculation):
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any], ports: PortNamespace) -> None:
         """Check that a barostat has a crystal and a continued run its own past; warn of a long time step."""
+        check_given(inputs, ports)
         super().check_inputs(inputs, ports)
         check_continuation(inputs)
-        structure, parameters = inputs.get("structure"), inputs.get("parameters")
-        if structure is not None and parameters is not None:
-            check_barostat(structure, parameters)
-            if (warning := warning_of(structure, parameters)) is not None:
+        structures, parameters = structures_of(inputs), inputs.get("parameters")
+        if structures and parameters is not None:
+            check_barostat(structures, parameters)
+            if (warning := warning_of(structures, parameters)) is not None:
                 warnings.warn(warning, stacklevel=2)
 
     @classmethod
@@ -120,13 +137,13 @@ class DynamicsCalculation(EngineCalculation):
 
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
-        """Return the chemical symbols of the structure."""
-        structure = inputs.get("structure")
-        return {} if structure is None else {"the structure": structure.get_symbols_set()}
+        """Return the chemical symbols of each structure."""
+        return symbols_of(structures_of(inputs))
 
     def structures_to_write(self) -> Iterator[tuple[str, Atoms]]:
-        """Yield the structure."""
-        yield LABEL, to_atoms(self.inputs.structure)
+        """Yield the structure, or those of the replicas in their order."""
+        for label, structure in structures_of(self.inputs).items():
+            yield label, to_atoms(structure)
 
     async def run(self) -> Any:
         """Refuse to begin where the computer has no checkpoint of what is to be continued: AiiDA would not complain."""
@@ -140,9 +157,11 @@ class DynamicsCalculation(EngineCalculation):
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the job, report how much it will write itself, and warn of a time step that is too long."""
         info = super().prepare_for_submission(folder)
-        size = size_of(self._values(), len(self.inputs.structure.sites))
+        values, structures = self._values(), structures_of(self.inputs)
+        replicas = of_replicas(structures, len(values["temperatures"]))
+        size = size_of(values, [len(structure.sites) for structure in replicas])
         self.report(describe(size, self.node.computer.label))
-        if (warning := warning_of(self.inputs.structure, self.inputs.parameters)) is not None:
+        if (warning := warning_of(structures, self.inputs.parameters)) is not None:
             self.report(f"WARNING: {warning}")
         # Whether there is a checkpoint decides how an unfinished job is continued; its frames stay where they are.
         unfinished = [STATE_FILE, PREVIOUS_STATE_FILE, RESULT_FILES]
@@ -187,32 +206,3 @@ def check_structure(structure: StructureData | None) -> None:
     """
     if structure is not None:
         validation.check_structures({LABEL: structure})
-
-
-def check_barostat(structure: StructureData, parameters: Dict) -> None:
-    """Refuse a barostat for what has no volume, or that cannot change what it should.
-
-    :raises ValueError: one line.
-    """
-    values = validate_parameters("dynamics", parameters.get_dict())
-    ensemble = values["ensemble"]
-    if not ensemble.startswith("npt"):
-        return
-    try:
-        require_crystal(structure, ensemble)
-    except ValueError as error:
-        raise ValueError(f"{error}; or choose an nvt ensemble") from None
-    if ensemble == "npt-melchionna":
-        if len(structure.sites) == 1:
-            raise ValueError(
-                "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another "
-                "ensemble"
-            )
-        if values["mask"] is not None:
-            Orientation.of(to_atoms(structure), triangular=True).turn_mask(values["mask"])
-
-
-def warning_of(structure: StructureData, parameters: Dict) -> str | None:
-    """Return one line where the time step is too long for the lightest atom."""
-    values = validate_parameters("dynamics", parameters.get_dict())
-    return time_step_warning(values["time_step"], float(to_atoms(structure).get_masses().min()))

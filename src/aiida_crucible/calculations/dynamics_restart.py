@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from aiida.orm import CalcJobNode, RemoteData, StructureData
 
+from aiida_crucible.calculations.dynamics_structures import structures_of
 from aiida_crucible.structures import to_atoms
 from crucible_engine.dynamics.parameters import DETAILS_OF_OUTPUT
 from crucible_engine.parameters import validate_parameters
@@ -72,18 +73,19 @@ def check_continuation(inputs: Mapping[str, Any]) -> None:
     if job is None:
         return
     begun = f"{name} was begun by {job.process_label}<{job.pk}>"
-    if inputs.get("structure") is not None and not _same_structure(inputs["structure"], job.inputs.structure):
+    ours, theirs = structures_of(inputs), structures_of(job.inputs)
+    if ours and not (list(ours) == list(theirs) and all(_same_structure(ours[key], theirs[key]) for key in ours)):
         raise ValueError(f"{begun} with another structure: give the same, or start anew")
     if inputs.get("model") is not None and inputs["model"].to_reference() != job.inputs.model.to_reference():
         raise ValueError(
             f"{begun} with model {job.inputs.model.title}, not {inputs['model'].title}: give the same, or start anew"
         )
     if inputs.get("parameters") is not None:
-        ours, theirs = (_numbers(node.get_dict()) for node in (inputs["parameters"], job.inputs.parameters))
-        if different := [key for key in ours if ours[key] != theirs[key]]:
+        wanted, found = (_numbers(node.get_dict()) for node in (inputs["parameters"], job.inputs.parameters))
+        if different := [key for key in wanted if wanted[key] != found[key]]:
             key = different[0]
             raise ValueError(
-                f"{begun} with {key} {theirs[key]!r}, not {ours[key]!r}"
+                f"{begun} with {key} {found[key]!r}, not {wanted[key]!r}"
                 f"{' (and other parameters)' if different[1:] else ''}: give the same, or start anew"
             )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,13 +34,13 @@ class Size:
         return max(self.frames + self.series, self.stored) > LARGE
 
 
-def size_of(parameters: Mapping[str, Any], n_atoms: int) -> Size:
+def size_of(parameters: Mapping[str, Any], sizes: Sequence[int]) -> Size:
     """Return the size of a run.
 
     :param parameters: the validated parameters of ``dynamics``.
-    :param n_atoms: of the structure.
+    :param sizes: numbers of atoms, one for each replica.
     """
-    size = estimate_size(n_atoms, Settings(**parameters))
+    size = estimate_size(sizes, Settings(**parameters))
     frames_retrieved = size["retrieved_bytes"] - size["series_bytes"]
     return Size(
         frames=size["frames_bytes"],

@@ -118,10 +118,15 @@ def _label(job: ProcessNode) -> str:
 
 
 def _task(job: ProcessNode) -> str:
-    """Return the task of a job, and at which temperatures it runs."""
+    """Return the task of a job, of how many structures it is a dynamics, and at which temperatures it runs."""
     task = str(job.process_type.rpartition(".")[2])
     temperatures = job.inputs.parameters.get_dict().get("temperatures") if "parameters" in job.inputs else None
-    return task if not temperatures else f"{task} {shortened([f'{value:g}' for value in temperatures])} K"
+    if not temperatures:
+        return task
+    if "structures" in job.inputs:
+        task = f"{task} of {len(job.inputs.structures)} structures,"
+        temperatures = dict.fromkeys(temperatures)
+    return f"{task} {shortened([f'{value:g}' for value in temperatures])} K"
 
 
 def shortened(words: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from aiida.engine import ExitCode
 from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
 
+from aiida_crucible.calculations.dynamics_structures import of_replicas, structures_of
 from aiida_crucible.calculations.monitors import STOPPED_KEY
 from aiida_crucible.exit_codes import ARRAYS_MISMATCH, FIRST_CACHED_STATUS
 from aiida_crucible.parsers.base import EngineParser
@@ -63,9 +64,11 @@ class DynamicsParser(EngineParser):
                 self.logger.warning(f"the arrays of the unfinished job are left out: {error.detail}")
         else:
             outputs = self._nodes_of(read_streams(temporary, done))
+        sizes = [len(structure.sites) for structure in self._structures]
         return outputs, {
-            "n_replicas": len(self._values["temperatures"]),
-            "n_atoms": len(self.node.inputs.structure.sites),
+            "n_replicas": len(sizes),
+            "n_atoms": max(sizes),
+            **({"sizes": sizes} if len(structures_of(self.node.inputs)) > 1 else {}),
             "time_step": self._values["time_step"],
             "checkpoint": checkpoint,
             "replicas": done,
@@ -75,12 +78,16 @@ class DynamicsParser(EngineParser):
     def _values(self) -> dict[str, Any]:
         return validate_parameters("dynamics", self.node.inputs.parameters.get_dict())
 
+    @property
+    def _structures(self) -> list[StructureData]:
+        """The structure of each replica."""
+        return of_replicas(structures_of(self.node.inputs), len(self._values["temperatures"]))
+
     def _nodes_of(self, arrays: Arrays) -> dict[str, Data]:
-        replicas = range(len(self._values["temperatures"]))
-        _check_names(arrays, len(replicas))
-        structure: StructureData = self.node.inputs.structure
+        structures = self._structures
+        _check_names(arrays, len(structures))
         outputs: dict[str, Data] = {}
-        for index in replicas:
+        for index, structure in enumerate(structures):
             own = {name.rpartition("_")[0]: array for name, array in arrays.items() if name.endswith(f"_{index}")}
             _check_shapes(own, index, len(structure.sites))
             nodes = {

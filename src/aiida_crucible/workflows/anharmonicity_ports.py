@@ -7,6 +7,7 @@ from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.anharmonicity_settings import validate_anharmonicity
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.dynamics_structures import WHAT_MOVES
 from aiida_crucible.workflows.anharmonicity_inputs import (
     check_anharmonic_crystal,
     check_constants_arrays,
@@ -93,7 +94,7 @@ def define_inputs(spec: ProcessSpec) -> None:
     spec.expose_inputs(
         DynamicsBaseWorkChain,
         namespace="base",
-        exclude=("dynamics.code", "dynamics.model", "dynamics.structure", "dynamics.restart_from"),
+        exclude=tuple(f"dynamics.{name}" for name in ("code", "model", *WHAT_MOVES, "restart_from")),
         namespace_options={
             "required": False,
             "populate_defaults": False,

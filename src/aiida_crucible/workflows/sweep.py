@@ -15,6 +15,7 @@ from aiida_crucible.analysis.transition_records import CRYSTAL_OUTCOMES
 from aiida_crucible.calcfunctions.dynamics import analyse_temperature, build_supercell
 from aiida_crucible.calcfunctions.sweep import summarise_sweep
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.dynamics_structures import WHAT_MOVES
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.concurrency import Share, choose_share
@@ -80,7 +81,7 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
         spec.expose_inputs(
             DynamicsBaseWorkChain,
             namespace="base",
-            exclude=("dynamics.code", "dynamics.model", "dynamics.structure", "dynamics.restart_from"),
+            exclude=tuple(f"dynamics.{name}" for name in ("code", "model", *WHAT_MOVES, "restart_from")),
             namespace_options={
                 "help": "How to run, see `crucible.dynamics.base`; temperatures, start and number of the first replica "
                 "are the sweep's."

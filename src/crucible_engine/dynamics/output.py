@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,20 +101,22 @@ def conserved_drift(series: NDArray[np.float64], n_atoms: int) -> float | None:
     return float(np.polyfit(times, values - values[0], 1)[0] / n_atoms)
 
 
-def estimate_size(n_atoms: int, settings: Settings) -> dict[str, int]:
+def estimate_size(sizes: Sequence[int], settings: Settings) -> dict[str, int]:
     """Return how many bytes a whole job will write.
 
     ``frames_bytes`` and ``series_bytes`` stay on the computer, ``retrieved_bytes`` come back.
+
+    :param sizes: numbers of atoms, one for each replica.
+    :param settings: how it is run.
     """
-    replicas = len(settings.temperatures)
-    frame = frame_dtype(n_atoms, settings.frame_forces, settings.frame_velocities).itemsize
+    frame = sum(frame_dtype(size, settings.frame_forces, settings.frame_velocities).itemsize for size in sizes)
     frames = settings.steps // settings.frame_interval + 1 if settings.frame_interval else 0
     retrieved = len(range(0, frames, stride(settings))) if settings.retrieved_frames else 0
     series = (settings.steps // settings.series_interval + 1) * 8 * len(SERIES_COLUMNS)
     return {
-        "frames_bytes": replicas * frames * frame,
-        "series_bytes": replicas * series,
-        "retrieved_bytes": replicas * (retrieved * frame + series + 15 * 8 * n_atoms),
+        "frames_bytes": frames * frame,
+        "series_bytes": len(sizes) * series,
+        "retrieved_bytes": retrieved * frame + len(sizes) * series + 15 * 8 * sum(sizes),
     }
 
 

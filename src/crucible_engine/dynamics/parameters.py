@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from crucible_engine.parameter_rules import Parameter, ParameterError, shown
@@ -132,6 +133,26 @@ def check_dynamics(values: dict[str, Any]) -> None:
         )
     if values["mask"] is not None:
         values["mask"] = _normalise_mask(values["mask"], values["ensemble"])
+
+
+def check_own_structures(n_structures: int, values: Mapping[str, Any]) -> None:
+    """Refuse replicas that are to have a structure of their own each where that cannot be.
+
+    :param n_structures: how many are given.
+    :param values: the parameters, complete.
+    :raises ParameterError: one line.
+    """
+    n_replicas = len(values["temperatures"])
+    if n_structures != n_replicas:
+        raise ParameterError(
+            f"the number of structures of dynamics is {n_structures}, but that of 'temperatures' is {n_replicas}: give "
+            "one structure for all temperatures, or one for each, which may repeat each other"
+        )
+    if values["start"] != "independent":
+        raise ParameterError(
+            f"parameter 'start' of dynamics is {shown(values['start'])}, but each of {n_structures} structures begins "
+            "by itself: choose 'independent'"
+        )
 
 
 def time_step_warning(time_step: float, lightest_mass: float) -> str | None:

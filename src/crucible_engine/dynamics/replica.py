@@ -57,12 +57,10 @@ class Replica:
         self.finding: Finding | None = None
         self.found_at: int | None = None
         self._integrator = integrator_of(settings)
-        self._orientation = Orientation.of(start, self._integrator.triangular)
+        self._orientation, settings = oriented(start, settings)
         self._rng = np.random.default_rng([settings.seed, settings.first_replica + index])
         self.atoms = _resting(start)
         self._orientation.turn(self.atoms)
-        if settings.mask is not None and self._integrator.triangular:
-            settings = replace(settings, mask=_turned(self._orientation, settings.mask))
         self._watch = Watch(self.atoms.copy(), asdict(settings), settings.target(index, 0))
         self._averages = Averages(self.atoms.get_masses())
         self._draw_velocities()
@@ -256,9 +254,17 @@ class Replica:
         self.finding, self.found_at, self.lost = finding, self.step + 1, True
 
 
-def _turned(orientation: Orientation, mask: list[Any]) -> list[Any]:
+def oriented(start: Atoms, settings: Settings) -> tuple[Orientation, Settings]:
+    """Return how a structure is turned for its integrator, and the settings with a mask that follows.
+
+    :raises EngineError: ``INVALID_JOB``, if the turned axes mix what may change and what may not.
+    """
+    triangular = integrator_of(settings).triangular
+    orientation = Orientation.of(start, triangular)
+    if settings.mask is None or not triangular:
+        return orientation, settings
     try:
-        return orientation.turn_mask(mask)
+        return orientation, replace(settings, mask=orientation.turn_mask(settings.mask))
     except ValueError as error:
         raise EngineError(Condition.INVALID_JOB, str(error)) from error
 

@@ -1,16 +1,21 @@
-"""The task ``dynamics``: molecular dynamics of one structure at one or more temperatures (replicas).
+"""The task ``dynamics``: molecular dynamics of one structure at one or more temperatures (replicas), or of several.
+
+Of several structures, which may differ in everything, replica i begins with the i-th in the order of the file, at the
+i-th temperature.
 
 Everything that is kept between two steps is in a checkpoint (folder :data:`crucible_engine.schema.RUN_FOLDER`),
 written every ``checkpoint_interval`` steps or ``checkpoint_seconds``, before the walltime and on the signals
 of :mod:`crucible_engine.interruption`. A job that finds one of its own goes on from it, and with a deterministic model
 ends with the bits of one that was never interrupted.
 
-Summary: ``n_replicas``, ``n_completed``, ``n_atoms``, ``time_step`` (fs), ``resumed_from_step`` (steps of all replicas
+Summary: ``n_replicas``, ``n_completed``, ``n_atoms`` (of several structures the largest number, and ``sizes``, one for
+each replica), ``time_step`` (fs), ``resumed_from_step`` (steps of all replicas
 that an earlier job had done; ``null`` for a fresh start), ``steps_done``, ``steps_total``, ``size`` (bytes, see
 :func:`crucible_engine.dynamics.output.estimate_size`), ``warnings``, ``not_run`` (labels, of a sequence that lost its
 crystal), and ``replicas``: for each label (``replica_0`` …) ``temperature``, ``final_temperature``, ``outcome``,
-``step`` (the last one), ``steps``, ``found_at_step``, ``evidence``, and of those that are done ``averages`` (mean and
-standard deviation of the series' rows from ``from_step`` on) and ``conserved_drift`` (eV/(atom ps)).
+``step`` (the last one), ``steps``, ``found_at_step``, ``evidence``, of several structures ``structure`` (its label),
+and of those that are done ``averages`` (mean and standard deviation of the series' rows from ``from_step`` on) and
+``conserved_drift`` (eV/(atom ps)).
 
 ``arrays.npz``, for replica i: ``series_i`` float64 [n_rows, columns of
 :data:`crucible_engine.schema.SERIES_COLUMNS`]; ``frame_steps_i`` int64 [n], ``frame_cells_i`` float64 [n, 3, 3],
@@ -29,8 +34,6 @@ import sys
 import time
 from typing import Any
 
-import numpy as np
-from ase import Atoms
 from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
@@ -40,7 +43,6 @@ from crucible_engine.dynamics.output import (
     average_series,
     conserved_drift,
     estimate_size,
-    read_result,
     read_series,
     write_output,
     write_result,
@@ -48,11 +50,11 @@ from crucible_engine.dynamics.output import (
 from crucible_engine.dynamics.parameters import time_step_warning
 from crucible_engine.dynamics.replica import ENDS, Replica
 from crucible_engine.dynamics.settings import Settings
+from crucible_engine.dynamics.starts import Starts
 from crucible_engine.interruption import Interrupted
 from crucible_engine.models.base import Model
 from crucible_engine.progress import Progress
 from crucible_engine.schema import ARRAYS_FILE, OUTCOMES_OF_DYNAMICS, RUN_FOLDER, STRUCTURES_FILE, Job
-from crucible_engine.structures_file import read_structures
 
 LEAST_MARGIN, LARGEST_MARGIN = 5.0, 60.0
 """Seconds before the walltime at which a run stops by itself: a twentieth of it, but no less and no more than these."""
@@ -80,7 +82,7 @@ class _Run:
         self._context, self._model = context, model
         self._folder = context.folder / RUN_FOLDER
         self._folder.mkdir(exist_ok=True)
-        (_, self._structure), *_ = read_structures(context.folder / STRUCTURES_FILE)
+        self._starts = Starts(context.folder / STRUCTURES_FILE, self._settings, self._folder)
         self._calculators = _Calculators(model)
         self._checkpoints = Checkpoints(self._folder, context.identity)
         found = self._checkpoints.read()
@@ -120,7 +122,7 @@ class _Run:
     def _run_replica(self, index: int, state: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None) -> None:
         replica = Replica(
             index,
-            self._start(index),
+            self._starts.of(index),
             self._calculators.new(),
             settings=self._settings,
             folder=self._folder,
@@ -181,9 +183,9 @@ class _Run:
         self._rows[replica.index] = rows
         series = read_series(self._folder, replica.index, rows[0])
         self._done[f"replica_{replica.index}"] = {
-            **replica.describe(),
+            **self._describe(replica),
             "averages": average_series(series, self._settings),
-            "conserved_drift": conserved_drift(series, len(self._structure)),
+            "conserved_drift": conserved_drift(series, len(replica.atoms)),
         }
         self._write_checkpoint(None)
         self._progress.report(self._steps_done(0), replica=f"replica_{replica.index}", step=replica.step)
@@ -204,16 +206,6 @@ class _Run:
         self._context.unfinished.update(self._summary(self._running))
         with contextlib.suppress(OSError):  # of a full disk; the run folder has it all
             self._write_arrays()
-
-    def _start(self, index: int) -> Atoms:
-        """Return the structure in which a replica begins."""
-        if self._settings.start == "independent" or index == 0:
-            return self._structure
-        last = read_result(self._folder, index - 1)
-        moved = self._structure.copy()
-        moved.set_cell(_as_stored(last["final_cell"]))
-        moved.positions = _as_stored(last["final_positions"])
-        return moved
 
     def _can_begin(self, index: int) -> bool:
         """Return whether there is a crystal for a replica to begin with."""
@@ -250,23 +242,28 @@ class _Run:
         settings = self._settings
         replicas = dict(self._done)
         if running is not None:
-            replicas[f"replica_{running.index}"] = running.describe()
+            replicas[f"replica_{running.index}"] = self._describe(running)
+        sizes = self._starts.sizes
         return {
             "n_replicas": len(settings.temperatures),
             "n_completed": len(self._done),
-            "n_atoms": len(self._structure),
+            "n_atoms": max(sizes),
+            **({"sizes": sizes} if self._starts.are_several else {}),
             "time_step": settings.time_step,
             "resumed_from_step": self._steps_before,
             "steps_done": self._steps_done(running.step if running else 0),
             "steps_total": settings.steps * len(settings.temperatures),
-            "size": estimate_size(len(self._structure), settings),
+            "size": estimate_size(sizes, settings),
             "warnings": self._warnings(),
             "not_run": self._not_run(),
             "replicas": replicas,
         }
 
+    def _describe(self, replica: Replica) -> dict[str, Any]:
+        return {**self._starts.describe(replica.index), **replica.describe()}
+
     def _warnings(self) -> list[str]:
-        found = [time_step_warning(self._settings.time_step, float(self._structure.get_masses().min()))]
+        found = [time_step_warning(self._settings.time_step, self._starts.lightest_mass)]
         before, now = self._threads_before, self._context.threads.count
         if before not in (None, now):
             found.append(
@@ -291,14 +288,6 @@ class _Calculators:
 
     def new(self) -> Calculator:
         return copy.deepcopy(self._pristine) if self.remember else self._model.calculator()
-
-
-def _as_stored(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return numbers as AiiDA stores those of a structure, with 14 significant digits.
-
-    So a replica begins with the same bits whether the one before ran in its own job or in another.
-    """
-    return np.array([float(f"{value:.14g}") for value in values.ravel()]).reshape(values.shape)
 
 
 def _be_reproducible() -> None:
