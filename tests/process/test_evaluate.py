@@ -123,9 +123,12 @@ def alloy():
             lambda: {"structures": {"bad": from_atoms(bulk("Cu", a=0.5))}},
             r"structure 'bad' has a cell of 0.0312 Å³ for 1 atoms",
         ),
-        (lambda: {"structures": {}}, "there is nothing to evaluate: give structures or a trajectory"),
+        (lambda: {"structures": {}}, "there is nothing to evaluate: give structures, a trajectory or trajectories"),
         (lambda: {"structures": {"bad": bulk("Cu")}}, "expected .*StructureData"),
-        (lambda: {"trajectory": atoms_to_trajectory([bulk("Cu")])}, "give structures or a trajectory, not both"),
+        (
+            lambda: {"trajectory": atoms_to_trajectory([bulk("Cu")])},
+            "give structures, a trajectory or trajectories: one of",
+        ),
         (
             lambda: {"parameters": Dict({"batchsize": 4})},
             "no parameter 'batchsize': did you mean 'batch_size'",

@@ -123,9 +123,20 @@ def _check_finite(what: str, array: NDArray[np.float64]) -> None:
         raise ValueError(f"{frame_label(int(np.argmin(finite)))} has {what} that are no finite numbers")
 
 
-def frame_label(index: int) -> str:
-    """Return what messages call a frame of a trajectory."""
-    return f"frame {index}"
+def check_trajectories(trajectories: Mapping[str, TrajectoryData] | None) -> None:
+    """Refuse what :func:`check_trajectory` does, with the key of the trajectory."""
+    for key, trajectory in (trajectories or {}).items():
+        if not isinstance(trajectory, TrajectoryData):
+            raise ValueError(f"trajectory {key!r} is a {type(trajectory).__name__}: give a TrajectoryData")
+        try:
+            check_trajectory(trajectory)
+        except (ValueError, EngineError) as error:
+            raise ValueError(f"trajectory {key!r}: {error}") from None
+
+
+def frame_label(index: int, key: str | None = None) -> str:
+    """Return what messages call a frame of a trajectory; ``key`` is that of the trajectory, where there are several."""
+    return f"frame {index}" if key is None else f"{key}/{frame_label(index)}"
 
 
 def symbols_of(structures: Mapping[str, StructureData] | None) -> dict[str, set[str]]:

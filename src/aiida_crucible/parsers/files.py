@@ -103,5 +103,22 @@ def properties_of(arrays: Arrays) -> dict[str, NDArray[Any]]:
     return properties
 
 
+def split_properties(arrays: Arrays, counts: Sequence[int]) -> list[Arrays]:
+    """Return the arrays of evaluations in parts.
+
+    :param arrays: as of :func:`check_properties`.
+    :param counts: so many structures are in each part, from the first on; what is left over is left out.
+    """
+    parts: list[Arrays] = []
+    rows = np.concatenate([[0], np.cumsum(arrays["n_atoms"])])
+    start = 0
+    for count in counts:
+        stop = start + count
+        part = {name: array[start:stop] for name, array in arrays.items() if name != "forces"}
+        parts.append({**part, "forces": arrays["forces"][rows[start] : rows[stop]]})
+        start = stop
+    return parts
+
+
 def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")

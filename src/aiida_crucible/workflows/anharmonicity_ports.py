@@ -8,6 +8,7 @@ from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
 from aiida_crucible.analysis.anharmonicity_settings import validate_anharmonicity
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.dynamics_structures import WHAT_MOVES
+from aiida_crucible.calculations.evaluate import WHAT_IS_EVALUATED
 from aiida_crucible.workflows.anharmonicity_inputs import (
     check_anharmonic_crystal,
     check_constants_arrays,
@@ -88,7 +89,7 @@ def define_inputs(spec: ProcessSpec) -> None:
     spec.expose_inputs(
         EvaluateBaseWorkChain,
         namespace="forces",
-        exclude=tuple(f"evaluate.{name}" for name in ("code", "model", "structures", "trajectory", "restart_from")),
+        exclude=tuple(f"evaluate.{name}" for name in ("code", "model", *WHAT_IS_EVALUATED, "restart_from")),
         namespace_options={"help": "How to evaluate the reference's frames, see `crucible.evaluate.base`."},
     )
     spec.expose_inputs(

@@ -15,6 +15,7 @@ from aiida_crucible.analysis.phonon_settings import supercell_matrix, validate_s
 from aiida_crucible.calcfunctions.phonons import analyse_phonons, displace_supercells, explain_missing_phonons
 from aiida_crucible.calcfunctions.relaxation import summarise_relaxation
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.evaluate import WHAT_IS_EVALUATED
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import require_crystal, to_atoms
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
@@ -75,13 +76,7 @@ class PhononWorkChain(VerifiedWorkChain):
         spec.expose_inputs(
             EvaluateBaseWorkChain,
             namespace="forces",
-            exclude=(
-                "evaluate.code",
-                "evaluate.model",
-                "evaluate.structures",
-                "evaluate.trajectory",
-                "evaluate.restart_from",
-            ),
+            exclude=tuple(f"evaluate.{name}" for name in ("code", "model", *WHAT_IS_EVALUATED, "restart_from")),
             namespace_options={"help": "How to evaluate the supercells, see `crucible.evaluate.base`."},
         )
         spec.outline(
