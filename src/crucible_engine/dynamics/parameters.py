@@ -47,7 +47,8 @@ DYNAMICS: dict[str, Parameter] = {
     "start": Parameter(
         str,
         "independent",
-        "each replica from the given structure, or from the last geometry of the one before; velocities are new",
+        "each replica from the given structure (its own of several), or from the last geometry of the one before; "
+        "velocities are new",
         choices=("independent", "sequential"),
     ),
     "first_replica": Parameter(
