@@ -26,8 +26,9 @@ def row_of(
 ) -> dict[str, Any]:
     """Return a row.
 
-    :param identity: :data:`IDENTITY`, with ``failures`` (by section of the settings, why its job failed) and ``runs``
-        (by label, ``outcome`` and ``reason`` of each own run).
+    :param identity: :data:`IDENTITY`, with ``failures`` (by section of the settings, why its job failed), ``runs``
+        (by label, ``outcome`` and ``reason`` of each own run), and where it was to be made and was not
+        ``reference_missing`` (why).
     :param settings: complete, see :mod:`benchmark_settings`.
     :param given: what there is of the reference: any of ``force_constants`` and ``trajectory``.
     :param phonons: ``outcome`` and ``reason`` of the model's own; ``None`` where there are none.
@@ -41,6 +42,8 @@ def row_of(
     why = _Reasons(settings, failures, phonons, identity["runs"])
     brief = compare_combinations(scores)
     missing = {}
+    if identity.get("reference_missing"):
+        missing[REFERENCE] = identity["reference_missing"]
     for combination in expected_combinations(settings, given):
         entry = brief.get(combination.label)
         if entry is None:
@@ -54,11 +57,12 @@ def row_of(
             missing[HARMONIC] = harmonic["reason"]
     is_measured = harmonic is not None and harmonic["outcome"] == "compared"
     is_measured |= any(entry["forces"] == OWN and entry["sigma"] is not None for entry in brief.values())
+    unfinished = [*sorted(failures), *([REFERENCE] if REFERENCE in missing else [])]
     return {
         **{name: identity[name] for name in IDENTITY},
         "state": COMPLETE if not missing else PARTIAL if is_measured else FAILED,
         "missing": missing,
-        "unfinished": sorted(failures),
+        "unfinished": unfinished,
         "harmonic": None if harmonic is None else dict(harmonic),
         "phonons": None if phonons is None else dict(phonons),
         "scores": brief,

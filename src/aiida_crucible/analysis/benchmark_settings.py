@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiida_crucible.analysis.anharmonicity_settings import validate_anharmonicity
@@ -27,7 +27,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 OPTIONAL = (RELAX, DYNAMICS, PHONON)
 """Steps that are left out where their settings are ``None``: no relaxation, no own runs, no phonons."""
 
-SET_BY_BENCHMARK = ("temperatures", "start", "first_replica", "final_temperature", "frame_forces")
+SET_BY_BENCHMARK = ("temperatures", "start", "streams", "first_replica", "final_temperature", "frame_forces")
 """Parameters of the dynamics that follow from the section ``anharmonicity``."""
 
 PARAMETERS: dict[str, Parameter] = {
@@ -62,14 +62,19 @@ def validate_benchmark_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     return complete("benchmark", PARAMETERS, given)
 
 
-def dynamics_of_batch(settings: Mapping[str, Any], n_materials: int) -> dict[str, Any]:
-    """Return the parameters of the one job that holds the own runs of several materials.
+def dynamics_of_runs(settings: Mapping[str, Any], runs: Sequence[tuple[float, int]]) -> dict[str, Any]:
+    """Return the parameters of one job that holds the own runs of several materials.
 
     :param settings: complete.
-    :param n_materials: each with ``n_runs`` runs at every temperature, in the order of :func:`run_labels`.
+    :param runs: temperature (K) and number of each; runs of the same number have the same random numbers, whatever
+        else is in the job.
     """
-    of_material = [temperature for temperature, _ in run_labels(settings)]
-    own = {"temperatures": of_material * n_materials, "start": "independent", "frame_forces": True}
+    own = {
+        "temperatures": [temperature for temperature, _ in runs],
+        "streams": [number for _, number in runs],
+        "start": "independent",
+        "frame_forces": True,
+    }
     return {**settings[DYNAMICS], **own}
 
 

@@ -204,10 +204,10 @@ def _is_same_environment(job: CalcJobNode, code: AbstractCode) -> bool:
     promised = validation.promised_package(code, job.inputs.model.family)
     if promised is not None and results["environment"]["packages"].get(promised[0]) != promised[1]:
         return False
-    return bool(other.uuid == code.uuid) or _place(other) == _place(code)
+    return bool(other.uuid == code.uuid) or place_of(other) == place_of(code)
 
 
-def _place(code: AbstractCode) -> tuple[str, str, str]:
+def place_of(code: AbstractCode) -> tuple[str, str, str]:
     """Return what tells one environment from another; the path's last folders carry the digest of its lock."""
     image = str(code.base.attributes.get("image_name", ""))
     return code.computer.uuid, str(code.get_executable()), image

@@ -54,6 +54,12 @@ DYNAMICS: dict[str, Parameter] = {
     "first_replica": Parameter(
         int, 0, "number of the first replica, where several jobs share one seed: each replica draws its own", minimum=0
     ),
+    "streams": Parameter(
+        list,
+        None,
+        "the number of each replica's random numbers, which are so the same whatever else is in the job; by default "
+        "counted from first_replica on",
+    ),
     "initial_temperature": Parameter(
         float, None, "of the Maxwell-Boltzmann velocities at the start; null is the replica's own, K", 0.0, 1e5
     ),
@@ -121,6 +127,7 @@ def check_dynamics(values: dict[str, Any]) -> None:
     :raises ParameterError: one line that names the parameter, what is wrong and what is allowed.
     """
     _check_temperatures(values)
+    _check_streams(values)
     _complete_ensemble(values)
     if values["ensemble"] == "nve" and values["final_temperature"] is not None:
         raise ParameterError(
@@ -181,6 +188,19 @@ def _check_temperatures(values: dict[str, Any]) -> None:
         if not is_number or not math.isfinite(temperature) or not 0 < temperature <= 1e5:
             raise ParameterError(f"{where} holds {shown(temperature)}: a temperature is more than 0 and at most 1e5 K")
     values["temperatures"] = [float(temperature) for temperature in values["temperatures"]]
+
+
+def _check_streams(values: dict[str, Any]) -> None:
+    streams = values["streams"]
+    if streams is None:
+        return
+    if len(streams) != len(values["temperatures"]) or any(
+        isinstance(number, bool) or not isinstance(number, int) or number < 0 for number in streams
+    ):
+        raise ParameterError(
+            f"parameter 'streams' of dynamics is {shown(streams)}: give a whole number from 0 for each of the "
+            f"{len(values['temperatures'])} temperatures, or leave it out"
+        )
 
 
 def _complete_ensemble(values: dict[str, Any]) -> None:

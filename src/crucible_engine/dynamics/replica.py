@@ -58,7 +58,7 @@ class Replica:
         self.found_at: int | None = None
         self._integrator = integrator_of(settings)
         self._orientation, settings = oriented(start, settings)
-        self._rng = np.random.default_rng([settings.seed, settings.first_replica + index])
+        self._rng = np.random.default_rng([settings.seed, settings.stream(index)])
         self.atoms = _resting(start)
         self._orientation.turn(self.atoms)
         self._watch = Watch(self.atoms.copy(), asdict(settings), settings.target(index, 0))

@@ -18,6 +18,7 @@ class Settings:
     seed: int
     start: str
     first_replica: int
+    streams: list[int] | None
     initial_temperature: float | None
     friction: float | None
     collision_probability: float | None
@@ -49,6 +50,10 @@ class Settings:
         if self.final_temperature is None:
             return begin
         return begin + (self.final_temperature - begin) * step / self.steps
+
+    def stream(self, replica: int) -> int:
+        """Return the number of a replica's random numbers."""
+        return self.first_replica + replica if self.streams is None else self.streams[replica]
 
     def first_averaged_step(self) -> int:
         """Return the first step that enters the averages."""

@@ -1,0 +1,488 @@
+"""Many materials with many models by many protocols, against a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from aiida.common import AttributeDict
+from aiida.engine import ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_, while_
+from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, StructureData, TrajectoryData
+
+from aiida_crucible.analysis.benchmark_settings import validate_benchmark_parameters
+from aiida_crucible.calcfunctions.benchmark import aggregate_benchmark
+from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material
+from aiida_crucible.calculations import validation
+from aiida_crucible.data.model import ModelData
+from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
+from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
+from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
+from aiida_crucible.workflows.base.restart import EngineRestartWorkChain
+from aiida_crucible.workflows.benchmark_batch import BenchmarkBatchWorkChain
+from aiida_crucible.workflows.benchmark_batch_ports import check_references, define_jobs, define_materials
+from aiida_crucible.workflows.benchmark_inputs import (
+    check_labels,
+    check_models,
+    check_parameters,
+    check_protocols,
+    check_reference_settings,
+    find_rows,
+    group_of,
+    parse_protocols,
+    row_digest,
+    serialize_parameters,
+    serialize_protocols,
+)
+from aiida_crucible.workflows.concurrency import Share, choose_share
+from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, merged, with_options
+from aiida_crucible.workflows.verified import message_of
+from aiida_crucible.workflows.verify import VerifyWorkChain
+
+REFERENCE = "reference"
+"""Label of the model, and of the protocol, that a reference is made by."""
+JOBS = ("relax.relax", "forces.evaluate", "base.dynamics")
+JOB_CHAINS: dict[str, type[EngineRestartWorkChain]] = {
+    "relax": RelaxBaseWorkChain,
+    "forces": EvaluateBaseWorkChain,
+    "base": DynamicsBaseWorkChain,
+}
+NAMES = {"structure": "structures", "force_constants": "force_constants", "trajectory": "trajectories"}
+
+
+class Batch(NamedTuple):
+    """Materials that one model treats by one protocol, in one set of jobs."""
+
+    model: str
+    protocol: str
+    materials: Sequence[str]
+
+
+class BenchmarkWorkChain(ProtocolMixin, WorkChain):
+    """Compare models with a reference, material by material, and draw up the tables.
+
+    A row is one material with one model by one protocol. What cannot be had of it is missing with a reason, and stops
+    nothing else. Rows that an earlier benchmark has finished are found and not computed again.
+    """
+
+    PROTOCOL_FILE = "benchmark.yaml"
+    _spec_class = WorkflowSpec
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {"double-perovskites": "balanced"}
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare inputs, steps and outputs."""
+        super().define(spec)
+        spec.input_namespace("codes", valid_type=AbstractCode, dynamic=True, help="The environment of each model.")
+        spec.input_namespace("models", valid_type=ModelData, dynamic=True, help="Which potentials, by their labels.")
+        define_materials(spec)
+        spec.input(
+            "groups",
+            valid_type=Dict,
+            required=False,
+            serializer=_as_dict,
+            help="The group of each material by its label, say its halide; by default its most electronegative "
+            "non-metal.",
+        )
+        spec.input(
+            "protocols",
+            valid_type=Dict,
+            serializer=serialize_protocols,
+            validator=validation.validator(check_protocols),
+            help="By label how each material is treated, see `aiida_crucible.analysis.benchmark_settings.SECTIONS`.",
+        )
+        spec.input_namespace(
+            "reference_model",
+            required=False,
+            populate_defaults=False,
+            help="A model that makes the reference of those materials that `references` says nothing of.",
+        )
+        spec.input("reference_model.code", valid_type=AbstractCode, required=False)
+        spec.input("reference_model.model", valid_type=ModelData, required=False)
+        spec.input(
+            "reference_model.settings",
+            valid_type=Dict,
+            required=False,
+            validator=validation.validator(check_reference_settings),
+            help="As a protocol, with one run at one temperature.",
+        )
+        spec.input(
+            "parameters",
+            valid_type=Dict,
+            default=lambda: Dict(validate_benchmark_parameters({})),
+            serializer=serialize_parameters,
+            validator=validation.validator(check_parameters),
+            help="See `aiida_crucible.analysis.benchmark_settings.PARAMETERS`.",
+        )
+        spec.expose_inputs(
+            VerifyWorkChain,
+            namespace="verify",
+            exclude=("code", "model"),
+            namespace_options={"help": "How to verify each model first, see `crucible.verify`."},
+        )
+        define_jobs(spec)
+        spec.inputs.validator = validation.validator(cls.check_inputs)
+        spec.outline(
+            cls.verify_models,
+            cls.inspect_verifications,
+            if_(cls.makes_references)(
+                cls.plan_references,
+                while_(cls.has_batches)(cls.run_batches, cls.inspect_batches),
+                cls.take_references,
+            ),
+            cls.plan_rows,
+            while_(cls.has_batches)(cls.run_batches, cls.inspect_batches),
+            cls.aggregate,
+        )
+        spec.output_namespace(
+            "rows",
+            dynamic=True,
+            required=False,
+            help="By model, protocol and material, see `crucible.benchmark.batch`.",
+        )
+        spec.output_namespace(
+            "reference_rows",
+            dynamic=True,
+            required=False,
+            help="What the model that made the reference says of itself.",
+        )
+        spec.output(
+            "summary",
+            valid_type=Dict,
+            required=False,
+            help="By model and protocol, see `aiida_crucible.analysis.benchmark_tables.aggregate`.",
+        )
+        spec.output_namespace("tables", dynamic=True, required=False, help="The same as CSV files.")
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
+        """Check inputs against each other.
+
+        :raises ValueError: one line for the user.
+        """
+        check_models(inputs)
+        check_references(inputs)
+        check_labels("a material", inputs["structures"])
+        maker = inputs.get("reference_model") or {}
+        for name in ("code", "model", "settings"):
+            if maker and name not in maker:
+                raise ValueError(f"reference_model lacks {name}: give code, model and settings, or none of them")
+        if maker:
+            try:
+                validation.check_environment(maker["code"], maker["model"])
+            except ValueError as error:
+                raise ValueError(f"reference_model: {error}") from None
+        if "groups" in inputs:
+            unknown = sorted(set(inputs["groups"].get_dict()) - set(inputs["structures"]))
+            if unknown:
+                raise ValueError(f"groups has {unknown[0]!r}, which is none of the materials: name it as in structures")
+        for code in [*inputs["codes"].values(), *([maker["code"]] if maker else [])]:
+            for job in JOBS:
+                namespace: Mapping[str, Any] = inputs
+                for level in (*job.split("."), "metadata", "options"):
+                    namespace = namespace.get(level) or {}
+                validation.check_placement(code, namespace)
+
+    @classmethod
+    def get_protocol_inputs(
+        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the inputs of a protocol, those of the verification's protocol of the same name among them."""
+        own = super().get_protocol_inputs(protocol)
+        name = protocol or cls.get_default_protocol()
+        verify = VerifyWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(name, name))
+        return cls.override({"verify": verify, **own}, overrides)
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        models: Mapping[str, tuple[AbstractCode | str, ModelData]],
+        structures: Mapping[str, StructureData],
+        protocol: str | None = None,
+        *,
+        references: Mapping[str, Mapping[str, StructureData | ArrayData | TrajectoryData]] | None = None,
+        reference_model: tuple[AbstractCode | str, ModelData] | None = None,
+        groups: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        reference_settings: Mapping[str, Any] | None = None,
+        protocols: Mapping[str, Mapping[str, Any]] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder that is ready to run.
+
+        :param models: by label, the Python of the model's environment (or its label) and which potential.
+        :param structures: the unit cell of each material by its label.
+        :param protocol: one of :meth:`get_available_protocols`.
+        :param references: by material, any of ``structure``, ``force_constants`` and ``trajectory``.
+        :param reference_model: makes the reference of the materials that ``references`` says nothing of.
+        :param groups: by material, such as its halide.
+        :param settings: changes of the protocol's settings, by section.
+        :param reference_settings: the same of those that the reference is made by; they begin as the protocol's, with
+            one run.
+        :param protocols: several variants of the protocol by their labels, each its changes of the settings.
+        :param overrides: other inputs to set otherwise, nested as the ports are.
+        :param options: ``metadata.options`` of the jobs.
+        :raises ValueError: one line, if something is misspelt or does not fit.
+        """
+        builder = cls.get_builder()
+        inputs = with_options(
+            cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, ("verify.verify", *JOBS), options
+        )
+        (base,) = inputs.pop("protocols").values()
+        base = merged(base, settings or {})
+        name = (protocol or cls.get_default_protocol()).replace("-", "_")
+        inputs["protocols"] = {label: merged(base, changes) for label, changes in (protocols or {name: {}}).items()}
+        own = inputs.pop("reference_model", {}).get("settings", {})
+        if reference_model is not None:
+            code, model = reference_model
+            made_by = merged(merged(base, own), reference_settings or {})
+            inputs["reference_model"] = {
+                "code": as_code(code),
+                "model": model,
+                "settings": Dict(parse_protocols({REFERENCE: made_by})[REFERENCE]),
+            }
+        given = {
+            plural: {k: v[name] for k, v in (references or {}).items() if name in v} for name, plural in NAMES.items()
+        }
+        inputs |= {
+            "codes": {label: as_code(code) for label, (code, _) in models.items()},
+            "models": {label: model for label, (_, model) in models.items()},
+            "structures": dict(structures),
+            "references": {name: nodes for name, nodes in given.items() if nodes},
+            **({} if groups is None else {"groups": dict(groups)}),
+        }
+        fill_builder(builder, inputs)
+        return builder
+
+    def verify_models(self) -> ToContext:
+        """Verify every model that was not verified in its environment before."""
+        children = {}
+        for label in self._labels:
+            code, model = self._model(label)
+            inputs = AttributeDict(self.exposed_inputs(VerifyWorkChain, "verify", agglomerate=False))
+            inputs.setdefault("metadata", AttributeDict()).call_link_label = f"verify_{label}"
+            children[f"verify_{label}"] = self.submit(VerifyWorkChain, code=code, model=model, **inputs)
+        return ToContext(**children)
+
+    def inspect_verifications(self) -> None:
+        """Note which models are not believed: all of their rows say so."""
+        self.ctx.verifications, self.ctx.disbelieved = {}, {}
+        self.ctx.rows, self.ctx.reference_rows, self.ctx.batches = {}, {}, []
+        self.ctx.references, self.ctx.reference_missing = self._given_references(), {}
+        self.ctx.n_batches = 0
+        for label in self._labels:
+            child = self.ctx[f"verify_{label}"]
+            if child.is_finished_ok:
+                self.ctx.verifications[label] = child.outputs.results
+            else:
+                self.ctx.disbelieved[label] = message_of(child)
+                self.report(f"{label} is not believed: {message_of(child)}")
+
+    def makes_references(self) -> bool:
+        """Return whether references are to be made."""
+        return bool(self.inputs.get("reference_model")) and bool(self._without_reference)
+
+    def plan_references(self) -> None:
+        """Find the references that were made before, and pack the others."""
+        settings = self.inputs.reference_model.settings.get_dict()
+        self._plan(REFERENCE, REFERENCE, self._without_reference, settings)
+
+    def take_references(self) -> None:
+        """Let what the batches made be the reference of their materials."""
+        for label, row in self.ctx.reference_rows.items():
+            self.out(f"reference_rows.{label}", row)
+            self.ctx.references[label] = _reference_of(row)
+            if row["missing"]:
+                reason = "; ".join(dict.fromkeys(row["missing"].values()))
+                self.ctx.reference_missing[label] = f"the reference is not complete: {reason}"
+
+    def plan_rows(self) -> None:
+        """Find the rows that were finished before, and pack the others."""
+        for protocol, settings in parse_protocols(self.inputs.protocols.get_dict()).items():
+            for model in sorted(self.inputs.models):
+                self._plan(model, protocol, sorted(self.inputs.structures), settings)
+
+    def has_batches(self) -> bool:
+        """Return whether there are batches to run."""
+        return bool(self.ctx.batches)
+
+    def run_batches(self) -> ToContext:
+        """Run as many batches as go at once."""
+        share = self._share(self.ctx.batches[0][0], len(self.ctx.batches))
+        now, self.ctx.batches = self.ctx.batches[: share.at_once], self.ctx.batches[share.at_once :]
+        self.ctx.running, children = {}, {}
+        for model, protocol, materials in now:
+            name = f"batch_{self.ctx.n_batches}"
+            self.ctx.n_batches += 1
+            self.ctx.running[name] = [model, protocol, materials]
+            children[name] = self._submit(Batch(model, protocol, materials), name, share.cores)
+        left = len(self.ctx.batches)
+        self.report(f"{len(now)} batches begin, {left} are left")
+        return ToContext(**children)
+
+    def inspect_batches(self) -> None:
+        """Take the rows; of a batch that ended otherwise they say why."""
+        for name, (model, protocol, materials) in self.ctx.running.items():
+            child = self.ctx[name]
+            rows = child.outputs.rows if "rows" in child.outputs else {}
+            for material in materials:
+                row = rows[material] if material in rows else self._failed(model, protocol, material, message_of(child))
+                self._take(model, protocol, material, row)
+
+    def aggregate(self) -> None:
+        """Draw up the tables."""
+        found = aggregate_benchmark(**{key.replace("__", "_"): row for key, row in sorted(self.ctx.rows.items())})
+        for name, node in found.items():
+            self.out(name, node)
+
+    @property
+    def _labels(self) -> list[str]:
+        return [*sorted(self.inputs.models), *([REFERENCE] if self.inputs.get("reference_model") else [])]
+
+    @property
+    def _without_reference(self) -> list[str]:
+        given = self._given_references()
+        return [label for label in sorted(self.inputs.structures) if label not in given]
+
+    def _given_references(self) -> dict[str, dict[str, Data]]:
+        """Return what there is of each material's reference."""
+        found: dict[str, dict[str, Data]] = {}
+        for name, plural in NAMES.items():
+            for label, node in ((self.inputs.get("references") or {}).get(plural) or {}).items():
+                found.setdefault(label, {})[name] = node
+        return found
+
+    def _model(self, label: str) -> tuple[AbstractCode, ModelData]:
+        if label == REFERENCE:
+            return self.inputs.reference_model.code, self.inputs.reference_model.model
+        return self.inputs.codes[label], self.inputs.models[label]
+
+    def _settings(self, protocol: str) -> dict[str, Any]:
+        if protocol == REFERENCE:
+            return dict(self.inputs.reference_model.settings.get_dict())
+        return parse_protocols(self.inputs.protocols.get_dict())[protocol]
+
+    def _plan(self, model: str, protocol: str, materials: Sequence[str], settings: Mapping[str, Any]) -> None:
+        """Take the rows that are known already, and pack the materials of the others into batches."""
+        identities = {material: self._identity(model, protocol, material, settings) for material in materials}
+        found = find_rows({material: identity["digest"] for material, identity in identities.items()})
+        if found:
+            self.report(f"{model}, {protocol}: {len(found)} of {len(materials)} materials were finished before")
+        for material, row in found.items():
+            self._take(model, protocol, material, row)
+        to_compute = []
+        for material in materials:
+            if material in found:
+                continue
+            reason = self.ctx.disbelieved.get(model) or self._unknown_elements(model, material)
+            if reason:
+                self._take(model, protocol, material, self._failed(model, protocol, material, reason))
+            else:
+                to_compute.append(material)
+        if not to_compute:
+            return
+        size = self._batch_size(model, len(to_compute))
+        for first in range(0, len(to_compute), size):
+            self.ctx.batches.append([model, protocol, to_compute[first : first + size]])
+
+    def _batch_size(self, model: str, n_materials: int) -> int:
+        """Return how many materials a batch has: what is run side by side is to get some each."""
+        share = self._share(model, n_materials)
+        most: int = self._parameters["materials_per_batch"]
+        return min(most, -(-n_materials // share.at_once))
+
+    @property
+    def _parameters(self) -> dict[str, Any]:
+        return validate_benchmark_parameters(self.inputs.parameters.get_dict())
+
+    def _share(self, model: str, n_batches: int) -> Share:
+        code, _ = self._model(model)
+        metadata = self.inputs.base.dynamics.get("metadata") or {}
+        return choose_share(code, metadata.get("options") or {}, n_batches, self._parameters["max_concurrent"])
+
+    def _identity(self, model: str, protocol: str, material: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        structure = self.inputs.structures[material]
+        code, potential = self._model(model)
+        names = {
+            "material": material,
+            "formula": structure.get_formula(),
+            "group": self._groups.get(material) or group_of(structure),
+            "model": model,
+            "protocol": protocol,
+        }
+        reference = {} if model == REFERENCE else self.ctx.references.get(material, {})
+        nodes = {"material": structure, **{f"reference_{name}": node for name, node in reference.items()}}
+        missing = self.ctx.reference_missing.get(material) if model != REFERENCE else None
+        identity = {**names, "digest": row_digest(names, settings, code, potential, nodes)}
+        return {**identity, "reference_missing": missing} if missing else identity
+
+    @property
+    def _groups(self) -> dict[str, str]:
+        return dict(self.inputs.groups.get_dict()) if "groups" in self.inputs else {}
+
+    def _unknown_elements(self, model: str, material: str) -> str | None:
+        try:
+            validation.check_elements(
+                self._model(model)[1], {material: self.inputs.structures[material].get_symbols_set()}
+            )
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def _submit(self, batch: Batch, name: str, cores: int | None) -> ProcessNode:
+        model, protocol, materials = batch
+        code, potential = self._model(model)
+        settings = self._settings(protocol)
+        inputs = AttributeDict({namespace: self._job_inputs(namespace, cores) for namespace in JOB_CHAINS})
+        references = {} if model == REFERENCE else {name: self.ctx.references.get(name, {}) for name in materials}
+        given = {plural: {k: v[kind] for k, v in references.items() if kind in v} for kind, plural in NAMES.items()}
+        identities = {name: self._identity(model, protocol, name, settings) for name in materials}
+        inputs.update(
+            code=code,
+            model=potential,
+            verification=self.ctx.verifications[model],
+            structures={name: self.inputs.structures[name] for name in materials},
+            references={name: nodes for name, nodes in given.items() if nodes},
+            settings=Dict(settings),
+            identities=Dict(identities),
+            metadata={"call_link_label": name},
+        )
+        return self.submit(BenchmarkBatchWorkChain, **inputs)
+
+    def _job_inputs(self, namespace: str, cores: int | None) -> AttributeDict:
+        """Return how one kind of job runs, with so many cores where they are ours to choose."""
+        chain = JOB_CHAINS[namespace]
+        inputs = AttributeDict(self.exposed_inputs(chain, namespace, agglomerate=False))
+        if cores is not None:
+            options = inputs[chain.NAMESPACE].metadata.options
+            options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
+        return inputs
+
+    def _failed(self, model: str, protocol: str, material: str, reason: str) -> Dict:
+        identity = self._identity(model, protocol, material, self._settings(protocol))
+        row: Dict = explain_failed_material(Dict(identity), Dict({"reason": reason}))
+        return row
+
+    def _take(self, model: str, protocol: str, material: str, row: Dict) -> None:
+        if model == REFERENCE:
+            self.ctx.reference_rows[material] = row
+            return
+        self.ctx.rows[f"{model}__{protocol}__{material}"] = row
+        self.out(f"rows.{model}.{protocol}.{material}", row)
+
+
+def _reference_of(row: Dict) -> dict[str, Data]:
+    """Return crystal, force constants and frames that a row was measured with."""
+    inputs = row.creator.inputs
+    runs = sorted(label for label in inputs if isinstance(inputs[label], TrajectoryData))
+    found = {name: inputs[name] for name in ("structure", "force_constants") if name in inputs}
+    if "force_constants" not in found:
+        found.pop("structure", None)
+    return {**found, **({"trajectory": inputs[runs[0]]} if runs else {})}
+
+
+def _as_dict(value: Any) -> Dict:
+    if not isinstance(value, dict):
+        raise ValueError(f"groups are {value!r}: give a dict of groups by the materials' labels")
+    return Dict(value)

@@ -1,0 +1,346 @@
+"""Some materials with one model, packed: one job of each kind for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from aiida.common import AttributeDict
+from aiida.engine import ProcessSpec, ToContext, while_
+from aiida.orm import Data, Dict, ProcessNode, StructureData
+
+from aiida_crucible.analysis.benchmark_settings import (
+    ANHARMONICITY,
+    DYNAMICS,
+    FORCES,
+    PHONON,
+    RELAX,
+    dynamics_of_runs,
+    run_labels,
+    validate_benchmark_settings,
+)
+from aiida_crucible.analysis.sweep_settings import temperature_label
+from aiida_crucible.calcfunctions.anharmonicity import build_own_supercell, draw_start_frames, thin_trajectory
+from aiida_crucible.calcfunctions.benchmark_materials import displace_material, measure_material, solve_material
+from aiida_crucible.calculations import validation
+from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
+from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
+from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
+from aiida_crucible.workflows.benchmark_batch_ports import (
+    check_references,
+    check_settings,
+    define_jobs,
+    define_materials,
+    define_results,
+    serialize_settings,
+)
+from aiida_crucible.workflows.sweep_runs import is_done, outputs_of
+from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
+
+DISPLACED, FRAMES = "displaced", "frames"
+
+
+class Run(NamedTuple):
+    """An own run of a material in the job that holds those of a batch."""
+
+    key: str
+    material: str
+    label: str
+    start: StructureData
+    temperature: float
+    number: int
+
+
+class BenchmarkBatchWorkChain(VerifiedWorkChain):
+    """Relax some materials, evaluate their supercells and a reference's frames, run their dynamics, measure each.
+
+    Each kind of job is one for all materials. A job that fails for good is split until the material that it fails for
+    is alone; that one's row says why, and the others go on.
+    """
+
+    JOBS = ("verify.verify", "relax.relax", "forces.evaluate", "base.dynamics")
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare inputs, steps and outputs."""
+        super().define(spec)
+        define_materials(spec)
+        spec.input(
+            "settings",
+            valid_type=Dict,
+            serializer=serialize_settings,
+            validator=validation.validator(check_settings),
+            help="How each material is treated, see `aiida_crucible.analysis.benchmark_settings.SECTIONS`.",
+        )
+        spec.input(
+            "identities",
+            valid_type=Dict,
+            help="By label what tells a row from others, see `aiida_crucible.analysis.benchmark_rows.IDENTITY`.",
+        )
+        define_jobs(spec)
+        spec.outline(
+            cls.verify,
+            cls.inspect_verification,
+            cls.begin,
+            while_(cls.has_stage)(
+                cls.prepare_stage,
+                while_(cls.has_jobs)(cls.run_jobs, cls.inspect_jobs),
+            ),
+            while_(cls.has_unmeasured)(cls.measure_next),
+        )
+        define_results(spec)
+
+    @classmethod
+    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Return the chemical symbols of each material."""
+        return validation.symbols_of(inputs.get("structures"))
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
+        """Check that references belong to materials."""
+        super().check_inputs(inputs)
+        check_references(inputs)
+
+    def begin(self) -> None:
+        """Say what is to be done."""
+        settings = self._settings
+        self.ctx.anharmonicity = Dict(settings[ANHARMONICITY]).store()
+        self.ctx.stages = [name for name in (RELAX, FORCES, DYNAMICS) if settings[name] is not None]
+        self.ctx.unmeasured = sorted(self.inputs.structures)
+        for name in ("relaxed", "displaced", "frames", "properties", "starts", "trajectories"):
+            self.ctx[name] = {}
+        for name in ("failures", "runs", "outcomes"):
+            self.ctx[name] = {label: {} for label in self.ctx.unmeasured}
+        if settings[RELAX] is None:
+            self.ctx.relaxed = dict(self.inputs.structures)
+
+    def has_stage(self) -> bool:
+        """Return whether a kind of job is left to run."""
+        return bool(self.ctx.stages)
+
+    def prepare_stage(self) -> None:
+        """Make what the next kind of job is to run on."""
+        self.ctx.stage, *self.ctx.stages = self.ctx.stages
+        labels = {RELAX: self._to_relax, FORCES: self._to_evaluate, DYNAMICS: self._to_run}[self.ctx.stage]()
+        self.ctx.queue = [labels] if labels else []
+        self.ctx.n_jobs = 0
+
+    def has_jobs(self) -> bool:
+        """Return whether there are jobs to run."""
+        return bool(self.ctx.queue)
+
+    def run_jobs(self) -> ToContext:
+        """Run the job of all materials, or those that it was split into."""
+        submit = {RELAX: self._relax, FORCES: self._evaluate, DYNAMICS: self._run_dynamics}[self.ctx.stage]
+        self.ctx.running = {}
+        children = {}
+        for labels in self.ctx.queue:
+            name = f"{self.ctx.stage}_{self.ctx.n_jobs}"
+            self.ctx.n_jobs += 1
+            self.ctx.running[name] = labels
+            children[name] = submit(labels, name)
+        self.ctx.queue = []
+        return ToContext(**children)
+
+    def inspect_jobs(self) -> None:
+        """Take what there is; what failed is tried again in parts, and of a single material told of."""
+        collect = {RELAX: self._collect_relaxed, FORCES: self._collect_forces, DYNAMICS: self._collect_runs}
+        for name, labels in self.ctx.running.items():
+            child = self.ctx[name]
+            left = collect[self.ctx.stage](child, labels)
+            if len(left) == 1:
+                self.report(f"{self.ctx.stage} of {left[0]} failed: {message_of(child)}")
+                self.ctx.failures[left[0]][self.ctx.stage] = message_of(child)
+            elif left:
+                self.report(f"{self.ctx.stage} of {len(left)} materials failed, and is tried again in two parts")
+                half = (len(left) + 1) // 2
+                self.ctx.queue += [left[:half], left[half:]]
+
+    def has_unmeasured(self) -> bool:
+        """Return whether a material has not been measured yet."""
+        return bool(self.ctx.unmeasured)
+
+    def measure_next(self) -> None:
+        """Measure a material: one a step, so that a worker that is stopped measures none twice."""
+        label, *self.ctx.unmeasured = self.ctx.unmeasured
+        solved = self._solve(label)
+        for name, node in self.ctx.trajectories.get(label, {}).items():
+            self.out(f"trajectories.{label}.{name}", node)
+        reference = {f"reference_{name}": node for name, node in self._reference(label).items() if name != "trajectory"}
+        trajectory = self.ctx.frames.get(label) or self._reference(label).get("trajectory")
+        given: dict[str, Data | None] = {
+            **reference,
+            "reference_trajectory": trajectory,
+            "structure": self.ctx.relaxed.get(label),
+            "properties": self.ctx.properties.get(f"{label}_{FRAMES}"),
+            "solution": solved.get("summary"),
+            "force_constants": solved.get("force_constants"),
+            **self.ctx.trajectories.get(label, {}),
+        }
+        identity = {
+            **self.inputs.identities[label],
+            "failures": self.ctx.failures[label],
+            "runs": self.ctx.runs[label],
+            "phonons": self.ctx.outcomes[label] or None,
+        }
+        found = measure_material(
+            Dict(identity), self.inputs.settings, **{name: node for name, node in given.items() if node is not None}
+        )
+        self.out(f"rows.{label}", found["row"])
+        self.out(f"scores.{label}", found["scores"])
+        for name, node in found.items():
+            if name.startswith("details_"):
+                self.out(f"details.{label}.{name.removeprefix('details_')}", node)
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return validate_benchmark_settings(self.inputs.settings.get_dict())
+
+    def _reference(self, label: str) -> dict[str, Any]:
+        """Return what there is of a material's reference: ``structure``, ``force_constants``, ``trajectory``."""
+        given = self.inputs.get("references") or {}
+        names = {"structure": "structures", "force_constants": "force_constants", "trajectory": "trajectories"}
+        return {name: given[plural][label] for name, plural in names.items() if label in (given.get(plural) or {})}
+
+    def _to_relax(self) -> list[str]:
+        return sorted(self.inputs.structures)
+
+    def _relax(self, labels: Sequence[str], name: str) -> ProcessNode:
+        inputs = self._inputs(RelaxBaseWorkChain, "relax", name)
+        structures = {label: self.inputs.structures[label] for label in labels}
+        inputs.relax.update(**self._shared(RELAX), structures=structures)
+        return self.submit(RelaxBaseWorkChain, **inputs)
+
+    def _collect_relaxed(self, child: ProcessNode, labels: Sequence[str]) -> list[str]:
+        """Take the structures that converged; one that did not has no phonons, which is a result."""
+        if not child.is_finished_ok and not did_not_converge(child):
+            return list(labels)
+        summaries = child.outputs.results["summary"]["structures"]
+        relaxed = relaxed_of(child)
+        for label in labels:
+            outcome = summaries[label]["outcome"]
+            if outcome == "converged":
+                self.ctx.relaxed[label] = relaxed[label]
+                self.out(f"structures.{label}", relaxed[label])
+            else:
+                reason = f"the crystal could not be relaxed ({outcome}), so that it has no phonons"
+                self.ctx.outcomes[label] = {"outcome": "not-relaxed", "reason": reason}
+        return []
+
+    def _to_evaluate(self) -> list[str]:
+        """Displace what was relaxed, and thin the reference's frames where the settings ask for it."""
+        settings, labels = self._settings, set()
+        for label in sorted(self.inputs.structures):
+            reference = self._reference(label)
+            if settings[PHONON] is not None and label in self.ctx.relaxed:
+                constants = {"reference_force_constants": reference.get("force_constants")}
+                given = {name: node for name, node in constants.items() if node is not None}
+                self.ctx.displaced[label] = displace_material(self.ctx.relaxed[label], self.inputs.settings, **given)
+                labels.add(label)
+            trajectory = reference.get("trajectory")
+            if trajectory is not None:
+                limit = settings[ANHARMONICITY]["frames"]
+                if limit is not None and limit < trajectory.numsteps:
+                    trajectory = thin_trajectory(trajectory, self.ctx.anharmonicity)
+                self.ctx.frames[label] = trajectory
+                labels.add(label)
+        return sorted(labels)
+
+    def _evaluate(self, labels: Sequence[str], name: str) -> ProcessNode:
+        inputs = self._inputs(EvaluateBaseWorkChain, "forces", name)
+        kinds = {DISPLACED: self.ctx.displaced, FRAMES: self.ctx.frames}
+        trajectories = {
+            f"{label}_{kind}": nodes[label] for kind, nodes in kinds.items() for label in labels if label in nodes
+        }
+        inputs.evaluate.update(**self._shared(FORCES), trajectories=trajectories)
+        return self.submit(EvaluateBaseWorkChain, **inputs)
+
+    def _collect_forces(self, child: ProcessNode, labels: Sequence[str]) -> list[str]:
+        """Take the forces; of a job that failed those that it came to."""
+        if "properties_of" in child.outputs:
+            self.ctx.properties.update(child.outputs.properties_of)
+        kinds = {DISPLACED: self.ctx.displaced, FRAMES: self.ctx.frames}
+        return [
+            label
+            for label in labels
+            if any(label in nodes and f"{label}_{kind}" not in self.ctx.properties for kind, nodes in kinds.items())
+        ]
+
+    def _to_run(self) -> list[str]:
+        """Choose where own runs begin: in frames of the reference, or in a supercell of the relaxed crystal."""
+        n_runs = self._settings[ANHARMONICITY]["n_runs"]
+        for label in sorted(self.inputs.structures):
+            trajectory = self._reference(label).get("trajectory")
+            if trajectory is not None:
+                self.ctx.starts[label] = draw_start_frames(trajectory, self.ctx.anharmonicity)
+            elif label in self.ctx.relaxed:
+                supercell = build_own_supercell(self.ctx.relaxed[label], self.ctx.anharmonicity)
+                self.ctx.starts[label] = {f"run_{number}": supercell for number in range(n_runs)}
+        return sorted(self.ctx.starts)
+
+    def _run_dynamics(self, labels: Sequence[str], name: str) -> ProcessNode:
+        inputs = self._inputs(DynamicsBaseWorkChain, "base", name)
+        runs = self._runs(labels)
+        parameters = dynamics_of_runs(self._settings, [(run.temperature, run.number) for run in runs])
+        shared = {**self._shared(DYNAMICS), "parameters": Dict(parameters)}
+        inputs.dynamics.update(**shared, structures={run.key: run.start for run in runs})
+        return self.submit(DynamicsBaseWorkChain, **inputs)
+
+    def _collect_runs(self, child: ProcessNode, labels: Sequence[str]) -> list[str]:
+        """Take the runs that are done; return the materials that lack one."""
+        left = set()
+        for index, run in enumerate(self._runs(labels)):
+            replica = f"replica_{index}"
+            if not is_done(child, replica):
+                left.add(run.material)
+                continue
+            summary = child.outputs.results["summary"]["replicas"][replica]
+            self.ctx.runs[run.material][run.label] = {
+                "outcome": summary["outcome"],
+                "reason": summary["evidence"]["reason"],
+            }
+            trajectory = outputs_of(child, replica).get("trajectory")
+            if trajectory is not None:
+                self.ctx.trajectories.setdefault(run.material, {})[run.label] = trajectory
+        return sorted(left)
+
+    def _runs(self, labels: Sequence[str]) -> list[Run]:
+        """Return the own runs of some materials in the order of a job's replicas: of the sorted keys."""
+        runs = [
+            Run(
+                f"{label}_{temperature_label(temperature)}_run_{number}",
+                label,
+                f"{temperature_label(temperature)}_run_{number}",
+                self.ctx.starts[label][f"run_{number}"],
+                temperature,
+                position,
+            )
+            for label in labels
+            for position, (temperature, number) in enumerate(run_labels(self._settings))
+        ]
+        return sorted(runs, key=lambda run: run.key)
+
+    def _solve(self, label: str) -> dict[str, Data]:
+        """Return and attach the force constants of a material; nothing where its supercells have no forces."""
+        properties = self.ctx.properties.get(f"{label}_{DISPLACED}")
+        if properties is None:
+            return {}
+        reference = self._reference(label)
+        given = {f"reference_{name}": node for name, node in reference.items() if name != "trajectory"}
+        solved: dict[str, Data] = solve_material(self.ctx.relaxed[label], self.inputs.settings, properties, **given)
+        for name in ("force_constants", "modes"):
+            if name in solved:
+                self.out(f"{name}.{label}", solved[name])
+        return solved
+
+    def _inputs(self, chain: type, namespace: str, name: str) -> AttributeDict:
+        inputs = AttributeDict(self.exposed_inputs(chain, namespace))
+        inputs.metadata.call_link_label = name
+        return inputs
+
+    def _shared(self, section: str) -> dict[str, Any]:
+        return {
+            "code": self.inputs.code,
+            "model": self.inputs.model,
+            "parameters": Dict(self._settings[section]),
+        }

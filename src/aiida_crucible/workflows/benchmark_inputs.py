@@ -1,0 +1,189 @@
+"""What the inputs of a benchmark have to be, and what follows from them for its rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aiida.orm import AbstractCode, Data, Dict, QueryBuilder, StructureData
+
+from aiida_crucible.analysis.benchmark_settings import (
+    ANHARMONICITY,
+    DYNAMICS,
+    PHONON,
+    validate_benchmark_parameters,
+    validate_benchmark_settings,
+)
+from aiida_crucible.calcfunctions import benchmark_materials
+from aiida_crucible.calculations import validation
+from aiida_crucible.data.model import ModelData
+from aiida_crucible.workflows.verify import place_of
+from crucible_engine.parameter_rules import shown
+from crucible_engine.schema import PROTOCOL
+
+LABEL = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
+ANIONS = ("F", "O", "Cl", "N", "Br", "I", "S", "Se", "C", "Te", "P", "As", "Sb", "H")
+"""Non-metals by falling electronegativity (Pauling): the first that a material has is its group."""
+NO_ANION = "metal"
+
+
+def check_labels(what: str, labels: Any) -> None:
+    """Refuse labels that AiiDA cannot name an output by.
+
+    :raises ValueError: one line.
+    """
+    for label in labels:
+        if not LABEL.fullmatch(str(label)):
+            raise ValueError(
+                f"{what} is labelled {label!r}: use letters, digits and single underscores between them, as in "
+                f"{re.sub('[^A-Za-z0-9]+', '_', str(label)).strip('_') or 'mace_mp'!r}"
+            )
+
+
+def check_models(inputs: Mapping[str, Any]) -> None:
+    """Refuse models without a code and codes without a model, and environments of other families.
+
+    :param inputs: with ``codes`` and ``models``.
+    :raises ValueError: one line.
+    """
+    codes, models = inputs.get("codes") or {}, inputs.get("models") or {}
+    if not models:
+        raise ValueError("there are no models: give models and codes by their labels")
+    for first, second, names in (
+        ("models", "codes", set(models) - set(codes)),
+        ("codes", "models", set(codes) - set(models)),
+    ):
+        if names:
+            raise ValueError(f"{first} has {min(names)!r}, but {second} has not: give both under the same label")
+    check_labels("a model", models)
+    for label, model in models.items():
+        try:
+            validation.check_environment(codes[label], model)
+        except ValueError as error:
+            raise ValueError(f"model {label!r}: {error}") from None
+
+
+def check_protocols(protocols: Dict) -> None:
+    """Refuse protocols that are misspelt or out of range.
+
+    :raises ValueError: one line that names the protocol.
+    """
+    parse_protocols(protocols.get_dict())
+
+
+def serialize_protocols(value: Any) -> Dict:
+    """Return plain protocols as a node, complete with defaults.
+
+    :raises ValueError: one line.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"protocols are {shown(value)}: give a dict of settings by the protocols' labels")
+    return Dict(parse_protocols(value))
+
+
+def parse_protocols(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the settings of each protocol, complete.
+
+    :raises ValueError: one line that names the protocol.
+    """
+    if not given:
+        raise ValueError("there are no protocols: give settings by their labels")
+    check_labels("a protocol", given)
+    found = {}
+    for label, settings in given.items():
+        if not isinstance(settings, Mapping):
+            raise ValueError(f"protocol {label!r} is {shown(settings)}: give a dict of its sections")
+        try:
+            found[label] = validate_benchmark_settings(settings)
+        except ValueError as error:
+            raise ValueError(f"protocol {label!r}: {error}") from None
+    return found
+
+
+def check_reference_settings(settings: Dict | None) -> None:
+    """Refuse settings by which no reference can be made: it has force constants and one run.
+
+    :raises ValueError: one line.
+    """
+    if settings is None:
+        return
+    values = validate_benchmark_settings(settings.get_dict())
+    if values[PHONON] is None:
+        raise ValueError("a reference needs force constants: leave the section 'phonon' in")
+    anharmonicity = values[ANHARMONICITY]
+    if values[DYNAMICS] is not None and len(anharmonicity["temperatures"]) * anharmonicity["n_runs"] > 1:
+        raise ValueError(
+            f"a reference is one trajectory, but its settings ask for {anharmonicity['n_runs']} runs at "
+            f"{len(anharmonicity['temperatures'])} temperatures: set anharmonicity.n_runs to 1 and one temperature"
+        )
+
+
+def check_parameters(parameters: Dict) -> None:
+    """Refuse parameters that are misspelt or out of range.
+
+    :raises ValueError: one line.
+    """
+    validate_benchmark_parameters(parameters.get_dict())
+
+
+def serialize_parameters(value: Any) -> Dict:
+    """Return plain parameters as a node, complete with defaults.
+
+    :raises ValueError: one line.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"parameters are {shown(value)}: give a dict or a Dict node")
+    return Dict(validate_benchmark_parameters(value))
+
+
+def group_of(structure: StructureData) -> str:
+    """Return the group that a material belongs to where nobody says: its most electronegative non-metal."""
+    symbols = structure.get_symbols_set()
+    return next((symbol for symbol in ANIONS if symbol in symbols), NO_ANION)
+
+
+def row_digest(
+    names: Mapping[str, str],
+    settings: Mapping[str, Any],
+    code: AbstractCode,
+    model: ModelData,
+    nodes: Mapping[str, Data],
+) -> str:
+    """Return the digest of all that a row follows from, by which a finished one is found again.
+
+    :param names: the row's labels.
+    :param settings: complete.
+    :param code: the environment.
+    :param model: which potential.
+    :param nodes: the material and what there is of its reference.
+    """
+    content = {
+        "names": dict(names),
+        "settings": settings,
+        "environment": [*place_of(code), *(validation.promised_package(code, model.family) or ())],
+        "model": model.base.caching.compute_hash(),
+        "nodes": {
+            name: node.base.caching.get_hash() or node.base.caching.compute_hash() for name, node in nodes.items()
+        },
+        "protocol": PROTOCOL,
+        "numerics": benchmark_materials.NUMERICS,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def find_rows(digests: Mapping[str, str]) -> dict[str, Dict]:
+    """Return the rows that were finished before, by the keys of their digests; jobs that failed are to be tried again.
+
+    :param digests: by any key.
+    """
+    query = QueryBuilder().append(
+        Dict,
+        filters={"attributes": {"has_key": "digest"}, "attributes.digest": {"in": sorted(set(digests.values()))}},
+        project="*",
+    )
+    query.order_by({Dict: {"ctime": "asc"}})
+    found = {row["digest"]: row for row in query.all(flat=True) if not row["unfinished"] and row.creator is not None}
+    return {key: found[digest] for key, digest in digests.items() if digest in found}
