@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import golden_anharmonicity
+import golden_benchmark
 import golden_references
 import golden_similarity
 import golden_sweep
@@ -30,6 +31,7 @@ from aiida_crucible.analysis.phonon_settings import validate_settings
 from aiida_crucible.analysis.reliability import assess, validate_thresholds
 from aiida_crucible.calcfunctions import (
     anharmonicity,
+    benchmark,
     configuration_space,
     dynamics,
     harmonic_comparison,
@@ -140,6 +142,7 @@ def assessed() -> Numbers:
 
 CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "anharmonicity": (anharmonicity, golden_anharmonicity.analysed),
+    "benchmark": (benchmark, golden_benchmark.aggregated),
     "configuration_space": (configuration_space, golden_similarity.mapped),
     "dynamics": (dynamics, golden_sweep.said_of_run),
     "harmonic_comparison": (harmonic_comparison, golden_references.compared),

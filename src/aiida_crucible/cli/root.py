@@ -11,6 +11,7 @@ from aiida_crucible.cli.groups import LazyGroup
 @click.group(
     cls=LazyGroup,
     commands_by_name={
+        "benchmark": "aiida_crucible.cli.benchmark:benchmark",
         "demo": "aiida_crucible.cli.demo:demo",
         "env": "aiida_crucible.cli.env:env",
         "model": "aiida_crucible.cli.model:model",

@@ -36,7 +36,7 @@ def status(process: str, watch: float | None) -> None:
     """
     from aiida_crucible.job_status import current_jobs, engine_jobs, look
 
-    node = _find_process(process)
+    node = find_process(process)
     while True:
         has_ended = node.is_terminated
         jobs = engine_jobs(node)
@@ -53,7 +53,7 @@ def status(process: str, watch: float | None) -> None:
         time.sleep(watch)
 
 
-def _find_process(identifier: str) -> ProcessNode:
+def find_process(identifier: str) -> ProcessNode:
     """Return a process by its PK or UUID.
 
     :raises click.ClickException: if there is none.
@@ -83,6 +83,11 @@ def _show(node: ProcessNode, statuses: list[JobStatus], n_jobs: int) -> None:
         told = f"{ended} of {len(statuses)} jobs ended" if statuses else "no job yet"
         restarts = f", {n_jobs - len(statuses)} continued before" if n_jobs > len(statuses) else ""
         click.echo(f"{_name(node)} is {node.process_state.value}: {told}{restarts}")
+    print_jobs(statuses)
+
+
+def print_jobs(statuses: Sequence[JobStatus]) -> None:
+    """Write a table of jobs; columns that none of them has something for are left out."""
     rows = [_row(each) for each in statuses]
     shown = [index for index in range(len(COLUMNS)) if any(row[index] not in (None, "") for row in rows)]
     if rows:
