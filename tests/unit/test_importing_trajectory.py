@@ -239,7 +239,7 @@ STEPS = [frame(0), frame(1)]
         ([*STEPS, frame(2, UNIT)], None, {}, "frame 2 of md.traj is of Cl4Na4, frame 0 of Cl8Na8"),
         ([*STEPS, swapped()], None, {}, "has its atoms in another order: atom 0 is Cl, in frame 0 Na"),
         (STEPS, UNIT * (3, 1, 1), {}, "frame 0 of md.traj does not fit the structure"),
-        (STEPS, bulk("KCl", "rocksalt", a=5.6, cubic=True), {}, "is not made of whole cells of"),
+        (STEPS, bulk("KCl", "rocksalt", a=5.6, cubic=True), {}, "it is of Cl8Na8, the structure of Cl4K4"),
         ([bohr()], SUPERCELL, {}, "are they in Bohr?"),
         (STEPS, None, {"start": 5}, "md.traj has no frame from 5 on"),
         (STEPS, None, {"start": 5, "stop": 3}, "frames 5 to 3 are none"),

@@ -38,6 +38,14 @@ def test_a_job_of_two_samplers(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == []
 
 
+def shifted(count):
+    """Return frames of a crystal that differ by where its origin is, and so not at all."""
+    frames = salt_frames(count, only=0.0)
+    for index, atoms in enumerate(frames.values()):
+        atoms.positions += 0.1 * index
+    return frames
+
+
 @pytest.mark.parametrize("choice", ["random", "farthest"])
 def test_frames_chosen_otherwise(choice, tmp_path):
     results = run_similarity(tmp_path, salt_frames(10), frames=4, choice=choice)
@@ -91,11 +99,12 @@ def test_a_pair_without_end_does_not_keep_a_job_from_stopping(tmp_path):
             "frame 'b/0' is ClK, but the first one is ClNa: give frames of one composition, or set "
             "mixed_compositions to true",
         ),
-        (salt_frames(3, a=0.0, b=0.0), {}, "invalid-structure", "all 6 frames are alike"),
+        (salt_frames(3, a=0.0, b=0.0), {}, "invalid-structure", "all 6 frames are the same: there is no map of them"),
+        (shifted(3), {}, "invalid-structure", "all 3 frames are alike"),
         (salt_frames(3), {"memory": 10**9}, "invalid-job", "memory is 1000000000 MiB, but this machine has"),
         (salt_frames(3), {"alpha": 1e-6}, "invalid-job", "alpha (1e-06) is too small"),
     ],
-    ids=["single", "composition", "constant", "memory", "alpha"],
+    ids=["single", "composition", "same", "constant", "memory", "alpha"],
 )
 def test_bad_input_is_one_line(frames, parameters, condition, message, tmp_path):
     results = run_similarity(tmp_path, frames, **parameters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from aiida.engine import CalcJobProcessSpec, PortNamespace
 from aiida.orm import ArrayData, FolderData, TrajectoryData
 from ase import Atoms
@@ -60,6 +61,7 @@ class SimilarityCalculation(EngineCalculation):
         super().check_inputs(inputs, ports)
         if "trajectories" in ports:
             check_comparable(inputs.get("trajectories") or {}, inputs.get("parameters"))
+        check_memory(inputs.get("parameters"), inputs.get("metadata", {}).get("options", {}))
         if inputs.get("code") is not None:
             validation.check_tools(inputs["code"], cls.TASK)
             validation.check_placement(inputs["code"], inputs.get("metadata", {}).get("options", {}))
@@ -102,6 +104,39 @@ def check_comparable(trajectories: Mapping[str, TrajectoryData], parameters: Any
     for name in others if not values["mixed_compositions"] else ():
         if shares[name] != shares[first]:
             raise ValueError(f"trajectories {first!r} and {name!r} are of different compositions: {REMEDY}")
+    if _are_one_frame(list(trajectories.values())):
+        n_frames = sum(node.numsteps for node in trajectories.values())
+        raise ValueError(f"all {n_frames} frames are the same: there is no map of them; give frames that differ")
+
+
+def check_memory(parameters: Any, options: Mapping[str, Any]) -> None:
+    """Refuse arrays that take more memory than is asked of the scheduler.
+
+    :param options: ``metadata.options`` of the job.
+    :raises ValueError: one line.
+    """
+    asked = options.get("max_memory_kb")
+    if asked is None:
+        return
+    memory = validate_parameters("similarity", {} if parameters is None else parameters.get_dict())["memory"]
+    if memory > asked // 1024:
+        raise ValueError(
+            f"memory is {memory} MiB, but metadata.options.max_memory_kb is {asked} ({asked // 1024} MiB): give less, "
+            "or ask the scheduler for more"
+        )
+
+
+def _are_one_frame(trajectories: list[TrajectoryData]) -> bool:
+    """Return whether all frames are the same, number by number."""
+    first = trajectories[0]
+    for node in trajectories:
+        if node.symbols != first.symbols:
+            return False
+        for name in ("positions", "cells"):
+            values = [one.get_array(name) if name in one.get_arraynames() else np.zeros(1) for one in (first, node)]
+            if values[0].shape[1:] != values[1].shape[1:] or not (values[1] == values[0][:1]).all():
+                return False
+    return True
 
 
 def _shares(trajectory: TrajectoryData) -> dict[str, float]:

@@ -67,6 +67,9 @@ def place_atoms(frame: Atoms, structure: Atoms, what: str) -> CrystalMapping:
     :param what: the frame as messages should call it.
     :raises ValueError: one line, if it is no supercell of the crystal, with a hint where the units explain that.
     """
+    if set(frame.numbers) != set(structure.numbers):
+        formulas = frame.get_chemical_formula(), structure.get_chemical_formula()
+        raise ValueError(f"{what} does not fit the structure: it is of {formulas[0]}, the structure of {formulas[1]}")
     ratio = (abs(frame.cell.volume) / len(frame) / (abs(structure.cell.volume) / len(structure))) ** (1 / 3)
     if not 1 / LARGEST_EXPANSION < ratio < LARGEST_EXPANSION:
         raise ValueError(

@@ -32,9 +32,7 @@ from aiida_crucible.analysis.cells import parse_supercell_matrix
 from aiida_crucible.analysis.force_constants import ForceConstants, build_phonopy, symmetrised, to_atoms
 from aiida_crucible.analysis.phonon_analysis import BornCharges
 from aiida_crucible.importing.atom_order import describe_difference, read_structure
-
-LARGEST_SUM_RULE_ERROR = 1e-3
-"""Relative to the largest force constant; finite displacements with a converged code stay below."""
+from aiida_crucible.importing.force_constant_checks import check_rows, check_symmetries
 
 LARGEST_DRIFT = 1e-3
 """eV/Å an atom by which the forces of a supercell may miss the sum of zero without a word."""
@@ -100,7 +98,7 @@ def read_phonons(
         raise ValueError(f"{path.name} holds neither forces nor force constants: give FORCE_SETS with it as structure")
     charges = _born_charges(phonon, described, born)
     found = symmetrised(phonon)
-    _check_sum_rule(path, found, warnings)
+    warnings += check_symmetries(path, found)
     return ImportedPhonons(
         to_atoms(phonon.unitcell),
         found,
@@ -189,21 +187,21 @@ def _numbers_of(
         n_atoms = None if get_FORCE_SETS_type(str(path)) == 1 else len(phonon.supercell)
         return parse_FORCE_SETS(natom=n_atoms, filename=str(path)), None
     if kind == "FORCE_CONSTANTS":
-        return None, parse_FORCE_CONSTANTS(str(path), phonon.primitive.p2s_map)
+        return None, parse_FORCE_CONSTANTS(str(path))
     if kind == "force_constants.hdf5":
-        return None, _from_hdf5(path, phonon, units.force_constants_unit)
+        return None, _from_hdf5(path, units.force_constants_unit)
     assert described is not None
     if described.force_constants is not None:
         return None, described.force_constants
     return (described.dataset if _has_forces(described.dataset) else None), None
 
 
-def _from_hdf5(path: Path, phonon: Phonopy, unit: str) -> NDArray[np.float64]:
+def _from_hdf5(path: Path, unit: str) -> NDArray[np.float64]:
     """Return force constants of an hdf5, which may say their unit itself.
 
     :raises ValueError: one line, if it says another than the calculator's.
     """
-    constants, said = read_force_constants_hdf5(str(path), phonon.primitive.p2s_map, return_physical_unit=True)
+    constants, said = read_force_constants_hdf5(str(path), return_physical_unit=True)
     if said is not None and said.lower() != unit.lower():
         raise ValueError(
             f"{path.name} says that its force constants are in {said}, but {unit} is expected of its calculator: name "
@@ -226,7 +224,8 @@ def _put_forces(
     if "first_atoms" in dataset:
         if dataset["natom"] != expected[0]:
             raise ValueError(
-                f"{path.name} holds forces on {dataset['natom']} atoms, but the supercell has {expected[0]}"
+                f"{path.name} holds forces on {dataset['natom']} atoms, but the supercell has {expected[0]}: give the "
+                "supercell that they were computed in"
             )
         entries = dataset["first_atoms"]
         forces = [np.array(entry["forces"]) * units.force_to_eVperA for entry in entries]
@@ -263,6 +262,8 @@ def _put_constants(phonon: Phonopy, path: Path, constants: NDArray[np.float64], 
         )
     if not np.isfinite(constants).all():
         raise ValueError(f"{path.name} holds force constants that are not finite")
+    if not _is_yaml(path):
+        check_rows(path, constants, phonon.primitive.p2s_map)
     if constants.shape == full and full != compact:
         constants = full_fc_to_compact_fc(phonon.primitive, constants)
     # Frequencies are the factor times the root of force constants: its square carries their unit.
@@ -283,15 +284,6 @@ def _born_charges(phonon: Phonopy, described: PhonopyYaml | None, path: Path | N
     supercell_atoms = phonon.supercell.u2s_map
     atoms = [primitive.p2p_map[primitive.s2p_map[index]] for index in supercell_atoms]
     return BornCharges(np.array(found["born"], dtype=float)[atoms], np.array(found["dielectric"], dtype=float))
-
-
-def _check_sum_rule(path: Path, found: ForceConstants, warnings: list[str]) -> None:
-    largest, residual = float(np.abs(found.values).max()), found.acoustic_sum_residual
-    if residual > LARGEST_SUM_RULE_ERROR * largest:
-        warnings.append(
-            f"the force constants in {path.name} break the acoustic sum rule by {residual:.3g} eV/Å² "
-            f"({residual / largest:.2g} of the largest one), which symmetrisation has taken out"
-        )
 
 
 @contextmanager

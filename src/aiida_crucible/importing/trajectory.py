@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from aiida_crucible.analysis.neighbours import nearest_distances
 from aiida_crucible.importing.atom_order import order_of, place_atoms
 from aiida_crucible.importing.frames import Frame, iterate_frames
 
@@ -70,6 +72,20 @@ def read_trajectory(path: Path, settings: Mapping[str, Any], structure: Atoms | 
     return kept.finish()
 
 
+@dataclass(frozen=True)
+class Stray:
+    """An atom that is nowhere near its place in the first frame: it wanders, or its frame has another order.
+
+    :param frame: its number in the file.
+    :param atom: its place there, from 0.
+    :param distance: Å.
+    """
+
+    frame: int
+    atom: int
+    distance: float
+
+
 @dataclass
 class _Kept:
     """What is kept of the frames so far, in buffers that grow without a second copy."""
@@ -85,6 +101,7 @@ class _Kept:
     forces: array[float] = field(default_factory=lambda: array("d"))
     energies: list[float | None] = field(default_factory=list)
     worst: tuple[float, int] = (0.0, 0)
+    strays: list[Stray] = field(default_factory=list)
 
     def place(self, frame: Frame, structure: Atoms | None) -> None:
         """Find the sites of the atoms, and the order that the structure has them in."""
@@ -100,6 +117,7 @@ class _Kept:
     def add(self, frame: Frame) -> None:
         """Check a frame and keep it."""
         self._check(frame)
+        self._look_for_strays(frame)
         order = slice(None) if self.order is None else self.order
         self.numbers.append(frame.number)
         self.energies.append(frame.energy)
@@ -115,8 +133,13 @@ class _Kept:
         first, atoms = self.first, frame.atoms
         if not np.array_equal(atoms.numbers, first.atoms.numbers):
             raise ValueError(f"{where} {_other_atoms(atoms, first)}")
-        if frame.forces is None and (self.needs_forces or first.forces is not None):
-            raise ValueError(f"{where} has no forces: without them it is no reference for them")
+        if frame.forces is None and first.forces is not None:
+            raise ValueError(f"{where} has no forces, but frame {first.number} has: give frames that all have them")
+        if frame.forces is None and self.needs_forces:
+            raise ValueError(
+                f"{where} has no forces: if an extxyz file calls them otherwise, give forces_key; set forces to "
+                "'optional' where none are needed (--forces-key, --without-forces)"
+            )
         if frame.forces is not None and first.forces is None:
             raise ValueError(f"{where} has forces, but frame {first.number} has none: give frames that all have them")
         for name, values in (("positions", atoms.positions), ("cell", atoms.cell.array), ("forces", frame.forces)):
@@ -124,6 +147,25 @@ class _Kept:
                 raise ValueError(f"{where} has {name} that are no finite numbers")
         if frame.forces is not None and frame.forces.shape != atoms.positions.shape:
             raise ValueError(f"{where} has forces of shape {frame.forces.shape} on {len(atoms)} atoms")
+
+    def _look_for_strays(self, frame: Frame) -> None:
+        """Keep the atom that is farthest from its place in the first frame, where it is farther than neighbours are."""
+        first, atoms = self.first.atoms, frame.atoms
+        if not (atoms.pbc.all() and atoms.cell.rank == first.cell.rank == 3):
+            return
+        moved = atoms.get_scaled_positions(wrap=False) - first.get_scaled_positions(wrap=False)
+        # What most atoms share is a drift of the whole crystal.
+        moved -= np.rint(moved)
+        moved -= np.median(moved, axis=0)
+        distances = np.linalg.norm((moved - np.rint(moved)) @ first.cell.array, axis=1)
+        farthest = int(np.argmax(distances))
+        if distances[farthest] > self.limit:
+            self.strays.append(Stray(frame.number, farthest, float(distances[farthest])))
+
+    @cached_property
+    def limit(self) -> float:
+        """Mean distance of neighbours in the first frame, Å."""
+        return float(np.mean(nearest_distances(self.first.atoms)))
 
     def finish(self) -> ImportedTrajectory:
         """Return all that was kept."""
@@ -156,6 +198,16 @@ class _Kept:
                 f"the forces of frame {self.worst[1]} of {self.path.name} add up to {self.worst[0]:.3g} eV/Å "
                 f"({self.worst[0] / n_atoms:.2g} an atom), where nothing pulls from outside"
             )
+        if self.strays:
+            first = self.strays[0]
+            said.append(
+                f"in {len(self.strays)} of {len(self.numbers)} frames an atom is farther from its place in frame "
+                f"{self.first.number} than neighbours are from each other, e.g. {self.first.atoms.symbols[first.atom]} "
+                f"(atom {first.atom}) of frame {first.frame} by {first.distance:.2f} Å: it wanders, or the atoms come "
+                "in another order there"
+            )
+        if len(self.numbers) == 1:
+            said.append(f"{self.path.name} gives a single frame: no average over it has an error")
         if self.order is not None:
             said.append(f"the atoms of {self.path.name} were put into the order of the structure")
         return said

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
 from aiida.orm import AbstractCode, ArrayData, Dict, StructureData
+from phonopy import Phonopy
 
+from aiida_crucible.analysis.force_constants import build_phonopy
+from aiida_crucible.analysis.force_constants import to_atoms as from_phonopy
 from aiida_crucible.analysis.harmonic_settings import validate_comparison
+from aiida_crucible.analysis.phonon_settings import validate_settings
 from aiida_crucible.calcfunctions.harmonic_comparison import compare_harmonic, explain_missing_comparison, restored
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.structures import to_atoms
 from aiida_crucible.workflows.phonon import PhononWorkChain, check_crystal
 from aiida_crucible.workflows.protocols.mixin import as_code, check_overrides, fill_builder, merged, with_options
 from aiida_crucible.workflows.verified import message_of
@@ -71,18 +77,21 @@ class HarmonicComparisonWorkChain(WorkChain):
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
-        """Check that the reference's force constants belong to its structure.
+        """Check that the reference's force constants belong to its structure, and that the model's can be compared.
 
         :raises ValueError: one line for the user.
         """
         if "reference_structure" in inputs and "reference_force_constants" in inputs:
             settings = validate_comparison(inputs["parameters"].get_dict() if "parameters" in inputs else {})
-            restored(
+            reference = restored(
                 "reference",
                 inputs["reference_structure"],
                 inputs["reference_force_constants"],
                 settings["symmetry_tolerance"],
             )
+            phonon = inputs.get("phonon") or {}
+            if "structure" in phonon and "parameters" in phonon:
+                check_primitive_cells(reference, phonon["structure"], phonon["parameters"])
 
     @classmethod
     def get_available_protocols(cls) -> dict[str, str]:
@@ -103,7 +112,8 @@ class HarmonicComparisonWorkChain(WorkChain):
     ) -> ProcessBuilder:
         """Return a builder that is ready to run.
 
-        The model's crystal is the reference's, relaxed with the model, in the reference's supercell.
+        The model's crystal is the reference's, relaxed with the model, in the reference's supercell, with bands of the
+        unit cell where the reference's are.
 
         :param code: the Python of the model's environment, or its label.
         :param model: which potential.
@@ -117,7 +127,9 @@ class HarmonicComparisonWorkChain(WorkChain):
         overrides = {} if overrides is None else overrides
         check_overrides(cls.spec().inputs, overrides)
         restored("reference", reference_structure, reference_force_constants, 1e-5)
-        own = {"parameters": {"supercell_matrix": reference_force_constants.get_array("supercell_matrix").tolist()}}
+        matrices = {name: reference_force_constants.get_array(f"{name}_matrix") for name in ("supercell", "primitive")}
+        has_own_primitive = not np.allclose(matrices["primitive"], np.eye(3))
+        own = {"parameters": {"supercell_matrix": matrices["supercell"].tolist(), "primitive": has_own_primitive}}
         phonon = PhononWorkChain.get_protocol_inputs(protocol, merged(own, overrides.get("phonon", {})))
         phonon = with_options(phonon, PhononWorkChain.spec().inputs, PhononWorkChain.JOBS, options)
         inputs = {
@@ -156,6 +168,26 @@ class HarmonicComparisonWorkChain(WorkChain):
             )
         )
         return None
+
+
+def check_primitive_cells(reference: Phonopy, structure: StructureData, parameters: Dict) -> None:
+    """Refuse a model's crystal whose primitive cell would hold other atoms than the reference's.
+
+    :param reference: with its cells.
+    :param structure: that the model's phonons are of, before it is relaxed.
+    :param parameters: of the model's phonons.
+    :raises ValueError: one line.
+    """
+    settings = validate_settings(parameters.get_dict())
+    own = build_phonopy(
+        to_atoms(structure), np.eye(3, dtype=int), settings["symmetry_tolerance"], settings["primitive"]
+    )
+    formulas = [from_phonopy(cell).get_chemical_formula() for cell in (own.primitive, reference.primitive)]
+    if formulas[0] != formulas[1]:
+        raise ValueError(
+            f"the model's primitive cell would be {formulas[0]}, the reference's is {formulas[1]}: give the same "
+            "crystal, and phonon.parameters.primitive as the reference has it (False for bands of the unit cell)"
+        )
 
 
 def check_comparison(parameters: Dict) -> None:

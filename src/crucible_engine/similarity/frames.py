@@ -86,7 +86,8 @@ def choose(
     :param found: what it holds.
     :param parameters: of the task.
     :param mean_descriptor: returns the mean of the descriptors of a frame's atoms, [n_features].
-    :raises EngineError: ``INVALID_JOB``, if there are less than two, or too many for the farthest-point sampling.
+    :raises EngineError: ``INVALID_JOB``, if there are less than two, or too many for the farthest-point sampling;
+        ``INVALID_STRUCTURE``, if all are the same.
     """
     indices = _indices(path, found, parameters, mean_descriptor)
     n_frames = sum(map(len, indices.values()))
@@ -98,7 +99,24 @@ def choose(
         if place in wanted[sampler]:
             by_place[sampler, place] = atoms
     keys = [(sampler, int(place)) for sampler, places in indices.items() for place in places]
-    return Chosen([by_place[key] for key in keys], [key[0] for key in keys], np.array([key[1] for key in keys]))
+    frames = [by_place[key] for key in keys]
+    if all(_is_same(frames[0], frame) for frame in frames[1:]):
+        raise EngineError(
+            Condition.INVALID_STRUCTURE,
+            f"all {n_frames} frames are the same: there is no map of them; give frames that differ",
+        )
+    return Chosen(frames, [key[0] for key in keys], np.array([key[1] for key in keys]))
+
+
+def _is_same(first: Atoms, second: Atoms) -> bool:
+    return all(
+        np.array_equal(*pair)
+        for pair in (
+            (first.numbers, second.numbers),
+            (first.positions, second.positions),
+            (first.cell.array, second.cell.array),
+        )
+    )
 
 
 def _indices(
