@@ -7,6 +7,8 @@ from typing import Any
 from aiida.common.links import LinkType
 from aiida.orm import CalcJobNode, Dict, ProcessNode, QueryBuilder, WorkflowNode
 
+from aiida_crucible.analysis.anharmonicity_combinations import REFERENCE
+
 ROWS = "rows"
 """Namespace of the rows among a process's outputs."""
 
@@ -22,9 +24,11 @@ def rows_of(node: ProcessNode) -> list[dict[str, Any]]:
     """
     workflows = [node.pk] if isinstance(node, WorkflowNode) else []
     own = _rows_among(workflows)
-    if own and node.is_terminated:
+    if own and node.is_finished:
         return own
-    return _rows_among(called_workflows(node))
+    found = _rows_among(called_workflows(node))
+    # Batches that make the reference have rows too, of the reference against itself.
+    return [row for row in found if (row.get("model"), row.get("protocol")) != (REFERENCE, REFERENCE)]
 
 
 def called_workflows(node: ProcessNode) -> list[int]:

@@ -78,6 +78,12 @@ def test_rows_of_an_unfinished_one_are_those_of_its_batches_whatever_calls_them(
     assert names(rows_of(node)) == ["A", "B", "C"]
 
 
+def test_rows_of_the_reference_by_itself_do_not_count(workchain):
+    node = workchain([row("A")], state=ProcessState.KILLED)
+    workchain([row("A", model="reference", protocol="reference"), row("B")], caller=node)
+    assert names(rows_of(node)) == ["A", "B"]
+
+
 def test_of_two_rows_of_a_material_the_newest_counts(workchain):
     node = workchain(state=ProcessState.KILLED)
     workchain([row("A", state="failed", missing={"harmonic": "killed"}), row("A", model="mace")], caller=node)

@@ -1,4 +1,4 @@
-"""The rows of a benchmark: what is known of one material by one model with one protocol."""
+"""The rows of a benchmark as they are read to be taken together, after they were made by ``benchmark_rows``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination
+from aiida_crucible.analysis.benchmark_rows import COMPLETE, FAILED, PARTIAL
 from aiida_crucible.analysis.stability_classes import CANNOT_TELL, CLASSES, HARMONIC_CLASSES
 
-COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
 STATES = (COMPLETE, PARTIAL, FAILED)
 """All was measured, some of it, nothing."""
 
