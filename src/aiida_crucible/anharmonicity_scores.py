@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
 from numpy.typing import NDArray
 
@@ -13,7 +12,7 @@ from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, C
 from aiida_crucible.analysis.anharmonicity_run import analyse_anharmonicity
 from aiida_crucible.analysis.anharmonicity_settings import FRAMES_CRYSTAL, temperature_of
 from aiida_crucible.analysis.stability_classes import CANNOT_TELL
-from aiida_crucible.force_data import FORCES, force_constants_of, run_of
+from aiida_crucible.force_data import FORCES, force_constants_of, run_of, settled
 from aiida_crucible.structures import to_atoms
 
 
@@ -45,7 +44,7 @@ def score_combination(
     forces = None if properties is None else properties.get_array(FORCES)
     runs = [run_of(trajectories[name], forces) for name in sorted(trajectories)]
     if combination["frames"] == OWN:
-        runs = [run.chosen(_kept(len(run.positions), settings["discard"])) for run in runs]
+        runs = [run.chosen(settled(len(run.positions), settings["discard"])) for run in runs]
     if not any(run.finite.any() for run in runs):
         return _unknown(combination, "no frame has forces that are finite numbers"), {}
     counts_from_frames = settings["origin"] == FRAMES_CRYSTAL and origin is not None
@@ -82,8 +81,3 @@ def frames_by_combination(
 
 def _unknown(combination: Mapping[str, Any], reason: str) -> dict[str, Any]:
     return {**combination, "class": CANNOT_TELL, "reason": reason}
-
-
-def _kept(n_frames: int, discard: float) -> NDArray[np.int64]:
-    """Return the indices of the frames after the discarded ones; the last always stays."""
-    return np.arange(min(int(discard * n_frames), n_frames - 1), n_frames)

@@ -46,6 +46,31 @@ def run_of(trajectory: TrajectoryData, forces: NDArray[np.floating] | None = Non
     return ForceRun(positions, _cells(trajectory), forces, _numbers(trajectory))
 
 
+def chosen_frames(trajectory: TrajectoryData, chosen: NDArray[np.int64]) -> TrajectoryData:
+    """Return some frames of a trajectory with their forces, as a new, unstored one.
+
+    :param trajectory: with an array ``forces`` (eV/Å).
+    :param chosen: indices, ascending.
+    """
+    found = TrajectoryData()
+    times = trajectory.get_times()
+    found.set_trajectory(
+        symbols=trajectory.symbols,
+        positions=trajectory.get_positions()[chosen],
+        stepids=trajectory.get_stepids()[chosen],
+        cells=trajectory.get_cells()[chosen],
+        times=None if times is None else times[chosen],
+        pbc=trajectory.pbc,
+    )
+    found.set_array(FORCES, trajectory.get_array(FORCES)[chosen])
+    return found
+
+
+def settled(n_frames: int, discard: float) -> NDArray[np.int64]:
+    """Return the indices of the frames after the discarded ones; the last always stays."""
+    return np.arange(min(int(discard * n_frames), n_frames - 1), n_frames)
+
+
 def crystal_of(trajectory: TrajectoryData) -> Atoms:
     """Return the mean of a trajectory's frames.
 

@@ -21,6 +21,9 @@ from aiida_crucible.analysis.statistics import average
 ALL = "all"
 """The group of all atoms and directions."""
 
+NO_FORCE = 1e-6
+"""Of the root-mean-square force of all frames: what acts in a frame is rounding below it, and its score is none."""
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -114,7 +117,8 @@ def sum_forces(parts: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]],
 
 def time_averaged(runs: Sequence[ForceSums]) -> Score:
     """Return ⟨σ(t)⟩ over the frames of all runs on which forces act: the paper's score."""
-    series = [run.per_frame[run.total[:, 0] > 0] for run in runs]
+    least = NO_FORCE**2 * float(np.mean(np.concatenate([run.total[:, 0] for run in runs])))
+    series = [run.per_frame[run.total[:, 0] > least] for run in runs]
     left_out = sum(len(run.total) for run in runs) - sum(len(values) for values in series)
     series = [values for values in series if len(values)]
     if not series:

@@ -16,7 +16,7 @@ from aiida_crucible.analysis.phonon_analysis import prepare, solve
 from aiida_crucible.analysis.stability_classes import CANNOT_TELL
 from aiida_crucible.anharmonicity_scores import frames_by_combination, score_combination
 from aiida_crucible.calcfunctions.harmonic_comparison import restored
-from aiida_crucible.force_data import FORCES
+from aiida_crucible.force_data import FORCES, chosen_frames, settled
 from aiida_crucible.structures import atoms_to_trajectory, to_atoms
 
 NUMERICS = 1
@@ -36,6 +36,16 @@ def displace_material(
     atoms = to_atoms(structure)
     _, plan = prepare(atoms, _phonon_settings(settings, reference_force_constants))
     return atoms_to_trajectory(plan.structures())
+
+
+@calcfunction
+def settle_reference(trajectory: TrajectoryData, settings: Dict) -> TrajectoryData:
+    """Return the frames of a run that are to be a reference: those after the discarded ones.
+
+    :param trajectory: with forces.
+    :param settings: see :mod:`aiida_crucible.analysis.benchmark_settings`.
+    """
+    return chosen_frames(trajectory, settled(trajectory.numsteps, _settings(settings)[ANHARMONICITY]["discard"]))
 
 
 @calcfunction

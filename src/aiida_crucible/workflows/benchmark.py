@@ -11,7 +11,7 @@ from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, Structur
 
 from aiida_crucible.analysis.benchmark_settings import validate_benchmark_parameters
 from aiida_crucible.calcfunctions.benchmark import aggregate_benchmark
-from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material
+from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material, settle_reference
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
@@ -150,7 +150,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             "summary",
             valid_type=Dict,
             required=False,
-            help="By model and protocol, see `aiida_crucible.analysis.benchmark_tables.aggregate`.",
+            help="By model and protocol, see `aiida_crucible.analysis.benchmark_summary.aggregate`.",
         )
         spec.output_namespace("tables", dynamic=True, required=False, help="The same as CSV files.")
 
@@ -292,7 +292,11 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         """Let what the batches made be the reference of their materials."""
         for label, row in self.ctx.reference_rows.items():
             self.out(f"reference_rows.{label}", row)
-            self.ctx.references[label] = _reference_of(row)
+            reference = _reference_of(row)
+            if "trajectory" in reference:
+                settings = self.inputs.reference_model.settings
+                reference["trajectory"] = settle_reference(reference["trajectory"], settings)
+            self.ctx.references[label] = reference
             if row["missing"]:
                 reason = "; ".join(dict.fromkeys(row["missing"].values()))
                 self.ctx.reference_missing[label] = f"the reference is not complete: {reason}"

@@ -181,7 +181,7 @@ def find_rows(digests: Mapping[str, str]) -> dict[str, Dict]:
     """
     query = QueryBuilder().append(
         Dict,
-        filters={"attributes": {"has_key": "digest"}, "attributes.digest": {"in": sorted(set(digests.values()))}},
+        filters={"attributes": {"has_key": "unfinished"}, "attributes.digest": {"in": sorted(set(digests.values()))}},
         project="*",
     )
     query.order_by({Dict: {"ctime": "asc"}})
