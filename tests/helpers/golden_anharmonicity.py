@@ -31,6 +31,7 @@ def analysed() -> dict[str, Any]:
         "values": found.values,
         "largest": rules["largest"],
         "scores": found.arrays["scores"],
+        "frames": found.arrays["frames"],
         "frequencies": np.sort(found.arrays["mode_frequencies"] ** 2),
         "contributions": np.nansum(found.arrays["mode_contributions"]),
         "combinations": compare_combinations(scores),

@@ -214,8 +214,8 @@ def test_a_supercell_in_another_order_than_phonopys(refusal, phonon):
     changed = supercell.replace(first, "- symbol: Au # 1\n").replace(last, "- symbol: Cu # 24\n")
     Path("permuted.yaml").write_text(f"{before}\nsupercell:\n{changed}")
     assert refusal("phonons", "permuted.yaml") == (
-        "the supercell in permuted.yaml is not the one that phonopy makes now: atom 0 is Au 0.00 Å from where Cu belongs: "
-        "the atoms come in another order, or elsewhere"
+        "the supercell in permuted.yaml is not the one that phonopy makes now: atom 0 is Au 0.00 Å from where Cu "
+        "belongs: the atoms come in another order, or elsewhere"
     )
 
 

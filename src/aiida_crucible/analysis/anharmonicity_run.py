@@ -45,7 +45,8 @@ class AnharmonicityAnalysis:
     """What is said of the anharmonicity of some runs.
 
     :param values: JSON-serialisable; see :func:`analyse_anharmonicity`.
-    :param arrays: ``scores`` [n_frames] and ``runs`` [n_frames] (number of the run that a frame is of); by mode
+    :param arrays: ``scores`` [n_frames], ``runs`` [n_frames] (number of the run that a frame is of, in the order that
+        they were given in) and ``frames`` [n_frames] (its place in that run's trajectory); by mode
         ``mode_frequencies`` (THz), ``mode_scores``, ``mode_shares`` and ``mode_contributions``.
     """
 
@@ -73,10 +74,10 @@ def analyse_anharmonicity(
     :raises ValueError: one line, if a run does not fit to the force constants, or no frame is left.
     """
     lost = [int((~run.finite).sum()) for run in runs]
-    kept = [run.chosen(run.finite) for run, missing in zip(runs, lost, strict=True) if missing < len(run.positions)]
-    if not kept:
+    numbers = [index for index, run in enumerate(runs) if lost[index] < len(run.positions)]
+    if not numbers:
         raise ValueError("no frame has finite forces: there is nothing to measure")
-    frames = map_runs(kept, constants, origin)
+    frames = map_runs([runs[index].chosen(runs[index].finite) for index in numbers], constants, origin)
     mapping = frames[0].mapping
     symbols = mapping.unit_cell.get_chemical_symbols()
     sites = site_names(constants.primitive, settings["symmetry_tolerance"])
@@ -112,7 +113,8 @@ def analyse_anharmonicity(
     }
     arrays = {
         "scores": np.concatenate([one.per_frame for one in sums]),
-        "runs": np.repeat(np.arange(len(sums)), [len(one.total) for one in sums]),
+        "runs": np.repeat(numbers, [len(one.total) for one in sums]),
+        "frames": np.concatenate([run.run.places for run in frames]),
         **by_mode,
     }
     return AnharmonicityAnalysis(values, arrays)

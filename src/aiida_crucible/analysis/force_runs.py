@@ -23,12 +23,20 @@ class ForceRun:
     :param cells: Å, shape [n_frames, 3, 3].
     :param forces: eV/Å, shape [n_frames, n_atoms, 3].
     :param numbers: atomic numbers, shape [n_atoms].
+    :param chosen_from: place of each frame in the trajectory that they were chosen from, shape [n_frames]; ``None``
+        where all of it is here.
     """
 
     positions: NDArray[np.floating]
     cells: NDArray[np.floating]
     forces: NDArray[np.floating]
     numbers: NDArray[np.int64]
+    chosen_from: NDArray[np.int64] | None = None
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Place of each frame in its trajectory, shape [n_frames]."""
+        return np.arange(len(self.positions)) if self.chosen_from is None else self.chosen_from
 
     @property
     def finite(self) -> NDArray[np.bool_]:
@@ -40,7 +48,9 @@ class ForceRun:
 
         :param frames: indices, a slice's, or whether each is wanted.
         """
-        return ForceRun(self.positions[frames], self.cells[frames], self.forces[frames], self.numbers)
+        return ForceRun(
+            self.positions[frames], self.cells[frames], self.forces[frames], self.numbers, self.places[frames]
+        )
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,9 @@ def map_runs(runs: Sequence[ForceRun], constants: LatticeForceConstants, origin:
         if not np.array_equal(mapping.lattice.matrix, first.mapping.lattice.matrix):
             raise ValueError("the runs are of different supercells: measure them apart")
         order = mapping.find(first.mapping.unit_atoms, first.mapping.translations)
-        ordered = ForceRun(run.positions[:, order], run.cells, run.forces[:, order], run.numbers[order])
+        ordered = ForceRun(
+            run.positions[:, order], run.cells, run.forces[:, order], run.numbers[order], run.chosen_from
+        )
         turned = CrystalMapping(
             mapping.unit_cell,
             mapping.cell,

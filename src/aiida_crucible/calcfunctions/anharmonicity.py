@@ -10,10 +10,10 @@ from aiida_crucible.analysis.anharmonicity_combinations import compare_combinati
 from aiida_crucible.analysis.anharmonicity_settings import own_supercell, validate_anharmonicity
 from aiida_crucible.analysis.effective_force_constants import evenly_chosen
 from aiida_crucible.anharmonicity_scores import score_combination
-from aiida_crucible.force_data import FORCES
+from aiida_crucible.force_data import chosen_frames
 from aiida_crucible.structures import from_atoms, to_atoms, trajectory_to_atoms
 
-NUMERICS = 1
+NUMERICS = 2
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 
@@ -49,19 +49,9 @@ def thin_trajectory(trajectory: TrajectoryData, parameters: Dict) -> TrajectoryD
     :param trajectory: of a crystal.
     :param parameters: see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
     """
-    chosen = evenly_chosen(trajectory.numsteps, validate_anharmonicity(parameters.get_dict())["frames"])
-    thinned = TrajectoryData()
-    times = trajectory.get_times()
-    thinned.set_trajectory(
-        symbols=trajectory.symbols,
-        positions=trajectory.get_positions()[chosen],
-        stepids=trajectory.get_stepids()[chosen],
-        cells=trajectory.get_cells()[chosen],
-        times=None if times is None else times[chosen],
-        pbc=trajectory.pbc,
+    return chosen_frames(
+        trajectory, evenly_chosen(trajectory.numsteps, validate_anharmonicity(parameters.get_dict())["frames"])
     )
-    thinned.set_array(FORCES, trajectory.get_array(FORCES)[chosen])
-    return thinned
 
 
 @calcfunction

@@ -7,18 +7,28 @@ from typing import Any
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import ArrayData, Dict, SinglefileData, TrajectoryData
+from aiida.orm import ArrayData, Dict, Int, SinglefileData, TrajectoryData
 from ase import Atoms
 from numpy.typing import NDArray
 
+from aiida_crucible.frame_scores import SIGMA, sigma_by_frame
 from aiida_crucible.structures import trajectory_to_atoms
 
 NUMERICS = 1
 """Raise it when the same inputs give other numbers: AiiDA's caching follows the text of this file."""
 
-SIGMA = "sigma"
-"""Array of σ(t): one number for each frame of a sampler's trajectory."""
 PIXELS_PER_INCH = 150
+
+
+@calcfunction
+def spread_scores(details: ArrayData, trajectory: TrajectoryData, run: Int) -> ArrayData:
+    """Return σ(t) of a trajectory: ``sigma``, one number for each frame, NaN where it has none.
+
+    :param details: of a measurement of anharmonicity.
+    :param trajectory: one of its runs.
+    :param run: the number that it has there.
+    """
+    return ArrayData({SIGMA: sigma_by_frame(details, run.value, trajectory.numsteps)})
 
 
 @calcfunction

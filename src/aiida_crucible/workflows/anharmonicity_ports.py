@@ -141,7 +141,8 @@ def define_outputs(spec: ProcessSpec) -> None:
         dynamic=True,
         required=False,
         valid_type=ArrayData,
-        help="By combination: `scores` of each frame and `runs` it is of; by mode of the supercell "
+        help="By combination: `scores` of each frame, `runs` it is of (by their sorted labels), `frames` (its place in "
+        "that trajectory); by mode of the supercell "
         "`mode_frequencies` (THz), `mode_scores`, `mode_shares` and `mode_contributions` (to the square).",
     )
     spec.output(

@@ -7,12 +7,13 @@ from typing import Any
 
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
-from aiida.orm import AbstractCode, ArrayData, SinglefileData, TrajectoryData
+from aiida.orm import AbstractCode, ArrayData, Int, SinglefileData, TrajectoryData
 
-from aiida_crucible.calcfunctions.configuration_space import SIGMA, draw_configuration_space
+from aiida_crucible.calcfunctions.configuration_space import draw_configuration_space, spread_scores
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.similarity import check_comparable, check_trajectories
 from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.frame_scores import SIGMA, are_details, run_in_details
 from aiida_crucible.workflows.base.similarity import SimilarityBaseWorkChain
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, with_options
 
@@ -46,7 +47,8 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, WorkChain):
             valid_type=ArrayData,
             dynamic=True,
             required=False,
-            help="σ(t) of samplers, by the same names: array `sigma`, one number for each frame of the trajectory.",
+            help="σ(t) of samplers, by the same names: an output of `crucible.anharmonicity` in `details` that was "
+            "measured at the sampler's frames, or an array `sigma`, one number for each frame of the trajectory.",
         )
         spec.expose_inputs(
             SimilarityBaseWorkChain,
@@ -72,6 +74,12 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, WorkChain):
         for name, node in (inputs.get("sigmas") or {}).items():
             if name not in trajectories:
                 raise ValueError(f"sigmas has {name!r}, which is no trajectory: give {', '.join(sorted(trajectories))}")
+            if are_details(node):
+                try:
+                    run_in_details(node, trajectories[name])
+                except ValueError as error:
+                    raise ValueError(f"sigmas of {name!r} are scores of a measurement: {error}") from None
+                continue
             if SIGMA not in node.get_arraynames() or node.get_array(SIGMA).shape != (trajectories[name].numsteps,):
                 raise ValueError(
                     f"sigmas of {name!r} has no array {SIGMA!r} with {trajectories[name].numsteps} numbers, one for "
@@ -96,7 +104,7 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, WorkChain):
         :param code: the Python of the tools' environment, or its label.
         :param trajectories: the frames of each sampler by name.
         :param protocol: one of :meth:`get_available_protocols`.
-        :param sigmas: σ(t) of samplers by name.
+        :param sigmas: σ(t) of samplers by name, see the port's help.
         :param overrides: inputs to set otherwise, nested as the ports are.
         :param options: ``metadata.options`` of the job.
         :raises ValueError: one line, if something is misspelt or does not fit.
@@ -121,7 +129,14 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, WorkChain):
             code: ExitCode = self.exit_codes.ERROR_COMPARISON_FAILED.format(detail=child.exit_message)
             return code
         nodes = {f"trajectory_{name}": node for name, node in self.inputs.trajectories.items()}
-        nodes |= {f"sigma_{name}": node for name, node in self.inputs.get("sigmas", {}).items()}
+        nodes |= {f"sigma_{name}": self._sigma_of(name, node) for name, node in self.inputs.get("sigmas", {}).items()}
         drawn = draw_configuration_space(results=child.outputs.results, map=child.outputs.map, **nodes)
         self.out_many(drawn)
         return None
+
+    def _sigma_of(self, name: str, node: ArrayData) -> ArrayData:
+        """Return σ(t) of a sampler, frame by frame."""
+        if not are_details(node):
+            return node
+        trajectory = self.inputs.trajectories[name]
+        return spread_scores(node, trajectory, Int(run_in_details(node, trajectory)))
