@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from spring_crystal import SpringCrystal
 from synthetic_rows import GIVEN, OWN_CONSTANTS, compared, own_run, row, scored
 
+from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination
+from aiida_crucible.analysis.benchmark_rows import row_of
+from aiida_crucible.analysis.benchmark_settings import validate_benchmark_settings
 from aiida_crucible.analysis.benchmark_summary import aggregate
 from aiida_crucible.analysis.benchmark_tables import tables
+from aiida_crucible.analysis.phonon_analysis import prepare, solve
 
 
 def aggregated() -> dict[str, Any]:
@@ -23,3 +29,30 @@ def aggregated() -> dict[str, Any]:
     rows.append(row("M5", state="failed", missing={"harmonic": "not relaxed"}))
     files = {name: table.to_csv().splitlines() for name, table in tables(rows).items()}
     return {"summary": aggregate(rows), "tables": {"columns": {name: lines[0] for name, lines in files.items()}}}
+
+
+def measured() -> dict[str, Any]:
+    """Return what is said of a crystal of springs, and its row where one score is missing."""
+    crystal = SpringCrystal([[1.0, 0.2, 0.2], [0.2, 1.5, 0.2], [0.2, 0.2, 2.0]], "CuAg")
+    settings = validate_benchmark_settings({"phonon": {"supercell_matrix": [2, 3, 3], "mesh": [3, 3, 3]}})
+    _, plan = prepare(crystal.atoms, settings["phonon"])
+    forces = np.array([crystal.forces(plan.supercell, displaced) for displaced in plan.structures()])
+    _, constants, phonons = solve(crystal.atoms, settings["phonon"], forces)
+    names = ("material", "formula", "group", "model", "protocol", "digest")
+    identity = {**dict.fromkeys(names, "x"), "failures": {"dynamics": "it was killed"}, "runs": {}}
+    score = {"sigma": {"time_averaged": {"value": 0.3, "standard_error": 0.01}}, "class": "weak", "warnings": []}
+    scores = {
+        one.label: {**one.as_dict(), **score}
+        for one in (Combination(REFERENCE, REFERENCE, REFERENCE), Combination(OWN, REFERENCE, OWN))
+    }
+    given = ["force_constants", "trajectory"]
+    harmonic = {"outcome": "not-comparable", "reason": "another crystal"}
+    row = row_of(identity, settings, given, phonons={**phonons, "reason": ""}, harmonic=harmonic, scores=scores)
+    return {
+        "largest": np.abs(constants.values).max(),
+        "lowest": phonons["lowest_mesh_frequency"],
+        "outcome": phonons["outcome"],
+        "state": row["state"],
+        "missing": row["missing"],
+        "scores": row["scores"],
+    }

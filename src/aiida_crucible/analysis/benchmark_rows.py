@@ -9,7 +9,10 @@ from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, C
 from aiida_crucible.analysis.benchmark_settings import ANHARMONICITY, DYNAMICS, FORCES, PHONON, RELAX
 
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
-HARMONIC = "harmonic"
+HARMONIC, PHONONS = "harmonic", "phonons"
+
+WITHOUT_CONSTANTS = ("not-relaxed", "non-finite")
+"""Outcomes of phonons that have no force constants."""
 
 IDENTITY = ("material", "formula", "group", "model", "protocol", "digest")
 """What tells one row from another; the digest is of all that its numbers follow from."""
@@ -50,12 +53,15 @@ def row_of(
             missing[combination.label] = why.combination(combination)
         elif entry["sigma"] is None:
             missing[combination.label] = "; ".join(entry["warnings"])
+    has_constants = phonons is not None and phonons["outcome"] not in WITHOUT_CONSTANTS
+    if settings[PHONON] is not None and not has_constants:
+        missing[PHONONS] = why.own_constants()
     if "force_constants" in given and settings[PHONON] is not None:
         if harmonic is None:
             missing[HARMONIC] = why.own_constants()
         elif harmonic["outcome"] != "compared":
             missing[HARMONIC] = harmonic["reason"]
-    is_measured = harmonic is not None and harmonic["outcome"] == "compared"
+    is_measured = has_constants
     is_measured |= any(entry["forces"] == OWN and entry["sigma"] is not None for entry in brief.values())
     unfinished = [*sorted(failures), *([REFERENCE] if REFERENCE in missing else [])]
     return {
