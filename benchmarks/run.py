@@ -119,6 +119,12 @@ def calcjobs() -> None:
     subprocess.run([sys.executable, str(HERE / "calcjob_cost.py"), str(FOLDER / "aiida")], check=True)
 
 
+def materials() -> None:
+    """What AiiDA adds to a material in a benchmark of fifty."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, str(HERE / "benchmark_cost.py"), folder], check=True)
+
+
 def prepare_profile() -> None:
     """Make the benchmark's profile, register CHGNet's environment in it and verify the model there once."""
     variables = {**os.environ, "AIIDA_PATH": str(FOLDER / "aiida")}
@@ -187,6 +193,7 @@ def _command(name: str, arguments: list[str], folder: Path = HERE) -> Command:
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "phonons": phonons,
     "calcjobs": calcjobs,
+    "materials": materials,
     "batches": batches,
     "dynamics": dynamics,
     "memory": memory,

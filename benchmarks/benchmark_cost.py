@@ -1,0 +1,161 @@
+"""What AiiDA costs a material in a benchmark of many: nodes, seconds and MB beyond the computation, with EMT.
+
+Usage: python benchmark_cost.py FOLDER [MATERIALS]    (the profile's folder, a new one)
+
+The first benchmark makes references with EMT and judges EMT by them. The second judges EMT under another name by the
+same references, as it would judge a model by imported ones. Seconds of the computation are those of the engine's
+processes (from a job script's upload to the last file it writes), and of the analysis: calcfunctions' bodies, measured
+by computing a sample of them again without AiiDA.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from itertools import permutations
+from pathlib import Path
+
+from ase.build import bulk
+
+from aiida_crucible.demo.profile import open_profile
+
+METALS = ("Al", "Cu", "Ag", "Au", "Ni", "Pd", "Pt")
+SAMPLE = 10
+SETTINGS = {
+    "relax": {"fmax": 0.005},
+    "dynamics": {"steps": 100, "frame_interval": 5, "time_step": 2.0},
+    "phonon": {"supercell_matrix": [2, 2, 2], "mesh": [6, 6, 6]},
+    "comparison": {"mesh": [6, 6, 6], "thermal_mesh": [6, 6, 6]},
+    "anharmonicity": {"supercell_matrix": [2, 2, 2], "discard": 0.2, "effective_frames": 0},
+}
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    folder, n_materials = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 50
+    open_profile(folder)
+    from aiida.manage import get_manager
+    from aiida.orm import InstalledCode, load_computer
+
+    from aiida_crucible.data.model import ModelData
+
+    get_manager().set_runner(get_manager().create_runner(poll_interval=0.2))
+    localhost = load_computer("localhost")
+    code = InstalledCode(label="python", computer=localhost, filepath_executable=sys.executable).store()
+    emt = ModelData.get_or_create("emt")
+    structures = alloys(n_materials)
+    print("| | nodes | s, all | s, engine | s, analysis | **s, AiiDA** | MB |\n|---|---|---|---|---|---|---|")
+    made = measure(
+        folder,
+        n_materials,
+        "a reference made, and a model judged by it",
+        ({"made": (code, emt)}, structures),
+        {"reference_model": (code, emt)},
+    )
+    references = {label: references_of(row) for label, row in made.outputs.rows["made"]["fast"].items()}
+    given = {"references": references}
+    measure(
+        folder, n_materials, "a model judged by references that are there", ({"given": (code, emt)}, structures), given
+    )
+
+
+def alloys(count: int) -> dict[str, object]:
+    """Return ordered alloys: A3B (L1_2) of 4 atoms, and what is left as AB (L1_0-like, cubic) of 4."""
+    from aiida.orm import StructureData
+
+    found = {}
+    for n_others in (1, 2):
+        for first, second in permutations(METALS, 2):
+            atoms = bulk(first, cubic=True)
+            atoms.symbols[:n_others] = second
+            found.setdefault(f"{first}{4 - n_others}{second}{n_others}", StructureData(ase=atoms))
+    return dict(list(found.items())[:count])
+
+
+def references_of(row: object) -> dict[str, object]:
+    """Return the reference that a row was measured with."""
+    inputs = row.creator.inputs
+    names = ("structure", "force_constants", "trajectory")
+    return {name: inputs[f"reference_{name}"] for name in names}
+
+
+def measure(folder, n_materials, what, positional, arguments):
+    """Run a benchmark, print its line, and return its node."""
+    from aiida.engine import run_get_node
+    from aiida.orm import CalcJobNode, Node, QueryBuilder
+
+    from aiida_crucible.workflows.benchmark import BenchmarkWorkChain
+
+    builder = BenchmarkWorkChain.get_builder_from_protocol(*positional, "fast", settings=SETTINGS, **arguments)
+    nodes, size, start = QueryBuilder().append(Node).count(), size_of(folder), time.perf_counter()
+    _, node = run_get_node(builder)
+    seconds = time.perf_counter() - start
+    if not node.is_finished_ok:
+        sys.exit(node.exit_message)
+    states = [row["state"] for rows in node.outputs.rows.values() for row in rows["fast"].values()]
+    if set(states) != {"complete"}:
+        sys.exit(f"not every row is complete: {states}")
+    jobs = [child for child in node.called_descendants if isinstance(child, CalcJobNode)]
+    engine = parallel_seconds([span_of(job) for job in jobs])
+    analysis = seconds_of_analysis(node)
+    found = {
+        "nodes": QueryBuilder().append(Node).count() - nodes,
+        "all": seconds,
+        "engine": engine,
+        "analysis": analysis,
+        "aiida": seconds - engine - analysis,
+        "MB": (size_of(folder) - size) / 1e6,
+    }
+    line = [what, *(f"{found[name] / n_materials:.2f}" for name in found)]
+    print(f"| {line[0]} | {line[1]} | {line[2]} | {line[3]} | {line[4]} | **{line[5]}** | {line[6]} |", flush=True)
+    print(f"({n_materials} materials, {len(jobs)} jobs)", file=sys.stderr)
+    return node
+
+
+def span_of(job) -> tuple[float, float]:
+    """Return when a job's script was uploaded and when it wrote its last file."""
+    folder = Path(job.outputs.remote_folder.get_remote_path())
+    return (folder / "_aiidasubmit.sh").stat().st_mtime, (folder / "exit_status.txt").stat().st_mtime
+
+
+def parallel_seconds(spans: list[tuple[float, float]]) -> float:
+    """Return for how long at least one of several spans lasted."""
+    total, end = 0.0, 0.0
+    for first, last in sorted(spans):
+        total += max(0.0, last - max(first, end))
+        end = max(end, last)
+    return total
+
+
+def seconds_of_analysis(node) -> float:
+    """Return the seconds of the calcfunctions' bodies, from a sample of each kind computed again."""
+    from aiida.orm import CalcFunctionNode
+
+    from aiida_crucible.calcfunctions import benchmark_materials
+
+    total = 0.0
+    calls = [child for child in node.called_descendants if isinstance(child, CalcFunctionNode)]
+    for name in ("displace_material", "solve_material", "measure_material"):
+        of_kind = [call for call in calls if call.process_label == name]
+        body = getattr(benchmark_materials, name).__wrapped__
+        samples = []
+        for call in of_kind[:SAMPLE]:
+            inputs = dict(call.inputs.items())
+            start = time.perf_counter()
+            body(**inputs)
+            samples.append(time.perf_counter() - start)
+        total += len(of_kind) * statistics.median(samples) if samples else 0.0
+    return total
+
+
+def size_of(folder: Path) -> float:
+    """Return the bytes of a profile: what a user's disk keeps, without the work directories of jobs."""
+    parts = [
+        path for path in folder.rglob("*") if path.is_file() and "scratch" not in path.relative_to(folder).parts[:1]
+    ]
+    return float(sum(path.stat().st_size for path in parts))
+
+
+if __name__ == "__main__":
+    main()
