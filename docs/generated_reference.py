@@ -11,6 +11,8 @@ from typing import Any
 import tabulate
 
 from aiida_crucible.analysis.anharmonicity_settings import SETTINGS as ANHARMONICITY
+from aiida_crucible.analysis.benchmark_settings import PARAMETERS as BENCHMARK
+from aiida_crucible.analysis.harmonic_settings import SETTINGS as COMPARISON
 from aiida_crucible.analysis.phonon_settings import SETTINGS as PHONON
 from aiida_crucible.analysis.reliability import THRESHOLDS
 from aiida_crucible.analysis.sweep_settings import SETTINGS as SWEEP
@@ -81,6 +83,7 @@ def parameters() -> str:
     sections = []
     tables = {f"crucible.{task}": rules for task, rules in PARAMETERS.items()}
     tables |= {"crucible.phonon": PHONON, "crucible.sweep": SWEEP, "crucible.anharmonicity": ANHARMONICITY}
+    tables |= {"crucible.harmonic_comparison": COMPARISON, "crucible.benchmark": BENCHMARK}
     tables |= {"crucible.reliability (thresholds)": THRESHOLDS}
     for task, rules in tables.items():
         rows = [
