@@ -47,7 +47,8 @@ def check_symmetries(path: Path, found: ForceConstants) -> list[str]:
     if asymmetry > LARGEST_ASYMMETRY * largest:
         raise ValueError(
             f"the force constants in {path.name} change by up to {asymmetry:.3g} eV/Å² ({asymmetry / largest:.2g} of "
-            "the largest one) where two atoms are exchanged: its atoms come in another order, or the supercell is another"
+            "the largest one) where two atoms are exchanged: its atoms come in another order, or the supercell is "
+            "another"
         )
     if residual > LARGEST_SUM_RULE_ERROR * largest:
         return [
