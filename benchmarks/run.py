@@ -69,6 +69,24 @@ def batches() -> None:
             print(compare(ours, Command("ASE loop", loop, folder, variables), RUNS), flush=True)
 
 
+def forces() -> None:
+    """Forces on 1600 frames of 40 atoms with CHGNet in one job, against its own batch prediction, in turns."""
+    print("| ours | frames | wall, s | CPU, s | peer | wall, s | CPU, s | ratio of wall | of CPU |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    case = CASES["chgnet-0.3.0"]
+    python = str(environments.ensure(case.family))
+    n_frames = int(os.environ.get("CRUCIBLE_BENCH_FRAMES", "1600"))
+    with job_folder(case, python, displaced(case, n_frames), parameters={"stress": False}) as folder:
+        ours = _command("evaluate, CHGNet 0.3.0", [python, ENGINE_FILE, JOB_FILE], folder)
+        peer = _command("predict_structure", [python, str(HERE / "chgnet_batch.py"), STRUCTURES_FILE], folder)
+        (wall, cpu), (peer_wall, peer_cpu) = alternate(ours, peer)
+    print(
+        f"| {ours.name} | {n_frames} | {wall:.1f} | {cpu:.1f} | {peer.name} | {peer_wall:.1f} | {peer_cpu:.1f} | "
+        f"**{wall / peer_wall:.2f}** | {cpu / peer_cpu:.2f} |",
+        flush=True,
+    )
+
+
 def dynamics() -> None:
     """Molecular dynamics with default output and checkpoints against a bare ASE loop; both run in turns of a second."""
     print("| ours | steps | wall, s | CPU, s | ASE loop: wall, s | CPU, s | ratio of wall | of CPU |")
@@ -195,6 +213,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "calcjobs": calcjobs,
     "materials": materials,
     "batches": batches,
+    "forces": forces,
     "dynamics": dynamics,
     "memory": memory,
     "imports": imports,

@@ -121,7 +121,7 @@ class _Reasons:
 
     def own_constants(self) -> str:
         """Return why there are no force constants of the model."""
-        for step in (RELAX, FORCES):
+        for step in (RELAX, FORCES, PHONON):
             if step in self._failures:
                 return self._failures[step]
         return self._phonons["reason"] if self._phonons else "the model has no force constants"

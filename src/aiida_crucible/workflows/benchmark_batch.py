@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiida.common import AttributeDict
@@ -21,7 +21,12 @@ from aiida_crucible.analysis.benchmark_settings import (
 )
 from aiida_crucible.analysis.sweep_settings import temperature_label
 from aiida_crucible.calcfunctions.anharmonicity import build_own_supercell, draw_start_frames, thin_trajectory
-from aiida_crucible.calcfunctions.benchmark_materials import displace_material, measure_material, solve_material
+from aiida_crucible.calcfunctions.benchmark_materials import (
+    displace_material,
+    explain_failed_material,
+    measure_material,
+    solve_material,
+)
 from aiida_crucible.calculations import validation
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
@@ -133,13 +138,16 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         """Run the job of all materials, or those that it was split into."""
         submit = {RELAX: self._relax, FORCES: self._evaluate, DYNAMICS: self._run_dynamics}[self.ctx.stage]
         self.ctx.running = {}
-        children = {}
+        children, refused = {}, []
         for labels in self.ctx.queue:
             name = f"{self.ctx.stage}_{self.ctx.n_jobs}"
             self.ctx.n_jobs += 1
-            self.ctx.running[name] = labels
-            children[name] = submit(labels, name)
-        self.ctx.queue = []
+            try:
+                children[name] = submit(labels, name)
+                self.ctx.running[name] = labels
+            except ValueError as error:  # inputs of one of them that AiiDA refuses
+                refused += self._split(labels, str(error))
+        self.ctx.queue = refused
         return ToContext(**children)
 
     def inspect_jobs(self) -> None:
@@ -147,14 +155,7 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         collect = {RELAX: self._collect_relaxed, FORCES: self._collect_forces, DYNAMICS: self._collect_runs}
         for name, labels in self.ctx.running.items():
             child = self.ctx[name]
-            left = collect[self.ctx.stage](child, labels)
-            if len(left) == 1:
-                self.report(f"{self.ctx.stage} of {left[0]} failed: {message_of(child)}")
-                self.ctx.failures[left[0]][self.ctx.stage] = message_of(child)
-            elif left:
-                self.report(f"{self.ctx.stage} of {len(left)} materials failed, and is tried again in two parts")
-                half = (len(left) + 1) // 2
-                self.ctx.queue += [left[:half], left[half:]]
+            self.ctx.queue += self._split(collect[self.ctx.stage](child, labels), message_of(child))
 
     def has_unmeasured(self) -> bool:
         """Return whether a material has not been measured yet."""
@@ -183,14 +184,39 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             "runs": self.ctx.runs[label],
             "phonons": self.ctx.outcomes[label] or None,
         }
-        found = measure_material(
-            Dict(identity), self.inputs.settings, **{name: node for name, node in given.items() if node is not None}
-        )
+        nodes = {name: node for name, node in given.items() if node is not None}
+        found = self._made(label, ANHARMONICITY, measure_material, Dict(identity), self.inputs.settings, **nodes)
+        if found is None:
+            reason = Dict({"reason": self.ctx.failures[label][ANHARMONICITY]})
+            self.out(f"rows.{label}", explain_failed_material(Dict(identity), reason))
+            return
         self.out(f"rows.{label}", found["row"])
         self.out(f"scores.{label}", found["scores"])
         for name, node in found.items():
             if name.startswith("details_"):
                 self.out(f"details.{label}.{name.removeprefix('details_')}", node)
+
+    def _split(self, labels: Sequence[str], reason: str) -> list[list[str]]:
+        """Return the parts in which materials are tried again; note the reason of one that is alone."""
+        if len(labels) == 1:
+            self._fail(labels[0], self.ctx.stage, reason)
+        if len(labels) < 2:
+            return []
+        self.report(f"{self.ctx.stage} of {len(labels)} materials failed, and is tried again in two parts: {reason}")
+        half = (len(labels) + 1) // 2
+        return [list(labels[:half]), list(labels[half:])]
+
+    def _fail(self, label: str, section: str, reason: str) -> None:
+        self.report(f"{section} of {label} failed: {reason}")
+        self.ctx.failures[label][section] = reason
+
+    def _made(self, label: str, section: str, function: Callable[..., Any], *arguments: Data, **given: Data) -> Any:
+        """Return what a calcfunction makes of a material; ``None`` where it fails, which is no other one's matter."""
+        try:
+            return function(*arguments, **given)
+        except Exception as error:  # whatever a library has against a crystal
+            self._fail(label, section, f"{type(error).__name__}: {error}".splitlines()[0])
+            return None
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -235,15 +261,19 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             if settings[PHONON] is not None and label in self.ctx.relaxed:
                 constants = {"reference_force_constants": reference.get("force_constants")}
                 given = {name: node for name, node in constants.items() if node is not None}
-                self.ctx.displaced[label] = displace_material(self.ctx.relaxed[label], self.inputs.settings, **given)
-                labels.add(label)
+                relaxed = self.ctx.relaxed[label]
+                displaced = self._made(label, PHONON, displace_material, relaxed, self.inputs.settings, **given)
+                if displaced is not None:
+                    self.ctx.displaced[label] = displaced
+                    labels.add(label)
             trajectory = reference.get("trajectory")
             if trajectory is not None:
                 limit = settings[ANHARMONICITY]["frames"]
                 if limit is not None and limit < trajectory.numsteps:
-                    trajectory = thin_trajectory(trajectory, self.ctx.anharmonicity)
-                self.ctx.frames[label] = trajectory
-                labels.add(label)
+                    trajectory = self._made(label, FORCES, thin_trajectory, trajectory, self.ctx.anharmonicity)
+                if trajectory is not None:
+                    self.ctx.frames[label] = trajectory
+                    labels.add(label)
         return sorted(labels)
 
     def _evaluate(self, labels: Sequence[str], name: str) -> ProcessNode:
@@ -271,11 +301,16 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         n_runs = self._settings[ANHARMONICITY]["n_runs"]
         for label in sorted(self.inputs.structures):
             trajectory = self._reference(label).get("trajectory")
+            starts = None
             if trajectory is not None:
-                self.ctx.starts[label] = draw_start_frames(trajectory, self.ctx.anharmonicity)
+                starts = self._made(label, DYNAMICS, draw_start_frames, trajectory, self.ctx.anharmonicity)
             elif label in self.ctx.relaxed:
-                supercell = build_own_supercell(self.ctx.relaxed[label], self.ctx.anharmonicity)
-                self.ctx.starts[label] = {f"run_{number}": supercell for number in range(n_runs)}
+                relaxed = self.ctx.relaxed[label]
+                supercell = self._made(label, DYNAMICS, build_own_supercell, relaxed, self.ctx.anharmonicity)
+                if supercell is not None:
+                    starts = {f"run_{number}": supercell for number in range(n_runs)}
+            if starts is not None:
+                self.ctx.starts[label] = starts
         return sorted(self.ctx.starts)
 
     def _run_dynamics(self, labels: Sequence[str], name: str) -> ProcessNode:
@@ -327,7 +362,10 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             return {}
         reference = self._reference(label)
         given = {f"reference_{name}": node for name, node in reference.items() if name != "trajectory"}
-        solved: dict[str, Data] = solve_material(self.ctx.relaxed[label], self.inputs.settings, properties, **given)
+        relaxed = self.ctx.relaxed[label]
+        solved: dict[str, Data] = (
+            self._made(label, PHONON, solve_material, relaxed, self.inputs.settings, properties, **given) or {}
+        )
         for name in ("force_constants", "modes"):
             if name in solved:
                 self.out(f"{name}.{label}", solved[name])
