@@ -9,6 +9,7 @@ from collections import Counter
 from itertools import permutations
 from pathlib import Path
 
+import psutil
 import pytest
 from aiida.engine.daemon.client import DaemonClient
 from aiida.orm import CalcFunctionNode, CalcJobNode, QueryBuilder
@@ -164,9 +165,9 @@ def kill_engine(folders):
 
 def kill_daemon(client):
     """Kill the daemon and its workers."""
-    pids = [client.get_daemon_pid(), *(int(pid) for pid in client.get_worker_info()["info"])]
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+    circus = psutil.Process(client.get_daemon_pid())
+    for process in (circus, *circus.children(recursive=True)):
+        process.kill()
     subprocess.run(
         ["verdi", "daemon", "stop", "--timeout", "30"], env=DaemonClient.get_env(), capture_output=True, check=False
     )

@@ -20,20 +20,15 @@ from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.base.restart import EngineRestartWorkChain
 from aiida_crucible.workflows.benchmark_batch import BenchmarkBatchWorkChain
-from aiida_crucible.workflows.benchmark_batch_ports import check_references, define_jobs, define_materials
 from aiida_crucible.workflows.benchmark_inputs import (
-    check_labels,
-    check_models,
-    check_parameters,
-    check_protocols,
-    check_reference_settings,
+    JOBS,
+    check_benchmark,
     find_rows,
     group_of,
     parse_protocols,
     row_digest,
-    serialize_parameters,
-    serialize_protocols,
 )
+from aiida_crucible.workflows.benchmark_ports import define_inputs, define_results
 from aiida_crucible.workflows.concurrency import Share, choose_share
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, merged, with_options
 from aiida_crucible.workflows.verified import message_of
@@ -41,7 +36,6 @@ from aiida_crucible.workflows.verify import VerifyWorkChain
 
 REFERENCE = "reference"
 """Label of the model, and of the protocol, that a reference is made by."""
-JOBS = ("relax.relax", "forces.evaluate", "base.dynamics")
 JOB_CHAINS: dict[str, type[EngineRestartWorkChain]] = {
     "relax": RelaxBaseWorkChain,
     "forces": EvaluateBaseWorkChain,
@@ -73,54 +67,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        spec.input_namespace("codes", valid_type=AbstractCode, dynamic=True, help="The environment of each model.")
-        spec.input_namespace("models", valid_type=ModelData, dynamic=True, help="Which potentials, by their labels.")
-        define_materials(spec)
-        spec.input(
-            "groups",
-            valid_type=Dict,
-            required=False,
-            serializer=_as_dict,
-            help="The group of each material by its label, say its halide; by default its most electronegative "
-            "non-metal.",
-        )
-        spec.input(
-            "protocols",
-            valid_type=Dict,
-            serializer=serialize_protocols,
-            validator=validation.validator(check_protocols),
-            help="By label how each material is treated, see `aiida_crucible.analysis.benchmark_settings.SECTIONS`.",
-        )
-        spec.input_namespace(
-            "reference_model",
-            required=False,
-            populate_defaults=False,
-            help="A model that makes the reference of those materials that `references` says nothing of.",
-        )
-        spec.input("reference_model.code", valid_type=AbstractCode, required=False)
-        spec.input("reference_model.model", valid_type=ModelData, required=False)
-        spec.input(
-            "reference_model.settings",
-            valid_type=Dict,
-            required=False,
-            validator=validation.validator(check_reference_settings),
-            help="As a protocol, with one run at one temperature.",
-        )
-        spec.input(
-            "parameters",
-            valid_type=Dict,
-            default=lambda: Dict(validate_benchmark_parameters({})),
-            serializer=serialize_parameters,
-            validator=validation.validator(check_parameters),
-            help="See `aiida_crucible.analysis.benchmark_settings.PARAMETERS`.",
-        )
-        spec.expose_inputs(
-            VerifyWorkChain,
-            namespace="verify",
-            exclude=("code", "model"),
-            namespace_options={"help": "How to verify each model first, see `crucible.verify`."},
-        )
-        define_jobs(spec)
+        define_inputs(spec)
         spec.inputs.validator = validation.validator(cls.check_inputs)
         spec.outline(
             cls.verify_models,
@@ -134,25 +81,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             while_(cls.has_batches)(cls.run_batches, cls.inspect_batches),
             cls.aggregate,
         )
-        spec.output_namespace(
-            "rows",
-            dynamic=True,
-            required=False,
-            help="By model, protocol and material, see `crucible.benchmark.batch`.",
-        )
-        spec.output_namespace(
-            "reference_rows",
-            dynamic=True,
-            required=False,
-            help="What the model that made the reference says of itself.",
-        )
-        spec.output(
-            "summary",
-            valid_type=Dict,
-            required=False,
-            help="By model and protocol, see `aiida_crucible.analysis.benchmark_summary.aggregate`.",
-        )
-        spec.output_namespace("tables", dynamic=True, required=False, help="The same as CSV files.")
+        define_results(spec)
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
@@ -160,28 +89,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
 
         :raises ValueError: one line for the user.
         """
-        check_models(inputs)
-        check_references(inputs)
-        check_labels("a material", inputs["structures"])
-        maker = inputs.get("reference_model") or {}
-        for name in ("code", "model", "settings"):
-            if maker and name not in maker:
-                raise ValueError(f"reference_model lacks {name}: give code, model and settings, or none of them")
-        if maker:
-            try:
-                validation.check_environment(maker["code"], maker["model"])
-            except ValueError as error:
-                raise ValueError(f"reference_model: {error}") from None
-        if "groups" in inputs:
-            unknown = sorted(set(inputs["groups"].get_dict()) - set(inputs["structures"]))
-            if unknown:
-                raise ValueError(f"groups has {unknown[0]!r}, which is none of the materials: name it as in structures")
-        for code in [*inputs["codes"].values(), *([maker["code"]] if maker else [])]:
-            for job in JOBS:
-                namespace: Mapping[str, Any] = inputs
-                for level in (*job.split("."), "metadata", "options"):
-                    namespace = namespace.get(level) or {}
-                validation.check_placement(code, namespace)
+        check_benchmark(inputs)
 
     @classmethod
     def get_protocol_inputs(
@@ -484,9 +392,3 @@ def _reference_of(row: Dict) -> dict[str, Data]:
     if "force_constants" not in found:
         found.pop("structure", None)
     return {**found, **({"trajectory": inputs[runs[0]]} if runs else {})}
-
-
-def _as_dict(value: Any) -> Dict:
-    if not isinstance(value, dict):
-        raise ValueError(f"groups are {value!r}: give a dict of groups by the materials' labels")
-    return Dict(value)

@@ -20,14 +20,47 @@ from aiida_crucible.analysis.benchmark_settings import (
 from aiida_crucible.calcfunctions import benchmark_materials
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
+from aiida_crucible.workflows.benchmark_batch_ports import check_references
 from aiida_crucible.workflows.verify import place_of
 from crucible_engine.parameter_rules import shown
 from crucible_engine.schema import PROTOCOL
+
+JOBS = ("relax.relax", "forces.evaluate", "base.dynamics")
+"""Where the ports of the CalcJobs are."""
 
 LABEL = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
 ANIONS = ("F", "O", "Cl", "N", "Br", "I", "S", "Se", "C", "Te", "P", "As", "Sb", "H")
 """Non-metals by falling electronegativity (Pauling): the first that a material has is its group."""
 NO_ANION = "metal"
+
+
+def check_benchmark(inputs: Mapping[str, Any]) -> None:
+    """Check the inputs of a benchmark against each other.
+
+    :raises ValueError: one line for the user.
+    """
+    check_models(inputs)
+    check_references(inputs)
+    check_labels("a material", inputs["structures"])
+    maker = inputs.get("reference_model") or {}
+    for name in ("code", "model", "settings"):
+        if maker and name not in maker:
+            raise ValueError(f"reference_model lacks {name}: give code, model and settings, or none of them")
+    if maker:
+        try:
+            validation.check_environment(maker["code"], maker["model"])
+        except ValueError as error:
+            raise ValueError(f"reference_model: {error}") from None
+    if "groups" in inputs:
+        unknown = sorted(set(inputs["groups"].get_dict()) - set(inputs["structures"]))
+        if unknown:
+            raise ValueError(f"groups has {unknown[0]!r}, which is none of the materials: name it as in structures")
+    for code in [*inputs["codes"].values(), *([maker["code"]] if maker else [])]:
+        for job in JOBS:
+            namespace: Mapping[str, Any] = inputs
+            for level in (*job.split("."), "metadata", "options"):
+                namespace = namespace.get(level) or {}
+            validation.check_placement(code, namespace)
 
 
 def check_labels(what: str, labels: Any) -> None:
