@@ -49,13 +49,13 @@ def model_of(text):
 
 
 load_profile()
-settings, of_reference = {}, {"dynamics": {"steps": 1600}}
+settings, of_reference = {}, {}
 if options.small:
     settings = {
         "dynamics": {"steps": 500, "frame_interval": 2},
         "anharmonicity": {"supercell_matrix": CUBE, "discard": 0.2},
     }
-    of_reference = {"dynamics": {"steps": 800}, "anharmonicity": {"discard": 0.25}}
+    of_reference = {"dynamics": {"steps": 900, "frame_interval": 2}, "anharmonicity": {"discard": 0.4}}
 builder = BenchmarkWorkChain.get_builder_from_protocol(
     models={options.model.replace(":", "_").replace("-", "_"): model_of(options.model)},
     structures={name: from_atoms(double_perovskite(name)) for name in options.materials},

@@ -265,7 +265,7 @@ def test_double_perovskites_is_the_published_procedure(code, model):
     dynamics = validate_parameters("dynamics", builder.base.dynamics.parameters.get_dict())
     assert (dynamics["ensemble"], dynamics["collision_probability"]) == ("nvt-andersen", 0.5)
     assert (dynamics["time_step"], dynamics["steps"], dynamics["frame_interval"]) == (1.0, 2000, 1)
-    assert dynamics["retrieved_frames"] >= 2000
+    assert dynamics["retrieved_frames"] >= dynamics["steps"] // dynamics["frame_interval"] + 1
     settings = builder.parameters.get_dict()
     assert (settings["temperatures"], settings["n_runs"], settings["discard"]) == ([300.0], 2, 0.0)
     assert builder.phonon.parameters["supercell_matrix"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]

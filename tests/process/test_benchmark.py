@@ -161,6 +161,18 @@ def test_a_job_that_fails_for_one_material_costs_the_others_nothing(code):
     assert sorted(len(job.inputs.structures) for job in relaxations) == [1, 1, 2, 2, 4]
 
 
+@pytest.mark.slow
+def test_another_group_is_given_without_computing(benchmark, code, model):
+    first, _ = benchmark
+    groups = dict.fromkeys(METALS, "noble")
+    results, node = run_get_node(builder_of(code, model, reference_model=(code, model), groups=groups))
+    assert node.is_finished_ok, node.exit_message
+    assert batches_of(node) == []
+    for metal in METALS:
+        row, before = (found["rows"]["toy"]["fast"][metal].get_dict() for found in (results, first))
+        assert row == {**before, "group": "noble"}
+
+
 def refused(match, code, model, **arguments):
     with pytest.raises(ValueError, match=match) as caught:
         builder_of(code, model, **arguments)
@@ -187,6 +199,10 @@ def test_bad_input_is_one_line(code, model):
     )
     refused("a reference is one trajectory", code, model, reference_model=(code, model),
             reference_settings={"anharmonicity": {"n_runs": 2}})  # fmt: skip
+    refused("the group of 'Cu' is 1: give a name", code, model, groups={"Cu": 1})
+    refused("a model is labelled 'reference'", code, model, models={"reference": (code, model)})
+    refused("protocol 'hot' runs at 600 K, but the reference model at 300 K", code, model,
+            reference_model=(code, model), protocols={"hot": {"anharmonicity": {"temperatures": [600]}}})  # fmt: skip
     refused("groups has 'Co'", code, model, groups={"Co": "metal"})
     refused("the frames have no forces", code, model, references={"Cu": {"trajectory": silent}})
     silent.set_array("forces", np.zeros((2, 1, 3)))

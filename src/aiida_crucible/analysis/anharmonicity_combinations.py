@@ -62,12 +62,13 @@ def compare_combinations(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, d
         if "sigma" not in values:
             found[label] = {**entry, "sigma": None, "class": CANNOT_TELL, "warnings": [values["reason"]]}
             continue
-        average = values["sigma"]["time_averaged"]
+        average = values["sigma"]["time_averaged"]  # a value that is no number is None in a node
         entry |= {"sigma": average["value"], "standard_error": average["standard_error"]}
         entry |= {"class": values["class"], "warnings": values["warnings"]}
-        if label != REFERENCE and "sigma" in truth:
+        true_value = truth.get("sigma", {}).get("time_averaged", {}).get("value")
+        if label != REFERENCE and None not in (true_value, average["value"]):
             classes = {values["class"], truth["class"]}
-            entry["difference"] = average["value"] - truth["sigma"]["time_averaged"]["value"]
+            entry["difference"] = average["value"] - true_value
             entry["same_class"] = None if CANNOT_TELL in classes else len(classes) == 1
         found[label] = entry
     return found

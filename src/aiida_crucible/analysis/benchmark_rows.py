@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination, compare_combinations
+from aiida_crucible.analysis.anharmonicity_settings import temperature_of
 from aiida_crucible.analysis.benchmark_settings import ANHARMONICITY, DYNAMICS, FORCES, PHONON, RELAX
 
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
 HARMONIC, PHONONS = "harmonic", "phonons"
+
+LOST = ("melted", "atoms-lost", "exploded", "non-finite")
+"""Outcomes of own runs that are no crystal any more."""
 
 WITHOUT_CONSTANTS = ("not-relaxed", "non-finite")
 """Outcomes of phonons that have no force constants."""
@@ -31,7 +35,7 @@ def row_of(
 
     :param identity: :data:`IDENTITY`, with ``failures`` (by section of the settings, why its job failed), ``runs``
         (by label, ``outcome`` and ``reason`` of each own run), and where it was to be made and was not
-        ``reference_missing`` (why).
+        ``reference_missing`` (why) and ``reference_unfinished`` (whether another try may do better).
     :param settings: complete, see :mod:`benchmark_settings`.
     :param given: what there is of the reference: any of ``force_constants`` and ``trajectory``.
     :param phonons: ``outcome`` and ``reason`` of the model's own; ``None`` where there are none.
@@ -63,7 +67,7 @@ def row_of(
             missing[HARMONIC] = harmonic["reason"]
     is_measured = has_constants
     is_measured |= any(entry["forces"] == OWN and entry["sigma"] is not None for entry in brief.values())
-    unfinished = [*sorted(failures), *([REFERENCE] if REFERENCE in missing else [])]
+    unfinished = [*sorted(failures), *([REFERENCE] if identity.get("reference_unfinished") else [])]
     return {
         **{name: identity[name] for name in IDENTITY},
         "state": COMPLETE if not missing else PARTIAL if is_measured else FAILED,
@@ -107,6 +111,13 @@ def expected_combinations(settings: Mapping[str, Any], given: Sequence[str]) -> 
     return found
 
 
+def lost_runs(runs: Mapping[str, Mapping[str, Any]], temperature: float | None) -> list[str]:
+    """Return the labels of own runs at a temperature that have lost their crystal: there is nothing to measure then."""
+    return sorted(
+        label for label, run in runs.items() if run["outcome"] in LOST and temperature in (None, temperature_of(label))
+    )
+
+
 class _Reasons:
     """Why a part of a row is missing."""
 
@@ -133,6 +144,9 @@ class _Reasons:
         if combination.frames == OWN:
             if DYNAMICS in self._failures:
                 return self._failures[DYNAMICS]
+            lost = lost_runs(self._runs, combination.temperature)
+            if lost:
+                return f"{lost[0]}: {self._runs[lost[0]]['reason']}"
             if not self._runs:
                 return self._failures.get(RELAX) or "there is no crystal that own runs could begin with"
         if combination.constants == OWN:

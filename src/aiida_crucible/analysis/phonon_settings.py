@@ -18,6 +18,9 @@ DISPLACEMENT = Parameter(float, 0.01, "length of the displacements, Å", minimum
 MESH_NUMBER = Parameter(int, 1, "wave vectors along a reciprocal lattice vector", minimum=1, maximum=200)
 MOST_TEMPERATURES = 10_000
 
+LARGEST_MISFIT = 0.25
+"""Unit cells by which a supercell may miss a whole number of them: crystals of two models differ in strain."""
+
 SETTINGS: dict[str, Parameter] = {
     "supercell_matrix": Parameter(list, None, "three whole numbers or three rows of three; goes before the length"),
     "supercell_min_length": Parameter(
@@ -90,6 +93,23 @@ def supercell_matrix(settings: Mapping[str, Any], cell: NDArray[np.float64]) -> 
     if settings["supercell_matrix"] is not None:
         return parse_supercell_matrix(settings["supercell_matrix"])
     return supercell_matrix_for_length(cell, settings["supercell_min_length"])
+
+
+def same_supercell(
+    cell: NDArray[np.float64], other_cell: NDArray[np.float64], other_matrix: NDArray[np.integer]
+) -> list[list[int]] | None:
+    """Return the matrix that makes the supercell of another unit cell out of this one; ``None`` where none does.
+
+    :param cell: lattice vectors as rows, Å, shape [3, 3].
+    :param other_cell: of a crystal that may be strained a little, likewise.
+    :param other_matrix: in phonopy's convention, whose transpose multiplies the rows, shape [3, 3].
+    """
+    lattice = np.asarray(other_matrix).T @ other_cell
+    exact = np.linalg.solve(np.asarray(cell).T, lattice.T)
+    matrix = np.rint(exact)
+    if np.abs(exact - matrix).max() > LARGEST_MISFIT or round(abs(np.linalg.det(matrix))) == 0:
+        return None
+    return [[int(entry) for entry in row] for row in matrix]
 
 
 def band_path(settings: Mapping[str, Any], phonon: Phonopy) -> BandPath:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, StructureData, TrajectoryData
+from ase import Atoms
 
 from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE
 from aiida_crucible.analysis.benchmark_rows import failed_row, row_of
 from aiida_crucible.analysis.benchmark_settings import ANHARMONICITY, COMPARISON, PHONON, validate_benchmark_settings
 from aiida_crucible.analysis.harmonic_comparison import compare_phonons
 from aiida_crucible.analysis.phonon_analysis import prepare, solve
+from aiida_crucible.analysis.phonon_settings import same_supercell
 from aiida_crucible.analysis.stability_classes import CANNOT_TELL
 from aiida_crucible.anharmonicity_scores import frames_by_combination, score_combination
 from aiida_crucible.calcfunctions.harmonic_comparison import restored
@@ -25,16 +27,20 @@ NUMERICS = 1
 
 @calcfunction
 def displace_material(
-    structure: StructureData, settings: Dict, reference_force_constants: ArrayData | None = None
+    structure: StructureData,
+    settings: Dict,
+    reference_structure: StructureData | None = None,
+    reference_force_constants: ArrayData | None = None,
 ) -> TrajectoryData:
     """Return the supercells of a phonon calculation, the ideal one first, then the displaced ones.
 
     :param structure: the unit cell, relaxed.
     :param settings: see :mod:`aiida_crucible.analysis.benchmark_settings`.
-    :param reference_force_constants: give the supercell, where the settings name none.
+    :param reference_structure: the unit cell of the reference.
+    :param reference_force_constants: give the supercell, where the settings name none and it is one of these cells.
     """
     atoms = to_atoms(structure)
-    _, plan = prepare(atoms, _phonon_settings(settings, reference_force_constants))
+    _, plan = prepare(atoms, _phonon_settings(atoms, settings, reference_structure, reference_force_constants))
     return atoms_to_trajectory(plan.structures())
 
 
@@ -73,8 +79,9 @@ def solve_material(
         broken = int((~np.isfinite(forces).all(axis=(1, 2))).sum())
         reason = f"the model gave forces that are no finite numbers in {broken} of {len(forces)} supercells"
         return {"summary": Dict({"phonons": {"outcome": "non-finite", "reason": reason}, "harmonic": None})}
+    atoms = to_atoms(structure)
     phonon, constants, phonons = solve(
-        to_atoms(structure), _phonon_settings(settings, reference_force_constants), forces
+        atoms, _phonon_settings(atoms, settings, reference_structure, reference_force_constants), forces
     )
     stored = ArrayData(
         {
@@ -154,7 +161,7 @@ def measure_material(
                 origin=reference_structure if is_of_reference else structure,
                 properties=frames.get("properties"),
             )
-        except ValueError as error:  # force constants of another crystal: other materials must not suffer from it
+        except Exception as error:  # force constants of another crystal, say: what else there is must not be lost
             values, arrays = {**combination.as_dict(), "class": CANNOT_TELL, "reason": str(error)}, {}
         scores[combination.label] = values
         if arrays:
@@ -173,6 +180,16 @@ def measure_material(
 
 
 @calcfunction
+def regroup_row(row: Dict, group: Dict) -> Dict:
+    """Return a row that was found again with another group.
+
+    :param row: as it was measured.
+    :param group: ``group``, its name.
+    """
+    return Dict({**row.get_dict(), "group": group["group"]})
+
+
+@calcfunction
 def explain_failed_material(identity: Dict, reason: Dict) -> Dict:
     """Return the row of a material that nothing was computed of.
 
@@ -186,10 +203,13 @@ def _settings(settings: Dict) -> dict[str, Any]:
     return validate_benchmark_settings(settings.get_dict())
 
 
-def _phonon_settings(settings: Dict, reference_force_constants: ArrayData | None) -> dict[str, Any]:
+def _phonon_settings(
+    atoms: Atoms, settings: Dict, reference: StructureData | None, constants: ArrayData | None
+) -> dict[str, Any]:
     """Return the settings of the phonons: in the reference's supercell, unless they name one themselves."""
     found: dict[str, Any] = _settings(settings)[PHONON]
-    if found["supercell_matrix"] is None and reference_force_constants is not None:
-        matrix = np.rint(reference_force_constants.get_array("supercell_matrix")).astype(int).tolist()
-        found = {**found, "supercell_matrix": matrix}
+    if found["supercell_matrix"] is None and reference is not None and constants is not None:
+        matrix = constants.get_array("supercell_matrix")
+        in_these_cells = same_supercell(atoms.cell.array, to_atoms(reference).cell.array, matrix)
+        found = {**found, "supercell_matrix": in_these_cells}
     return found

@@ -9,9 +9,9 @@ from aiida.common import AttributeDict
 from aiida.engine import ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_, while_
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.benchmark_settings import validate_benchmark_parameters
+from aiida_crucible.analysis.benchmark_settings import validate_benchmark_parameters, validate_benchmark_settings
 from aiida_crucible.calcfunctions.benchmark import aggregate_benchmark
-from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material, settle_reference
+from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material, regroup_row, settle_reference
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
@@ -22,6 +22,7 @@ from aiida_crucible.workflows.base.restart import EngineRestartWorkChain
 from aiida_crucible.workflows.benchmark_batch import BenchmarkBatchWorkChain
 from aiida_crucible.workflows.benchmark_inputs import (
     JOBS,
+    REFERENCE,
     check_benchmark,
     find_rows,
     group_of,
@@ -34,14 +35,16 @@ from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fil
 from aiida_crucible.workflows.verified import message_of
 from aiida_crucible.workflows.verify import VerifyWorkChain
 
-REFERENCE = "reference"
-"""Label of the model, and of the protocol, that a reference is made by."""
 JOB_CHAINS: dict[str, type[EngineRestartWorkChain]] = {
     "relax": RelaxBaseWorkChain,
     "forces": EvaluateBaseWorkChain,
     "base": DynamicsBaseWorkChain,
 }
 NAMES = {"structure": "structures", "force_constants": "force_constants", "trajectory": "trajectories"}
+
+
+MOST_QUEUED = 16
+"""Batches that wait for a scheduler at once where nobody says how many: each takes several slots of AiiDA's daemon."""
 
 
 class Batch(NamedTuple):
@@ -70,8 +73,8 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         define_inputs(spec)
         spec.inputs.validator = validation.validator(cls.check_inputs)
         spec.outline(
-            cls.verify_models,
-            cls.inspect_verifications,
+            cls.begin,
+            while_(cls.has_unverified)(cls.verify_models, cls.inspect_verifications),
             if_(cls.makes_references)(
                 cls.plan_references,
                 while_(cls.has_batches)(cls.run_batches, cls.inspect_batches),
@@ -148,7 +151,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             inputs["reference_model"] = {
                 "code": as_code(code),
                 "model": model,
-                "settings": Dict(parse_protocols({REFERENCE: made_by})[REFERENCE]),
+                "settings": Dict(validate_benchmark_settings(made_by)),
             }
         given = {
             plural: {k: v[name] for k, v in (references or {}).items() if name in v} for name, plural in NAMES.items()
@@ -163,10 +166,23 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         fill_builder(builder, inputs)
         return builder
 
+    def begin(self) -> None:
+        """Say what is to be done."""
+        self.ctx.unverified = self._labels
+        self.ctx.verifications, self.ctx.disbelieved = {}, {}
+        self.ctx.batches, self.ctx.n_batches = [], 0
+        self.ctx.references, self.ctx.reference_missing = self._given_references(), {}
+
+    def has_unverified(self) -> bool:
+        """Return whether a model was not verified yet."""
+        return bool(self.ctx.unverified)
+
     def verify_models(self) -> ToContext:
-        """Verify every model that was not verified in its environment before."""
+        """Verify as many models as go at once; what was verified in its environment before is found."""
+        count = self._share(self.ctx.unverified[0], len(self.ctx.unverified)).at_once
+        self.ctx.verifying, self.ctx.unverified = self.ctx.unverified[:count], self.ctx.unverified[count:]
         children = {}
-        for label in self._labels:
+        for label in self.ctx.verifying:
             code, model = self._model(label)
             inputs = AttributeDict(self.exposed_inputs(VerifyWorkChain, "verify", agglomerate=False))
             inputs.setdefault("metadata", AttributeDict()).call_link_label = f"verify_{label}"
@@ -175,11 +191,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
 
     def inspect_verifications(self) -> None:
         """Note which models are not believed: all of their rows say so."""
-        self.ctx.verifications, self.ctx.disbelieved = {}, {}
-        self.ctx.rows, self.ctx.reference_rows, self.ctx.batches = {}, {}, []
-        self.ctx.references, self.ctx.reference_missing = self._given_references(), {}
-        self.ctx.n_batches = 0
-        for label in self._labels:
+        for label in self.ctx.verifying:
             child = self.ctx[f"verify_{label}"]
             if child.is_finished_ok:
                 self.ctx.verifications[label] = child.outputs.results
@@ -198,16 +210,19 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
 
     def take_references(self) -> None:
         """Let what the batches made be the reference of their materials."""
-        for label, row in self.ctx.reference_rows.items():
-            self.out(f"reference_rows.{label}", row)
+        settings = self.inputs.reference_model.settings
+        is_to_settle = settings["anharmonicity"]["discard"] > 0
+        for label, row in self.outputs["reference_rows"].items():
             reference = _reference_of(row)
-            if "trajectory" in reference:
-                settings = self.inputs.reference_model.settings
+            if is_to_settle and "trajectory" in reference:
                 reference["trajectory"] = settle_reference(reference["trajectory"], settings)
             self.ctx.references[label] = reference
             if row["missing"]:
                 reason = "; ".join(dict.fromkeys(row["missing"].values()))
-                self.ctx.reference_missing[label] = f"the reference is not complete: {reason}"
+                self.ctx.reference_missing[label] = {
+                    "reference_missing": f"the reference is not complete: {reason}",
+                    "reference_unfinished": bool(row["unfinished"]),
+                }
 
     def plan_rows(self) -> None:
         """Find the rows that were finished before, and pack the others."""
@@ -220,32 +235,42 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         return bool(self.ctx.batches)
 
     def run_batches(self) -> ToContext:
-        """Run as many batches as go at once."""
-        share = self._share(self.ctx.batches[0][0], len(self.ctx.batches))
-        now, self.ctx.batches = self.ctx.batches[: share.at_once], self.ctx.batches[share.at_once :]
+        """Run as many batches as go at once, all on one computer."""
+        first, *_ = self.ctx.batches[0]
+        computer = self._model(first)[0].computer.uuid
+        here = [batch for batch in self.ctx.batches if self._model(batch[0])[0].computer.uuid == computer]
+        share = self._share(first, len(here))
+        now = here[: share.at_once]
+        self.ctx.batches = [batch for batch in self.ctx.batches if batch not in now]
         self.ctx.running, children = {}, {}
         for model, protocol, materials in now:
             name = f"batch_{self.ctx.n_batches}"
             self.ctx.n_batches += 1
-            self.ctx.running[name] = [model, protocol, materials]
-            children[name] = self._submit(Batch(model, protocol, materials), name, share.cores)
-        left = len(self.ctx.batches)
-        self.report(f"{len(now)} batches begin, {left} are left")
+            try:
+                children[name] = self._submit(Batch(model, protocol, materials), name, share.cores)
+                self.ctx.running[name] = [model, protocol, materials]
+            except ValueError as error:  # a crystal that a reference model has made, say, and that is none any more
+                self._split(model, protocol, materials, str(error))
+        self.report(f"{len(children)} batches begin, {len(self.ctx.batches)} are left")
         return ToContext(**children)
 
     def inspect_batches(self) -> None:
-        """Take the rows; of a batch that ended otherwise they say why."""
+        """Take the rows; what a batch that broke down has not come to is tried again in two parts."""
         for name, (model, protocol, materials) in self.ctx.running.items():
             child = self.ctx[name]
-            rows = child.outputs.rows if "rows" in child.outputs else {}
-            for material in materials:
-                row = rows[material] if material in rows else self._failed(model, protocol, material, message_of(child))
+            rows = dict(child.outputs.rows.items()) if "rows" in child.outputs else {}
+            for material, row in rows.items():
                 self._take(model, protocol, material, row)
+            left = [material for material in materials if material not in rows]
+            if child.is_killed:
+                self._fail(model, protocol, left, message_of(child))
+            elif left:
+                self._split(model, protocol, left, message_of(child))
 
     def aggregate(self) -> None:
         """Draw up the tables."""
-        found = aggregate_benchmark(**{key.replace("__", "_"): row for key, row in sorted(self.ctx.rows.items())})
-        for name, node in found.items():
+        rows = [row for named in self.outputs["rows"].values() for group in named.values() for row in group.values()]
+        for name, node in aggregate_benchmark(**{f"row_{index}": row for index, row in enumerate(rows)}).items():
             self.out(name, node)
 
     @property
@@ -289,7 +314,7 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
                 continue
             reason = self.ctx.disbelieved.get(model) or self._unknown_elements(model, material)
             if reason:
-                self._take(model, protocol, material, self._failed(model, protocol, material, reason))
+                self._fail(model, protocol, [material], reason)
             else:
                 to_compute.append(material)
         if not to_compute:
@@ -299,10 +324,17 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             self.ctx.batches.append([model, protocol, to_compute[first : first + size]])
 
     def _batch_size(self, model: str, n_materials: int) -> int:
-        """Return how many materials a batch has: what is run side by side is to get some each."""
-        share = self._share(model, n_materials)
+        """Return how many materials a batch has: what is run side by side is to get some each.
+
+        Where nobody says how many batches a scheduler is to have at once, each is as large as it may be.
+        """
         most: int = self._parameters["materials_per_batch"]
-        return min(most, -(-n_materials // share.at_once))
+        if self._is_queued(model) and self._parameters["max_concurrent"] is None:
+            return most
+        return min(most, -(-n_materials // self._share(model, n_materials).at_once))
+
+    def _is_queued(self, model: str) -> bool:
+        return bool(self._model(model)[0].computer.scheduler_type != "core.direct")
 
     @property
     def _parameters(self) -> dict[str, Any]:
@@ -311,27 +343,24 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
     def _share(self, model: str, n_batches: int) -> Share:
         code, _ = self._model(model)
         metadata = self.inputs.base.dynamics.get("metadata") or {}
-        return choose_share(code, metadata.get("options") or {}, n_batches, self._parameters["max_concurrent"])
+        wanted = self._parameters["max_concurrent"]
+        if wanted is None and self._is_queued(model):
+            wanted = MOST_QUEUED
+        return choose_share(code, metadata.get("options") or {}, n_batches, wanted)
 
     def _identity(self, model: str, protocol: str, material: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         structure = self.inputs.structures[material]
         code, potential = self._model(model)
-        names = {
-            "material": material,
-            "formula": structure.get_formula(),
-            "group": self._groups.get(material) or group_of(structure),
-            "model": model,
-            "protocol": protocol,
-        }
+        names = {"material": material, "formula": structure.get_formula(), "model": model, "protocol": protocol}
         reference = {} if model == REFERENCE else self.ctx.references.get(material, {})
         nodes = {"material": structure, **{f"reference_{name}": node for name, node in reference.items()}}
-        missing = self.ctx.reference_missing.get(material) if model != REFERENCE else None
-        identity = {**names, "digest": row_digest(names, settings, code, potential, nodes)}
-        return {**identity, "reference_missing": missing} if missing else identity
+        missing = self.ctx.reference_missing.get(material, {}) if model != REFERENCE else {}
+        digest = row_digest({**names, "has_reference": not missing}, settings, code, potential, nodes)
+        return {**names, "group": self._group(material), "digest": digest, **missing}
 
-    @property
-    def _groups(self) -> dict[str, str]:
-        return dict(self.inputs.groups.get_dict()) if "groups" in self.inputs else {}
+    def _group(self, material: str) -> str:
+        given = self.inputs.groups.get(material, None) if "groups" in self.inputs else None
+        return given or group_of(self.inputs.structures[material])
 
     def _unknown_elements(self, model: str, material: str) -> str | None:
         try:
@@ -371,16 +400,31 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
         return inputs
 
-    def _failed(self, model: str, protocol: str, material: str, reason: str) -> Dict:
-        identity = self._identity(model, protocol, material, self._settings(protocol))
-        row: Dict = explain_failed_material(Dict(identity), Dict({"reason": reason}))
-        return row
+    def _split(self, model: str, protocol: str, materials: Sequence[str], reason: str) -> None:
+        """Try materials again in two parts; one that is alone has failed."""
+        if len(materials) == 1:
+            self._fail(model, protocol, materials, reason)
+            return
+        self.report(f"{len(materials)} materials failed with {model}, and are tried again in two parts: {reason}")
+        half = (len(materials) + 1) // 2
+        self.ctx.batches += [[model, protocol, list(part)] for part in (materials[:half], materials[half:])]
+
+    def _fail(self, model: str, protocol: str, materials: Sequence[str], reason: str) -> None:
+        """Give materials rows that say why nothing was computed of them."""
+        settings, why = self._settings(protocol), Dict({"reason": reason})
+        for material in materials:
+            self.report(f"{material} failed with {model}: {reason}")
+            identity = self._identity(model, protocol, material, settings)
+            self._take(model, protocol, material, explain_failed_material(Dict(identity), why))
 
     def _take(self, model: str, protocol: str, material: str, row: Dict) -> None:
+        """Attach a row; one that was found belongs to the group that is asked for now."""
         if model == REFERENCE:
-            self.ctx.reference_rows[material] = row
+            self.out(f"reference_rows.{material}", row)
             return
-        self.ctx.rows[f"{model}__{protocol}__{material}"] = row
+        group = self._group(material)
+        if row["group"] != group:
+            row = regroup_row(row, Dict({"group": group}))
         self.out(f"rows.{model}.{protocol}.{material}", row)
 
 

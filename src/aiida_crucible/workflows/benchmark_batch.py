@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from aiida.common import AttributeDict
 from aiida.engine import ProcessSpec, ToContext, while_
-from aiida.orm import Data, Dict, ProcessNode, StructureData
+from aiida.orm import Data, Dict, ProcessNode, StructureData, TrajectoryData
 
+from aiida_crucible.analysis.anharmonicity_settings import temperature_of
+from aiida_crucible.analysis.benchmark_rows import lost_runs
 from aiida_crucible.analysis.benchmark_settings import (
     ANHARMONICITY,
     DYNAMICS,
@@ -39,8 +41,8 @@ from aiida_crucible.workflows.benchmark_batch_ports import (
     define_results,
     serialize_settings,
 )
-from aiida_crucible.workflows.sweep_runs import is_done, outputs_of
 from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
+from crucible_engine.schema import EngineError
 
 DISPLACED, FRAMES = "displaced", "frames"
 
@@ -176,7 +178,7 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             "properties": self.ctx.properties.get(f"{label}_{FRAMES}"),
             "solution": solved.get("summary"),
             "force_constants": solved.get("force_constants"),
-            **self.ctx.trajectories.get(label, {}),
+            **self._crystalline_runs(label),
         }
         identity = {
             **self.inputs.identities[label],
@@ -217,6 +219,11 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         except Exception as error:  # whatever a library has against a crystal
             self._fail(label, section, f"{type(error).__name__}: {error}".splitlines()[0])
             return None
+
+    def _crystalline_runs(self, label: str) -> dict[str, TrajectoryData]:
+        """Return the own runs of a material at the temperatures at which none of them has lost its crystal."""
+        runs: dict[str, TrajectoryData] = self.ctx.trajectories.get(label, {})
+        return {name: node for name, node in runs.items() if not lost_runs(self.ctx.runs[label], temperature_of(name))}
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -259,14 +266,13 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         for label in sorted(self.inputs.structures):
             reference = self._reference(label)
             if settings[PHONON] is not None and label in self.ctx.relaxed:
-                constants = {"reference_force_constants": reference.get("force_constants")}
-                given = {name: node for name, node in constants.items() if node is not None}
+                given = {f"reference_{name}": node for name, node in reference.items() if name != "trajectory"}
                 relaxed = self.ctx.relaxed[label]
                 displaced = self._made(label, PHONON, displace_material, relaxed, self.inputs.settings, **given)
                 if displaced is not None:
                     self.ctx.displaced[label] = displaced
                     labels.add(label)
-            trajectory = reference.get("trajectory")
+            trajectory = self._sound_frames(label)
             if trajectory is not None:
                 limit = settings[ANHARMONICITY]["frames"]
                 if limit is not None and limit < trajectory.numsteps:
@@ -275,6 +281,16 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
                     self.ctx.frames[label] = trajectory
                     labels.add(label)
         return sorted(labels)
+
+    def _sound_frames(self, label: str) -> TrajectoryData | None:
+        """Return the reference's frames of a material, unless no potential can mean them."""
+        trajectory: TrajectoryData | None = self._reference(label).get("trajectory")
+        try:
+            validation.check_trajectory(trajectory)
+        except (ValueError, EngineError) as error:
+            self._fail(label, FORCES, f"references.trajectories.{label}: {error}")
+            return None
+        return trajectory
 
     def _evaluate(self, labels: Sequence[str], name: str) -> ProcessNode:
         inputs = self._inputs(EvaluateBaseWorkChain, "forces", name)
@@ -324,19 +340,22 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
     def _collect_runs(self, child: ProcessNode, labels: Sequence[str]) -> list[str]:
         """Take the runs that are done; return the materials that lack one."""
         left = set()
+        # Each look at the outputs of a process is a query.
+        outputs = dict(child.outputs.items())
+        summaries = outputs["results"]["summary"].get("replicas", {}) if "results" in outputs else {}
+        trajectories = outputs.get("trajectories", {})
         for index, run in enumerate(self._runs(labels)):
             replica = f"replica_{index}"
-            if not is_done(child, replica):
+            summary = summaries.get(replica, {})
+            if "averages" not in summary:  # it was not done
                 left.add(run.material)
                 continue
-            summary = child.outputs.results["summary"]["replicas"][replica]
             self.ctx.runs[run.material][run.label] = {
                 "outcome": summary["outcome"],
                 "reason": summary["evidence"]["reason"],
             }
-            trajectory = outputs_of(child, replica).get("trajectory")
-            if trajectory is not None:
-                self.ctx.trajectories.setdefault(run.material, {})[run.label] = trajectory
+            if replica in trajectories:
+                self.ctx.trajectories.setdefault(run.material, {})[run.label] = trajectories[replica]
         return sorted(left)
 
     def _runs(self, labels: Sequence[str]) -> list[Run]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from aiida.engine import ProcessSpec
 from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
+from ase.formula import Formula
 
 from aiida_crucible.analysis.benchmark_settings import validate_benchmark_settings
 from aiida_crucible.calculations import validation
 from aiida_crucible.force_data import require_forces
+from aiida_crucible.structures import to_atoms
 from aiida_crucible.workflows.anharmonicity_inputs import check_anharmonic_crystal, check_constants_arrays
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from crucible_engine.parameter_rules import shown
+from crucible_engine.schema import EngineError
 
 REFERENCES = ("structures", "force_constants", "trajectories")
 SHARED = ("code", "model", "parameters", "restart_from")
@@ -111,7 +115,7 @@ def check_crystals(structures: Mapping[str, StructureData] | None) -> None:
     for label, structure in (structures or {}).items():
         try:
             check_anharmonic_crystal(structure)
-        except ValueError as error:
+        except (ValueError, EngineError) as error:
             raise ValueError(f"{label}: {error}") from None
 
 
@@ -154,6 +158,16 @@ def check_references(inputs: Mapping[str, Any]) -> None:
             raise ValueError(
                 f"references.{name} has {unknown[0]!r}, which is none of the materials: "
                 f"name it as in structures ({', '.join(sorted(inputs['structures'])[:5])} …)"
+            )
+    for label, trajectory in (references.get("trajectories") or {}).items():
+        structure = inputs["structures"][label]
+        frame, cell = Counter(trajectory.symbols), Counter(to_atoms(structure).symbols)
+        if {symbol: count * cell.total() for symbol, count in frame.items()} != {
+            symbol: count * frame.total() for symbol, count in cell.items()
+        }:
+            raise ValueError(
+                f"references.trajectories.{label} is of {Formula.from_dict(frame).format('hill')}, the material of "
+                f"{structure.get_formula()}: give frames of the same crystal"
             )
     lonely = sorted(set(references.get("force_constants") or {}) - set(references.get("structures") or {}))
     if lonely:

@@ -25,6 +25,9 @@ from aiida_crucible.workflows.verify import place_of
 from crucible_engine.parameter_rules import shown
 from crucible_engine.schema import PROTOCOL
 
+REFERENCE = "reference"
+"""Label of the model, and of the protocol, that references are made by."""
+
 JOBS = ("relax.relax", "forces.evaluate", "base.dynamics")
 """Where the ports of the CalcJobs are."""
 
@@ -42,6 +45,7 @@ def check_benchmark(inputs: Mapping[str, Any]) -> None:
     check_models(inputs)
     check_references(inputs)
     check_labels("a material", inputs["structures"])
+    check_groups(inputs)
     maker = inputs.get("reference_model") or {}
     for name in ("code", "model", "settings"):
         if maker and name not in maker:
@@ -51,10 +55,10 @@ def check_benchmark(inputs: Mapping[str, Any]) -> None:
             validation.check_environment(maker["code"], maker["model"])
         except ValueError as error:
             raise ValueError(f"reference_model: {error}") from None
-    if "groups" in inputs:
-        unknown = sorted(set(inputs["groups"].get_dict()) - set(inputs["structures"]))
-        if unknown:
-            raise ValueError(f"groups has {unknown[0]!r}, which is none of the materials: name it as in structures")
+        check_temperatures(
+            parse_protocols(inputs["protocols"].get_dict()),
+            validate_benchmark_settings(maker["settings"].get_dict()),
+        )
     for code in [*inputs["codes"].values(), *([maker["code"]] if maker else [])]:
         for job in JOBS:
             namespace: Mapping[str, Any] = inputs
@@ -92,11 +96,52 @@ def check_models(inputs: Mapping[str, Any]) -> None:
         if names:
             raise ValueError(f"{first} has {min(names)!r}, but {second} has not: give both under the same label")
     check_labels("a model", models)
+    refuse_reserved("a model", models)
     for label, model in models.items():
         try:
             validation.check_environment(codes[label], model)
         except ValueError as error:
             raise ValueError(f"model {label!r}: {error}") from None
+
+
+def refuse_reserved(what: str, labels: Any) -> None:
+    """Refuse the label that the model that makes references has.
+
+    :raises ValueError: one line.
+    """
+    if REFERENCE in labels:
+        raise ValueError(f"{what} is labelled {REFERENCE!r}, which the model that makes references is: choose another")
+
+
+def check_groups(inputs: Mapping[str, Any]) -> None:
+    """Refuse groups that are no names, or of no material.
+
+    :raises ValueError: one line.
+    """
+    for label, group in (inputs["groups"].get_dict() if "groups" in inputs else {}).items():
+        if label not in inputs["structures"]:
+            raise ValueError(f"groups has {label!r}, which is none of the materials: name it as in structures")
+        if not (isinstance(group, str) and group):
+            raise ValueError(f"the group of {label!r} is {shown(group)}: give a name")
+
+
+def check_temperatures(protocols: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
+    """Refuse own runs at other temperatures than those of the reference that they are judged by.
+
+    :param protocols: the settings of each, complete.
+    :param made_by: the settings that the reference is made by, complete.
+    :raises ValueError: one line.
+    """
+    if made_by[DYNAMICS] is None:
+        return
+    (temperature,) = made_by[ANHARMONICITY]["temperatures"]
+    for label, settings in protocols.items():
+        others = [value for value in settings[ANHARMONICITY]["temperatures"] if value != temperature]
+        if settings[DYNAMICS] is not None and others:
+            raise ValueError(
+                f"protocol {label!r} runs at {others[0]:g} K, but the reference model at {temperature:g} K: set "
+                "anharmonicity.temperatures of both (settings, reference_settings), or the reference's dynamics to None"
+            )
 
 
 def check_protocols(protocols: Dict) -> None:
@@ -125,6 +170,7 @@ def parse_protocols(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if not given:
         raise ValueError("there are no protocols: give settings by their labels")
     check_labels("a protocol", given)
+    refuse_reserved("a protocol", given)
     found = {}
     for label, settings in given.items():
         if not isinstance(settings, Mapping):
@@ -150,7 +196,8 @@ def check_reference_settings(settings: Dict | None) -> None:
     if values[DYNAMICS] is not None and len(anharmonicity["temperatures"]) * anharmonicity["n_runs"] > 1:
         raise ValueError(
             f"a reference is one trajectory, but its settings ask for {anharmonicity['n_runs']} runs at "
-            f"{len(anharmonicity['temperatures'])} temperatures: set anharmonicity.n_runs to 1 and one temperature"
+            f"{len(anharmonicity['temperatures'])} temperatures: set both of its section anharmonicity (in "
+            "reference_settings) to one"
         )
 
 
@@ -179,7 +226,7 @@ def group_of(structure: StructureData) -> str:
 
 
 def row_digest(
-    names: Mapping[str, str],
+    names: Mapping[str, Any],
     settings: Mapping[str, Any],
     code: AbstractCode,
     model: ModelData,
@@ -187,7 +234,7 @@ def row_digest(
 ) -> str:
     """Return the digest of all that a row follows from, by which a finished one is found again.
 
-    :param names: the row's labels.
+    :param names: the labels of the row, and whether its reference is all there.
     :param settings: complete.
     :param code: the environment.
     :param model: which potential.
