@@ -87,6 +87,9 @@ def test_every_row_is_there_and_right(benchmarks):
         for part in ("state", "missing", "harmonic", "scores", "runs"):
             assert found[label][part] == wanted[label][part], (label, part)
         assert found[label]["state"] == "complete", found[label]["missing"]
+        # The reference is the same model: what it was killed in must have come out as it does anew.
+        assert found[label]["harmonic"]["errors"]["by_order"]["squares"] < 1e-6
+        assert abs(found[label]["scores"]["reference_frames_own_constants"]["difference"]) < 1e-5
 
 
 def test_a_job_was_really_killed(benchmarks):
