@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiida.common import AttributeDict
+from aiida.common.links import LinkType
 from aiida.engine import ProcessSpec, ToContext, while_
 from aiida.orm import Data, Dict, ProcessNode, StructureData, TrajectoryData
 
@@ -340,8 +341,8 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
     def _collect_runs(self, child: ProcessNode, labels: Sequence[str]) -> list[str]:
         """Take the runs that are done; return the materials that lack one."""
         left = set()
-        # Each look at the outputs of a process is a query.
-        outputs = dict(child.outputs.items())
+        # Each look at the outputs of a process is a query: here is a single one.
+        outputs = child.base.links.get_outgoing(link_type=LinkType.RETURN).nested()
         summaries = outputs["results"]["summary"].get("replicas", {}) if "results" in outputs else {}
         trajectories = outputs.get("trajectories", {})
         for index, run in enumerate(self._runs(labels)):

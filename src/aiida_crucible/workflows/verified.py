@@ -100,8 +100,14 @@ class VerifiedWorkChain(ProtocolMixin, WorkChain):
 
 def message_of(child: ProcessNode) -> str:
     """Return why a child failed, in its own words."""
-    said = child.exit_message or f"it ended with {child.process_state.value} and exit status {child.exit_status}"
+    said = child.exit_message or _last_line(child.exception)
+    said = said or f"it ended with {child.process_state.value} and exit status {child.exit_status}"
     return f"{child.process_label}<{child.pk}>: {said}"
+
+
+def _last_line(exception: str | None) -> str:
+    """Return what an exception says, without the lines that lead to it."""
+    return exception.strip().splitlines()[-1] if exception and exception.strip() else ""
 
 
 def did_not_converge(child: ProcessNode) -> bool:
