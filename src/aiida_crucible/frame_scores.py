@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from aiida.common.links import LinkType
 from aiida.orm import ArrayData, TrajectoryData
+from aiida.orm.utils.links import LinkTriple
 from numpy.typing import NDArray
 
 SIGMA = "sigma"
 """Array of σ(t): one number for each frame of a sampler's trajectory."""
+OF_COMBINATION = "details_"
+"""How the output of a benchmark's measurement begins that is the details of a combination."""
 DETAILS = ("scores", "runs", "frames")
 """Arrays of an output ``details`` of :class:`crucible.anharmonicity` that say σ of some frames of some runs."""
 
@@ -30,8 +34,7 @@ def run_in_details(details: ArrayData, trajectory: TrajectoryData) -> int:
             f"they have no array {missing[0]!r}, and so belong to no frames: measure the anharmonicity again"
         )
     runs = details.get_array("runs")
-    measured = [] if details.creator is None else details.creator.base.links.get_incoming(TrajectoryData).all()
-    measured.sort(key=lambda link: link.link_label)
+    measured = _measured(details)
     if measured:
         found = [index for index, link in enumerate(measured) if link.node.uuid == trajectory.uuid]
         if not found:
@@ -50,6 +53,21 @@ def run_in_details(details: ArrayData, trajectory: TrajectoryData) -> int:
     if frames.max() >= trajectory.numsteps:
         raise ValueError(f"they are of frame {frames.max()}, but the trajectory has {trajectory.numsteps}")
     return run
+
+
+def _measured(details: ArrayData) -> list[LinkTriple]:
+    """Return the trajectories that a measurement counted as its runs, in the order of their numbers."""
+    made = details.base.links.get_incoming(link_type=LinkType.CREATE).all()
+    if not made:
+        return []
+    links = made[0].node.base.links.get_incoming(TrajectoryData).all()
+    # A benchmark measures all combinations of a material in one step, of which each has its own runs.
+    if made[0].link_label.startswith(OF_COMBINATION):
+        combination = made[0].link_label.removeprefix(OF_COMBINATION)
+        temperature = combination.rpartition("_")[2] if combination.startswith("own_frames") else None
+        wanted = "reference_trajectory" if temperature is None else f"{temperature}_"
+        links = [link for link in links if link.link_label.startswith(wanted)]
+    return sorted(links, key=lambda link: link.link_label)
 
 
 def sigma_by_frame(details: ArrayData, run: int, n_frames: int) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from ase.build import bulk
 from engine_jobs import HELPERS
 
 from aiida_crucible.data.model import ModelData
+from aiida_crucible.frame_scores import run_in_details
 from aiida_crucible.structures import from_atoms
 from aiida_crucible.workflows.benchmark import BenchmarkWorkChain
 from aiida_crucible.workflows.benchmark_batch import BenchmarkBatchWorkChain
@@ -90,6 +91,20 @@ def test_the_jobs_of_a_batch_are_one_of_each_kind(benchmark):
     assert [len(batch.inputs.structures) for batch in batches] == [3, 1, 3, 1]
     for batch in batches:
         assert sorted(jobs_of(batch)) == ["DynamicsCalculation", "EvaluateCalculation", "RelaxCalculation"]
+
+
+@pytest.mark.slow
+def test_each_score_is_found_by_its_frame(benchmark):
+    _, node = benchmark
+    batch = next(
+        batch for batch in batches_of(node) if "Cu" in batch.inputs.structures and "references" in batch.inputs
+    )
+    details, runs = batch.outputs.details["Cu"], batch.outputs.trajectories["Cu"]
+    own, reference = details["own_frames_own_constants_T300"], batch.inputs.references.trajectories["Cu"]
+    assert [run_in_details(own, runs[f"T300_run_{number}"]) for number in (0, 1)] == [0, 1]
+    assert run_in_details(details["reference_frames_own_constants"], reference) == 0
+    with pytest.raises(ValueError, match="not of this trajectory"):
+        run_in_details(own, reference)
 
 
 @pytest.mark.slow
