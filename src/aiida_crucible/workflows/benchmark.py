@@ -324,14 +324,16 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
             self.ctx.batches.append([model, protocol, to_compute[first : first + size]])
 
     def _batch_size(self, model: str, n_materials: int) -> int:
-        """Return how many materials a batch has: what is run side by side is to get some each.
+        """Return how many materials a batch has: what is run side by side is to get as many each.
 
         Where nobody says how many batches a scheduler is to have at once, each is as large as it may be.
         """
         most: int = self._parameters["materials_per_batch"]
         if self._is_queued(model) and self._parameters["max_concurrent"] is None:
             return most
-        return min(most, -(-n_materials // self._share(model, n_materials).at_once))
+        at_once = self._share(model, n_materials).at_once
+        n_waves = -(-n_materials // (most * at_once))
+        return -(-n_materials // (n_waves * at_once))
 
     def _is_queued(self, model: str) -> bool:
         return bool(self._model(model)[0].computer.scheduler_type != "core.direct")
