@@ -3,9 +3,9 @@
 Usage: python benchmark_cost.py FOLDER [MATERIALS]    (the profile's folder, a new one)
 
 The first benchmark makes references with EMT and judges EMT by them. The second judges EMT under another name by the
-same references, as it would judge a model by imported ones. Seconds are CPU time of this process, in which all of AiiDA runs, so
-that other work on the machine counts little; those of the analysis are of the calcfunctions' bodies, measured by
-computing a sample of them again without AiiDA. Wall time includes the engine's processes.
+same references, as it would judge a model by imported ones. Seconds are CPU time of this process, in which all of AiiDA
+runs, so that other work on the machine counts little; those of the analysis are of the calcfunctions' bodies, measured
+by computing a sample of them again without AiiDA. Wall time includes the engine's processes.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def test_a_model_that_is_the_reference_agrees_with_it(benchmark):
 def test_the_jobs_of_a_batch_are_one_of_each_kind(benchmark):
     _, node = benchmark
     batches = batches_of(node)
-    assert [len(batch.inputs.structures) for batch in batches] == [3, 1, 3, 1]
+    assert [len(batch.inputs.structures) for batch in batches] == [2, 2, 2, 2]
     for batch in batches:
         assert sorted(jobs_of(batch)) == ["DynamicsCalculation", "EvaluateCalculation", "RelaxCalculation"]
 
