@@ -22,6 +22,7 @@ from aiida_crucible.demo.profile import open_profile
 
 METALS = ("Al", "Cu", "Ag", "Au", "Ni", "Pd", "Pt")
 SAMPLE = 10
+HEADER = "| a material | nodes | wall, s | CPU, s | of it analysis | **of it AiiDA** | MB |\n" + 7 * "|---" + "|"
 SETTINGS = {
     "relax": {"fmax": 0.005},
     "dynamics": {"steps": 40, "frame_interval": 4, "time_step": 2.0},
@@ -45,9 +46,7 @@ def main() -> None:
     code = InstalledCode(label="python", computer=localhost, filepath_executable=sys.executable).store()
     emt = ModelData.get_or_create("emt")
     structures = alloys(n_materials)
-    print(
-        "| a material | nodes | wall, s | CPU, s | of it analysis | **of it AiiDA** | MB |\n|---|---|---|---|---|---|---|"
-    )
+    print(HEADER)
     made = measure(
         folder,
         n_materials,
