@@ -74,3 +74,12 @@ def _rows_among(workflows: list[int]) -> list[dict[str, Any]]:
     for _, row in sorted(rows.items()):
         newest[row.get("material"), row.get("model"), row.get("protocol")] = row
     return list(newest.values())
+
+
+def count_expected(node: WorkflowNode) -> int | None:
+    """Return how many rows a benchmark will have; ``None`` for another kind of WorkChain."""
+    labels = node.base.links.get_incoming(link_type=LinkType.INPUT_WORK).all_link_labels()
+    counts = [sum(label.startswith(f"{name}__") for label in labels) for name in ("structures", "models")]
+    if "protocols" not in labels or 0 in counts:
+        return None
+    return counts[0] * counts[1] * len(node.inputs.protocols.get_dict())

@@ -9,6 +9,7 @@ from aiida.orm import CalcJobNode, TrajectoryData
 from ase.build import bulk
 from engine_jobs import HELPERS
 
+from aiida_crucible.benchmark_nodes import count_expected
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.frame_scores import run_in_details
 from aiida_crucible.structures import from_atoms
@@ -87,7 +88,9 @@ def test_a_model_that_is_the_reference_agrees_with_it(benchmark):
 @pytest.mark.slow
 def test_the_jobs_of_a_batch_are_one_of_each_kind(benchmark):
     _, node = benchmark
+    assert count_expected(node) == len(METALS)
     batches = batches_of(node)
+    assert count_expected(batches[0]) is None
     assert [len(batch.inputs.structures) for batch in batches] == [2, 2, 2, 2]
     for batch in batches:
         assert sorted(jobs_of(batch)) == ["DynamicsCalculation", "EvaluateCalculation", "RelaxCalculation"]

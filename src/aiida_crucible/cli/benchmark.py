@@ -78,7 +78,7 @@ def report(process: str, output: Path | None) -> None:
 def status_(process: str) -> None:
     """Show how many rows a benchmark has, why some are not complete, and which of its jobs run."""
     from aiida_crucible.analysis.benchmark_summary import aggregate
-    from aiida_crucible.benchmark_nodes import jobs_that_run
+    from aiida_crucible.benchmark_nodes import count_expected, jobs_that_run
     from aiida_crucible.job_status import look
 
     node, rows = _find_rows(process)
@@ -87,7 +87,9 @@ def status_(process: str) -> None:
     if rows:
         states = [entry["states"] for entry in summary["entries"]]
         counts = [f"{sum(one[state] for one in states)} {state}" for state in states[0]]
-        told = ", ".join([_counted(len(rows), "row"), *counts])
+        expected = count_expected(node)
+        there = _counted(len(rows), "row") if expected is None else f"{len(rows)} of {_counted(expected, 'row')}"
+        told = ", ".join([there, *counts])
     jobs = [] if node.is_terminated else jobs_that_run(node)
     running = "" if node.is_terminated else f", {_counted(len(jobs), 'job')} {'runs' if len(jobs) == 1 else 'run'}"
     click.echo(f"{_name(node)} is {node.process_state.value}: {told}{running}")
