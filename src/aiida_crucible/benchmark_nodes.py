@@ -82,5 +82,4 @@ def count_expected(node: WorkflowNode) -> int | None:
     counts = [sum(label.startswith(f"{name}__") for label in labels) for name in ("structures", "models")]
     if "protocols" not in labels or 0 in counts:
         return None
-    n_protocols: int = len(node.inputs.protocols.get_dict())
-    return counts[0] * counts[1] * n_protocols
+    return int(counts[0] * counts[1] * len(node.inputs.protocols.get_dict()))
