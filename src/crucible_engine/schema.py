@@ -78,6 +78,9 @@ OUTCOMES_OF_DYNAMICS = ("stable", "diffusive", "melted", "atoms-lost", "exploded
 """From good to bad: atoms kept their sites; some species left theirs while another kept its own; every species did; an
 atom has no neighbour any more; temperature, cell or volume ran away; the model gave NaN or infinity."""
 
+LOST_OUTCOMES = OUTCOMES_OF_DYNAMICS[2:]
+"""Of what is no crystal any more; ``diffusive`` still is one."""
+
 
 def frame_of_sampler(sampler: str, index: int) -> str:
     """Return the label of a frame in the structures of ``similarity``."""

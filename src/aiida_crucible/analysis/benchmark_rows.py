@@ -8,12 +8,10 @@ from typing import Any
 from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination, compare_combinations
 from aiida_crucible.analysis.anharmonicity_settings import temperature_of
 from aiida_crucible.analysis.benchmark_settings import ANHARMONICITY, DYNAMICS, FORCES, PHONON, RELAX
+from crucible_engine.schema import LOST_OUTCOMES
 
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
 HARMONIC, PHONONS = "harmonic", "phonons"
-
-LOST = ("melted", "atoms-lost", "exploded", "non-finite")
-"""Outcomes of own runs that are no crystal any more."""
 
 WITHOUT_CONSTANTS = ("not-relaxed", "non-finite")
 """Outcomes of phonons that have no force constants."""
@@ -114,7 +112,9 @@ def expected_combinations(settings: Mapping[str, Any], given: Sequence[str]) -> 
 def lost_runs(runs: Mapping[str, Mapping[str, Any]], temperature: float | None) -> list[str]:
     """Return the labels of own runs at a temperature that have lost their crystal: there is nothing to measure then."""
     return sorted(
-        label for label, run in runs.items() if run["outcome"] in LOST and temperature in (None, temperature_of(label))
+        label
+        for label, run in runs.items()
+        if run["outcome"] in LOST_OUTCOMES and temperature in (None, temperature_of(label))
     )
 
 

@@ -23,6 +23,7 @@ from aiida.transports import Transport
 
 from aiida_crucible.calculations.base import STDOUT_FILE
 from aiida_crucible.calculations.progress import read_remote
+from crucible_engine.schema import LOST_OUTCOMES
 
 STOPPED_KEY = "crucible_stopped"
 """Extra of a job that a monitor has asked to stop: ``message`` (why), ``time`` (when, seconds since the epoch)."""
@@ -33,14 +34,12 @@ GRACE = 120.0
 SETTLED = 60.0
 """Seconds a job must have run before its speed says how long it will take."""
 
-LOST = ("melted", "atoms-lost", "exploded", "non-finite")
-
 
 def dynamics_monitor(
     node: CalcJobNode,
     transport: Transport,
     *,
-    outcomes: Sequence[str] = LOST,
+    outcomes: Sequence[str] = LOST_OUTCOMES,
     highest_temperature: float | None = None,
     idle_minutes: float | None = 60.0,
     allocations: int | None = None,

@@ -36,7 +36,7 @@ class SimilarityCalculation(EngineCalculation):
             "trajectories",
             valid_type=TrajectoryData,
             dynamic=True,
-            validator=validation.validator(check_trajectories),
+            validator=validation.validator(validation.check_trajectories),
             help="The frames of each sampler, by a name of its own.",
         )
         spec.input(
@@ -77,18 +77,6 @@ class SimilarityCalculation(EngineCalculation):
         for name, trajectory in sorted(self.inputs.trajectories.items()):
             for index, atoms in enumerate(trajectory_to_atoms(trajectory)):
                 yield frame_of_sampler(name, index), atoms
-
-
-def check_trajectories(trajectories: Mapping[str, TrajectoryData] | None) -> None:
-    """Refuse trajectories with frames that no material has.
-
-    :raises ValueError: one line that names the trajectory.
-    """
-    for name, trajectory in (trajectories or {}).items():
-        try:
-            validation.check_trajectory(trajectory)
-        except ValueError as error:
-            raise ValueError(f"trajectory {name!r}: {error}") from None
 
 
 def check_comparable(trajectories: Mapping[str, TrajectoryData], parameters: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ ENVIRONMENT_KEY = "crucible_environment"
 """Extra of a Code that ``aiida-crucible env create`` made: family, package, version, lock, torch."""
 
 Check = Callable[[Any], None]
+Complete = Callable[[dict[str, Any]], dict[str, Any]]
 Validator = Callable[[Any, Any], str | None]
 
 
@@ -62,28 +64,43 @@ def check_device(device: str) -> None:
         raise ValueError(f"device {device!r} is unknown: give auto, cpu, cuda, cuda:N, xpu, xpu:N or mps")
 
 
-def parameters_check(task: str) -> Check:
-    """Return the check of a task's parameters."""
+def settings_check(complete: Complete) -> Check:
+    """Return the check of settings that are a node.
 
-    def check(parameters: Dict | None) -> None:
-        if parameters is not None:
-            validate_parameters(task, parameters.get_dict())
+    :param complete: returns them complete with defaults; raises ``ValueError`` with one line.
+    """
+
+    def check(settings: Dict | None) -> None:
+        if settings is not None:
+            complete(settings.get_dict())
 
     return check
 
 
-def parameters_serializer(task: str) -> Callable[[Any], Dict]:
+def settings_serializer(what: str, complete: Complete) -> Callable[[Any], Dict]:
     """Return what turns a plain ``dict`` into a node, complete with defaults and normalised numbers.
 
-    :raises ValueError: one line that names the parameter (when called by AiiDA).
+    :param what: it is, as the message should call it: ``parameters``.
+    :param complete: see :func:`settings_check`.
+    :raises ValueError: one line (when called by AiiDA).
     """
 
     def serialize(value: Any) -> Dict:
         if not isinstance(value, dict):
-            raise ValueError(f"parameters are {shown(value)}: give a dict or a Dict node")
-        return Dict(validate_parameters(task, value))
+            raise ValueError(f"{what} are {shown(value)}: give a dict or a Dict node")
+        return Dict(complete(value))
 
     return serialize
+
+
+def parameters_check(task: str) -> Check:
+    """Return the check of a task's parameters."""
+    return settings_check(partial(validate_parameters, task))
+
+
+def parameters_serializer(task: str) -> Callable[[Any], Dict]:
+    """Return what turns a task's plain parameters into a node, see :func:`settings_serializer`."""
+    return settings_serializer("parameters", partial(validate_parameters, task))
 
 
 def check_structures(structures: Mapping[str, StructureData] | None) -> None:

@@ -33,24 +33,6 @@ def check_anharmonic_crystal(structure: StructureData | None) -> None:
         require_no_vacuum(to_atoms(structure), PURPOSE)
 
 
-def check_settings(parameters: Dict) -> None:
-    """Refuse settings that are misspelt or out of range.
-
-    :raises ValueError: one line.
-    """
-    validate_anharmonicity(parameters.get_dict())
-
-
-def serialize_settings(value: Any) -> Dict:
-    """Return plain settings as a node, complete with defaults.
-
-    :raises ValueError: one line.
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f"parameters are {shown(value)}: give a dict or a Dict node")
-    return Dict(validate_anharmonicity(value))
-
-
 def check_constants_arrays(node: ArrayData | None) -> None:
     """Refuse arrays of other names than force constants have.
 

@@ -14,8 +14,6 @@ from aiida_crucible.workflows.anharmonicity_inputs import (
     check_constants_arrays,
     check_frames,
     check_own_trajectories,
-    check_settings,
-    serialize_settings,
 )
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
@@ -34,8 +32,8 @@ def define_inputs(spec: ProcessSpec) -> None:
         "parameters",
         valid_type=Dict,
         default=lambda: Dict(validate_anharmonicity({})),
-        serializer=serialize_settings,
-        validator=validation.validator(check_settings),
+        serializer=validation.settings_serializer("parameters", validate_anharmonicity),
+        validator=validation.validator(validation.settings_check(validate_anharmonicity)),
         help="See `aiida_crucible.analysis.anharmonicity_settings.SETTINGS` for names, units, ranges and defaults.",
     )
     spec.input(

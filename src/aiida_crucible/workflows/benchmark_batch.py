@@ -36,11 +36,9 @@ from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.benchmark_batch_ports import (
     check_references,
-    check_settings,
     define_jobs,
     define_materials,
     define_results,
-    serialize_settings,
 )
 from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
 from crucible_engine.schema import EngineError
@@ -76,8 +74,8 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         spec.input(
             "settings",
             valid_type=Dict,
-            serializer=serialize_settings,
-            validator=validation.validator(check_settings),
+            serializer=validation.settings_serializer("settings", validate_benchmark_settings),
+            validator=validation.validator(validation.settings_check(validate_benchmark_settings)),
             help="How each material is treated, see `aiida_crucible.analysis.benchmark_settings.SECTIONS`.",
         )
         spec.input(

@@ -10,7 +10,6 @@ from aiida.engine import ProcessSpec
 from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
 from ase.formula import Formula
 
-from aiida_crucible.analysis.benchmark_settings import validate_benchmark_settings
 from aiida_crucible.calculations import validation
 from aiida_crucible.force_data import require_forces
 from aiida_crucible.structures import to_atoms
@@ -18,7 +17,6 @@ from aiida_crucible.workflows.anharmonicity_inputs import check_anharmonic_cryst
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
-from crucible_engine.parameter_rules import shown
 from crucible_engine.schema import EngineError
 
 REFERENCES = ("structures", "force_constants", "trajectories")
@@ -175,21 +173,3 @@ def check_references(inputs: Mapping[str, Any]) -> None:
             f"references.force_constants has {lonely[0]!r}, but references.structures lacks the unit cell that they "
             "belong to: give it"
         )
-
-
-def check_settings(settings: Dict) -> None:
-    """Refuse settings that are misspelt or out of range.
-
-    :raises ValueError: one line.
-    """
-    validate_benchmark_settings(settings.get_dict())
-
-
-def serialize_settings(value: Any) -> Dict:
-    """Return plain settings as a node, complete with defaults.
-
-    :raises ValueError: one line.
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f"settings are {shown(value)}: give a dict or a Dict node")
-    return Dict(validate_benchmark_settings(value))

@@ -14,7 +14,6 @@ from aiida_crucible.analysis.benchmark_settings import (
     ANHARMONICITY,
     DYNAMICS,
     PHONON,
-    validate_benchmark_parameters,
     validate_benchmark_settings,
 )
 from aiida_crucible.calcfunctions import benchmark_materials
@@ -144,24 +143,6 @@ def check_temperatures(protocols: Mapping[str, Any], made_by: Mapping[str, Any])
             )
 
 
-def check_protocols(protocols: Dict) -> None:
-    """Refuse protocols that are misspelt or out of range.
-
-    :raises ValueError: one line that names the protocol.
-    """
-    parse_protocols(protocols.get_dict())
-
-
-def serialize_protocols(value: Any) -> Dict:
-    """Return plain protocols as a node, complete with defaults.
-
-    :raises ValueError: one line.
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f"protocols are {shown(value)}: give a dict of settings by the protocols' labels")
-    return Dict(parse_protocols(value))
-
-
 def parse_protocols(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the settings of each protocol, complete.
 
@@ -199,24 +180,6 @@ def check_reference_settings(settings: Dict | None) -> None:
             f"{len(anharmonicity['temperatures'])} temperatures: set both of its section anharmonicity (in "
             "reference_settings) to one"
         )
-
-
-def check_parameters(parameters: Dict) -> None:
-    """Refuse parameters that are misspelt or out of range.
-
-    :raises ValueError: one line.
-    """
-    validate_benchmark_parameters(parameters.get_dict())
-
-
-def serialize_parameters(value: Any) -> Dict:
-    """Return plain parameters as a node, complete with defaults.
-
-    :raises ValueError: one line.
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f"parameters are {shown(value)}: give a dict or a Dict node")
-    return Dict(validate_benchmark_parameters(value))
 
 
 def group_of(structure: StructureData) -> str:

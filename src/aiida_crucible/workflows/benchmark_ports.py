@@ -11,13 +11,7 @@ from aiida_crucible.analysis.benchmark_settings import validate_benchmark_parame
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.benchmark_batch_ports import define_jobs, define_materials
-from aiida_crucible.workflows.benchmark_inputs import (
-    check_parameters,
-    check_protocols,
-    check_reference_settings,
-    serialize_parameters,
-    serialize_protocols,
-)
+from aiida_crucible.workflows.benchmark_inputs import check_reference_settings, parse_protocols
 from aiida_crucible.workflows.verify import VerifyWorkChain
 from crucible_engine.parameter_rules import shown
 
@@ -37,8 +31,8 @@ def define_inputs(spec: ProcessSpec) -> None:
     spec.input(
         "protocols",
         valid_type=Dict,
-        serializer=serialize_protocols,
-        validator=validation.validator(check_protocols),
+        serializer=validation.settings_serializer("protocols", parse_protocols),
+        validator=validation.validator(validation.settings_check(parse_protocols)),
         help="By label how each material is treated, see `aiida_crucible.analysis.benchmark_settings.SECTIONS`.",
     )
     spec.input_namespace(
@@ -60,8 +54,8 @@ def define_inputs(spec: ProcessSpec) -> None:
         "parameters",
         valid_type=Dict,
         default=lambda: Dict(validate_benchmark_parameters({})),
-        serializer=serialize_parameters,
-        validator=validation.validator(check_parameters),
+        serializer=validation.settings_serializer("parameters", validate_benchmark_parameters),
+        validator=validation.validator(validation.settings_check(validate_benchmark_parameters)),
         help="See `aiida_crucible.analysis.benchmark_settings.PARAMETERS`.",
     )
     spec.expose_inputs(

@@ -11,7 +11,7 @@ from aiida.orm import AbstractCode, ArrayData, Int, SinglefileData, TrajectoryDa
 
 from aiida_crucible.calcfunctions.configuration_space import draw_configuration_space, spread_scores
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.similarity import check_comparable, check_trajectories
+from aiida_crucible.calculations.similarity import check_comparable
 from aiida_crucible.exit_codes import WorkflowSpec
 from aiida_crucible.frame_scores import SIGMA, are_details, run_in_details
 from aiida_crucible.workflows.base.similarity import SimilarityBaseWorkChain
@@ -39,7 +39,7 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, WorkChain):
             "trajectories",
             valid_type=TrajectoryData,
             dynamic=True,
-            validator=validation.validator(check_trajectories),
+            validator=validation.validator(validation.check_trajectories),
             help="The frames of each sampler, by a name of its own.",
         )
         spec.input_namespace(

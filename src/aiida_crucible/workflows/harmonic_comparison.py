@@ -23,7 +23,6 @@ from aiida_crucible.structures import to_atoms
 from aiida_crucible.workflows.phonon import PhononWorkChain, check_crystal
 from aiida_crucible.workflows.protocols.mixin import as_code, check_overrides, fill_builder, merged, with_options
 from aiida_crucible.workflows.verified import message_of
-from crucible_engine.parameter_rules import shown
 
 
 class HarmonicComparisonWorkChain(WorkChain):
@@ -53,8 +52,8 @@ class HarmonicComparisonWorkChain(WorkChain):
             "parameters",
             valid_type=Dict,
             default=lambda: Dict(validate_comparison({})),
-            serializer=serialize_comparison,
-            validator=validation.validator(check_comparison),
+            serializer=validation.settings_serializer("parameters", validate_comparison),
+            validator=validation.validator(validation.settings_check(validate_comparison)),
             help="See `aiida_crucible.analysis.harmonic_settings.SETTINGS` for names, units, ranges and defaults.",
         )
         spec.expose_inputs(PhononWorkChain, namespace="phonon")
@@ -188,21 +187,3 @@ def check_primitive_cells(reference: Phonopy, structure: StructureData, paramete
             f"the model's primitive cell would be {formulas[0]}, the reference's is {formulas[1]}: give the same "
             "crystal, and phonon.parameters.primitive as the reference has it (False for bands of the unit cell)"
         )
-
-
-def check_comparison(parameters: Dict) -> None:
-    """Refuse settings that are misspelt or out of range.
-
-    :raises ValueError: one line.
-    """
-    validate_comparison(parameters.get_dict())
-
-
-def serialize_comparison(value: Any) -> Dict:
-    """Return plain settings as a node, complete with defaults.
-
-    :raises ValueError: one line.
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f"parameters are {shown(value)}: give a dict or a Dict node")
-    return Dict(validate_comparison(value))

@@ -22,7 +22,6 @@ from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, with_options
 from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
-from crucible_engine.parameter_rules import shown
 
 KEY = "structure"
 PURPOSE = "a phonon calculation"
@@ -52,8 +51,8 @@ class PhononWorkChain(VerifiedWorkChain):
             "parameters",
             valid_type=Dict,
             default=lambda: Dict(validate_settings({})),
-            serializer=serialize_settings,
-            validator=validation.validator(check_settings),
+            serializer=validation.settings_serializer("parameters", validate_settings),
+            validator=validation.validator(validation.settings_check(validate_settings)),
             help="See `aiida_crucible.analysis.phonon_settings.SETTINGS` for names, units, ranges and defaults.",
         )
         spec.input(
@@ -234,21 +233,6 @@ def check_crystal(structure: StructureData) -> None:
     require_crystal(structure, PURPOSE)
     validation.check_structures({KEY: structure})
     require_no_vacuum(to_atoms(structure), PURPOSE)
-
-
-def check_settings(parameters: Dict) -> None:
-    """Refuse settings that are misspelt or out of range.
-
-    :raises ValueError: one line.
-    """
-    validate_settings(parameters.get_dict())
-
-
-def serialize_settings(value: Any) -> Dict:
-    """Return plain settings as a node, complete with defaults."""
-    if not isinstance(value, dict):
-        raise ValueError(f"parameters are {shown(value)}: give a dict or a Dict node")
-    return Dict(validate_settings(value))
 
 
 def check_born_arrays(node: ArrayData) -> None:

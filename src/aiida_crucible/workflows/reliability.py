@@ -17,7 +17,7 @@ from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.phonon import PhononWorkChain, check_crystal
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
-from aiida_crucible.workflows.reliability_inputs import check_competing, check_thresholds, serialize_thresholds
+from aiida_crucible.workflows.reliability_inputs import check_competing
 from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
 from aiida_crucible.workflows.verified import (
     VerifiedWorkChain,
@@ -70,8 +70,8 @@ class ReliabilityWorkChain(VerifiedWorkChain):
             "thresholds",
             valid_type=Dict,
             default=lambda: Dict(validate_thresholds({})),
-            serializer=serialize_thresholds,
-            validator=validation.validator(check_thresholds),
+            serializer=validation.settings_serializer("thresholds", validate_thresholds),
+            validator=validation.validator(validation.settings_check(validate_thresholds)),
             help="See `aiida_crucible.analysis.reliability.THRESHOLDS`.",
         )
         spec.expose_inputs(

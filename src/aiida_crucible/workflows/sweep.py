@@ -24,10 +24,8 @@ from aiida_crucible.workflows.sweep_inputs import (
     check_charges_array,
     check_crystal_inputs,
     check_dynamics_parameters,
-    check_settings,
     check_sweep_crystal,
     parameters_of_job,
-    serialize_settings,
 )
 from aiida_crucible.workflows.sweep_runs import count_left_over, is_done, outputs_of
 from aiida_crucible.workflows.verified import VerifiedWorkChain, message_of
@@ -59,8 +57,8 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
         spec.input(
             "parameters",
             valid_type=Dict,
-            serializer=serialize_settings,
-            validator=validation.validator(check_settings),
+            serializer=validation.settings_serializer("parameters", validate_sweep),
+            validator=validation.validator(validation.settings_check(validate_sweep)),
             help="See `aiida_crucible.analysis.sweep_settings.SETTINGS` for names, units, ranges and defaults.",
         )
         spec.input(

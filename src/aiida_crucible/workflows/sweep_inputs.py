@@ -34,24 +34,6 @@ def check_sweep_crystal(structure: StructureData | None) -> None:
         require_no_vacuum(to_atoms(structure), PURPOSE)
 
 
-def check_settings(parameters: Dict) -> None:
-    """Refuse settings that are misspelt or out of range.
-
-    :raises ValueError: one line.
-    """
-    validate_sweep(parameters.get_dict())
-
-
-def serialize_settings(value: Any) -> Dict:
-    """Return plain settings as a node, complete with defaults.
-
-    :raises ValueError: one line.
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f"parameters are {shown(value)}: give a dict or a Dict node")
-    return Dict(validate_sweep(value))
-
-
 def check_charges_array(node: ArrayData | None) -> None:
     """Refuse arrays without Born charges.
 

@@ -19,10 +19,7 @@ from crucible_engine.dynamics.orientation import Orientation
 from crucible_engine.dynamics.recorder import Recorder
 from crucible_engine.dynamics.settings import Settings
 from crucible_engine.dynamics.watch import Finding, Watch
-from crucible_engine.schema import Condition, EngineError
-
-ENDS = ("melted", "atoms-lost", "exploded", "non-finite")
-"""Outcomes of what is no crystal any more; ``diffusive`` still is one."""
+from crucible_engine.schema import LOST_OUTCOMES, Condition, EngineError
 
 Arrays = dict[str, NDArray[Any]]
 _AVERAGES, _WATCH, _INTEGRATOR = "averages.", "watch.", "integrator."
@@ -120,7 +117,7 @@ class Replica:
             return
         except Exception:
             # Packages answer an absurd geometry with whatever their neighbour search raises.
-            if (finding := self._look(self.step + 1)) is None or finding.outcome not in ENDS:
+            if (finding := self._look(self.step + 1)) is None or finding.outcome not in LOST_OUTCOMES:
                 raise
             self._lose(finding)
             return
@@ -246,7 +243,9 @@ class Replica:
         if finding is None:
             return
         self.finding, self.found_at = finding, self.step
-        if finding.outcome in ENDS and (self._settings.on_failure == "stop" or finding.outcome == "non-finite"):
+        if finding.outcome in LOST_OUTCOMES and (
+            self._settings.on_failure == "stop" or finding.outcome == "non-finite"
+        ):
             self.lost = True
 
     def _lose(self, finding: Finding) -> None:

@@ -48,13 +48,13 @@ from crucible_engine.dynamics.output import (
     write_result,
 )
 from crucible_engine.dynamics.parameters import time_step_warning
-from crucible_engine.dynamics.replica import ENDS, Replica
+from crucible_engine.dynamics.replica import Replica
 from crucible_engine.dynamics.settings import Settings
 from crucible_engine.dynamics.starts import Starts
 from crucible_engine.interruption import Interrupted
 from crucible_engine.models.base import Model
 from crucible_engine.progress import Progress
-from crucible_engine.schema import ARRAYS_FILE, OUTCOMES_OF_DYNAMICS, RUN_FOLDER, STRUCTURES_FILE, Job
+from crucible_engine.schema import ARRAYS_FILE, LOST_OUTCOMES, OUTCOMES_OF_DYNAMICS, RUN_FOLDER, STRUCTURES_FILE, Job
 
 LEAST_MARGIN, LARGEST_MARGIN = 5.0, 60.0
 """Seconds before the walltime at which a run stops by itself: a twentieth of it, but no less and no more than these."""
@@ -211,7 +211,7 @@ class _Run:
         """Return whether there is a crystal for a replica to begin with."""
         if self._settings.start == "independent" or index == 0:
             return True
-        return self._done[f"replica_{index - 1}"]["outcome"] not in ENDS
+        return self._done[f"replica_{index - 1}"]["outcome"] not in LOST_OUTCOMES
 
     def _not_run(self) -> list[str]:
         """Return the replicas that will never begin."""
