@@ -31,8 +31,8 @@ from aiida_crucible.workflows.benchmark_inputs import (
 )
 from aiida_crucible.workflows.benchmark_ports import define_inputs, define_results
 from aiida_crucible.workflows.concurrency import Share, choose_share
-from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, merged, with_options
-from aiida_crucible.workflows.verified import message_of
+from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
+from aiida_crucible.workflows.verified import VerifiedProtocolMixin, message_of
 from aiida_crucible.workflows.verify import VerifyWorkChain
 
 JOB_CHAINS: dict[str, type[EngineRestartWorkChain]] = {
@@ -55,7 +55,7 @@ class Batch(NamedTuple):
     materials: Sequence[str]
 
 
-class BenchmarkWorkChain(ProtocolMixin, WorkChain):
+class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
     """Compare models with a reference, material by material, and draw up the tables.
 
     A row is one material with one model by one protocol. What cannot be had of it is missing with a reason, and stops
@@ -93,16 +93,6 @@ class BenchmarkWorkChain(ProtocolMixin, WorkChain):
         :raises ValueError: one line for the user.
         """
         check_benchmark(inputs)
-
-    @classmethod
-    def get_protocol_inputs(
-        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return the inputs of a protocol, those of the verification's protocol of the same name among them."""
-        own = super().get_protocol_inputs(protocol)
-        name = protocol or cls.get_default_protocol()
-        verify = VerifyWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(name, name))
-        return cls.override({"verify": verify, **own}, overrides)
 
     @classmethod
     def get_builder_from_protocol(

@@ -16,15 +16,32 @@ from aiida_crucible.workflows.verify import VerifyWorkChain, check_fit, define_m
 from crucible_engine.schema import Condition
 
 
-class VerifiedWorkChain(ProtocolMixin, WorkChain):
-    """A WorkChain that starts with the verification of its model.
+class VerifiedProtocolMixin(ProtocolMixin):
+    """Gives a WorkChain protocols with those of the verification of its model, in the namespace ``verify``.
 
-    :cvar JOBS: where the ports of its CalcJobs are, e.g. ``base.relax``.
     :cvar VERIFY_PROTOCOLS: the verification's protocol, where its name is another one.
     """
 
-    JOBS: ClassVar[tuple[str, ...]]
     VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def get_protocol_inputs(
+        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the inputs of a protocol, those of the verification's protocol of the same name among them."""
+        own = super().get_protocol_inputs(protocol)
+        name = protocol or cls.get_default_protocol()
+        verify = VerifyWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(name, name))
+        return cls.override({"verify": verify, **own}, overrides)
+
+
+class VerifiedWorkChain(VerifiedProtocolMixin, WorkChain):
+    """A WorkChain that starts with the verification of its model.
+
+    :cvar JOBS: where the ports of its CalcJobs are, e.g. ``base.relax``.
+    """
+
+    JOBS: ClassVar[tuple[str, ...]]
     _spec_class = WorkflowSpec
 
     @classmethod
@@ -67,16 +84,6 @@ class VerifiedWorkChain(ProtocolMixin, WorkChain):
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
         """Return the chemical symbols of each structure given, by the name that a message should call it."""
         raise NotImplementedError
-
-    @classmethod
-    def get_protocol_inputs(
-        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return the inputs of a protocol, those of the verification's protocol of the same name among them."""
-        own = super().get_protocol_inputs(protocol)
-        name = protocol or cls.get_default_protocol()
-        verify = VerifyWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(name, name))
-        return cls.override({"verify": verify, **own}, overrides)
 
     def verify(self) -> ToContext | None:
         """Verify the model, unless that was done already."""
