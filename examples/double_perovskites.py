@@ -48,6 +48,10 @@ def model_of(text):
     return orm.load_code(f"{family}@{options.computer}"), ModelData.get_or_create(family, name or None)
 
 
+try:
+    crystals = {name: double_perovskite(name) for name in options.materials}
+except ValueError as error:
+    parser.error(str(error))
 load_profile()
 settings, of_reference = {}, {}
 if options.small:
@@ -58,7 +62,7 @@ if options.small:
     of_reference = {"dynamics": {"steps": 900, "frame_interval": 2}, "anharmonicity": {"discard": 0.4}}
 builder = BenchmarkWorkChain.get_builder_from_protocol(
     models={options.model.replace(":", "_").replace("-", "_"): model_of(options.model)},
-    structures={name: from_atoms(double_perovskite(name)) for name in options.materials},
+    structures={name: from_atoms(atoms) for name, atoms in crystals.items()},
     protocol="double-perovskites",
     reference_model=model_of(options.reference),
     settings=settings,
