@@ -122,13 +122,14 @@ def seconds_of_analysis(node) -> float:
     """Return the seconds of the calcfunctions' bodies, from a sample of each kind computed again."""
     from aiida.orm import CalcFunctionNode
 
-    from aiida_crucible.calcfunctions import benchmark_materials
+    from aiida_crucible.calcfunctions.benchmark_batches import prepare_evaluation, prepare_runs, settle_references
+    from aiida_crucible.calcfunctions.benchmark_materials import measure_material
 
     total = 0.0
     calls = [child for child in node.called_descendants if isinstance(child, CalcFunctionNode)]
-    for name in ("displace_material", "solve_material", "measure_material"):
-        of_kind = [call for call in calls if call.process_label == name]
-        body = getattr(benchmark_materials, name).__wrapped__
+    for function in (prepare_evaluation, prepare_runs, settle_references, measure_material):
+        body = function.__wrapped__
+        of_kind = [call for call in calls if call.process_label == body.__name__]
         samples = []
         for call in of_kind[:SAMPLE]:
             inputs = {label: call.inputs[label] for label in call.inputs}

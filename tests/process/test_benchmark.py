@@ -102,10 +102,10 @@ def test_each_score_is_found_by_its_frame(benchmark):
     batch = next(
         batch for batch in batches_of(node) if "Cu" in batch.inputs.structures and "references" in batch.inputs
     )
-    details, runs = batch.outputs.details["Cu"], batch.outputs.trajectories["Cu"]
-    own, reference = details["own_frames_own_constants_T300"], batch.inputs.references.trajectories["Cu"]
-    assert [run_in_details(own, runs[f"T300_run_{number}"]) for number in (0, 1)] == [0, 1]
-    assert run_in_details(details["reference_frames_own_constants"], reference) == 0
+    measured = batch.outputs.rows["Cu"].creator
+    own, reference = measured.outputs.details_own_frames_own_constants_T300, batch.inputs.references.trajectories["Cu"]
+    assert [run_in_details(own, measured.inputs[f"T300_run_{number}"]) for number in (0, 1)] == [0, 1]
+    assert run_in_details(measured.outputs.details_reference_frames_own_constants, reference) == 0
     with pytest.raises(ValueError, match="not of this trajectory"):
         run_in_details(own, reference)
 

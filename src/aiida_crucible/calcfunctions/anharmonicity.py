@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, StructureData, TrajectoryData
@@ -25,11 +28,8 @@ def draw_start_frames(trajectory: TrajectoryData, parameters: Dict) -> dict[str,
     :param parameters: see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
     :return: ``run_0``, ``run_1`` …
     """
-    settings = validate_anharmonicity(parameters.get_dict())
-    n_frames, n_runs = trajectory.numsteps, settings["n_runs"]
-    drawn = np.random.default_rng(settings["seed"]).choice(n_frames, n_runs, replace=n_runs > n_frames)
-    frames = list(trajectory_to_atoms(trajectory))
-    return {f"run_{index}": from_atoms(frames[frame]) for index, frame in enumerate(drawn)}
+    drawn = drawn_frames(trajectory, validate_anharmonicity(parameters.get_dict()))
+    return {f"run_{index}": structure for index, structure in enumerate(drawn)}
 
 
 @calcfunction
@@ -105,3 +105,15 @@ def summarise_anharmonicity(missing: Dict, runs: Dict, **scores: Dict) -> dict[s
     summary = {"scores": compare_combinations(plain), "missing": missing.get_dict(), "runs": runs.get_dict()}
     curves = temperature_curves(plain)
     return {"summary": Dict(summary), **({"curves": ArrayData(curves)} if curves else {})}
+
+
+def drawn_frames(trajectory: TrajectoryData, settings: Mapping[str, Any]) -> list[StructureData]:
+    """Return frames that were drawn at random, each once where there are enough.
+
+    :param trajectory: of a crystal.
+    :param settings: ``n_runs`` and ``seed``.
+    """
+    n_frames, n_runs = trajectory.numsteps, settings["n_runs"]
+    drawn = np.random.default_rng(settings["seed"]).choice(n_frames, n_runs, replace=n_runs > n_frames)
+    frames = list(trajectory_to_atoms(trajectory))
+    return [from_atoms(frames[frame]) for frame in drawn]

@@ -1,7 +1,8 @@
-"""One material of a benchmark with provenance: its supercells, its force constants, and its row."""
+"""One material of a benchmark with provenance: its force constants and its row, in one calcfunction."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,101 +14,16 @@ from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE
 from aiida_crucible.analysis.benchmark_rows import failed_row, row_of
 from aiida_crucible.analysis.benchmark_settings import ANHARMONICITY, COMPARISON, PHONON, validate_benchmark_settings
 from aiida_crucible.analysis.harmonic_comparison import compare_phonons
-from aiida_crucible.analysis.phonon_analysis import prepare, solve
+from aiida_crucible.analysis.phonon_analysis import solve
 from aiida_crucible.analysis.phonon_settings import same_supercell
 from aiida_crucible.analysis.stability_classes import CANNOT_TELL
 from aiida_crucible.anharmonicity_scores import frames_by_combination, score_combination
 from aiida_crucible.calcfunctions.harmonic_comparison import restored
-from aiida_crucible.force_data import FORCES, chosen_frames, settled
-from aiida_crucible.structures import atoms_to_trajectory, to_atoms
+from aiida_crucible.force_data import FORCES
+from aiida_crucible.structures import to_atoms
 
-NUMERICS = 1
+NUMERICS = 2
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
-
-
-@calcfunction
-def displace_material(
-    structure: StructureData,
-    settings: Dict,
-    reference_structure: StructureData | None = None,
-    reference_force_constants: ArrayData | None = None,
-) -> TrajectoryData:
-    """Return the supercells of a phonon calculation, the ideal one first, then the displaced ones.
-
-    :param structure: the unit cell, relaxed.
-    :param settings: see :mod:`aiida_crucible.analysis.benchmark_settings`.
-    :param reference_structure: the unit cell of the reference.
-    :param reference_force_constants: give the supercell, where the settings name none and it is one of these cells.
-    """
-    atoms = to_atoms(structure)
-    _, plan = prepare(atoms, _phonon_settings(atoms, settings, reference_structure, reference_force_constants))
-    return atoms_to_trajectory(plan.structures())
-
-
-@calcfunction
-def settle_reference(trajectory: TrajectoryData, settings: Dict) -> TrajectoryData:
-    """Return the frames of a run that are to be a reference: those after the discarded ones.
-
-    :param trajectory: with forces.
-    :param settings: see :mod:`aiida_crucible.analysis.benchmark_settings`.
-    """
-    return chosen_frames(trajectory, settled(trajectory.numsteps, _settings(settings)[ANHARMONICITY]["discard"]))
-
-
-@calcfunction
-def solve_material(
-    structure: StructureData,
-    settings: Dict,
-    properties: ArrayData,
-    *,
-    reference_structure: StructureData | None = None,
-    reference_force_constants: ArrayData | None = None,
-) -> dict[str, Data]:
-    """Return a material's force constants, and how its phonons differ from a reference's.
-
-    :param structure: the unit cell, relaxed.
-    :param settings: see :mod:`aiida_crucible.analysis.benchmark_settings`.
-    :param properties: ``forces`` (eV/Å) of the supercells of :func:`displace_material`.
-    :param reference_structure: the unit cell of the reference.
-    :param reference_force_constants: as ``crucible.phonon`` has them, or as they were imported.
-    :return: ``summary``: ``phonons`` (outcome and reason, what follows from the force constants) and ``harmonic``
-        (see :func:`aiida_crucible.calcfunctions.harmonic_comparison.compare_harmonic`); unless forces are not finite
-        ``force_constants``; and where they were compared ``modes``.
-    """
-    forces = properties.get_array(FORCES)
-    if not np.isfinite(forces).all():
-        broken = int((~np.isfinite(forces).all(axis=(1, 2))).sum())
-        reason = f"the model gave forces that are no finite numbers in {broken} of {len(forces)} supercells"
-        return {"summary": Dict({"phonons": {"outcome": "non-finite", "reason": reason}, "harmonic": None})}
-    atoms = to_atoms(structure)
-    phonon, constants, phonons = solve(
-        atoms, _phonon_settings(atoms, settings, reference_structure, reference_force_constants), forces
-    )
-    stored = ArrayData(
-        {
-            "force_constants": constants.values,
-            "supercell_matrix": np.array(phonon.supercell_matrix),
-            "primitive_matrix": np.array(phonon.primitive_matrix),
-        }
-    )
-    stored.base.attributes.set("acoustic_sum_residual", constants.acoustic_sum_residual)
-    stored.base.attributes.set("index_symmetry_residual", constants.index_symmetry_residual)
-    phonons["reason"] = phonons["verdict"]["reason"]
-    found: dict[str, Data] = {"force_constants": stored}
-    harmonic: dict[str, Any] | None = None
-    if reference_structure is not None and reference_force_constants is not None:
-        comparison = _settings(settings)[COMPARISON]
-        tolerance = comparison["symmetry_tolerance"]
-        try:
-            reference = restored("reference", reference_structure, reference_force_constants, tolerance)
-            model = restored("model", structure, stored, tolerance)
-            compared = compare_phonons(reference, model, comparison)
-        except ValueError as error:  # a model may relax to another crystal, which is a result
-            harmonic = {"outcome": "not-comparable", "reason": str(error)}
-        else:
-            harmonic = {"outcome": "compared", **compared.values}
-            found["modes"] = ArrayData(compared.arrays)
-    return {**found, "summary": Dict({"phonons": phonons, "harmonic": harmonic})}
 
 
 @calcfunction
@@ -115,9 +31,8 @@ def measure_material(
     identity: Dict,
     settings: Dict,
     *,
-    solution: Dict | None = None,
     structure: StructureData | None = None,
-    force_constants: ArrayData | None = None,
+    displaced_properties: ArrayData | None = None,
     reference_structure: StructureData | None = None,
     reference_force_constants: ArrayData | None = None,
     reference_trajectory: TrajectoryData | None = None,
@@ -126,25 +41,36 @@ def measure_material(
 ) -> dict[str, Data]:
     """Return the row of one material with one model.
 
-    :param identity: see :func:`aiida_crucible.analysis.benchmark_rows.row_of`; ``phonons`` where there is no solution.
+    :param identity: see :func:`aiida_crucible.analysis.benchmark_rows.row_of`; ``phonons`` where there are no forces of
+        displaced supercells.
     :param settings: see :mod:`aiida_crucible.analysis.benchmark_settings`.
-    :param solution: the ``summary`` of :func:`solve_material`.
     :param structure: the unit cell, relaxed.
-    :param force_constants: the model's own.
+    :param displaced_properties: the model's ``forces`` (eV/Å) of its displaced supercells.
     :param reference_structure: the unit cell of the reference.
-    :param reference_force_constants: of the reference.
+    :param reference_force_constants: of the reference, as ``crucible.phonon`` has them, or as they were imported.
     :param reference_trajectory: frames of the reference with forces.
     :param properties: the model's ``forces`` there, eV/Å.
     :param trajectories: the model's own runs with forces, by labels that begin with their temperature.
-    :return: ``row``; ``scores``, all that is said of each combination; and by combination ``details_…``, the arrays.
+    :return: ``row``; ``scores``, all that is said of each combination; by combination ``details_…``, the arrays; unless
+        forces are not finite ``force_constants``, the model's own; and where they were compared ``modes``.
     """
-    given, complete = identity.get_dict(), _settings(settings)
+    given, complete = identity.get_dict(), validate_benchmark_settings(settings.get_dict())
+    found: dict[str, Data] = {}
+    phonons, harmonic = given.get("phonons"), None
+    if structure is not None and displaced_properties is not None:
+        try:
+            solution = solve_material(
+                structure, displaced_properties, complete, reference_structure, reference_force_constants
+            )
+        except Exception as error:  # whatever a library has against a crystal: what else there is must not be lost
+            given["failures"] = {**given["failures"], PHONON: why(error)}
+        else:
+            found, phonons, harmonic = solution
     places = {
-        OWN: (structure, force_constants),
+        OWN: (structure, found.get("force_constants")),
         REFERENCE: (reference_structure, reference_force_constants),
     }
     scores: dict[str, dict[str, Any]] = {}
-    details: dict[str, Data] = {}
     for combination, frames in frames_by_combination(reference_trajectory, properties, trajectories):
         crystal, constants = places[combination.constants]
         if crystal is None or constants is None:
@@ -161,22 +87,21 @@ def measure_material(
                 origin=reference_structure if is_of_reference else structure,
                 properties=frames.get("properties"),
             )
-        except Exception as error:  # force constants of another crystal, say: what else there is must not be lost
+        except Exception as error:  # force constants of another crystal, say
             values, arrays = {**combination.as_dict(), "class": CANNOT_TELL, "reason": str(error)}, {}
         scores[combination.label] = values
         if arrays:
-            details[f"details_{combination.label}"] = ArrayData(arrays)
-    solved = {"phonons": given.get("phonons"), "harmonic": None} if solution is None else solution.get_dict()
+            found[f"details_{combination.label}"] = ArrayData(arrays)
     reference = {"force_constants": reference_force_constants, "trajectory": reference_trajectory}
     row = row_of(
         given,
         complete,
         [name for name, node in reference.items() if node is not None],
-        phonons=solved["phonons"],
-        harmonic=solved["harmonic"],
+        phonons=phonons,
+        harmonic=harmonic,
         scores=scores,
     )
-    return {"row": Dict(row), "scores": Dict(scores), **details}
+    return {"row": Dict(row), "scores": Dict(scores), **found}
 
 
 @calcfunction
@@ -199,17 +124,73 @@ def explain_failed_material(identity: Dict, reason: Dict) -> Dict:
     return Dict(failed_row(identity.get_dict(), reason["reason"]))
 
 
-def _settings(settings: Dict) -> dict[str, Any]:
-    return validate_benchmark_settings(settings.get_dict())
+def solve_material(
+    structure: StructureData,
+    properties: ArrayData,
+    settings: Mapping[str, Any],
+    reference_structure: StructureData | None,
+    reference_force_constants: ArrayData | None,
+) -> tuple[dict[str, Data], dict[str, Any], dict[str, Any] | None]:
+    """Return a material's force constants, what follows from them, and how its phonons differ from a reference's.
+
+    :param structure: the unit cell, relaxed.
+    :param properties: ``forces`` (eV/Å) of its displaced supercells.
+    :param settings: complete.
+    :param reference_structure: the unit cell of the reference.
+    :param reference_force_constants: as ``crucible.phonon`` has them, or as they were imported.
+    :return: ``force_constants``, unless forces are not finite, and ``modes``, where they were compared; the outcome of
+        the phonons; and the comparison (see :func:`aiida_crucible.calcfunctions.harmonic_comparison.compare_harmonic`).
+    """
+    forces = properties.get_array(FORCES)
+    if not np.isfinite(forces).all():
+        broken = int((~np.isfinite(forces).all(axis=(1, 2))).sum())
+        reason = f"the model gave forces that are no finite numbers in {broken} of {len(forces)} supercells"
+        return {}, {"outcome": "non-finite", "reason": reason}, None
+    atoms = to_atoms(structure)
+    phonon, constants, phonons = solve(
+        atoms, phonon_settings(atoms, settings, reference_structure, reference_force_constants), forces
+    )
+    stored = ArrayData(
+        {
+            "force_constants": constants.values,
+            "supercell_matrix": np.array(phonon.supercell_matrix),
+            "primitive_matrix": np.array(phonon.primitive_matrix),
+        }
+    )
+    stored.base.attributes.set("acoustic_sum_residual", constants.acoustic_sum_residual)
+    stored.base.attributes.set("index_symmetry_residual", constants.index_symmetry_residual)
+    phonons["reason"] = phonons["verdict"]["reason"]
+    if reference_structure is None or reference_force_constants is None:
+        return {"force_constants": stored}, phonons, None
+    tolerance = settings[COMPARISON]["symmetry_tolerance"]
+    try:
+        reference = restored("reference", reference_structure, reference_force_constants, tolerance)
+        model = restored("model", structure, stored, tolerance)
+        compared = compare_phonons(reference, model, settings[COMPARISON])
+    except ValueError as error:  # a model may relax to another crystal, which is a result
+        return {"force_constants": stored}, phonons, {"outcome": "not-comparable", "reason": str(error)}
+    nodes: dict[str, Data] = {"force_constants": stored, "modes": ArrayData(compared.arrays)}
+    return nodes, phonons, {"outcome": "compared", **compared.values}
 
 
-def _phonon_settings(
-    atoms: Atoms, settings: Dict, reference: StructureData | None, constants: ArrayData | None
+def phonon_settings(
+    atoms: Atoms, settings: Mapping[str, Any], reference: StructureData | None, constants: ArrayData | None
 ) -> dict[str, Any]:
-    """Return the settings of the phonons: in the reference's supercell, unless they name one themselves."""
-    found: dict[str, Any] = _settings(settings)[PHONON]
+    """Return the settings of the phonons: in the reference's supercell, unless they name one themselves.
+
+    :param atoms: the unit cell.
+    :param settings: complete.
+    :param reference: the unit cell of the reference.
+    :param constants: of the reference.
+    """
+    found: dict[str, Any] = settings[PHONON]
     if found["supercell_matrix"] is None and reference is not None and constants is not None:
         matrix = constants.get_array("supercell_matrix")
         in_these_cells = same_supercell(atoms.cell.array, to_atoms(reference).cell.array, matrix)
         found = {**found, "supercell_matrix": in_these_cells}
     return found
+
+
+def why(error: Exception) -> str:
+    """Return an error in one line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]

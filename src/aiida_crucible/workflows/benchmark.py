@@ -11,7 +11,8 @@ from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, Structur
 
 from aiida_crucible.analysis.benchmark_settings import validate_benchmark_parameters, validate_benchmark_settings
 from aiida_crucible.calcfunctions.benchmark import aggregate_benchmark
-from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material, regroup_row, settle_reference
+from aiida_crucible.calcfunctions.benchmark_batches import settle_references
+from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material, regroup_row
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
@@ -200,19 +201,27 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
 
     def take_references(self) -> None:
         """Let what the batches made be the reference of their materials."""
-        settings = self.inputs.reference_model.settings
-        is_to_settle = settings["anharmonicity"]["discard"] > 0
-        for label, row in self.outputs["reference_rows"].items():
-            reference = _reference_of(row)
-            if is_to_settle and "trajectory" in reference:
-                reference["trajectory"] = settle_reference(reference["trajectory"], settings)
-            self.ctx.references[label] = reference
+        rows = self.outputs["reference_rows"]
+        self.ctx.references |= {label: _reference_of(row) for label, row in rows.items()}
+        self._settle([label for label in rows if "trajectory" in self.ctx.references[label]])
+        for label, row in rows.items():
             if row["missing"]:
                 reason = "; ".join(dict.fromkeys(row["missing"].values()))
                 self.ctx.reference_missing[label] = {
                     "reference_missing": f"the reference is not complete: {reason}",
                     "reference_unfinished": bool(row["unfinished"]),
                 }
+
+    def _settle(self, labels: Sequence[str]) -> None:
+        """Let the frames of runs be references without those that are to be discarded."""
+        settings = self.inputs.reference_model.settings
+        if settings["anharmonicity"]["discard"] == 0:
+            return
+        size = self._parameters["materials_per_batch"]
+        for first in range(0, len(labels), size):
+            nodes = {f"trajectory_{label}": self.ctx.references[label]["trajectory"] for label in labels[first:][:size]}
+            for name, node in settle_references(settings, **nodes).items():
+                self.ctx.references[name.removeprefix("frames_")]["trajectory"] = node
 
     def plan_rows(self) -> None:
         """Find the rows that were finished before, and pack the others."""
@@ -422,9 +431,9 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
 
 def _reference_of(row: Dict) -> dict[str, Data]:
     """Return crystal, force constants and frames that a row was measured with."""
-    inputs = row.creator.inputs
+    inputs, outputs = row.creator.inputs, row.creator.outputs
     runs = sorted(label for label in inputs if isinstance(inputs[label], TrajectoryData))
-    found = {name: inputs[name] for name in ("structure", "force_constants") if name in inputs}
-    if "force_constants" not in found:
-        found.pop("structure", None)
-    return {**found, **({"trajectory": inputs[runs[0]]} if runs else {})}
+    found: dict[str, Data] = {"trajectory": inputs[runs[0]]} if runs else {}
+    if "force_constants" in outputs:
+        found |= {"structure": inputs["structure"], "force_constants": outputs["force_constants"]}
+    return found

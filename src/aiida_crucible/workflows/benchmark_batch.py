@@ -23,13 +23,15 @@ from aiida_crucible.analysis.benchmark_settings import (
     validate_benchmark_settings,
 )
 from aiida_crucible.analysis.sweep_settings import temperature_label
-from aiida_crucible.calcfunctions.anharmonicity import build_own_supercell, draw_start_frames, thin_trajectory
-from aiida_crucible.calcfunctions.benchmark_materials import (
-    displace_material,
-    explain_failed_material,
-    measure_material,
-    solve_material,
+from aiida_crucible.calcfunctions.benchmark_batches import (
+    DISPLACED,
+    FAILURES,
+    FRAMES,
+    TRAJECTORY,
+    prepare_evaluation,
+    prepare_runs,
 )
+from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material, measure_material, why
 from aiida_crucible.calculations import validation
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
@@ -43,8 +45,6 @@ from aiida_crucible.workflows.benchmark_batch_ports import (
 from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
 from crucible_engine.schema import EngineError
 
-DISPLACED, FRAMES = "displaced", "frames"
-
 
 class Run(NamedTuple):
     """An own run of a material in the job that holds those of a batch."""
@@ -52,7 +52,7 @@ class Run(NamedTuple):
     key: str
     material: str
     label: str
-    start: StructureData
+    start: StructureData | None
     temperature: float
     number: int
 
@@ -110,10 +110,9 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
     def begin(self) -> None:
         """Say what is to be done."""
         settings = self._settings
-        self.ctx.anharmonicity = Dict(settings[ANHARMONICITY]).store()
         self.ctx.stages = [name for name in (RELAX, FORCES, DYNAMICS) if settings[name] is not None]
         self.ctx.unmeasured = sorted(self.inputs.structures)
-        for name in ("relaxed", "displaced", "frames", "properties", "starts", "trajectories"):
+        for name in ("relaxed", DISPLACED, FRAMES, "properties", "starts", "trajectories"):
             self.ctx[name] = {}
         for name in ("failures", "runs", "outcomes"):
             self.ctx[name] = {label: {} for label in self.ctx.unmeasured}
@@ -165,20 +164,16 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
     def measure_next(self) -> None:
         """Measure a material: one a step, so that a worker that is stopped measures none twice."""
         label, *self.ctx.unmeasured = self.ctx.unmeasured
-        solved = self._solve(label)
-        for name, node in self.ctx.trajectories.get(label, {}).items():
-            self.out(f"trajectories.{label}.{name}", node)
-        reference = {f"reference_{name}": node for name, node in self._reference(label).items() if name != "trajectory"}
-        trajectory = self.ctx.frames.get(label) or self._reference(label).get("trajectory")
+        reference = self._reference(label)
         given: dict[str, Data | None] = {
-            **reference,
-            "reference_trajectory": trajectory,
+            **{f"reference_{name}": node for name, node in reference.items()},
             "structure": self.ctx.relaxed.get(label),
+            "displaced_properties": self.ctx.properties.get(f"{label}_{DISPLACED}"),
             "properties": self.ctx.properties.get(f"{label}_{FRAMES}"),
-            "solution": solved.get("summary"),
-            "force_constants": solved.get("force_constants"),
             **self._crystalline_runs(label),
         }
+        if label in self.ctx.frames:
+            given["reference_trajectory"] = self.ctx.frames[label]
         identity = {
             **self.inputs.identities[label],
             "failures": self.ctx.failures[label],
@@ -186,16 +181,12 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             "phonons": self.ctx.outcomes[label] or None,
         }
         nodes = {name: node for name, node in given.items() if node is not None}
-        found = self._made(label, ANHARMONICITY, measure_material, Dict(identity), self.inputs.settings, **nodes)
-        if found is None:
-            reason = Dict({"reason": self.ctx.failures[label][ANHARMONICITY]})
-            self.out(f"rows.{label}", explain_failed_material(Dict(identity), reason))
-            return
-        self.out(f"rows.{label}", found["row"])
-        self.out(f"scores.{label}", found["scores"])
-        for name, node in found.items():
-            if name.startswith("details_"):
-                self.out(f"details.{label}.{name.removeprefix('details_')}", node)
+        try:
+            row = measure_material(Dict(identity), self.inputs.settings, **nodes)["row"]
+        except Exception as error:  # whatever a library has against a crystal: it is no other one's matter
+            self._fail(label, ANHARMONICITY, why(error))
+            row = explain_failed_material(Dict(identity), Dict({"reason": why(error)}))
+        self.out(f"rows.{label}", row)
 
     def _split(self, labels: Sequence[str], reason: str) -> list[list[str]]:
         """Return the parts in which materials are tried again; note the reason of one that is alone."""
@@ -211,13 +202,16 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         self.report(f"{section} of {label} failed: {reason}")
         self.ctx.failures[label][section] = reason
 
-    def _made(self, label: str, section: str, function: Callable[..., Any], *arguments: Data, **given: Data) -> Any:
-        """Return what a calcfunction makes of a material; ``None`` where it fails, which is no other one's matter."""
-        try:
-            return function(*arguments, **given)
-        except Exception as error:  # whatever a library has against a crystal
-            self._fail(label, section, f"{type(error).__name__}: {error}".splitlines()[0])
-            return None
+    def _prepared(self, function: Callable[..., dict[str, Data]], nodes: Mapping[str, Data]) -> dict[str, Data]:
+        """Return what a calcfunction makes of all materials; note of which it could make nothing."""
+        if not nodes:
+            return {}
+        made = function(self.inputs.settings, **nodes)
+        failures = made.pop(FAILURES, None)
+        for section, reasons in {} if failures is None else failures.get_dict().items():
+            for label, reason in reasons.items():
+                self._fail(label, section, reason)
+        return made
 
     def _crystalline_runs(self, label: str) -> dict[str, TrajectoryData]:
         """Return the own runs of a material at the temperatures at which none of them has lost its crystal."""
@@ -253,7 +247,6 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             outcome = summaries[label]["outcome"]
             if outcome == "converged":
                 self.ctx.relaxed[label] = relaxed[label]
-                self.out(f"structures.{label}", relaxed[label])
             else:
                 reason = f"the crystal could not be relaxed ({outcome}), so that it has no phonons"
                 self.ctx.outcomes[label] = {"outcome": "not-relaxed", "reason": reason}
@@ -261,25 +254,24 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
 
     def _to_evaluate(self) -> list[str]:
         """Displace what was relaxed, and thin the reference's frames where the settings ask for it."""
-        settings, labels = self._settings, set()
+        settings, nodes = self._settings, {}
+        limit = settings[ANHARMONICITY]["frames"]
         for label in sorted(self.inputs.structures):
             reference = self._reference(label)
             if settings[PHONON] is not None and label in self.ctx.relaxed:
-                given = {f"reference_{name}": node for name, node in reference.items() if name != "trajectory"}
-                relaxed = self.ctx.relaxed[label]
-                displaced = self._made(label, PHONON, displace_material, relaxed, self.inputs.settings, **given)
-                if displaced is not None:
-                    self.ctx.displaced[label] = displaced
-                    labels.add(label)
+                nodes[f"structure_{label}"] = self.ctx.relaxed[label]
+                nodes |= {f"reference_{name}_{label}": node for name, node in reference.items() if name != TRAJECTORY}
             trajectory = self._sound_frames(label)
-            if trajectory is not None:
-                limit = settings[ANHARMONICITY]["frames"]
-                if limit is not None and limit < trajectory.numsteps:
-                    trajectory = self._made(label, FORCES, thin_trajectory, trajectory, self.ctx.anharmonicity)
-                if trajectory is not None:
-                    self.ctx.frames[label] = trajectory
-                    labels.add(label)
-        return sorted(labels)
+            if trajectory is None:
+                continue
+            if limit is not None and limit < trajectory.numsteps:
+                nodes[f"{TRAJECTORY}_{label}"] = trajectory
+            else:
+                self.ctx.frames[label] = trajectory
+        for name, node in self._prepared(prepare_evaluation, nodes).items():
+            kind, _, label = name.partition("_")
+            self.ctx[kind][label] = node
+        return sorted({*self.ctx.displaced, *self.ctx.frames})
 
     def _sound_frames(self, label: str) -> TrajectoryData | None:
         """Return the reference's frames of a material, unless no potential can mean them."""
@@ -293,7 +285,7 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
 
     def _evaluate(self, labels: Sequence[str], name: str) -> ProcessNode:
         inputs = self._inputs(EvaluateBaseWorkChain, "forces", name)
-        kinds = {DISPLACED: self.ctx.displaced, FRAMES: self.ctx.frames}
+        kinds = {kind: self.ctx[kind] for kind in (DISPLACED, FRAMES)}
         trajectories = {
             f"{label}_{kind}": nodes[label] for kind, nodes in kinds.items() for label in labels if label in nodes
         }
@@ -304,7 +296,7 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         """Take the forces; of a job that failed those that it came to."""
         if "properties_of" in child.outputs:
             self.ctx.properties.update(child.outputs.properties_of)
-        kinds = {DISPLACED: self.ctx.displaced, FRAMES: self.ctx.frames}
+        kinds = {kind: self.ctx[kind] for kind in (DISPLACED, FRAMES)}
         return [
             label
             for label in labels
@@ -313,20 +305,21 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
 
     def _to_run(self) -> list[str]:
         """Choose where own runs begin: in frames of the reference, or in a supercell of the relaxed crystal."""
-        n_runs = self._settings[ANHARMONICITY]["n_runs"]
+        nodes: dict[str, Data] = {}
         for label in sorted(self.inputs.structures):
-            trajectory = self._reference(label).get("trajectory")
-            starts = None
+            trajectory = self._reference(label).get(TRAJECTORY)
             if trajectory is not None:
-                starts = self._made(label, DYNAMICS, draw_start_frames, trajectory, self.ctx.anharmonicity)
+                nodes[f"{TRAJECTORY}_{label}"] = trajectory
             elif label in self.ctx.relaxed:
-                relaxed = self.ctx.relaxed[label]
-                supercell = self._made(label, DYNAMICS, build_own_supercell, relaxed, self.ctx.anharmonicity)
-                if supercell is not None:
-                    starts = {f"run_{number}": supercell for number in range(n_runs)}
-            if starts is not None:
-                self.ctx.starts[label] = starts
-        return sorted(self.ctx.starts)
+                nodes[f"structure_{label}"] = self.ctx.relaxed[label]
+        self.ctx.starts = self._prepared(prepare_runs, nodes)
+        return [label for label in sorted(self.inputs.structures) if self._start(label, 0) is not None]
+
+    def _start(self, label: str, number: int) -> StructureData | None:
+        """Return what an own run begins with."""
+        starts = self.ctx.starts
+        found: StructureData | None = starts.get(f"start_{label}_run_{number}") or starts.get(f"start_{label}")
+        return found
 
     def _run_dynamics(self, labels: Sequence[str], name: str) -> ProcessNode:
         inputs = self._inputs(DynamicsBaseWorkChain, "base", name)
@@ -364,7 +357,7 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
                 f"{label}_{temperature_label(temperature)}_run_{number}",
                 label,
                 f"{temperature_label(temperature)}_run_{number}",
-                self.ctx.starts[label][f"run_{number}"],
+                self._start(label, number),
                 temperature,
                 position,
             )
@@ -372,22 +365,6 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             for position, (temperature, number) in enumerate(run_labels(self._settings))
         ]
         return sorted(runs, key=lambda run: run.key)
-
-    def _solve(self, label: str) -> dict[str, Data]:
-        """Return and attach the force constants of a material; nothing where its supercells have no forces."""
-        properties = self.ctx.properties.get(f"{label}_{DISPLACED}")
-        if properties is None:
-            return {}
-        reference = self._reference(label)
-        given = {f"reference_{name}": node for name, node in reference.items() if name != "trajectory"}
-        relaxed = self.ctx.relaxed[label]
-        solved: dict[str, Data] = (
-            self._made(label, PHONON, solve_material, relaxed, self.inputs.settings, properties, **given) or {}
-        )
-        for name in ("force_constants", "modes"):
-            if name in solved:
-                self.out(f"{name}.{label}", solved[name])
-        return solved
 
     def _inputs(self, chain: type, namespace: str, name: str) -> AttributeDict:
         inputs = AttributeDict(self.exposed_inputs(chain, namespace))

@@ -76,7 +76,11 @@ def define_jobs(spec: ProcessSpec) -> None:
 
 
 def define_results(spec: ProcessSpec) -> None:
-    """Declare what comes of each material, by its label."""
+    """Declare what comes of each material, by its label.
+
+    What a row follows from, and the arrays behind it, are the inputs and outputs of its creator: to return them here
+    too would double the links of a benchmark, which is most of what it costs.
+    """
     spec.output_namespace(
         "rows",
         valid_type=Dict,
@@ -84,24 +88,6 @@ def define_results(spec: ProcessSpec) -> None:
         required=False,
         help="What the model says of a material and what is missing why, see "
         "`aiida_crucible.analysis.benchmark_rows.row_of`.",
-    )
-    spec.output_namespace(
-        "scores", valid_type=Dict, dynamic=True, required=False, help="All that is said of each combination."
-    )
-    spec.output_namespace(
-        "details", dynamic=True, required=False, help="By material and combination, see `crucible.anharmonicity`."
-    )
-    spec.output_namespace(
-        "structures", valid_type=StructureData, dynamic=True, required=False, help="Relaxed unit cells."
-    )
-    spec.output_namespace(
-        "force_constants", valid_type=ArrayData, dynamic=True, required=False, help="The model's, of the relaxed cells."
-    )
-    spec.output_namespace(
-        "modes", valid_type=ArrayData, dynamic=True, required=False, help="See `crucible.harmonic_comparison`."
-    )
-    spec.output_namespace(
-        "trajectories", dynamic=True, required=False, help="Own runs with forces by material and `T300_run_0` …"
     )
 
 
