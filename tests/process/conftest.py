@@ -100,8 +100,8 @@ def parse(code, model, tmp_path):
     """Return a function that parses what a job left behind, without running one.
 
     It takes a task, the files that were retrieved for good (name → bytes), those retrieved for the parser alone, the
-    inputs beside code and model, and the exit status that the scheduler gave; it returns the outputs by label and the
-    exit code.
+    inputs beside code and model, the exit status that the scheduler gave, and options of the job; it returns outputs
+    by label and the exit code.
     """
 
     def run(
@@ -110,10 +110,15 @@ def parse(code, model, tmp_path):
         temporary: Mapping[str, bytes] | None = None,
         inputs: Mapping[str, Any] | None = None,
         scheduler_status: int | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> tuple[dict[str, Node], ExitCode]:
         process_class = CalculationFactory(f"crucible.{task}")
         node = CalcJobNode(computer=code.computer, process_type=process_class.build_process_type())
-        node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
+        for option, value in {
+            "resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1},
+            **(options or {}),
+        }.items():
+            node.set_option(option, value)
         for label, value in {"code": code, "model": model, "parameters": Dict(), **(inputs or {})}.items():
             for key, data in {label: value}.items() if isinstance(value, Node) else value.items():
                 link = label if data is value else f"{label}__{key}"

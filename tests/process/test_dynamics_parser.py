@@ -11,7 +11,7 @@ import pytest
 from aiida.orm import Dict
 from ase.build import bulk
 
-from aiida_crucible.calculations.dynamics import DynamicsCalculation
+from aiida_crucible.calculations.dynamics import DynamicsCalculation, check_attached
 from aiida_crucible.parsers.dynamics import AVERAGES
 from aiida_crucible.structures import from_atoms
 from crucible_engine.dynamics.checkpoint import Checkpoints
@@ -233,3 +233,16 @@ def test_walltime_and_full_disk_tell_of_the_checkpoint(parse, inputs, results, k
     outputs, code = parse("dynamics", {"results.json": results(Condition.DISK_FULL)}, killed, inputs)
     assert code.status == CODES.ERROR_DISK_FULL.status
     assert outputs["results"]["summary"]["checkpoint"] == {"replica": 1, "step": 40}
+
+
+def test_only_what_is_asked_for_becomes_a_node(parse, inputs, results, arrays):
+    files = {"results.json": results()}, {"arrays.npz": npz(arrays)}
+    outputs, code = parse("dynamics", *files, inputs, options={"attach": ["trajectories"]})
+    assert code.status == 0
+    assert sorted(outputs) == ["results", "trajectories.replica_0", "trajectories.replica_1"]
+
+
+def test_what_no_replica_leaves_cannot_be_asked_for():
+    with pytest.raises(ValueError, match="attach has 'trajectory': did you mean 'trajectories'") as error:
+        check_attached(["series", "trajectory"])
+    assert "\n" not in str(error.value)

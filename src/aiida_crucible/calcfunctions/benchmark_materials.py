@@ -169,7 +169,9 @@ def solve_material(
         compared = compare_phonons(reference, model, settings[COMPARISON])
     except ValueError as error:  # a model may relax to another crystal, which is a result
         return {"force_constants": stored}, phonons, {"outcome": "not-comparable", "reason": str(error)}
-    nodes: dict[str, Data] = {"force_constants": stored, "modes": ArrayData(compared.arrays)}
+    # Errors by band and by q follow from the spectra, and each array is a file.
+    spectra = {name: array for name, array in compared.arrays.items() if "_by_" not in name}
+    nodes: dict[str, Data] = {"force_constants": stored, "modes": ArrayData(spectra)}
     return nodes, phonons, {"outcome": "compared", **compared.values}
 
 

@@ -29,6 +29,7 @@ from aiida_crucible.calculations.dynamics_structures import (
 from aiida_crucible.exit_codes import NOTHING_TO_CONTINUE, OF_CONDITION
 from aiida_crucible.structures import to_atoms
 from crucible_engine.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
+from crucible_engine.parameter_rules import suggestion
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.schema import RUN_FOLDER, Condition
 
@@ -36,6 +37,8 @@ SERIES_FILES = "series-*.npy"
 RESULT_FILES = "result-*.npz"
 LARGEST_RETRIEVED_STREAMS = 64 * 1000**2
 """Bytes of time series up to which those of an unfinished job come back: all that is seen of it if it is the last."""
+ATTACHED = ("trajectories", "series", "averages", "final")
+"""What a replica may leave as nodes."""
 
 
 class DynamicsCalculation(EngineCalculation):
@@ -75,6 +78,14 @@ class DynamicsCalculation(EngineCalculation):
             required=False,
             validator=validation.validator(check_restart_folder),
             help="The `remote_folder` of an unfinished job with the same inputs, which is continued to the last bit.",
+        )
+        spec.input(
+            "metadata.options.attach",
+            valid_type=list,
+            required=False,
+            validator=validation.validator(check_attached),
+            help=f"Which of {', '.join(ATTACHED)} become nodes; all of them where nobody says. Where runs are counted "
+            "in thousands each node is felt.",
         )
         spec.output_namespace(
             "trajectories",
@@ -206,3 +217,13 @@ def check_structure(structure: StructureData | None) -> None:
     """
     if structure is not None:
         validation.check_structures({LABEL: structure})
+
+
+def check_attached(names: list[str] | None) -> None:
+    """Refuse outputs that there are none of.
+
+    :raises ValueError: one line.
+    """
+    for name in names or ():
+        if name not in ATTACHED:
+            raise ValueError(f"attach has {name!r}: {suggestion(str(name), list(ATTACHED))}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from aiida.engine import ExitCode
 from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
 
+from aiida_crucible.calculations.dynamics import ATTACHED
 from aiida_crucible.calculations.dynamics_structures import of_replicas, structures_of
 from aiida_crucible.calculations.monitors import STOPPED_KEY
 from aiida_crucible.exit_codes import ARRAYS_MISMATCH, FIRST_CACHED_STATUS
@@ -86,16 +88,18 @@ class DynamicsParser(EngineParser):
     def _nodes_of(self, arrays: Arrays) -> dict[str, Data]:
         structures = self._structures
         _check_names(arrays, len(structures))
+        attached = self.node.get_option("attach") or ATTACHED
         outputs: dict[str, Data] = {}
         for index, structure in enumerate(structures):
             own = {name.rpartition("_")[0]: array for name, array in arrays.items() if name.endswith(f"_{index}")}
             _check_shapes(own, index, len(structure.sites))
-            nodes = {
-                "series": _series(own),
-                "trajectories": _trajectory(own, structure, self._values["time_step"]),
-                "averages": _averages(own),
-                "final": _final(own, structure),
+            made: dict[str, Callable[[], Data | None]] = {
+                "trajectories": partial(_trajectory, own, structure, self._values["time_step"]),
+                "series": partial(_series, own),
+                "averages": partial(_averages, own),
+                "final": partial(_final, own, structure),
             }
+            nodes = {name: make() for name, make in made.items() if name in attached}
             outputs |= {f"{name}.replica_{index}": node for name, node in nodes.items() if node is not None}
         return outputs
 

@@ -31,6 +31,8 @@ from aiida_crucible.workflows.benchmark_inputs import (
     row_digest,
 )
 from aiida_crucible.workflows.benchmark_ports import define_inputs, define_results
+from aiida_crucible.workflows.benchmark_stages import NAMES
+from aiida_crucible.workflows.calls import call_once
 from aiida_crucible.workflows.concurrency import Share, choose_share
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
 from aiida_crucible.workflows.verified import VerifiedProtocolMixin, message_of
@@ -41,7 +43,6 @@ JOB_CHAINS: dict[str, type[EngineRestartWorkChain]] = {
     "forces": EvaluateBaseWorkChain,
     "base": DynamicsBaseWorkChain,
 }
-NAMES = {"structure": "structures", "force_constants": "force_constants", "trajectory": "trajectories"}
 
 
 MOST_QUEUED = 16
@@ -220,7 +221,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
         size = self._parameters["materials_per_batch"]
         for first in range(0, len(labels), size):
             nodes = {f"trajectory_{label}": self.ctx.references[label]["trajectory"] for label in labels[first:][:size]}
-            for name, node in settle_references(settings, **nodes).items():
+            for name, node in call_once(self, f"settle_{first}", settle_references, settings, **nodes).items():
                 self.ctx.references[name.removeprefix("frames_")]["trajectory"] = node
 
     def plan_rows(self) -> None:
@@ -269,7 +270,8 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
     def aggregate(self) -> None:
         """Draw up the tables."""
         rows = [row for named in self.outputs["rows"].values() for group in named.values() for row in group.values()]
-        for name, node in aggregate_benchmark(**{f"row_{index}": row for index, row in enumerate(rows)}).items():
+        named = {f"row_{index}": row for index, row in enumerate(rows)}
+        for name, node in call_once(self, "aggregate", aggregate_benchmark, **named).items():
             self.out(name, node)
 
     @property
