@@ -43,6 +43,7 @@ from crucible_engine.schema import (
     Job,
     Results,
 )
+from crucible_engine.similarity.gpu import find_device
 from crucible_engine.threads import ThreadControl
 from crucible_engine.toolsets import TOOLSET_OF_TASK
 
@@ -124,15 +125,12 @@ def _prepare_model(job: Job, survey: Survey, threads: ThreadControl, results: Re
 def _prepare_toolset(job: Job, threads: ThreadControl, results: Results) -> None:
     """See that what a task without a model computes with is there."""
     toolset = TOOLSET_OF_TASK[job.task]
-    if job.device not in ("auto", "cpu"):
-        raise EngineError(
-            Condition.DEVICE_UNAVAILABLE, f"device {job.device!r} is not there: {job.task} runs on the cpu only"
-        )
     check_package(toolset.name, job.package_version)
     began = time.monotonic()
     import_toolset(toolset)
+    device = find_device(job.device)
     results.timings["import"] = round(time.monotonic() - began, 4)
-    results.environment = {**describe_environment(toolset.package, "cpu"), "threads": threads.report()}
+    results.environment = {**describe_environment(toolset.package, device), "threads": threads.report()}
 
 
 def _check_catalogued_elements(job: Job, survey: Survey) -> None:

@@ -20,15 +20,17 @@ class Toolset:
     :param package: its main distribution on the Python package index.
     :param import_name: that one's top-level module.
     :param title: what it is for.
+    :param torch: the release of torch that it computes with on a GPU; ``None``, if it cannot.
     """
 
     name: str
     package: str
     import_name: str
     title: str
+    torch: str | None = None
 
 
-ANALYSIS = Toolset("analysis", "dscribe", "dscribe", "configuration space (SOAP, REMatch, kernel PCA)")
+ANALYSIS = Toolset("analysis", "dscribe", "dscribe", "configuration space (SOAP, REMatch, kernel PCA)", "2.13.0")
 TOOLSETS = {toolset.name: toolset for toolset in (ANALYSIS,)}
 TOOLSET_OF_TASK = {"similarity": ANALYSIS}
 

@@ -50,6 +50,15 @@ def test_digest_ignores_torch_where_there_is_none():
     assert Specification("emt", "3.11", CPU).digest == Specification("emt", "3.11", TorchBuild("cuda")).digest
 
 
+def test_a_toolset_has_torch_for_a_gpu_alone():
+    requirements = {
+        build: Specification("analysis", "3.11", build).torch_requirement
+        for build in (CPU, TorchBuild("cuda"), TorchBuild("cpu", "2.6.0"))
+    }
+    assert list(requirements.values()) == [None, "torch==2.13.0", "torch==2.6.0"]
+    assert len({Specification("analysis", "3.11", build).digest for build in requirements}) == 3
+
+
 @pytest.mark.parametrize(
     ("choice", "has_gpu", "expected"),
     [

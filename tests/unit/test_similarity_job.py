@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import sys
 import time
 
 import numpy as np
@@ -16,7 +17,8 @@ from similarity_jobs import STAND_IN_ENVIRONMENT, run_similarity, salt_frames
 from crucible_engine.journal import read_journal
 from crucible_engine.parameter_rules import ParameterError
 from crucible_engine.parameters import validate_parameters
-from crucible_engine.schema import JOURNAL_FILE, EngineError, Job
+from crucible_engine.schema import JOURNAL_FILE, Condition, EngineError, Job
+from crucible_engine.similarity.gpu import find_device
 
 
 def test_a_job_of_two_samplers(tmp_path):
@@ -131,3 +133,19 @@ def test_a_model_is_refused_and_a_misspelt_parameter_too():
         Job.from_dict({**Job("similarity", None).to_dict(), "model": {"family": "emt"}})
     with pytest.raises(ParameterError, match="did you mean 'alpha'"):
         validate_parameters("similarity", {"alhpa": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda", "device 'cuda' is not there: this environment has no torch; create it with `--torch cuda`"),
+        ("mps", "device 'mps' has no double precision: similarity runs on cpu or cuda"),
+    ],
+)
+def test_a_device_that_is_not_there_is_one_line(device, message, monkeypatch):
+    monkeypatch.setitem(sys.modules, "crucible_engine.models.torch_support", None)
+    with pytest.raises(EngineError) as error:
+        find_device(device)
+    assert error.value.condition is Condition.DEVICE_UNAVAILABLE
+    assert error.value.message == message
+    assert find_device("auto") == find_device("cpu") == "cpu"

@@ -19,7 +19,7 @@ from crucible_engine.parameter_rules import shown
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.schema import EngineError
-from crucible_engine.toolsets import TOOLSET_OF_TASK
+from crucible_engine.toolsets import TOOLSET_OF_TASK, TOOLSETS
 
 ENVIRONMENT_KEY = "crucible_environment"
 """Extra of a Code that ``aiida-crucible env create`` made: family, package, version, lock, torch."""
@@ -230,6 +230,11 @@ def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:
     if environment is None or device in ("auto", "cpu"):
         return
     family, torch = environment["family"], environment["torch"]
+    if torch is None and family in TOOLSETS:
+        raise ValueError(
+            f"device is {device!r}, but {code.full_label} has no torch: `aiida-crucible env create {family} --torch "
+            "cuda` makes another, or give auto or cpu"
+        )
     if torch is None:
         raise ValueError(f"device is {device!r}, but {family} computes on the cpu only: give auto or cpu")
     if torch.endswith("+cpu"):

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from aiida_crucible.environments.problems import ModelEnvironmentError
-from crucible_engine.toolsets import find_environment
+from crucible_engine.toolsets import TOOLSETS, find_environment
 
 PYTHON_MINORS = ("3.10", "3.11", "3.12", "3.13")
 """The Python versions that every lock holds for."""
@@ -84,8 +84,13 @@ class Specification:
 
     @property
     def torch_requirement(self) -> str | None:
-        """What to install as torch, e.g. ``torch==2.13.0``; ``None`` where the family needs none."""
+        """What to install as torch, e.g. ``torch==2.13.0``; ``None`` where the family needs none.
+
+        A toolset needs it for a GPU alone: it gets torch where there is one, or where somebody asks for it.
+        """
         locked = locked_version(self.family, "torch")
+        if self.family in TOOLSETS and self.torch != TorchBuild("cpu"):
+            locked = TOOLSETS[self.family].torch
         return None if locked is None else f"torch=={self.torch.release or locked}"
 
 

@@ -9,7 +9,7 @@ from aiida.common import AttributeDict
 from aiida.engine import ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_, while_
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.benchmark_settings import validate_benchmark_parameters, validate_benchmark_settings
+from aiida_crucible.analysis.benchmark_settings import validate_benchmark_settings
 from aiida_crucible.calcfunctions.benchmark import aggregate_benchmark
 from aiida_crucible.calcfunctions.benchmark_batches import settle_references
 from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material, regroup_row
@@ -26,14 +26,11 @@ from aiida_crucible.workflows.benchmark_inputs import (
     REFERENCE,
     check_benchmark,
     find_rows,
-    group_of,
-    parse_protocols,
-    row_digest,
 )
+from aiida_crucible.workflows.benchmark_plan import Plan, given_references
 from aiida_crucible.workflows.benchmark_ports import define_inputs, define_results
 from aiida_crucible.workflows.benchmark_stages import NAMES
 from aiida_crucible.workflows.calls import call_once
-from aiida_crucible.workflows.concurrency import Share, choose_share
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
 from aiida_crucible.workflows.verified import VerifiedProtocolMixin, message_of
 from aiida_crucible.workflows.verify import VerifyWorkChain
@@ -43,10 +40,6 @@ JOB_CHAINS: dict[str, type[EngineRestartWorkChain]] = {
     "forces": EvaluateBaseWorkChain,
     "base": DynamicsBaseWorkChain,
 }
-
-
-MOST_QUEUED = 16
-"""Batches that wait for a scheduler at once where nobody says how many: each takes several slots of AiiDA's daemon."""
 
 
 class Batch(NamedTuple):
@@ -160,10 +153,10 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
 
     def begin(self) -> None:
         """Say what is to be done."""
-        self.ctx.unverified = self._labels
+        self.ctx.references, self.ctx.reference_missing = given_references(self.inputs), {}
+        self.ctx.unverified = self._plan.models
         self.ctx.verifications, self.ctx.disbelieved = {}, {}
         self.ctx.batches, self.ctx.n_batches = [], 0
-        self.ctx.references, self.ctx.reference_missing = self._given_references(), {}
 
     def has_unverified(self) -> bool:
         """Return whether a model was not verified yet."""
@@ -171,11 +164,11 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
 
     def verify_models(self) -> ToContext:
         """Verify as many models as go at once; what was verified in its environment before is found."""
-        count = self._share(self.ctx.unverified[0], len(self.ctx.unverified)).at_once
+        count = self._plan.share(self.ctx.unverified[0], len(self.ctx.unverified)).at_once
         self.ctx.verifying, self.ctx.unverified = self.ctx.unverified[:count], self.ctx.unverified[count:]
         children = {}
         for label in self.ctx.verifying:
-            code, model = self._model(label)
+            code, model = self._plan.model(label)
             inputs = AttributeDict(self.exposed_inputs(VerifyWorkChain, "verify", agglomerate=False))
             inputs.setdefault("metadata", AttributeDict()).call_link_label = f"verify_{label}"
             children[f"verify_{label}"] = self.submit(VerifyWorkChain, code=code, model=model, **inputs)
@@ -197,8 +190,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
 
     def plan_references(self) -> None:
         """Find the references that were made before, and pack the others."""
-        settings = self.inputs.reference_model.settings.get_dict()
-        self._plan(REFERENCE, REFERENCE, self._without_reference, settings)
+        self._pack(REFERENCE, REFERENCE, self._without_reference)
 
     def take_references(self) -> None:
         """Let what the batches made be the reference of their materials."""
@@ -218,7 +210,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
         settings = self.inputs.reference_model.settings
         if settings["anharmonicity"]["discard"] == 0:
             return
-        size = self._parameters["materials_per_batch"]
+        size = self._plan.parameters["materials_per_batch"]
         for first in range(0, len(labels), size):
             nodes = {f"trajectory_{label}": self.ctx.references[label]["trajectory"] for label in labels[first:][:size]}
             for name, node in call_once(self, f"settle_{first}", settle_references, settings, **nodes).items():
@@ -226,9 +218,9 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
 
     def plan_rows(self) -> None:
         """Find the rows that were finished before, and pack the others."""
-        for protocol, settings in parse_protocols(self.inputs.protocols.get_dict()).items():
+        for protocol in self._plan.protocols:
             for model in sorted(self.inputs.models):
-                self._plan(model, protocol, sorted(self.inputs.structures), settings)
+                self._pack(model, protocol, sorted(self.inputs.structures))
 
     def has_batches(self) -> bool:
         """Return whether there are batches to run."""
@@ -237,9 +229,9 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
     def run_batches(self) -> ToContext:
         """Run as many batches as go at once, all on one computer."""
         first, *_ = self.ctx.batches[0]
-        computer = self._model(first)[0].computer.uuid
-        here = [batch for batch in self.ctx.batches if self._model(batch[0])[0].computer.uuid == computer]
-        share = self._share(first, len(here))
+        computer = self._plan.model(first)[0].computer.uuid
+        here = [batch for batch in self.ctx.batches if self._plan.model(batch[0])[0].computer.uuid == computer]
+        share = self._plan.share(first, len(here))
         now = here[: share.at_once]
         self.ctx.batches = [batch for batch in self.ctx.batches if batch not in now]
         self.ctx.running, children = {}, {}
@@ -275,35 +267,18 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
             self.out(name, node)
 
     @property
-    def _labels(self) -> list[str]:
-        return [*sorted(self.inputs.models), *([REFERENCE] if self.inputs.get("reference_model") else [])]
+    def _plan(self) -> Plan:
+        return Plan(self.inputs, self.ctx.references, self.ctx.reference_missing)
 
     @property
     def _without_reference(self) -> list[str]:
-        given = self._given_references()
+        given = given_references(self.inputs)
         return [label for label in sorted(self.inputs.structures) if label not in given]
 
-    def _given_references(self) -> dict[str, dict[str, Data]]:
-        """Return what there is of each material's reference."""
-        found: dict[str, dict[str, Data]] = {}
-        for name, plural in NAMES.items():
-            for label, node in ((self.inputs.get("references") or {}).get(plural) or {}).items():
-                found.setdefault(label, {})[name] = node
-        return found
-
-    def _model(self, label: str) -> tuple[AbstractCode, ModelData]:
-        if label == REFERENCE:
-            return self.inputs.reference_model.code, self.inputs.reference_model.model
-        return self.inputs.codes[label], self.inputs.models[label]
-
-    def _settings(self, protocol: str) -> dict[str, Any]:
-        if protocol == REFERENCE:
-            return dict(self.inputs.reference_model.settings.get_dict())
-        return parse_protocols(self.inputs.protocols.get_dict())[protocol]
-
-    def _plan(self, model: str, protocol: str, materials: Sequence[str], settings: Mapping[str, Any]) -> None:
+    def _pack(self, model: str, protocol: str, materials: Sequence[str]) -> None:
         """Take the rows that are known already, and pack the materials of the others into batches."""
-        identities = {material: self._identity(model, protocol, material, settings) for material in materials}
+        plan = self._plan
+        identities = plan.identities(model, protocol, materials)
         found = find_rows({material: identity["digest"] for material, identity in identities.items()})
         if found:
             self.report(f"{model}, {protocol}: {len(found)} of {len(materials)} materials were finished before")
@@ -313,83 +288,32 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
         for material in materials:
             if material in found:
                 continue
-            reason = self.ctx.disbelieved.get(model) or self._unknown_elements(model, material)
+            reason = self.ctx.disbelieved.get(model) or plan.unknown_elements(model, material)
             if reason:
                 self._fail(model, protocol, [material], reason)
             else:
                 to_compute.append(material)
         if not to_compute:
             return
-        size = self._batch_size(model, len(to_compute))
+        size = plan.batch_size(model, len(to_compute))
         for first in range(0, len(to_compute), size):
             self.ctx.batches.append([model, protocol, to_compute[first : first + size]])
 
-    def _batch_size(self, model: str, n_materials: int) -> int:
-        """Return how many materials a batch has: what is run side by side is to get as many each.
-
-        Where nobody says how many batches a scheduler is to have at once, each is as large as it may be.
-        """
-        most: int = self._parameters["materials_per_batch"]
-        if self._is_queued(model) and self._parameters["max_concurrent"] is None:
-            return most
-        at_once = self._share(model, n_materials).at_once
-        n_waves = -(-n_materials // (most * at_once))
-        return -(-n_materials // (n_waves * at_once))
-
-    def _is_queued(self, model: str) -> bool:
-        return bool(self._model(model)[0].computer.scheduler_type != "core.direct")
-
-    @property
-    def _parameters(self) -> dict[str, Any]:
-        return validate_benchmark_parameters(self.inputs.parameters.get_dict())
-
-    def _share(self, model: str, n_batches: int) -> Share:
-        code, _ = self._model(model)
-        metadata = self.inputs.base.dynamics.get("metadata") or {}
-        wanted = self._parameters["max_concurrent"]
-        if wanted is None and self._is_queued(model):
-            wanted = MOST_QUEUED
-        return choose_share(code, metadata.get("options") or {}, n_batches, wanted)
-
-    def _identity(self, model: str, protocol: str, material: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        structure = self.inputs.structures[material]
-        code, potential = self._model(model)
-        names = {"material": material, "formula": structure.get_formula(), "model": model, "protocol": protocol}
-        reference = {} if model == REFERENCE else self.ctx.references.get(material, {})
-        nodes = {"material": structure, **{f"reference_{name}": node for name, node in reference.items()}}
-        missing = self.ctx.reference_missing.get(material, {}) if model != REFERENCE else {}
-        digest = row_digest({**names, "has_reference": not missing}, settings, code, potential, nodes)
-        return {**names, "group": self._group(material), "digest": digest, **missing}
-
-    def _group(self, material: str) -> str:
-        given = self.inputs.groups.get(material, None) if "groups" in self.inputs else None
-        return given or group_of(self.inputs.structures[material])
-
-    def _unknown_elements(self, model: str, material: str) -> str | None:
-        try:
-            validation.check_elements(
-                self._model(model)[1], {material: self.inputs.structures[material].get_symbols_set()}
-            )
-        except ValueError as error:
-            return str(error)
-        return None
-
     def _submit(self, batch: Batch, name: str, cores: int | None) -> ProcessNode:
         model, protocol, materials = batch
-        code, potential = self._model(model)
-        settings = self._settings(protocol)
+        plan = self._plan
+        code, potential = plan.model(model)
         inputs = AttributeDict({namespace: self._job_inputs(namespace, cores) for namespace in JOB_CHAINS})
         references = {} if model == REFERENCE else {name: self.ctx.references.get(name, {}) for name in materials}
         given = {plural: {k: v[kind] for k, v in references.items() if kind in v} for kind, plural in NAMES.items()}
-        identities = {name: self._identity(model, protocol, name, settings) for name in materials}
         inputs.update(
             code=code,
             model=potential,
             verification=self.ctx.verifications[model],
             structures={name: self.inputs.structures[name] for name in materials},
             references={name: nodes for name, nodes in given.items() if nodes},
-            settings=Dict(settings),
-            identities=Dict(identities),
+            settings=Dict(plan.settings(protocol)),
+            identities=Dict(plan.identities(model, protocol, materials)),
             metadata={"call_link_label": name},
         )
         return self.submit(BenchmarkBatchWorkChain, **inputs)
@@ -414,10 +338,9 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
 
     def _fail(self, model: str, protocol: str, materials: Sequence[str], reason: str) -> None:
         """Give materials rows that say why nothing was computed of them."""
-        settings, why = self._settings(protocol), Dict({"reason": reason})
-        for material in materials:
+        why = Dict({"reason": reason})
+        for material, identity in self._plan.identities(model, protocol, materials).items():
             self.report(f"{material} failed with {model}: {reason}")
-            identity = self._identity(model, protocol, material, settings)
             self._take(model, protocol, material, explain_failed_material(Dict(identity), why))
 
     def _take(self, model: str, protocol: str, material: str, row: Dict) -> None:
@@ -425,7 +348,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
         if model == REFERENCE:
             self.out(f"reference_rows.{material}", row)
             return
-        group = self._group(material)
+        group = self._plan.group(material)
         if row["group"] != group:
             row = regroup_row(row, Dict({"group": group}))
         self.out(f"rows.{model}.{protocol}.{material}", row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiida.orm import AbstractCode, Data, Dict, QueryBuilder, StructureData
@@ -16,7 +16,7 @@ from aiida_crucible.analysis.benchmark_settings import (
     PHONON,
     validate_benchmark_settings,
 )
-from aiida_crucible.calcfunctions import benchmark_materials
+from aiida_crucible.calcfunctions import benchmark_batches, benchmark_materials
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.benchmark_batch_ports import check_references
@@ -189,32 +189,33 @@ def group_of(structure: StructureData) -> str:
 
 
 def row_digest(
-    names: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    code: AbstractCode,
-    model: ModelData,
-    nodes: Mapping[str, Data],
-) -> str:
-    """Return the digest of all that a row follows from, by which a finished one is found again.
+    settings: Mapping[str, Any], code: AbstractCode, model: ModelData
+) -> Callable[[Mapping[str, Any], Mapping[str, Data]], str]:
+    """Return what gives the digest of all that a row follows from, by which a finished one is found again.
 
-    :param names: the labels of the row, and whether its reference is all there.
+    Of a row it takes its labels and whether its reference is all there; and the material and what there is of its
+    reference.
+
     :param settings: complete.
     :param code: the environment.
     :param model: which potential.
-    :param nodes: the material and what there is of its reference.
     """
-    content = {
-        "names": dict(names),
+    shared = {
         "settings": settings,
         "environment": [*place_of(code), *(validation.promised_package(code, model.family) or ())],
         "model": model.base.caching.compute_hash(),
-        "nodes": {
-            name: node.base.caching.get_hash() or node.base.caching.compute_hash() for name, node in nodes.items()
-        },
         "protocol": PROTOCOL,
-        "numerics": benchmark_materials.NUMERICS,
+        "numerics": [benchmark_batches.NUMERICS, benchmark_materials.NUMERICS],
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+    def digest(names: Mapping[str, Any], nodes: Mapping[str, Data]) -> str:
+        hashes = {
+            name: node.base.caching.get_hash() or node.base.caching.compute_hash() for name, node in nodes.items()
+        }
+        content = {**shared, "names": dict(names), "nodes": hashes}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+    return digest
 
 
 def find_rows(digests: Mapping[str, str]) -> dict[str, Dict]:

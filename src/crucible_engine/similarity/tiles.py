@@ -69,19 +69,18 @@ class TileMaker:
         :return: [n_frames of the first, n_frames of the second].
         """
         tile = np.empty((len(first), len(second)))
-        panels = list(_panels(first.shape[:2], second.shape[:2], is_diagonal))
 
         def fill(panel: tuple[slice, slice]) -> None:
             rows, columns = panel
             tile[panel] = self._compare(first[rows], second[columns])
 
-        waiting = {self._pool.submit(fill, panel) for panel in panels}
+        waiting = {self._pool.submit(fill, panel) for panel in panels(first.shape[:2], second.shape[:2], is_diagonal)}
         while waiting:
             ended, waiting = wait(waiting, timeout=PATIENCE, return_when=FIRST_EXCEPTION)
             for future in ended:
                 future.result()
             pause()
-        return _mirrored(tile) if is_diagonal else tile
+        return mirrored(tile) if is_diagonal else tile
 
     def _compare(self, first: Floats, second: Floats) -> Floats:
         """Return the similarities of some frames with others."""
@@ -94,14 +93,17 @@ class TileMaker:
         return similarities.reshape(n_first, n_second)
 
 
-def _panels(first: tuple[int, ...], second: tuple[int, ...], is_diagonal: bool) -> Iterator[tuple[slice, slice]]:
-    """Yield the panels of a tile: as square as :data:`PANEL_ENTRIES` local similarities allow.
+def panels(
+    first: tuple[int, ...], second: tuple[int, ...], is_diagonal: bool, entries: int = PANEL_ENTRIES
+) -> Iterator[tuple[slice, slice]]:
+    """Yield the panels of a tile, as square as they may be.
 
     :param first: frames of the first block and atoms of each.
     :param second: those of the second.
     :param is_diagonal: whether panels below the diagonal are left out.
+    :param entries: local similarities of a panel at most, unless it is a single pair.
     """
-    pairs = max(1, PANEL_ENTRIES // (first[1] * second[1]))
+    pairs = max(1, entries // (first[1] * second[1]))
     edge = max(1, int(pairs**0.5))
     starts = (range(0, first[0], edge), range(0, second[0], edge))
     for row, column in itertools.product(*starts):
@@ -109,7 +111,7 @@ def _panels(first: tuple[int, ...], second: tuple[int, ...], is_diagonal: bool) 
             yield slice(row, row + edge), slice(column, column + edge)
 
 
-def _mirrored(tile: Floats) -> Floats:
+def mirrored(tile: Floats) -> Floats:
     """Return a tile on the diagonal with its lower half taken from the upper one."""
     upper = np.triu(tile)
     mirrored: Floats = upper + np.triu(upper, 1).T

@@ -39,6 +39,7 @@ from crucible_engine.schema import (
 )
 from crucible_engine.similarity.descriptors import BlockStore, Describer, Soap
 from crucible_engine.similarity.frames import Chosen, Samplers, choose, survey_samplers
+from crucible_engine.similarity.gpu import GpuTileMaker, find_device
 from crucible_engine.similarity.maps import Map, kernel_map
 from crucible_engine.similarity.memory import require_memory
 from crucible_engine.similarity.overlap import overlap_of
@@ -57,7 +58,7 @@ def run(job: Job, model: None, context: Context) -> TaskResult:
     :param model: none.
     :param context: the job's surroundings.
     :return: the outcome ``mapped`` and the summary.
-    :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``; ``INTERRUPTED``, before the walltime.
+    :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``, ``OUT_OF_MEMORY``; ``INTERRUPTED`` before the walltime.
     """
     del model
     return _Comparison(job, context).run()
@@ -104,7 +105,7 @@ class _Comparison:
         settings = Match(self._parameters["alpha"], self._parameters["threshold"])
         longest = 0.0
         try:
-            with TileMaker(settings, self._plan.workers) as maker:
+            with self._tile_maker(settings) as maker:
                 for tile in self._plan.tiles():
                     if tile in done:
                         continue
@@ -123,6 +124,10 @@ class _Comparison:
                 journal.close()
                 store.clear()
         return resumed
+
+    def _tile_maker(self, settings: Match) -> TileMaker | GpuTileMaker:
+        device = find_device(self._job.device)
+        return TileMaker(settings, self._plan.workers) if device == "cpu" else GpuTileMaker(settings, device)
 
     def _describe(self, atoms: Any) -> Floats:
         self._pause(0.0)
