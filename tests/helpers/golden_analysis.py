@@ -32,6 +32,7 @@ from aiida_crucible.analysis.reliability import assess, validate_thresholds
 from aiida_crucible.calcfunctions import (
     anharmonicity,
     benchmark,
+    benchmark_batches,
     benchmark_materials,
     configuration_space,
     dynamics,
@@ -144,6 +145,7 @@ def assessed() -> Numbers:
 CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "anharmonicity": (anharmonicity, golden_anharmonicity.analysed),
     "benchmark": (benchmark, golden_benchmark.aggregated),
+    "benchmark_batches": (benchmark_batches, golden_benchmark.prepared),
     "benchmark_materials": (benchmark_materials, golden_benchmark.measured),
     "configuration_space": (configuration_space, golden_similarity.mapped),
     "dynamics": (dynamics, golden_sweep.said_of_run),

@@ -9,11 +9,14 @@ from spring_crystal import SpringCrystal
 from synthetic_rows import GIVEN, OWN_CONSTANTS, compared, own_run, row, scored
 
 from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination
+from aiida_crucible.analysis.anharmonicity_settings import own_supercell
 from aiida_crucible.analysis.benchmark_rows import row_of
 from aiida_crucible.analysis.benchmark_settings import validate_benchmark_settings
 from aiida_crucible.analysis.benchmark_summary import aggregate
 from aiida_crucible.analysis.benchmark_tables import tables
+from aiida_crucible.analysis.effective_force_constants import evenly_chosen
 from aiida_crucible.analysis.phonon_analysis import prepare, solve
+from aiida_crucible.force_data import settled
 
 
 def aggregated() -> dict[str, Any]:
@@ -29,6 +32,22 @@ def aggregated() -> dict[str, Any]:
     rows.append(row("M5", state="failed", missing={"harmonic": "not relaxed"}))
     files = {name: table.to_csv().splitlines() for name, table in tables(rows).items()}
     return {"summary": aggregate(rows), "tables": {"columns": {name: lines[0] for name, lines in files.items()}}}
+
+
+def prepared() -> dict[str, Any]:
+    """Return what a crystal of springs is evaluated on and begins runs with, and which frames of a reference stay."""
+    crystal = SpringCrystal([[1.0, 0.2, 0.2], [0.2, 1.5, 0.2], [0.2, 0.2, 2.0]], "CuAg")
+    changes = {"phonon": {"supercell_matrix": [2, 3, 3]}, "anharmonicity": {"supercell_matrix": [1, 2, 2]}}
+    settings = validate_benchmark_settings(changes)
+    _, plan = prepare(crystal.atoms, settings["phonon"])
+    displacements = [frame.positions - plan.supercell.positions for frame in plan.structures()]
+    start = own_supercell(settings["anharmonicity"], crystal.atoms)
+    return {
+        "displacements": [moved[np.abs(moved).max(axis=1) > 0] for moved in displacements],
+        "start": start.positions,
+        "evenly": evenly_chosen(20, 7),
+        "settled": settled(20, 0.3),
+    }
 
 
 def measured() -> dict[str, Any]:
