@@ -7,7 +7,7 @@ import pytest
 from aiida.orm import ArrayData, Computer, Dict, InstalledCode, Int, Node, QueryBuilder
 from ase.build import bulk, molecule
 
-from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, promised_package
+from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, check_placement, promised_package
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import from_atoms
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
@@ -163,3 +163,13 @@ def test_a_restart_workchain_that_would_run_nothing():
 def test_models_of_wrong_kinds(family, given, message):
     with pytest.raises(ValueError, match=message):
         ModelData.get_or_create(family, **given)
+
+
+def test_a_toolset_without_torch_has_no_gpu(environment):
+    """It could have torch, unlike EMT."""
+    without_torch = environment("analysis", None)
+    with pytest.raises(
+        ValueError, match="has no torch: `aiida-crucible env create analysis --torch cuda` makes another"
+    ):
+        check_placement(without_torch, {"device": "cuda"})
+    check_placement(without_torch, {"device": "auto"})
