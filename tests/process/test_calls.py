@@ -30,8 +30,8 @@ class Restless(WorkChain):
 
     def once(self):
         """Halve three numbers by names of which AiiDA's filter takes two for each other."""
-        for name, number in (("half_of_a", 8), ("half_of_b", 4), ("halfxofxa", 2)):
-            self.out(name, call_once(self, name, halve, Int(number))["half"])
+        for name, number in (("halfxofxa", 2), ("half_of_a", 8), ("half_of_b", 4)):
+            self.out(f"of_{number}", call_once(self, name, halve, Int(number))["half"])
 
     def failing(self):
         """Fail, which is no result that could be found again."""
@@ -42,5 +42,5 @@ class Restless(WorkChain):
 def test_what_is_finished_is_found_and_what_failed_is_tried_again():
     outputs, node = run_get_node(Restless)
     assert node.is_finished_ok, node.exit_message
-    assert {name: number.value for name, number in outputs.items()} == {"half_of_a": 4, "half_of_b": 2, "halfxofxa": 1}
+    assert {name: number.value for name, number in outputs.items()} == {"of_2": 1, "of_8": 4, "of_4": 2}
     assert len(node.called) == 5  # three, and the failing one twice

@@ -34,7 +34,7 @@ NUMERICS = 1
 
 STRUCTURE, TRAJECTORY = "structure", "trajectory"
 REFERENCE_STRUCTURE, REFERENCE_CONSTANTS = "reference_structure", "reference_force_constants"
-DISPLACED, FRAMES, START, FAILURES = "displaced", "frames", "start", "failures"
+DISPLACED, FRAMES, START, SUPERCELL, FAILURES = "displaced", "frames", "start", "supercell", "failures"
 INPUTS = (STRUCTURE, TRAJECTORY, REFERENCE_STRUCTURE, REFERENCE_CONSTANTS)
 
 
@@ -65,8 +65,8 @@ def prepare_runs(settings: Dict, **nodes: Data) -> dict[str, Data]:
 
     :param settings: see :mod:`aiida_crucible.analysis.benchmark_settings`.
     :param nodes: by material ``trajectory_…`` of the reference, or ``structure_…``, the unit cell.
-    :return: by material ``start_…``, the supercell of a unit cell; or ``start_…_run_0`` …, as many frames of the
-        reference as there are runs, drawn at random; and by section of the settings the ``failures``.
+    :return: by material ``supercell_…`` of a unit cell; or ``start_0_…``, ``start_1_…``, frames of the reference, one
+        for each run, drawn at random; and by section of the settings the ``failures``.
     """
     complete, given = validate_benchmark_settings(settings.get_dict()), by_material(nodes)
     work = _Work()
@@ -136,6 +136,6 @@ def _thinned(settings: Mapping[str, Any], label: str, trajectory: TrajectoryData
 
 def _starts(settings: Mapping[str, Any], label: str, own: Mapping[str, Any]) -> dict[str, Data]:
     if TRAJECTORY not in own:
-        return {f"{START}_{label}": from_atoms(own_supercell(settings, to_atoms(own[STRUCTURE])))}
+        return {f"{SUPERCELL}_{label}": from_atoms(own_supercell(settings, to_atoms(own[STRUCTURE])))}
     drawn = drawn_frames(own[TRAJECTORY], settings)
-    return {f"{START}_{label}_run_{number}": structure for number, structure in enumerate(drawn)}
+    return {f"{START}_{number}_{label}": structure for number, structure in enumerate(drawn)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from aiida.orm import AbstractCode, Data
@@ -33,18 +34,21 @@ class Plan:
         reference_missing: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._inputs, self._references, self._reference_missing = inputs, references, reference_missing
-        self.parameters: dict[str, Any] = validate_benchmark_parameters(inputs.parameters.get_dict())
-        self.protocols = parse_protocols(inputs.protocols.get_dict())
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """How materials are packed, complete."""
+        return validate_benchmark_parameters(self._inputs.parameters.get_dict())
+
+    @cached_property
+    def protocols(self) -> dict[str, dict[str, Any]]:
+        """The settings of each protocol, complete."""
+        return parse_protocols(self._inputs.protocols.get_dict())
 
     @property
     def models(self) -> list[str]:
         """Labels of the models, that of the reference's last."""
         return [*sorted(self._inputs.models), *([REFERENCE] if self._inputs.get("reference_model") else [])]
-
-    @property
-    def materials(self) -> list[str]:
-        """Labels of the materials."""
-        return sorted(self._inputs.structures)
 
     def model(self, label: str) -> tuple[AbstractCode, ModelData]:
         """Return the environment of a model, and which potential it is."""

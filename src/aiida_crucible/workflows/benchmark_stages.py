@@ -25,6 +25,8 @@ from aiida_crucible.calcfunctions.benchmark_batches import (
     DISPLACED,
     FAILURES,
     FRAMES,
+    START,
+    SUPERCELL,
     TRAJECTORY,
     prepare_evaluation,
     prepare_runs,
@@ -241,7 +243,7 @@ class DynamicsStage(Stage):
     def _start(self, label: str, number: int) -> StructureData | None:
         """Return what an own run begins with."""
         starts = self.ctx.starts
-        found: StructureData | None = starts.get(f"start_{label}_run_{number}") or starts.get(f"start_{label}")
+        found: StructureData | None = starts.get(f"{START}_{number}_{label}") or starts.get(f"{SUPERCELL}_{label}")
         return found
 
     def _runs(self, labels: Sequence[str]) -> list[Run]:

@@ -72,13 +72,8 @@ class GpuTileMaker:
     def make(
         self, first: Floats, second: Floats, is_diagonal: bool, pause: Callable[[], None] = lambda: None
     ) -> Floats:
-        """Return the similarities of two blocks, not normalised.
+        """Return the similarities of two blocks, see :meth:`crucible_engine.similarity.tiles.TileMaker.make`.
 
-        :param first: descriptors of a block, [n_frames, n_atoms, n_features].
-        :param second: those of another, or of the same.
-        :param is_diagonal: whether it is the same: only one half is computed then.
-        :param pause: called now and then; what it raises ends the work.
-        :return: [n_frames of the first, n_frames of the second].
         :raises EngineError: ``OUT_OF_MEMORY``, if the device has not enough for a pair.
         """
         tile = np.empty((len(first), len(second)))
