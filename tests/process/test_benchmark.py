@@ -198,6 +198,12 @@ def test_bad_input_is_one_line(code, model):
         model,
         structures={"Cs2 AgBiBr6": from_atoms(bulk("Cu"))},
     )
+    refused(
+        "a material is labelled 'Cu_1', and another 'Cux1'.*rename one",
+        code,
+        model,
+        structures=dict.fromkeys(("Cux1", "Cu_1"), from_atoms(bulk("Cu"))),
+    )
     refused("there are no models", code, model, models={})
     refused("there are no materials", code, model, structures={})
     refused("no section 'phonons'.*did you mean 'phonon'", code, model, settings={"phonons": {}})

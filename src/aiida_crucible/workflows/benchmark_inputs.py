@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from aiida.orm import AbstractCode, Data, Dict, QueryBuilder, StructureData
@@ -66,7 +66,7 @@ def check_benchmark(inputs: Mapping[str, Any]) -> None:
             validation.check_placement(code, namespace)
 
 
-def check_labels(what: str, labels: Any) -> None:
+def check_labels(what: str, labels: Collection[str]) -> None:
     """Refuse labels that AiiDA cannot name an output by.
 
     :raises ValueError: one line.
@@ -77,6 +77,25 @@ def check_labels(what: str, labels: Any) -> None:
                 f"{what} is labelled {label!r}: use letters, digits and single underscores between them, as in "
                 f"{re.sub('[^A-Za-z0-9]+', '_', str(label)).strip('_') or 'mace_mp'!r}"
             )
+    refuse_alike(what, [str(label) for label in labels])
+
+
+def refuse_alike(what: str, labels: Sequence[str]) -> None:
+    """Refuse two labels that AiiDA takes for one: where it looks for a link, an underscore stands for any character.
+
+    :raises ValueError: one line.
+    """
+    by_length: dict[int, list[str]] = {}
+    for label in labels:
+        by_length.setdefault(len(label), []).append(label)
+    for label in labels:
+        alike = re.compile(label.replace("_", "."))
+        for other in by_length[len(label)] if "_" in label else ():
+            if other != label and alike.fullmatch(other):
+                raise ValueError(
+                    f"{what} is labelled {label!r}, and another {other!r}, which AiiDA's database cannot tell apart "
+                    "(an underscore stands for any character there): rename one of them"
+                )
 
 
 def check_models(inputs: Mapping[str, Any]) -> None:
