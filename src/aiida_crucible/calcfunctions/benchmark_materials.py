@@ -115,13 +115,14 @@ def regroup_row(row: Dict, group: Dict) -> Dict:
 
 
 @calcfunction
-def explain_failed_material(identity: Dict, reason: Dict) -> Dict:
-    """Return the row of a material that nothing was computed of.
+def explain_failed_materials(identities: Dict, reasons: Dict) -> dict[str, Data]:
+    """Return the rows of materials that nothing was computed of, by their labels.
 
-    :param identity: see :func:`aiida_crucible.analysis.benchmark_rows.failed_row`.
-    :param reason: ``reason``, one line.
+    :param identities: by label, see :func:`aiida_crucible.analysis.benchmark_rows.failed_row`.
+    :param reasons: by label, one line.
     """
-    return Dict(failed_row(identity.get_dict(), reason["reason"]))
+    given = identities.get_dict()
+    return {label: Dict(failed_row(given[label], reason)) for label, reason in reasons.get_dict().items()}
 
 
 def solve_material(

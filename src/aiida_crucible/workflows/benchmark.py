@@ -12,7 +12,7 @@ from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, Structur
 from aiida_crucible.analysis.benchmark_settings import validate_benchmark_settings
 from aiida_crucible.calcfunctions.benchmark import aggregate_benchmark
 from aiida_crucible.calcfunctions.benchmark_batches import settle_references
-from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material, regroup_row
+from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_materials, regroup_row
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
@@ -255,7 +255,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
                 self._take(model, protocol, material, row)
             left = [material for material in materials if material not in rows]
             if child.is_killed:
-                self._fail(model, protocol, left, message_of(child))
+                self._fail(model, protocol, dict.fromkeys(left, message_of(child)))
             elif left:
                 self._split(model, protocol, left, message_of(child))
 
@@ -284,15 +284,11 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
             self.report(f"{model}, {protocol}: {len(found)} of {len(materials)} materials were finished before")
         for material, row in found.items():
             self._take(model, protocol, material, row)
-        to_compute = []
-        for material in materials:
-            if material in found:
-                continue
-            reason = self.ctx.disbelieved.get(model) or plan.unknown_elements(model, material)
-            if reason:
-                self._fail(model, protocol, [material], reason)
-            else:
-                to_compute.append(material)
+        unknown = [material for material in materials if material not in found]
+        disbelieved = self.ctx.disbelieved.get(model)
+        hopeless = {material: disbelieved or plan.unknown_elements(model, material) for material in unknown}
+        self._fail(model, protocol, {material: reason for material, reason in hopeless.items() if reason})
+        to_compute = [material for material in unknown if not hopeless[material]]
         if not to_compute:
             return
         size = plan.batch_size(model, len(to_compute))
@@ -330,18 +326,21 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
     def _split(self, model: str, protocol: str, materials: Sequence[str], reason: str) -> None:
         """Try materials again in two parts; one that is alone has failed."""
         if len(materials) == 1:
-            self._fail(model, protocol, materials, reason)
+            self._fail(model, protocol, dict.fromkeys(materials, reason))
             return
         self.report(f"{len(materials)} materials failed with {model}, and are tried again in two parts: {reason}")
         half = (len(materials) + 1) // 2
         self.ctx.batches += [[model, protocol, list(part)] for part in (materials[:half], materials[half:])]
 
-    def _fail(self, model: str, protocol: str, materials: Sequence[str], reason: str) -> None:
+    def _fail(self, model: str, protocol: str, reasons: Mapping[str, str]) -> None:
         """Give materials rows that say why nothing was computed of them."""
-        why = Dict({"reason": reason})
-        for material, identity in self._plan.identities(model, protocol, materials).items():
+        if not reasons:
+            return
+        for material, reason in reasons.items():
             self.report(f"{material} failed with {model}: {reason}")
-            self._take(model, protocol, material, explain_failed_material(Dict(identity), why))
+        identities = self._plan.identities(model, protocol, list(reasons))
+        for material, row in explain_failed_materials(Dict(identities), Dict(dict(reasons))).items():
+            self._take(model, protocol, material, row)
 
     def _take(self, model: str, protocol: str, material: str, row: Dict) -> None:
         """Attach a row; one that was found belongs to the group that is asked for now."""

@@ -13,7 +13,7 @@ from aiida_crucible.analysis.anharmonicity_settings import temperature_of
 from aiida_crucible.analysis.benchmark_rows import lost_runs
 from aiida_crucible.analysis.benchmark_settings import ANHARMONICITY, RELAX, validate_benchmark_settings
 from aiida_crucible.calcfunctions.benchmark_batches import DISPLACED, FRAMES
-from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_material, measure_material, why
+from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_materials, measure_material, why
 from aiida_crucible.calculations import validation
 from aiida_crucible.workflows.benchmark_batch_ports import (
     check_references,
@@ -152,7 +152,7 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             row: Dict = made["row"]
         except Exception as error:  # whatever a library has against a crystal: it is no other one's matter
             self._stage.fail(label, ANHARMONICITY, why(error))
-            row = explain_failed_material(Dict(identity), Dict({"reason": why(error)}))
+            row = explain_failed_materials(Dict({label: identity}), Dict({label: why(error)}))[label]
         return row
 
     def _nodes_of(self, label: str) -> dict[str, Data]:
