@@ -48,6 +48,25 @@ for pair in range(100):
 print(json.dumps({"error": max(errors), "rows": max(rows_off), "sizes": len(sizes)}))
 """
 
+WITHOUT_CELL = """
+import json
+import numpy as np
+from ase.build import fcc111, molecule
+from crucible_engine.similarity.descriptors import Describer, Soap
+from dscribe.descriptors import SOAP
+
+ours = Describer(Soap(5.0, 4, 3, 0.5, False), ["C", "H", "O", "Cu"])
+soap = {"species": ["C", "H", "O", "Cu"], "r_cut": 5.0, "n_max": 4, "l_max": 3, "sigma": 0.5}
+ethanol, slab = molecule("CH3CH2OH"), fcc111("Cu", (2, 2, 2))
+far = slab.copy()
+far.center(vacuum=20.0, axis=2)
+off = [
+    np.abs(ours.describe(ethanol) - SOAP(**soap, periodic=False).create(ethanol)).max(),
+    np.abs(ours.describe(slab) - SOAP(**soap, periodic=True).create(far)).max(),
+]
+print(json.dumps([float(value) for value in off]))
+"""
+
 WHOLE_JOB = """
 import json, sys
 import numpy as np
@@ -84,6 +103,10 @@ def test_random_pairs_of_different_sizes_and_species(answer):
     assert found["sizes"] > 30
     assert found["rows"] < 1e-12
     assert found["error"] < 1e-12
+
+
+def test_molecules_and_slabs_need_no_cell_where_they_are_not_periodic(answer):
+    assert max(answer(WITHOUT_CELL)) < 1e-11
 
 
 @pytest.fixture

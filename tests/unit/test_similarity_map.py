@@ -53,6 +53,17 @@ def test_equal_samplers_overlap_fully():
     assert np.mean(overlaps) == pytest.approx(1.0, abs=0.06)
 
 
+def test_equal_frames_overlap_whatever_their_order():
+    """10 frames of one sampler and 30 of the other, both drawn evenly from two configurations."""
+    kernel = gaussian(np.tile([0.0, 1.0], 20)[:, None])
+    for is_first in (np.arange(40) < 10, np.arange(40) >= 30):
+        found = overlap_of(kernel, is_first, seed=1)
+        # Of 19 equal frames one sampler has 4 and 15 others of the other's, each as likely to be a neighbour.
+        same = (10 * 4 / 19 + 30 * 14 / 19) / 40
+        by_chance = (10 * 9 + 30 * 29) / (40 * 39)
+        assert found.overlap == pytest.approx((1 - same) / (1 - by_chance))
+
+
 def test_discrepancy_of_two_points_in_closed_form():
     kernel = np.full((7, 7), 0.3)
     kernel[:3, :3] = kernel[3:, 3:] = 1.0

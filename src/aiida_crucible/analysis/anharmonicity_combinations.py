@@ -6,6 +6,7 @@ model: its forces at the frames of the reference or of its own runs, with the re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_crucible.analysis.anharmonicity_settings import temperature_of
 from aiida_crucible.analysis.stability_classes import CANNOT_TELL
 from aiida_crucible.analysis.sweep_settings import temperature_label
 
@@ -41,6 +43,14 @@ class Combination:
             return REFERENCE
         end = "" if self.temperature is None else f"_{temperature_label(self.temperature)}"
         return f"{self.frames}_frames_{self.constants}_constants{end}"
+
+    @classmethod
+    def of_label(cls, label: str) -> Combination | None:
+        """Return the combination that a label is of; ``None`` if it is of none."""
+        if label == REFERENCE:
+            return cls(REFERENCE, REFERENCE, REFERENCE)
+        match = re.fullmatch(rf"({REFERENCE}|{OWN})_frames_({REFERENCE}|{OWN})_constants(?:_(T.+))?", label)
+        return None if match is None else cls(OWN, match[1], match[2], temperature_of(match[3] or ""))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -65,6 +65,14 @@ class BenchmarkRow:
         """Return whether its phonons have errors."""
         return self.harmonic.get("outcome") == COMPARED
 
+    @property
+    def warnings(self) -> list[str]:
+        """Return what its comparison and its scores warn of, each once; what is missing is no warning."""
+        said = [*self.harmonic.get("warnings", [])]
+        for score in self.scores.values():
+            said += score["warnings"] if score["sigma"] is not None else []
+        return list(dict.fromkeys(said))
+
     def error(self, matching: str, quantity: str) -> float | None:
         """Return an error of the phonons in its unit; ``None`` where there is none.
 
@@ -140,14 +148,11 @@ def by_model_and_protocol(rows: Sequence[BenchmarkRow]) -> dict[tuple[str, str],
 def choices_of(rows: Sequence[BenchmarkRow]) -> list[Choice]:
     """Return the combinations of rows, those of the reference's frames first.
 
-    Without its temperature a label stays clear only if all own runs had the same one.
+    What is missing of every row, such as own runs that all melted, is one as well. Without its temperature a label stays clear only if all own runs had the same one.
     """
-    combinations = {
-        label: Combination(*(values[name] for name in ("forces", "frames", "constants", "temperature")))
-        for row in rows
-        for label, values in row.scores.items()
-        if label != REFERENCE
-    }
+    labels = dict.fromkeys(label for row in rows for label in (*row.scores, *row.missing))
+    found = {label: Combination.of_label(label) for label in labels}
+    combinations = {label: one for label, one in found.items() if one is not None and label != REFERENCE}
     temperatures = {one.temperature for one in combinations.values() if one.frames == OWN}
     choices = []
     for label, one in combinations.items():

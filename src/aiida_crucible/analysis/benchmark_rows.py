@@ -13,6 +13,9 @@ from crucible_engine.schema import LOST_OUTCOMES
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
 HARMONIC, PHONONS = "harmonic", "phonons"
 
+NOTHING = "all"
+"""What is missing of a row of which nothing was computed."""
+
 WITHOUT_CONSTANTS = ("not-relaxed", "non-finite")
 """Outcomes of phonons that have no force constants."""
 
@@ -47,14 +50,19 @@ def row_of(
     why = _Reasons(settings, failures, phonons, identity["runs"])
     brief = compare_combinations(scores)
     missing = {}
-    if identity.get("reference_missing"):
-        missing[REFERENCE] = identity["reference_missing"]
-    for combination in expected_combinations(settings, given):
+    expected = expected_combinations(settings, given)
+    if not expected and settings[PHONON] is None:
+        missing[NOTHING] = "there is nothing to measure: neither the model nor the reference has force constants"
+    # The reference's own score is what the others are held against.
+    truth = [Combination(REFERENCE, REFERENCE, REFERENCE)] if {"force_constants", "trajectory"} <= set(given) else []
+    for combination in [*truth, *expected]:
         entry = brief.get(combination.label)
         if entry is None:
             missing[combination.label] = why.combination(combination)
         elif entry["sigma"] is None:
             missing[combination.label] = "; ".join(entry["warnings"])
+    if identity.get("reference_missing"):
+        missing[REFERENCE] = identity["reference_missing"]
     has_constants = phonons is not None and phonons["outcome"] not in WITHOUT_CONSTANTS
     if settings[PHONON] is not None and not has_constants:
         missing[PHONONS] = why.own_constants()
@@ -87,8 +95,8 @@ def failed_row(identity: Mapping[str, Any], reason: str) -> dict[str, Any]:
     return {
         **{name: identity[name] for name in IDENTITY},
         "state": FAILED,
-        "missing": {"all": reason},
-        "unfinished": ["all"],
+        "missing": {NOTHING: reason},
+        "unfinished": [NOTHING],
         "harmonic": None,
         "phonons": None,
         "scores": {},

@@ -70,6 +70,7 @@ def _material(row: BenchmarkRow) -> dict[str, Any]:
         **_phonons(row),
         **_scores(row),
         "runs": "; ".join(f"{name}: {run['outcome']}" for name, run in row.runs.items()) or None,
+        "warnings": "; ".join(row.warnings) or None,
     }
 
 

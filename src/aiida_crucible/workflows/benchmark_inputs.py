@@ -17,6 +17,7 @@ from aiida_crucible.analysis.benchmark_settings import (
     validate_benchmark_settings,
 )
 from aiida_crucible.calcfunctions import benchmark_batches, benchmark_materials
+from aiida_crucible.calcfunctions.benchmark_materials import regroup_row
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.benchmark_batch_ports import check_references
@@ -240,6 +241,8 @@ def row_digest(
 def find_rows(digests: Mapping[str, str]) -> dict[str, Dict]:
     """Return the rows that were finished before, by the keys of their digests; jobs that failed are to be tried again.
 
+    The newest of each as it was measured, not as it was regrouped: its creator's inputs are what it follows from.
+
     :param digests: by any key.
     """
     query = QueryBuilder().append(
@@ -248,5 +251,9 @@ def find_rows(digests: Mapping[str, str]) -> dict[str, Dict]:
         project="*",
     )
     query.order_by({Dict: {"ctime": "asc"}})
-    found = {row["digest"]: row for row in query.all(flat=True) if not row["unfinished"] and row.creator is not None}
+    found = {
+        row["digest"]: row
+        for row in query.all(flat=True)
+        if not row["unfinished"] and row.creator is not None and row.creator.process_label != regroup_row.__name__
+    }
     return {key: found[digest] for key, digest in digests.items() if digest in found}

@@ -59,6 +59,8 @@ class Describer:
     def describe(self, frame: Atoms) -> Floats:
         """Return the descriptors of all atoms, [n_atoms, n_features]."""
         inside = frame.copy()
+        # Where a direction is not periodic its cell vector may be absent; any will do, since no image is looked for.
+        inside.cell = inside.cell.complete()
         inside.wrap()  # dscribe looks for neighbours in the images next to the cell
         rows: Floats = np.asarray(self._soap.create(inside), dtype=np.float64)
         return unit_rows(rows) if self._normalise else rows

@@ -115,6 +115,7 @@ def _is_same(first: Atoms, second: Atoms) -> bool:
             (first.numbers, second.numbers),
             (first.positions, second.positions),
             (first.cell.array, second.cell.array),
+            (first.pbc, second.pbc),
         )
     )
 

@@ -12,6 +12,9 @@ from crucible_engine.similarity.rematch import Floats
 
 Bools = NDArray[np.bool_]
 
+TIE = 1e-12
+"""Distances that differ by less, in units of the largest k_ii, are the same but for rounding."""
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -39,7 +42,7 @@ def overlap_of(kernel: Floats, is_first: Bools, seed: int, permutations: int = 2
     T0 = Σ_s n_s (n_s - 1) / (N (N - 1)). T is Schilling's statistic (J. Am. Stat. Assoc. 81, 799 (1986), doi
     10.1080/01621459.1986.10478337); neighbours are those of the kernel distance k_ii + k_jj - 2 k_ij, and k is the
     square root of N, rounded. Frames that follow each other too quickly in a trajectory are each other's neighbours and
-    lower it.
+    lower it. Of frames that are equally near and too many each counts in part, so that their order does not matter.
 
     :param kernel: between the frames of both, [n, n].
     :param is_first: which frames are the first one's, [n]; at least 2 of each.
@@ -49,14 +52,12 @@ def overlap_of(kernel: Floats, is_first: Bools, seed: int, permutations: int = 2
     n, n_first = len(kernel), int(is_first.sum())
     neighbours = max(1, round(math.sqrt(n)))
     expected = 1.0 - (n_first * (n_first - 1) + (n - n_first) * (n - n_first - 1)) / (n * (n - 1))
-    nearest = _nearest(kernel, neighbours)
-
-    def mixing(labels: Bools) -> float:
-        return float((labels[nearest] != labels[:, None]).mean()) / expected
-
     rng = np.random.default_rng(seed)
-    random = [mixing(rng.permutation(is_first)) for _ in range(permutations)]
-    return Overlap(mixing(is_first), float(np.std(random)), neighbours, mean_discrepancy(kernel, is_first))
+    labels = np.array([is_first, *(rng.permutation(is_first) for _ in range(permutations))])
+    signs = np.where(labels, 1.0, -1.0)
+    products = np.einsum("pi,pi->p", signs @ _nearness(kernel, neighbours), signs)
+    found, *random = (0.5 * (1.0 - products / (n * neighbours)) / expected).tolist()
+    return Overlap(found, float(np.std(random)), neighbours, mean_discrepancy(kernel, is_first))
 
 
 def mean_discrepancy(kernel: Floats, is_first: Bools) -> float:
@@ -76,10 +77,18 @@ def _mean_off_diagonal(kernel: Floats, chosen: Bools) -> float:
     return float((within.sum() - np.trace(within)) / (count * (count - 1)))
 
 
-def _nearest(kernel: Floats, count: int) -> NDArray[np.intp]:
-    """Return the nearest neighbours of each frame in the kernel distance, itself left out, [n, count]."""
+def _nearness(kernel: Floats, count: int) -> Floats:
+    """Return how much each frame (column) counts as a neighbour of each frame (row), [n, n].
+
+    The nearest in the kernel distance count 1 up to a sum of ``count`` a row; those at the same distance as the last one
+    share what is left.
+    """
     diagonal = np.diagonal(kernel)
     distances = diagonal[:, None] + diagonal[None, :] - 2.0 * kernel
     np.fill_diagonal(distances, np.inf)
-    nearest: NDArray[np.intp] = np.argsort(distances, axis=1, kind="stable")[:, :count]
-    return nearest
+    last = np.partition(distances, count - 1, axis=1)[:, count - 1, None]
+    tie = TIE * float(np.abs(diagonal).max())
+    nearer = distances < last - tie
+    level = ~nearer & (distances <= last + tie)
+    left = count - nearer.sum(axis=1, keepdims=True)
+    return np.asarray(nearer + level * (left / level.sum(axis=1, keepdims=True)))
