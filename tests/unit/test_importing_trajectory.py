@@ -207,6 +207,15 @@ def bohr(seed=0):
     return one
 
 
+def deformed(*factors):
+    """Return a frame with forces whose cell vectors are so many times as long."""
+    one = frame(2)
+    results = one.calc.results
+    one.set_cell(np.diag(factors) @ one.cell.array)
+    one.calc = SinglePointCalculator(one, **results)
+    return one
+
+
 def swapped(seed=3):
     one = frame(seed)
     order = np.arange(len(one))
@@ -241,6 +250,8 @@ STEPS = [frame(0), frame(1)]
         (STEPS, UNIT * (3, 1, 1), {}, "frame 0 of md.traj does not fit the structure"),
         (STEPS, bulk("KCl", "rocksalt", a=5.6, cubic=True), {}, "it is of Cl8Na8, the structure of Cl4K4"),
         ([bohr()], SUPERCELL, {}, "are they in Bohr?"),
+        ([*STEPS, deformed(1, 1.9, 1)], None, {}, "frame 2 of md.traj has a cell that is deformed by 0.9 against that of frame 0"),
+        ([*STEPS, deformed(1, 1, 0)], SUPERCELL, {}, "frame 2 of md.traj is periodic along other axes, or has fewer cell vectors"),
         (STEPS, None, {"start": 5}, "md.traj has no frame from 5 on"),
         (STEPS, None, {"start": 5, "stop": 3}, "frames 5 to 3 are none"),
         (STEPS, None, {"stride": 0}, "'stride' of an import of a trajectory is 0: it must be at least 1"),

@@ -126,6 +126,33 @@ def test_a_tetragonal_crystal_that_is_turned_by_90_degrees_keeps_its_axis():
     np.testing.assert_allclose(mapping.ideal.get_all_distances(mic=True), turned.get_all_distances(mic=True), atol=1e-9)
 
 
+def turns():
+    """Return the 24 proper rotations of a cube."""
+    return [turn.as_matrix().round() for turn in Rotation.create_group("O")]
+
+
+@pytest.mark.parametrize(("ratio", "shift"), [(1.0, 0.02), (1.01, 0.02), (1.06, 0.04)])
+@pytest.mark.parametrize("relabels", [False, True])
+def test_a_nearly_cubic_polar_crystal_is_found_in_each_orientation(ratio, shift, relabels):
+    """Its images under the 24 turns of a cube nearly fit, and only one of them, and its like, does."""
+    scaled = [[0, 0, 0], [0.5, 0.5, 0.5 + shift], [0.5, 0.5, -shift], [0.5, 0, 0.5 - shift], [0, 0.5, 0.5 - shift]]
+    unit = Atoms("BaTiO3", scaled_positions=scaled, cell=[4, 4, 4 * ratio], pbc=True)
+    supercell = unit * (2, 2, 2)
+    for turn in turns():
+        turned = supercell.copy()
+        turned.positions = turned.positions @ turn
+        # The axes of either point where the unit cell's do, or are the cell vectors turned with the atoms.
+        turned.cell = np.abs(turn.T) @ (supercell.cell.array @ turn) if relabels else supercell.cell.array @ turn
+        if np.linalg.det(turned.cell.array) < 0:
+            turned.cell[0] *= -1
+        mapping = map_crystal(turned, unit)
+        moved = turned.get_scaled_positions(wrap=False) - mapping.ideal.get_scaled_positions(wrap=False)
+        moved -= np.rint(moved - moved[0])
+        np.testing.assert_allclose((moved - moved[0]) @ turned.cell.array, 0, atol=1e-9)
+        strain = mapping.cell @ mapping.rotation - mapping.lattice.matrix @ unit.cell.array
+        np.testing.assert_allclose(strain, 0, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("supercell", "message"),
     [

@@ -148,7 +148,8 @@ def by_model_and_protocol(rows: Sequence[BenchmarkRow]) -> dict[tuple[str, str],
 def choices_of(rows: Sequence[BenchmarkRow]) -> list[Choice]:
     """Return the combinations of rows, those of the reference's frames first.
 
-    What is missing of every row, such as own runs that all melted, is one as well. Without its temperature a label stays clear only if all own runs had the same one.
+    What is missing of every row, such as own runs that all melted, is one as well. Without its temperature a label
+    stays clear only if all own runs had the same one.
     """
     labels = dict.fromkeys(label for row in rows for label in (*row.scores, *row.missing))
     found = {label: Combination.of_label(label) for label in labels}

@@ -26,10 +26,13 @@ LARGEST_MISFIT = 0.25
 """Unit cells by which axes that are not turned may miss a whole number of them."""
 
 NO_STRAIN = 0.02
-"""Relative change of shape below which axes that fit are taken without a look at others."""
+"""Relative change of shape below which other axes are not looked for with the larger tolerance."""
 
 CLEARLY_BETTER = 1e-3
 """Å by which an orientation must fit better than one that was found before."""
+
+AS_IT_COMES = 0.8
+"""Share of the misfit of axes that are not turned which turned ones may have: fluctuations turn no crystal."""
 
 MOST_ORIENTATIONS = 100
 """Turned axes that are tried, those with the best lengths and angles first; a cube has 24."""
@@ -114,29 +117,39 @@ class CrystalMapping:
 def map_crystal(supercell: Atoms, unit_cell: Atoms) -> CrystalMapping:
     """Return which site of the repeated unit cell each atom of a supercell occupies.
 
-    Axes that are whole multiples of the unit cell's are taken as they are; others are tried in every orientation that
-    fits, and the one with the least displacements and strain is taken.
+    All orientations that fit are tried, and the one with the least displacements and strain is taken: of a crystal that
+    is nearly cubic, or nearly its own mirror image, several fit well. Axes that are whole multiples of the unit cell's
+    are taken as they come unless turned ones fit clearly better.
 
     :param supercell: periodic; displacements under 1 Å and a small strain are allowed.
     :param unit_cell: the one that it was made of, or a primitive one.
     :raises ValueError: one line, if the one is no supercell of the other.
     """
     _check_composition(supercell, unit_cell)
-    best: tuple[float, CrystalMapping | None] = (np.inf, None)
-    nearest = np.inf
-    for matrix in _matrices(supercell.cell.array, unit_cell.cell.array, len(supercell) // len(unit_cell)):
-        mapping, distance = _occupy(supercell, unit_cell, matrix)
+    cell, unit = supercell.cell.array, unit_cell.cell.array
+    length = float(unit_cell.cell.lengths().max())
+    best: CrystalMapping | None = None
+    # What another orientation has to fall short of: its strain and the root mean square displacement, Å.
+    least = nearest = np.inf
+    for tolerance, matrix in _matrices(cell, unit, len(supercell) // len(unit_cell)):
+        if best is not None and tolerance > STRAINS[0] and _strain(cell, best.lattice.matrix @ unit) < NO_STRAIN:
+            break
+        strain = _strain(cell, matrix @ unit) * length
+        if strain >= least:
+            continue
+        mapping, distance, typical = _occupy(supercell, unit_cell, matrix)
         nearest = min(nearest, distance)
-        if mapping is not None:
-            misfit = distance + _strain_of(mapping) * unit_cell.cell.lengths().max()
-            # Orientations that symmetry makes the same differ by rounding: the first one stays.
-            if misfit < best[0] - CLEARLY_BETTER:
-                best = misfit, mapping
-            if _strain_of(mapping) < NO_STRAIN and distance < LARGEST_DISTANCE / 2:
-                break
-    if best[1] is None:
+        if mapping is None or strain + typical >= least:
+            continue
+        # Orientations that symmetry makes the same differ by rounding: the first one stays.
+        best, least = mapping, strain + typical - CLEARLY_BETTER
+        if tolerance == 0:
+            least *= AS_IT_COMES
+        if least <= 0:
+            break
+    if best is None:
         raise ValueError(_misfit(supercell, unit_cell, nearest))
-    return best[1]
+    return best
 
 
 def _check_composition(supercell: Atoms, unit_cell: Atoms) -> None:
@@ -153,12 +166,17 @@ def _check_composition(supercell: Atoms, unit_cell: Atoms) -> None:
         )
 
 
-def _matrices(cell: NDArray[np.float64], unit: NDArray[np.float64], n_cells: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the matrices that may make a cell of unit cells: axes as they come first, then turned ones, best first."""
+def _matrices(
+    cell: NDArray[np.float64], unit: NDArray[np.float64], n_cells: int
+) -> Iterator[tuple[float, NDArray[np.int64]]]:
+    """Yield the matrices that may make a cell of unit cells: axes as they come first, then turned ones, best first.
+
+    Each comes with the tolerance that it was found with, axes as they come with none.
+    """
     ratio = cell @ np.linalg.inv(unit)
     straight: NDArray[np.int64] = np.rint(ratio).astype(np.int64)
     if (np.abs(ratio - straight) <= LARGEST_MISFIT).all() and _multiple(straight) == n_cells:
-        yield straight
+        yield 0.0, straight
     # A crystal that has expanded is the same in every direction, but for its strain.
     cell = cell * (n_cells * abs(np.linalg.det(unit) / np.linalg.det(cell))) ** (1 / 3)
     metric = cell @ cell.T
@@ -166,7 +184,7 @@ def _matrices(cell: NDArray[np.float64], unit: NDArray[np.float64], n_cells: int
         turned = list(_turned_matrices(cell, unit, n_cells, tolerance))
         misfits = [float(np.linalg.norm(matrix @ unit @ unit.T @ matrix.T - metric)) for matrix in turned]
         for index in np.argsort(misfits, kind="stable")[:MOST_ORIENTATIONS]:
-            yield turned[index]
+            yield tolerance, turned[index]
 
 
 def _turned_matrices(
@@ -195,21 +213,29 @@ def _multiple(matrix: NDArray[np.int64]) -> int:
     return abs(round(float(np.linalg.det(matrix))))
 
 
-def _occupy(supercell: Atoms, unit_cell: Atoms, matrix: NDArray[np.int64]) -> tuple[CrystalMapping | None, float]:
-    """Return the sites of the atoms, and how far the farthest is; ``None`` where two share one or one is too far."""
+def _occupy(
+    supercell: Atoms, unit_cell: Atoms, matrix: NDArray[np.int64]
+) -> tuple[CrystalMapping | None, float, float]:
+    """Return the sites of the atoms, how far the farthest is, and the root mean square distance (Å) of all.
+
+    There is no mapping where two atoms share a site, or one is too far from its own. Of all shifts the best is taken:
+    a crystal may nearly repeat itself within its unit cell.
+    """
     lattice = SupercellLattice(matrix)
     fractional = supercell.get_scaled_positions(wrap=False) @ matrix
-    best: tuple[CrystalMapping | None, float] = (None, np.inf)
+    best: tuple[CrystalMapping | None, float, float] = (None, np.inf, np.inf)
     for shift in _shifts(fractional, supercell, unit_cell):
-        unit_atoms, translations, distance = _nearest_sites(fractional - shift, supercell.numbers, unit_cell)
+        unit_atoms, translations, distances = _nearest_sites(fractional - shift, supercell.numbers, unit_cell)
         keys = lattice.keys(translations) * len(unit_cell) + unit_atoms
-        if distance >= best[1]:
+        farthest, typical = float(distances.max()), float(np.sqrt((distances**2).mean()))
+        is_good = len(np.unique(keys)) == len(keys) and farthest <= LARGEST_DISTANCE
+        # A good one replaces any that is none, and a better one.
+        if (is_good, -typical - CLEARLY_BETTER) <= (best[0] is not None, -best[2]):
             continue
-        is_good = len(np.unique(keys)) == len(keys) and distance <= LARGEST_DISTANCE
         rotation = _rotation(supercell.cell.array, matrix @ unit_cell.cell.array)
         found = CrystalMapping(unit_cell, supercell.cell.array, lattice, rotation, unit_atoms, translations)
-        best = (found if is_good else None, distance)
-        if is_good and distance < LARGEST_DISTANCE / 2:
+        best = (found if is_good else None, farthest, typical)
+        if is_good and typical < CLEARLY_BETTER:
             break
     return best
 
@@ -227,8 +253,8 @@ def _shifts(fractional: NDArray[np.float64], supercell: Atoms, unit_cell: Atoms)
 
 def _nearest_sites(
     fractional: NDArray[np.float64], numbers: NDArray[np.int64], unit_cell: Atoms
-) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
-    """Return the nearest site of each atom's element, and the largest distance once the common shift is taken off."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return the nearest site of each atom's element, and its distance (Å) once the common shift is taken off."""
     places = unit_cell.get_scaled_positions(wrap=False)
     shift = np.zeros(3)
     for _ in range(2):
@@ -241,7 +267,7 @@ def _nearest_sites(
         # The anchor was off its site itself; all atoms together are not.
         shift = shift + (differences - images)[rows, sites].mean(axis=0)
     rest = centred_differences(fractional, places[sites] + images[rows, sites]) @ unit_cell.cell.array
-    return sites, images[rows, sites].astype(np.int64), float(np.linalg.norm(rest, axis=1).max())
+    return sites, images[rows, sites].astype(np.int64), np.linalg.norm(rest, axis=1)
 
 
 def _rotation(cell: NDArray[np.float64], ideal: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -251,11 +277,10 @@ def _rotation(cell: NDArray[np.float64], ideal: NDArray[np.float64]) -> NDArray[
     return np.eye(3) if np.allclose(rotation, np.eye(3), atol=1e-7) else np.asarray(rotation)
 
 
-def _strain_of(mapping: CrystalMapping) -> float:
-    """Return by how much a cell's shape differs from the unit cell's, relative; its size does not count."""
-    stretch = np.linalg.inv(mapping.cell @ mapping.rotation) @ mapping.lattice.matrix @ mapping.unit_cell.cell.array
-    stretch = stretch / abs(np.linalg.det(stretch)) ** (1 / 3)
-    return float(np.linalg.norm(stretch - np.eye(3)))
+def _strain(cell: NDArray[np.float64], ideal: NDArray[np.float64]) -> float:
+    """Return by how much a cell's shape differs from another's, relative; neither size nor orientation counts."""
+    stretch = np.linalg.svd(np.linalg.inv(cell) @ ideal, compute_uv=False)
+    return float(np.linalg.norm(stretch / stretch.prod() ** (1 / 3) - 1.0))
 
 
 def _misfit(supercell: Atoms, unit_cell: Atoms, nearest: float) -> str:

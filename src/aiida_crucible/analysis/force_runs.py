@@ -11,8 +11,12 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal_mapping import CrystalMapping, map_crystal
-from aiida_crucible.analysis.displacements import displacements, frame_chunks
+from aiida_crucible.analysis.displacements import centred_differences, displacements, frame_chunks
 from aiida_crucible.analysis.lattice_force_constants import LatticeForceConstants
+
+
+SMALLEST_VOLUME = 1e-3
+"""Å³ of a cell; no crystal has less."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,11 @@ class ForceRun:
 
     @property
     def finite(self) -> NDArray[np.bool_]:
-        """Whether a frame holds finite numbers alone, shape [n_frames]."""
-        return np.asarray(np.isfinite(self.positions).all(axis=(1, 2)) & np.isfinite(self.forces).all(axis=(1, 2)))
+        """Whether a frame holds finite numbers alone, and a cell that has a volume, shape [n_frames]."""
+        arrays = (self.positions, self.forces, self.cells)
+        whole = np.array([np.isfinite(array).all(axis=(1, 2)) for array in arrays]).all(axis=0)
+        cells = np.where(whole[:, None, None], self.cells, 0.0)
+        return np.asarray(np.abs(np.linalg.det(cells)) > SMALLEST_VOLUME)
 
     def chosen(self, frames: NDArray[Any]) -> ForceRun:
         """Return some of the frames.
@@ -124,7 +131,7 @@ def map_runs(runs: Sequence[ForceRun], constants: LatticeForceConstants, origin:
 
 
 def mean_crystal(positions: NDArray[np.floating], cells: NDArray[np.floating], numbers: NDArray[np.int64]) -> Atoms:
-    """Return the mean of a run's frames in the cell of its first; wrapped positions do no harm.
+    """Return the mean of a run's frames in the cell of its first; wrapped positions and a drift do no harm.
 
     :param positions: Å, shape [n_frames, n_atoms, 3].
     :param cells: Å, shape [n_frames, 3, 3].
@@ -133,6 +140,5 @@ def mean_crystal(positions: NDArray[np.floating], cells: NDArray[np.floating], n
     first = positions[0] @ np.linalg.inv(cells[0])
     sums = np.zeros(first.shape)
     for part in frame_chunks(*positions.shape[:2]):
-        moved = positions[part] @ np.linalg.inv(cells[part]) - first
-        sums += (moved - np.rint(moved)).sum(axis=0)
+        sums += centred_differences(positions[part] @ np.linalg.inv(cells[part]), first).sum(axis=0)
     return Atoms(numbers, scaled_positions=first + sums / len(positions), cell=cells[0], pbc=True)

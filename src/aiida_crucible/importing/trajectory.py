@@ -20,6 +20,9 @@ from aiida_crucible.importing.frames import Frame, iterate_frames
 LARGEST_DRIFT = 1e-3
 """eV/Å an atom by which forces may miss the sum of zero without a word."""
 
+LARGEST_DEFORMATION = 0.25
+"""Change of a cell from that of the first frame, relative; crystals that fluctuate or expand stay far below."""
+
 Array = NDArray[np.float64]
 
 
@@ -65,6 +68,7 @@ def read_trajectory(path: Path, settings: Mapping[str, Any], structure: Atoms | 
     for frame in iterate_frames(path, settings):
         if kept is None:
             kept = _Kept(path, frame, settings["forces"] == "required")
+            kept.require_finite(frame)
             kept.place(frame, structure)
         kept.add(frame)
     if kept is None:
@@ -128,6 +132,16 @@ class _Kept:
             drift = float(np.linalg.norm(frame.forces.sum(axis=0)))
             self.worst = max(self.worst, (drift, frame.number))
 
+    def require_finite(self, frame: Frame) -> None:
+        """Refuse numbers that are none.
+
+        :raises ValueError: one line that names the frame.
+        """
+        atoms = frame.atoms
+        for name, values in (("positions", atoms.positions), ("cell", atoms.cell.array), ("forces", frame.forces)):
+            if values is not None and not np.isfinite(values).all():
+                raise ValueError(f"frame {frame.number} of {self.path.name} has {name} that are no finite numbers")
+
     def _check(self, frame: Frame) -> None:
         where = f"frame {frame.number} of {self.path.name}"
         first, atoms = self.first, frame.atoms
@@ -142,11 +156,21 @@ class _Kept:
             )
         if frame.forces is not None and first.forces is None:
             raise ValueError(f"{where} has forces, but frame {first.number} has none: give frames that all have them")
-        for name, values in (("positions", atoms.positions), ("cell", atoms.cell.array), ("forces", frame.forces)):
-            if values is not None and not np.isfinite(values).all():
-                raise ValueError(f"{where} has {name} that are no finite numbers")
+        self.require_finite(frame)
         if frame.forces is not None and frame.forces.shape != atoms.positions.shape:
             raise ValueError(f"{where} has forces of shape {frame.forces.shape} on {len(atoms)} atoms")
+        if not np.array_equal(atoms.pbc, first.atoms.pbc) or atoms.cell.rank != first.atoms.cell.rank:
+            raise ValueError(
+                f"{where} is periodic along other axes, or has fewer cell vectors, than frame {first.number}: give "
+                "frames of one system"
+            )
+        if atoms.cell.rank == len(atoms.pbc):
+            change = np.linalg.solve(first.atoms.cell.array, atoms.cell.array) - np.eye(3)
+            if np.abs(change).max() > LARGEST_DEFORMATION:
+                raise ValueError(
+                    f"{where} has a cell that is deformed by {np.abs(change).max():.2g} against that of frame "
+                    f"{first.number}: it is turned, of other units or of another system"
+                )
 
     def _look_for_strays(self, frame: Frame) -> None:
         """Keep the atom that is farthest from its place in the first frame, where it is farther than neighbours are."""

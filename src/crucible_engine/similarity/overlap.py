@@ -80,8 +80,8 @@ def _mean_off_diagonal(kernel: Floats, chosen: Bools) -> float:
 def _nearness(kernel: Floats, count: int) -> Floats:
     """Return how much each frame (column) counts as a neighbour of each frame (row), [n, n].
 
-    The nearest in the kernel distance count 1 up to a sum of ``count`` a row; those at the same distance as the last one
-    share what is left.
+    The nearest in the kernel distance count 1 up to a sum of ``count`` a row; those at the same distance as the last
+    one share what is left.
     """
     diagonal = np.diagonal(kernel)
     distances = diagonal[:, None] + diagonal[None, :] - 2.0 * kernel
