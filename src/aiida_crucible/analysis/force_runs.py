@@ -14,7 +14,6 @@ from aiida_crucible.analysis.crystal_mapping import CrystalMapping, map_crystal
 from aiida_crucible.analysis.displacements import centred_differences, displacements, frame_chunks
 from aiida_crucible.analysis.lattice_force_constants import LatticeForceConstants
 
-
 SMALLEST_VOLUME = 1e-3
 """Å³ of a cell; no crystal has less."""
 
