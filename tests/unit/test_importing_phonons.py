@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase import Atoms, units
+from ase.build import bulk
+from ase.geometry import find_mic
 from ase.io import write
 from phonopy.file_IO import write_FORCE_CONSTANTS, write_force_constants_to_hdf5, write_FORCE_SETS
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
@@ -132,6 +134,73 @@ def test_drift_of_forces_is_warned_of_with_its_size(folder, solved):
     assert "displaced supercell 1 in FORCE_SETS add up to 0.24 eV/Å" in found.warnings[0]
 
 
+def swapped(n_atoms, first, second):
+    order = np.arange(n_atoms)
+    order[[first, second]] = second, first
+    return order
+
+
+def test_force_constants_of_atoms_in_another_order_are_refused(tmp_path):
+    """Rock salt in ASE's order, Na Cl Na Cl …, keeps index symmetry and every translation."""
+    atoms = bulk("NaCl", "rocksalt", a=5.6)
+    phonon = build_phonopy(atoms, 2 * np.eye(3, dtype=int))
+    count = len(phonon.supercell)
+    vectors, _ = find_mic(
+        (phonon.supercell.positions[None] - phonon.supercell.positions[:, None]).reshape(-1, 3), phonon.supercell.cell
+    )
+    lengths = np.linalg.norm(vectors, axis=1).reshape(count, count)
+    is_near = np.isclose(lengths, 2.8)
+    constants = np.where(is_near[:, :, None, None], -np.eye(3), 0.0)
+    constants[np.arange(count), np.arange(count)] = -constants.sum(axis=1)
+    phonon.save(tmp_path / "phonopy.yaml", settings={"force_sets": False, "displacements": False})
+    path = tmp_path / "FORCE_CONSTANTS"
+    write_FORCE_CONSTANTS(constants, str(path))
+    assert read_phonons(path, SETTINGS, tmp_path / "phonopy.yaml").warnings == []
+    interleaved = np.arange(count).reshape(2, -1).T.reshape(-1)
+    for order in (interleaved, swapped(count, 0, 3), np.roll(np.arange(count), 1)):
+        write_FORCE_CONSTANTS(constants[np.ix_(order, order)], str(path))
+        with pytest.raises(ValueError, match=r"between pairs that symmetry makes the same.*another order"):
+            read_phonons(path, SETTINGS, tmp_path / "phonopy.yaml")
+
+
+def test_forces_of_atoms_in_another_order_are_refused(folder, solved):
+    dataset = {"natom": 24, "first_atoms": [dict(entry) for entry in solved[0].dataset["first_atoms"]]}
+    for entry in dataset["first_atoms"]:
+        entry["forces"] = entry["forces"][swapped(24, 1, 2)]
+    write_FORCE_SETS(dataset, filename=str(folder / "FORCE_SETS"))
+    with pytest.raises(ValueError, match=r"leave 0\.\d+ of the forces in FORCE_SETS unexplained"):
+        read_phonons(folder / "FORCE_SETS", SETTINGS, folder / "phonopy.yaml")
+
+
+def test_random_displacements_have_to_determine_the_force_constants(folder, solved):
+    phonon = solved[0]
+    full = compact_fc_to_full_fc(phonon.primitive, solved[1])
+    for count, is_enough in ((1, False), (30, True)):
+        moved = np.random.default_rng(5).normal(0, 0.01, (count, 24, 3))
+        dataset = {"displacements": moved, "forces": -np.einsum("ijab,kjb->kia", full, moved)}
+        write_FORCE_SETS(dataset, filename=str(folder / "FORCE_SETS"))
+        if is_enough:
+            found = read_phonons(folder / "FORCE_SETS", SETTINGS, folder / "phonopy.yaml")
+            np.testing.assert_allclose(found.constants.values, solved[1], atol=1e-6)
+        else:
+            with pytest.raises(ValueError, match="1 displaced supercells in FORCE_SETS do not determine the"):
+                read_phonons(folder / "FORCE_SETS", SETTINGS, folder / "phonopy.yaml")
+
+
+def test_masses_that_are_not_the_elements_are_told_of(folder):
+    content = (folder / "phonopy_params.yaml").read_text()
+    assert "mass: 63.54" in content
+    (folder / "heavy.yaml").write_text(content.replace("mass: 63.54", "mass: 65.54"))
+    (warning,) = read_phonons(folder / "heavy.yaml", SETTINGS).warnings
+    assert warning.startswith("heavy.yaml gives Cu the mass 65.54") and "63.546" in warning
+
+
+def test_a_left_handed_cell_is_refused_in_one_line(folder):
+    write(folder / "mirrored.vasp", Atoms("Cu", cell=[[3, 0, 0], [0, 0, 3], [0, 3, 0]], pbc=True), format="vasp")
+    with pytest.raises(ValueError, match=r"mirrored\.vasp cannot be read: "):
+        read_phonons(folder / "FORCE_SETS", with_matrix(), folder / "mirrored.vasp")
+
+
 def bad(folder, name):
     return folder / name, SETTINGS, folder / "phonopy.yaml"
 
@@ -188,11 +257,10 @@ def test_what_does_not_fit_is_one_line(folder, arguments, message):
 
 
 def test_conventional_cell_is_reduced_to_the_primitive_one(tmp_path):
-    from ase.build import bulk
-
     atoms = bulk("Cu", cubic=True)
     phonon = build_phonopy(atoms, np.eye(3, dtype=int) * 2)
-    phonon.force_constants = np.zeros((1, 32, 3, 3))
+    phonon.force_constants = -np.eye(3) * np.ones((1, 32, 1, 1))
+    phonon.force_constants[0, 0] *= -31
     write_FORCE_CONSTANTS(phonon.force_constants, str(tmp_path / "FORCE_CONSTANTS"), phonon.primitive.p2s_map)
     write(tmp_path / "cell.cif", Atoms(atoms))
     found = read_phonons(

@@ -45,7 +45,7 @@ class ForceRun:
     def finite(self) -> NDArray[np.bool_]:
         """Whether a frame holds finite numbers alone, and a cell that has a volume, shape [n_frames]."""
         arrays = (self.positions, self.forces, self.cells)
-        whole = np.array([np.isfinite(array).all(axis=(1, 2)) for array in arrays]).all(axis=0)
+        whole: NDArray[np.bool_] = np.all([np.isfinite(array).all(axis=(1, 2)) for array in arrays], axis=0)
         cells = np.where(whole[:, None, None], self.cells, 0.0)
         return np.asarray(np.abs(np.linalg.det(cells)) > SMALLEST_VOLUME)
 
@@ -136,8 +136,9 @@ def mean_crystal(positions: NDArray[np.floating], cells: NDArray[np.floating], n
     :param cells: Å, shape [n_frames, 3, 3].
     :param numbers: atomic numbers, shape [n_atoms].
     """
-    first = positions[0] @ np.linalg.inv(cells[0])
+    first = np.asarray(positions[0] @ np.linalg.inv(cells[0]), dtype=float)
     sums = np.zeros(first.shape)
     for part in frame_chunks(*positions.shape[:2]):
-        sums += centred_differences(positions[part] @ np.linalg.inv(cells[part]), first).sum(axis=0)
+        scaled = np.asarray(positions[part] @ np.linalg.inv(cells[part]), dtype=float)
+        sums += centred_differences(scaled, first).sum(axis=0)
     return Atoms(numbers, scaled_positions=first + sums / len(positions), cell=cells[0], pbc=True)

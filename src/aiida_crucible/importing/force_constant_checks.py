@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from ase.data import atomic_masses
 from numpy.typing import NDArray
+from phonopy import Phonopy
+from phonopy.harmonic.force_constants import compact_fc_to_full_fc, full_fc_to_compact_fc
+from phonopy.structure.atoms import PhonopyAtoms
+from phonopy.utils import similarity_transformation
+from symfc import Symfc
+from symfc.utils.utils import SymfcAtoms
 
 from aiida_crucible.analysis.force_constants import ForceConstants
 
@@ -15,6 +23,19 @@ LARGEST_SUM_RULE_ERROR = 1e-3
 
 LARGEST_ASYMMETRY = 0.2
 """Of the largest force constant: noise stays far below it, and atoms in another order are above it."""
+
+NOTABLE_SPREAD, LARGEST_SPREAD = 0.02, 0.1
+"""Of the largest force constant: how far those may differ that symmetry makes the same, without a word and at all."""
+
+NOTABLE_REST, LARGEST_REST = 0.05, 0.2
+"""Share of the forces that force constants may leave unexplained, without a word and at all: anharmonicity and noise
+stay below the first at displacements of 0.01 Å, atoms in another order are mostly above the second."""
+
+LARGEST_FIT_ERROR = 1e-3
+"""Of the largest force constant; what is determined is found again to many more digits."""
+
+LARGEST_MASS_DIFFERENCE = 0.005
+"""Relative, from an element's standard mass: tables of these differ by less, isotopes by more."""
 
 LINES_OF_PAIR = 4
 """Of a ``FORCE_CONSTANTS``: the two atoms, and three rows."""
@@ -43,6 +64,8 @@ def check_symmetries(path: Path, found: ForceConstants) -> list[str]:
     :raises ValueError: one line, if they change with their two atoms exchanged: such are of other atoms.
     """
     largest = float(np.abs(found.values).max())
+    if largest == 0:
+        raise ValueError(f"the force constants in {path.name} are all zero: nothing was computed")
     asymmetry, residual = found.index_symmetry_residual, found.acoustic_sum_residual
     if asymmetry > LARGEST_ASYMMETRY * largest:
         raise ValueError(
@@ -56,6 +79,115 @@ def check_symmetries(path: Path, found: ForceConstants) -> list[str]:
             f"({residual / largest:.2g} of the largest one), which symmetrisation has taken out"
         ]
     return []
+
+
+def check_space_group(path: Path, constants: NDArray[np.float64], phonon: Phonopy) -> list[str]:
+    """Return a warning where force constants differ that symmetry makes the same.
+
+    :param path: the file that they came from.
+    :param constants: shape [n_primitive_atoms, n_atoms, 3, 3], or of all pairs of the supercell.
+    :param phonon: with its cells.
+    :raises ValueError: one line, if they differ by so much that they are of other atoms.
+    """
+    primitive, cell = phonon.primitive, phonon.supercell.cell.T
+    compact = full_fc_to_compact_fc(primitive, constants) if len(constants) == len(phonon.supercell) else constants
+    repeated = compact_fc_to_full_fc(primitive, compact)
+    spread = float(np.abs(repeated - constants).max()) if len(constants) == len(repeated) else 0.0
+    rotations, permutations = phonon.symmetry.symmetry_operations["rotations"], phonon.symmetry.atomic_permutations
+    # Operations of the same rotation differ by translations, which all pairs have now.
+    for index in np.unique(rotations, axis=0, return_index=True)[1]:
+        rotation, order = similarity_transformation(cell, rotations[index]), permutations[index]
+        turned = rotation @ repeated @ rotation.T
+        spread = max(spread, float(np.abs(repeated[np.ix_(order, order)] - turned).max()))
+    largest = float(np.abs(constants).max())
+    if spread <= NOTABLE_SPREAD * largest:
+        return []
+    said = (
+        f"the force constants in {path.name} differ by up to {spread:.3g} eV/Å² ({spread / largest:.2g} of the largest "
+        "one) between pairs that symmetry makes the same"
+    )
+    if spread > LARGEST_SPREAD * largest:
+        raise ValueError(f"{said}: its atoms come in another order than phonopy's, or the crystal is another")
+    return [said]
+
+
+def check_displacements(path: Path, phonon: Phonopy, displacements: NDArray[np.float64]) -> None:
+    """Refuse displacements of all atoms that do not determine force constants.
+
+    Any force constants that the symmetry allows have to be found again from the forces that they give.
+
+    :param path: the file that they came from.
+    :param phonon: with its cells.
+    :param displacements: Å, shape [n_frames, n_atoms, 3].
+    :raises ValueError: one line.
+    """
+    cell = phonon.supercell
+    solver = Symfc(SymfcAtoms(cell=cell.cell, scaled_positions=cell.scaled_positions, numbers=cell.numbers))
+    solver.compute_basis_set(2)
+    basis = solver.basis_set[2]
+    weights = np.random.default_rng(0).normal(size=basis.basis_set.shape[1])
+    true = np.asarray(basis.compression_matrix @ (basis.basis_set @ weights)).reshape(len(cell), len(cell), 3, 3)
+    solver.displacements = np.ascontiguousarray(displacements)
+    solver.forces = -np.einsum("ijab,kjb->kia", true, displacements)
+    solver.solve(max_order=2, is_compact_fc=False)
+    off = float(np.abs(solver.force_constants[2] - true).max() / np.abs(true).max())
+    if not off < LARGEST_FIT_ERROR:
+        raise ValueError(
+            f"the {len(displacements)} displaced supercells in {path.name} do not determine the {len(weights)} force "
+            "constants of this crystal: give more of them"
+        )
+
+
+def check_fit(path: Path, phonon: Phonopy, has_drift: bool) -> list[str]:
+    """Return a warning where force constants do not reproduce the forces that they were fitted to.
+
+    :param path: the file that the forces came from.
+    :param phonon: with displacements, forces and force constants as they come.
+    :param has_drift: whether the forces are known to miss the sum of zero, which no force constants reproduce.
+    :raises ValueError: one line, if they leave so much that the forces are of other atoms.
+    """
+    moved, forces = _displacements_and_forces(phonon)
+    constants = compact_fc_to_full_fc(phonon.primitive, phonon.force_constants)
+    n = 3 * len(phonon.supercell)
+    rest = forces + moved @ constants.transpose(1, 3, 0, 2).reshape(n, n)
+    share = float(np.linalg.norm(rest) / max(np.linalg.norm(forces), np.finfo(float).tiny))
+    if share <= NOTABLE_REST:
+        return []
+    said = f"the force constants leave {share:.2g} of the forces in {path.name} unexplained"
+    if share > LARGEST_REST and not has_drift:
+        raise ValueError(f"{said}: its atoms come in another order than phonopy's, or the crystal is another")
+    return [f"{said}: displacements are large, or some atoms come in another order than phonopy's"]
+
+
+def warnings_of_masses(path: Path, cell: PhonopyAtoms) -> list[str]:
+    """Return a warning where masses are not the elements' own, which are the ones that count here.
+
+    :param path: the file that they came from.
+    :param cell: with its masses.
+    """
+    standard = atomic_masses[cell.numbers]
+    strange = np.flatnonzero(np.abs(cell.masses / standard - 1) > LARGEST_MASS_DIFFERENCE)
+    if not len(strange):
+        return []
+    first = strange[0]
+    return [
+        f"{path.name} gives {cell.symbols[first]} the mass {cell.masses[first]:g}: it is not kept, and frequencies are "
+        f"those of the element's own, {standard[first]:g}"
+    ]
+
+
+def _displacements_and_forces(phonon: Phonopy) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return displacements (Å) and forces (eV/Å) of a dataset, shape [n_frames, 3 n_atoms] each."""
+    dataset: dict[str, Any] = phonon.dataset
+    if "first_atoms" not in dataset:
+        moved, forces = np.array(dataset["displacements"]), np.array(dataset["forces"])
+        return moved.reshape(len(moved), -1), forces.reshape(len(forces), -1)
+    entries = dataset["first_atoms"]
+    moved = np.zeros((len(entries), len(phonon.supercell), 3))
+    for frame, entry in zip(moved, entries, strict=True):
+        frame[entry["number"]] = entry["displacement"]
+    forces = np.array([entry["forces"] for entry in entries])
+    return moved.reshape(len(moved), -1), forces.reshape(len(forces), -1)
 
 
 def _rows_of(path: Path, n_atoms: int) -> NDArray[np.int64] | None:

@@ -32,7 +32,14 @@ from aiida_crucible.analysis.cells import parse_supercell_matrix
 from aiida_crucible.analysis.force_constants import ForceConstants, build_phonopy, symmetrised, to_atoms
 from aiida_crucible.analysis.phonon_analysis import BornCharges
 from aiida_crucible.importing.atom_order import describe_difference, read_structure
-from aiida_crucible.importing.force_constant_checks import check_rows, check_symmetries
+from aiida_crucible.importing.force_constant_checks import (
+    check_displacements,
+    check_fit,
+    check_rows,
+    check_space_group,
+    check_symmetries,
+    warnings_of_masses,
+)
 
 LARGEST_DRIFT = 1e-3
 """eV/Å an atom by which the forces of a supercell may miss the sum of zero without a word."""
@@ -93,9 +100,11 @@ def read_phonons(
     if dataset is not None:
         values["largest_force_drift"] = _put_forces(phonon, path, dataset, units, warnings)
     elif constants is not None:
-        _put_constants(phonon, path, constants, units)
+        warnings += _put_constants(phonon, path, constants, units)
     else:
         raise ValueError(f"{path.name} holds neither forces nor force constants: give FORCE_SETS with it as structure")
+    if described is not None:
+        warnings += warnings_of_masses(source, described.unitcell)
     charges = _born_charges(phonon, described, born)
     found = symmetrised(phonon)
     warnings += check_symmetries(path, found)
@@ -152,7 +161,9 @@ def _crystal(
         if settings["supercell_matrix"] is None:
             raise ValueError(f"{path.name} says nothing of the supercell: give its matrix, e.g. 2 2 2")
         matrix = parse_supercell_matrix(settings["supercell_matrix"])
-        return build_phonopy(read_structure(path), matrix, settings["symmetry_tolerance"], settings["primitive"])
+        unit = read_structure(path)
+        with _explained(path):
+            return build_phonopy(unit, matrix, settings["symmetry_tolerance"], settings["primitive"])
     length = units.distance_to_A
     unit_cell = _scaled(described.unitcell, length)
     matrix = np.eye(3, dtype=int) if described.supercell_matrix is None else described.supercell_matrix
@@ -242,16 +253,23 @@ def _put_forces(
             raise ValueError(f"{path.name} holds forces {what} in displaced supercell {index}")
     drifts = np.array([np.linalg.norm(force.sum(axis=0)) for force in forces])
     worst = int(np.argmax(drifts))
-    if drifts[worst] > LARGEST_DRIFT * expected[0]:
+    has_drift = bool(drifts[worst] > LARGEST_DRIFT * expected[0])
+    if has_drift:
         warnings.append(f"the forces of displaced supercell {worst} in {path.name} add up to {drifts[worst]:.3g} eV/Å")
+    if "first_atoms" not in dataset:
+        check_displacements(path, phonon, dataset["displacements"])
     with _explained(path):
         phonon.dataset = dataset
         fitter = None if "first_atoms" in dataset else "symfc"
         phonon.produce_force_constants(calculate_full_force_constants=False, fc_calculator=fitter, show_drift=False)
+    warnings += check_fit(path, phonon, has_drift)
     return float(drifts[worst])
 
 
-def _put_constants(phonon: Phonopy, path: Path, constants: NDArray[np.float64], units: CalculatorPhysicalUnits) -> None:
+def _put_constants(
+    phonon: Phonopy, path: Path, constants: NDArray[np.float64], units: CalculatorPhysicalUnits
+) -> list[str]:
+    """Put force constants in eV/Å² into ``phonon`` and return what is to be said of them."""
     compact = (len(phonon.primitive), len(phonon.supercell), 3, 3)
     full = (compact[1], *compact[1:])
     constants = np.array(constants, dtype=float)
@@ -264,11 +282,13 @@ def _put_constants(phonon: Phonopy, path: Path, constants: NDArray[np.float64], 
         raise ValueError(f"{path.name} holds force constants that are not finite")
     if not _is_yaml(path):
         check_rows(path, constants, phonon.primitive.p2s_map)
+    warnings = check_space_group(path, constants, phonon)
     if constants.shape == full and full != compact:
         constants = full_fc_to_compact_fc(phonon.primitive, constants)
     # Frequencies are the factor times the root of force constants: its square carries their unit.
     reference = get_calculator_physical_units(None).factor
     phonon.force_constants = np.ascontiguousarray(constants * (units.factor / reference) ** 2)
+    return warnings
 
 
 def _born_charges(phonon: Phonopy, described: PhonopyYaml | None, path: Path | None) -> BornCharges | None:
