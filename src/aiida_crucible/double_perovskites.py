@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from numbers import Real
+from typing import Any
+
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, covalent_radii
@@ -34,8 +38,8 @@ def double_perovskite(
     a_site, b_site, b_prime, anion = parse_double_perovskite(formula)
     radius = {symbol: float(covalent_radii[atomic_numbers[symbol]]) for symbol in (b_site, b_prime, anion)}
     length = radius[b_site] + radius[b_prime] + 2 * radius[anion]
-    constant = 2 * length if lattice_constant is None else float(lattice_constant)
-    x = 0.5 * (radius[b_site] + radius[anion]) / length if anion_position is None else float(anion_position)
+    constant = _number("lattice_constant", lattice_constant, 2 * length)
+    x = _number("anion_position", anion_position, 0.5 * (radius[b_site] + radius[anion]) / length)
     if not (np.isfinite(constant) and constant > 0):
         raise ValueError(f"a lattice constant of {constant} Å: give a positive number")
     if not 0 < x < 0.5:
@@ -53,17 +57,32 @@ def double_perovskite(
     return atoms
 
 
+def _number(name: str, given: Any, otherwise: float) -> float:
+    """Return a number, or what there is otherwise.
+
+    :raises ValueError: one line, if it is none.
+    """
+    if given is None:
+        return otherwise
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise ValueError(f"{name} is {given!r}: give a number")
+    return float(given)
+
+
 def parse_double_perovskite(formula: str) -> tuple[str, str, str, str]:
     """Return the elements on A, B, B' and X.
 
     :raises ValueError: one line, if it is no A2BB'X6.
     """
     problem = f"{formula!r} is no double perovskite: write A2BB'X6, as in Cs2AgBiBr6, or A3BX6, as in Rb3AlF6"
+    # ASE would take a charge, too, and leave it out.
+    if not re.fullmatch(r"[A-Za-z0-9()]+", str(formula)):
+        raise ValueError(problem)
     try:
         count: dict[str, int] = Formula(formula).count()
     except ValueError:
         raise ValueError(problem) from None
-    if unknown := sorted(set(count) - set(atomic_numbers)):
+    if unknown := sorted(symbol for symbol in count if not atomic_numbers.get(symbol)):
         raise ValueError(f"{unknown[0]!r} in {formula!r} is no chemical element")
     elements, numbers = list(count), list(count.values())
     if numbers == [2, 1, 1, 6]:

@@ -54,6 +54,29 @@ def test_states_and_reasons_are_counted():
     }
 
 
+def test_a_choice_that_nothing_is_left_of_is_counted_as_missing():
+    """Own runs at 300 K of two materials, and at 900 K, where both melt."""
+    runs = {temperature: own_run("own", temperature) for temperature in (300.0, 900.0)}
+    lost = {runs[900.0].label: "melted"}
+    rows = [row(name, scores=scored(0.3, {runs[300.0]: 0.4}), state="partial", missing=lost) for name in "AB"]
+    matrices = entry(rows)["confusion"]["stability"]
+    assert {name: matrix["missing"] for name, matrix in matrices.items()} == {
+        runs[300.0].label: 0,
+        runs[900.0].label: 2,
+    }
+    assert list(entry(rows[:1])["confusion"]["stability"]) == list(matrices)
+
+
+def test_warnings_are_in_the_table():
+    scores = scored(0.3, {GIVEN: 0.4, OWN_CONSTANTS: None})
+    scores[GIVEN.label]["warnings"] = ["the force constants break a rule"]
+    harmonic = {**compared(1.0, 2.0), "warnings": ["another space group"]}
+    missing = {OWN_CONSTANTS.label: "an atom left its site"}
+    found = tables([row(scores=scores, harmonic=harmonic, state="partial", missing=missing)])["materials"]
+    (line,) = csv.DictReader(io.StringIO(found.to_csv()))
+    assert line["warnings"] == "another space group; the force constants break a rule"
+
+
 def test_errors_over_all_and_by_group():
     errors = entry(hand())["errors"]
     assert errors["by_order"]["squares"]["all"] == {

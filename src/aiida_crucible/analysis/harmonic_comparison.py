@@ -27,6 +27,9 @@ from aiida_crucible.analysis.stability_classes import HARMONIC_CLASSES, IMAGINAR
 
 Array = NDArray[np.float64]
 
+BROKEN_RULE = 1e-3
+"""Net force constant of an atom, in units of the largest one, that is warned of."""
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -95,7 +98,7 @@ def compare_phonons(reference: Phonopy, model: Phonopy, settings: Mapping[str, A
         **_imaginary(of_reference.squares, of_model.squares, order, weights, settings["imaginary_tolerance"]),
         "smallest_overlap": float(matched.min()),
         "reordered": float(np.average((order != np.arange(order.shape[1])).mean(axis=1), weights=weights)),
-        "warnings": _warnings(groups),
+        "warnings": [*_warnings(groups), *_broken_sum_rule("reference", reference), *_broken_sum_rule("model", model)],
     }
     arrays = {
         "qpoints": qpoints,
@@ -158,6 +161,18 @@ def _warnings(groups: Mapping[str, Any]) -> list[str]:
     return [
         f"the model's crystal has the space group {groups['model']}, the reference's {groups['reference']}: modes are "
         "compared on the whole mesh, and some of the errors are the other structure's"
+    ]
+
+
+def _broken_sum_rule(whose: str, phonon: Phonopy) -> list[str]:
+    """Return a warning where a uniform shift would be felt."""
+    constants = phonon.force_constants
+    size, largest = float(np.abs(constants.sum(axis=1)).max()), float(np.abs(constants).max())
+    if size <= BROKEN_RULE * largest:
+        return []
+    return [
+        f"the force constants of the {whose} break the acoustic sum rule by {size:.2g} eV/Å², {size / largest:.2g} of "
+        "the largest one: acoustic modes do not vanish at Γ"
     ]
 
 

@@ -24,6 +24,7 @@ from aiida_crucible.workflows.benchmark_batch import BenchmarkBatchWorkChain
 from aiida_crucible.workflows.benchmark_inputs import (
     JOBS,
     REFERENCE,
+    check_arguments,
     check_benchmark,
     find_rows,
 )
@@ -121,6 +122,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
         :param options: ``metadata.options`` of the jobs.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
+        check_arguments(models, references or {}, groups)
         builder = cls.get_builder()
         inputs = with_options(
             cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, ("verify.verify", *JOBS), options

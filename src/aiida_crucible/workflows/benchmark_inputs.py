@@ -21,8 +21,9 @@ from aiida_crucible.calcfunctions.benchmark_materials import regroup_row
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.benchmark_batch_ports import check_references
+from aiida_crucible.workflows.benchmark_stages import NAMES
 from aiida_crucible.workflows.verify import place_of
-from crucible_engine.parameter_rules import shown
+from crucible_engine.parameter_rules import shown, suggestion
 from crucible_engine.schema import PROTOCOL
 
 REFERENCE = "reference"
@@ -37,6 +38,30 @@ ANIONS = ("F", "O", "Cl", "N", "Br", "I", "S", "Se", "C", "Te", "P", "As", "Sb",
 NO_ANION = "metal"
 
 
+def check_arguments(models: Any, references: Any, groups: Any) -> None:
+    """Refuse what a builder would take for something else, or leave out without a word.
+
+    :param models: by label, a pair of code and model.
+    :param references: by material, by name of :data:`NAMES`.
+    :param groups: by material, or ``None``.
+    :raises ValueError: one line.
+    """
+    for name, given in (("models", models), ("references", references), ("groups", groups or {})):
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{name} is {shown(given)}: give a dict by labels")
+    for label, pair in models.items():
+        if not (isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2):
+            raise ValueError(f"model {label!r} is {shown(pair)}: give a pair, its code and its ModelData")
+    for label, parts in references.items():
+        if not isinstance(parts, Mapping):
+            raise ValueError(
+                f"the reference of {label!r} is {shown(parts)}: give a dict with any of {', '.join(NAMES)}"
+            )
+        for name in parts:
+            if name not in NAMES:
+                raise ValueError(f"the reference of {label!r} has {name!r}: {suggestion(name, list(NAMES))}")
+
+
 def check_benchmark(inputs: Mapping[str, Any]) -> None:
     """Check the inputs of a benchmark against each other.
 
@@ -46,6 +71,7 @@ def check_benchmark(inputs: Mapping[str, Any]) -> None:
     check_references(inputs)
     check_labels("a material", inputs["structures"])
     check_groups(inputs)
+    check_measurable(inputs)
     maker = inputs.get("reference_model") or {}
     for name in ("code", "model", "settings"):
         if maker and name not in maker:
@@ -142,6 +168,21 @@ def check_groups(inputs: Mapping[str, Any]) -> None:
             raise ValueError(f"groups has {label!r}, which is none of the materials: name it as in structures")
         if not (isinstance(group, str) and group):
             raise ValueError(f"the group of {label!r} is {shown(group)}: give a name")
+
+
+def check_measurable(inputs: Mapping[str, Any]) -> None:
+    """Refuse a protocol by which nothing could be measured of any material.
+
+    :raises ValueError: one line.
+    """
+    if inputs.get("reference_model") or (inputs.get("references") or {}).get("force_constants"):
+        return
+    for label, settings in parse_protocols(inputs["protocols"].get_dict()).items():
+        if settings[PHONON] is None:
+            raise ValueError(
+                f"protocol {label!r} leaves phonons out, and references has no force_constants: nothing could be "
+                "measured; leave the section 'phonon' in, or give them"
+            )
 
 
 def check_temperatures(protocols: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from aiida.engine import ExitCode, ProcessSpec, ToContext, WorkChain
-from aiida.orm import Dict, ProcessNode, StructureData
+from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessSpec, ToContext, WorkChain
+from aiida.orm import CalcJobNode, Dict, ProcessNode, StructureData
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
@@ -108,8 +108,16 @@ class VerifiedWorkChain(VerifiedProtocolMixin, WorkChain):
 def message_of(child: ProcessNode) -> str:
     """Return why a child failed, in its own words."""
     said = child.exit_message or _last_line(child.exception)
+    jobs = [job for job in child.called if isinstance(job, CalcJobNode)] if _gave_up(child) else []
+    if jobs:
+        said = f"{said} The last job said: {message_of(max(jobs, key=lambda job: job.pk))}"
     said = said or f"it ended with {child.process_state.value} and exit status {child.exit_status}"
     return f"{child.process_label}<{child.pk}>: {said}"
+
+
+def _gave_up(child: ProcessNode) -> bool:
+    """Return whether a child ran a job as often as it may: the job's own message tells why."""
+    return bool(child.exit_status == BaseRestartWorkChain.spec().exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED.status)
 
 
 def _last_line(exception: str | None) -> str:
