@@ -107,7 +107,7 @@ def check_space_group(path: Path, constants: NDArray[np.float64], phonon: Phonop
         "one) between pairs that symmetry makes the same"
     )
     if spread > LARGEST_SPREAD * largest:
-        raise ValueError(f"{said}: its atoms come in another order than phonopy's, or the crystal is another")
+        raise ValueError(f"{said}: its atoms come in another order than phonopy's, or the supercell is another")
     return [said]
 
 
@@ -155,7 +155,7 @@ def check_fit(path: Path, phonon: Phonopy, has_drift: bool) -> list[str]:
         return []
     said = f"the force constants leave {share:.2g} of the forces in {path.name} unexplained"
     if share > LARGEST_REST and not has_drift:
-        raise ValueError(f"{said}: its atoms come in another order than phonopy's, or the crystal is another")
+        raise ValueError(f"{said}: its atoms come in another order than phonopy's, or the supercell is another")
     return [f"{said}: displacements are large, or some atoms come in another order than phonopy's"]
 
 
