@@ -168,7 +168,7 @@ def test_forces_of_atoms_in_another_order_are_refused(folder, solved):
     for entry in dataset["first_atoms"]:
         entry["forces"] = entry["forces"][swapped(24, 1, 2)]
     write_FORCE_SETS(dataset, filename=str(folder / "FORCE_SETS"))
-    with pytest.raises(ValueError, match=r"leave 0\.\d+ of the forces in FORCE_SETS unexplained"):
+    with pytest.raises(ValueError, match=r"miss forces in FORCE_SETS by up to 0\.\d+ of the largest one"):
         read_phonons(folder / "FORCE_SETS", SETTINGS, folder / "phonopy.yaml")
 
 

@@ -258,10 +258,15 @@ def _put_forces(
         warnings.append(f"the forces of displaced supercell {worst} in {path.name} add up to {drifts[worst]:.3g} eV/Å")
     if "first_atoms" not in dataset:
         check_displacements(path, phonon, dataset["displacements"])
-    with _explained(path):
+    try:
         phonon.dataset = dataset
         fitter = None if "first_atoms" in dataset else "symfc"
         phonon.produce_force_constants(calculate_full_force_constants=False, fc_calculator=fitter, show_drift=False)
+    except Exception as error:
+        raise ValueError(
+            f"phonopy finds no force constants for the forces in {path.name}: its atoms come in another order, "
+            "displacements are missing, or the supercell is another"
+        ) from error
     warnings += check_fit(path, phonon, has_drift)
     return float(drifts[worst])
 
