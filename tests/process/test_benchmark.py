@@ -15,6 +15,7 @@ from aiida_crucible.frame_scores import run_in_details
 from aiida_crucible.structures import from_atoms
 from aiida_crucible.workflows.benchmark import BenchmarkWorkChain
 from aiida_crucible.workflows.benchmark_batch import BenchmarkBatchWorkChain
+from aiida_crucible.workflows.benchmark_inputs import find_rows
 
 METALS = ("Ag", "Al", "Cu", "Ni")
 SETTINGS = {
@@ -181,6 +182,8 @@ def test_another_group_is_given_without_computing(benchmark, code, model):
     for metal in METALS:
         row, before = (found["rows"]["toy"]["fast"][metal].get_dict() for found in (results, first))
         assert row == {**before, "group": "noble"}
+        # The next benchmark finds the row as it was measured, whose creator's inputs are what it follows from.
+        assert find_rows({metal: row["digest"]})[metal].uuid == first["rows"]["toy"]["fast"][metal].uuid
 
 
 def refused(match, code, model, **arguments):

@@ -79,6 +79,17 @@ def test_identical_input_has_no_error(gold):
     assert found.values["modes"]["counts"] == [[27 * 12, 0], [0, 0]]
 
 
+@pytest.mark.parametrize("whose", ["reference", "model"])
+def test_a_broken_sum_rule_is_warned_of_with_its_size(gold, whose):
+    broken = gold.copy()
+    constants = gold.force_constants.copy()
+    constants[0, 0] += 0.5 * np.eye(3)
+    broken.force_constants = constants
+    pair = (broken, gold) if whose == "reference" else (gold, broken)
+    (warning,) = compared(*pair, mesh=[2, 2, 2], thermal_mesh=[2, 2, 2]).values["warnings"]
+    assert warning.startswith(f"the force constants of the {whose} break the acoustic sum rule by 0.5 eV/Å², 0.")
+
+
 @pytest.mark.parametrize("factor", [0.81, 1.44])
 def test_scaled_force_constants_have_the_closed_form(factor):
     reference = of_chain(K, T)

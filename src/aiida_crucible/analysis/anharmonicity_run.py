@@ -29,12 +29,10 @@ from aiida_crucible.analysis.effective_force_constants import (
     evenly_chosen,
     fit_effective_force_constants,
 )
+from aiida_crucible.analysis.force_constants import warnings_of_rule
 from aiida_crucible.analysis.force_runs import ForceRun, MappedRun, map_runs
 from aiida_crucible.analysis.lattice_force_constants import LatticeForceConstants
 from aiida_crucible.analysis.neighbours import nearest_distances
-
-BROKEN_RULE = 1e-3
-"""Of the largest force constant: residuals of symmetries beyond it are warned of."""
 
 LARGEST_HOP = 0.5
 """Nearest-neighbour distances that an atom may be from its site before the crystal is no crystal."""
@@ -187,9 +185,9 @@ def _warnings_of_constants(constants: LatticeForceConstants) -> list[str]:
         "translational symmetry": constants.translation_residual,
     }
     return [
-        f"the force constants break {name} by {size:.2g} eV/Å², {size / constants.largest:.2g} of the largest one"
-        for name, size in rules.items()
-        if size > BROKEN_RULE * constants.largest
+        warning
+        for rule, size in rules.items()
+        for warning in warnings_of_rule("the force constants", rule, size, constants.largest)
     ]
 
 

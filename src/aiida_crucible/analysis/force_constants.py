@@ -15,6 +15,9 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc, get_drift_fo
 from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import guess_primitive_matrix
 
+BROKEN_RULE = 1e-3
+"""Of the largest force constant: by how much they may break a rule without a word; converged codes stay below."""
+
 SYMMETRISATION_ROUNDS = 10
 """Alternating projections on the sum rule and on index symmetry; phonopy's single one leaves a residual at Γ."""
 
@@ -203,6 +206,19 @@ def symmetrised(phonon: Phonopy) -> ForceConstants:
     acoustic = max(abs(float(drift)) for drift in get_drift_force_constants(raw, primitive=phonon.primitive)[:2])
     asymmetry = _index_asymmetry(raw, phonon)
     return ForceConstants(symmetrise_force_constants(phonon), acoustic, asymmetry)
+
+
+def warnings_of_rule(subject: str, rule: str, size: float, largest: float) -> list[str]:
+    """Return a warning where force constants break a rule by more than rounding and noise.
+
+    :param subject: which force constants.
+    :param rule: which rule.
+    :param size: by how much, eV/Å².
+    :param largest: force constant, eV/Å².
+    """
+    if size <= BROKEN_RULE * largest:
+        return []
+    return [f"{subject} break {rule} by {size:.2g} eV/Å², {size / largest:.2g} of the largest one"]
 
 
 def fit_force_constants(phonon: Phonopy, displacements: Sequence[Displacement], forces: NDArray[np.float64]) -> None:

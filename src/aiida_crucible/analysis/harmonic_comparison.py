@@ -17,7 +17,7 @@ from phonopy import Phonopy
 
 from aiida_crucible.analysis.cells import space_group
 from aiida_crucible.analysis.crystal_mapping import CrystalMapping, map_crystal
-from aiida_crucible.analysis.force_constants import to_atoms
+from aiida_crucible.analysis.force_constants import to_atoms, warnings_of_rule
 from aiida_crucible.analysis.long_waves import dynamical_matrices
 from aiida_crucible.analysis.mode_matching import match_modes, overlaps
 from aiida_crucible.analysis.spectra import group_velocities, thermal_properties
@@ -26,9 +26,6 @@ from aiida_crucible.analysis.stability import MATRIX_ELEMENTS, signed_root
 from aiida_crucible.analysis.stability_classes import HARMONIC_CLASSES, IMAGINARY, REAL, Confusion
 
 Array = NDArray[np.float64]
-
-BROKEN_RULE = 1e-3
-"""Net force constant of an atom, in units of the largest one, that is warned of."""
 
 
 @dataclass(frozen=True)
@@ -165,15 +162,10 @@ def _warnings(groups: Mapping[str, Any]) -> list[str]:
 
 
 def _broken_sum_rule(whose: str, phonon: Phonopy) -> list[str]:
-    """Return a warning where a uniform shift would be felt."""
+    """Return a warning where a uniform shift would be felt, so that acoustic modes do not vanish at Γ."""
     constants = phonon.force_constants
     size, largest = float(np.abs(constants.sum(axis=1)).max()), float(np.abs(constants).max())
-    if size <= BROKEN_RULE * largest:
-        return []
-    return [
-        f"the force constants of the {whose} break the acoustic sum rule by {size:.2g} eV/Å², {size / largest:.2g} of "
-        "the largest one: acoustic modes do not vanish at Γ"
-    ]
+    return warnings_of_rule(f"the force constants of the {whose}", "the acoustic sum rule", size, largest)
 
 
 def _errors(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase.data import atomic_masses
@@ -12,14 +11,12 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc, full_fc_to_compact_fc
 from phonopy.structure.atoms import PhonopyAtoms
+from phonopy.structure.dataset import get_displacements_and_forces
 from phonopy.utils import similarity_transformation
 from symfc import Symfc
 from symfc.utils.utils import SymfcAtoms
 
-from aiida_crucible.analysis.force_constants import ForceConstants
-
-LARGEST_SUM_RULE_ERROR = 1e-3
-"""Relative to the largest force constant; finite displacements with a converged code stay below."""
+from aiida_crucible.analysis.force_constants import BROKEN_RULE, ForceConstants
 
 LARGEST_ASYMMETRY = 0.2
 """Of the largest force constant: noise stays far below it, and atoms in another order are above it."""
@@ -76,7 +73,7 @@ def check_symmetries(path: Path, found: ForceConstants) -> list[str]:
             "the largest one) where two atoms are exchanged: its atoms come in another order, or the supercell is "
             "another"
         )
-    if residual > LARGEST_SUM_RULE_ERROR * largest:
+    if residual > BROKEN_RULE * largest:
         return [
             f"the force constants in {path.name} break the acoustic sum rule by {residual:.3g} eV/Å² "
             f"({residual / largest:.2g} of the largest one), which symmetrisation has taken out"
@@ -149,10 +146,10 @@ def check_fit(path: Path, phonon: Phonopy, has_drift: bool) -> list[str]:
     :param has_drift: whether the forces are known to miss the sum of zero, which no force constants reproduce.
     :raises ValueError: one line, if they leave so much that the forces are of other atoms.
     """
-    moved, forces = _displacements_and_forces(phonon)
+    moved, forces = get_displacements_and_forces(phonon.dataset)
+    assert forces is not None
     constants = compact_fc_to_full_fc(phonon.primitive, phonon.force_constants)
-    n = 3 * len(phonon.supercell)
-    rest = forces + moved @ constants.transpose(1, 3, 0, 2).reshape(n, n)
+    rest = forces + np.einsum("ijab,kjb->kia", constants, moved, optimize=True)
     share = float(np.abs(rest).max() / max(np.abs(forces).max(), np.finfo(float).tiny))
     if share <= NOTABLE_REST:
         return []
@@ -178,20 +175,6 @@ def warnings_of_masses(path: Path, cell: PhonopyAtoms) -> list[str]:
         f"{path.name} gives {cell.symbols[first]} the mass {cell.masses[first]:g}: it is not kept, and frequencies are "
         f"those of the element's own, {standard[first]:g}"
     ]
-
-
-def _displacements_and_forces(phonon: Phonopy) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return displacements (Å) and forces (eV/Å) of a dataset, shape [n_frames, 3 n_atoms] each."""
-    dataset: dict[str, Any] = phonon.dataset
-    if "first_atoms" not in dataset:
-        moved, forces = np.array(dataset["displacements"]), np.array(dataset["forces"])
-        return moved.reshape(len(moved), -1), forces.reshape(len(forces), -1)
-    entries = dataset["first_atoms"]
-    moved = np.zeros((len(entries), len(phonon.supercell), 3))
-    for frame, entry in zip(moved, entries, strict=True):
-        frame[entry["number"]] = entry["displacement"]
-    forces = np.array([entry["forces"] for entry in entries])
-    return moved.reshape(len(moved), -1), forces.reshape(len(forces), -1)
 
 
 def _rows_of(path: Path, n_atoms: int) -> NDArray[np.int64] | None:
