@@ -8,14 +8,15 @@ DEMO := .demo
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast test-slow test-model test-cluster lint docs build locks clean
+.PHONY: help demo test test-fast test-slow test-model test-cluster test-long lint docs build locks clean
 
 help:
 	@echo "make demo        two foundation models on PbTiO3, beside the published numbers (about 10 minutes, once)"
-	@echo "make test        all tests; the model packages are installed into environments of their own"
+	@echo "make test        the tests that every change has to pass; model packages get environments of their own"
 	@echo "make test-fast   the tests that need no model package and little time (under two minutes)"
 	@echo "make test-slow   those that need no model package but more time: kills, memory, whole workflows"
 	@echo "make test-cluster  those on a real SLURM and sshd, started on the loopback interface (skipped where missing)"
+	@echo "make test-long   all tests: those of make test, and more kills, more seeds, more broken inputs"
 	@echo "make lint        ruff, mypy, import-linter"
 	@echo "make docs        the documentation, as docs/_build/html"
 	@echo "make locks       the locks of the model environments, from their .in files and the newest packages"
@@ -30,17 +31,20 @@ test: test-fast test-slow test-model test-cluster
 WITHOUT_MODELS := --numprocesses=logical --maxprocesses=4 --dist=loadfile tests/unit tests/process
 
 test-fast: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow" $(WITHOUT_MODELS)
+	$(BIN)/python -m pytest -m "not slow and not long" $(WITHOUT_MODELS)
 
 test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow $(WITHOUT_MODELS)
+	$(BIN)/python -m pytest -m "slow and not long" $(WITHOUT_MODELS)
 
 test-model: $(VENV)/.test
 	@$(BIN)/python tests/model/prepare_environments.py
-	$(BIN)/python -m pytest tests/model
+	$(BIN)/python -m pytest -m "not long" tests/model
 
 test-cluster: $(VENV)/.test
-	$(BIN)/python -m pytest tests/cluster
+	$(BIN)/python -m pytest -m "not long" tests/cluster
+
+test-long: test
+	$(BIN)/python -m pytest -m long --timeout=7200 tests
 
 lint: $(VENV)/.lint
 	@PATH="$(CURDIR)/$(BIN):$$PATH" pre-commit run --all-files
