@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from ase import Atoms, units
 from ase.build import make_supercell
+from rounding_noise import disturbed
 from scipy.integrate import quad
 from spring_crystal import SpringCrystal
 
@@ -83,7 +84,7 @@ class QuarticPairs:
         forces = np.empty(positions.shape)
         forces[:, 0::2], forces[:, 1::2] = pulls, -pulls
         cells = np.repeat(self.supercell.cell.array[None], n_frames, axis=0)
-        return ForceRun(positions, cells, forces, self.supercell.numbers)
+        return ForceRun(disturbed(positions), cells, disturbed(forces), self.supercell.numbers)
 
     def score(self, temperature: float) -> float:
         """Return σ(T) = √(⟨(g w³)²⟩ / ⟨(k w + g w³)²⟩) by quadrature."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
+from rounding_noise import disturbed
 
 from crucible_engine.__main__ import main
 from crucible_engine.interruption import SIGNALS
@@ -54,7 +55,8 @@ def write_job(
     """Write a job's folder and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     if structures:
-        write_structures(folder / STRUCTURES_FILE, list(structures.values()), list(structures))
+        frames = [disturbed(atoms) for atoms in structures.values()]
+        write_structures(folder / STRUCTURES_FILE, frames, list(structures))
     job = Job(task, model, parameters, threads=threads)
     (folder / JOB_FILE).write_text(json.dumps(job.to_dict()))
     return folder

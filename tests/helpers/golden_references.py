@@ -11,6 +11,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from phonopy import Phonopy
 from phonopy.file_IO import write_FORCE_SETS
+from rounding_noise import disturbed
 from spring_crystal import SpringCrystal
 
 from aiida_crucible.analysis.force_constants import build_phonopy, plan_displacements, solve_force_constants
@@ -66,7 +67,8 @@ def frame_of(atoms: Any, seed: int) -> Any:
     generator = np.random.default_rng(seed)
     frame = atoms.copy()
     frame.positions += 0.1 * generator.normal(size=frame.positions.shape)
-    frame.calc = SinglePointCalculator(frame, energy=-1.0, forces=generator.normal(size=frame.positions.shape))
+    forces = disturbed(generator.normal(size=frame.positions.shape))
+    frame.calc = SinglePointCalculator(frame, energy=-1.0, forces=forces)
     return frame
 
 

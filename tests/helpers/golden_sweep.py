@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from perovskite import tetragonal
+from rounding_noise import disturbed
 
 from aiida_crucible.analysis.sweep_settings import sweep_supercell, validate_sweep
 from aiida_crucible.analysis.temperature_run import Crystal, Run, RunAnalysis, analyse_run
@@ -45,7 +46,7 @@ def run_of(crystal: Crystal, n_frames: int = 120, noise: float = 0.05, seed: int
     return Run(
         series=series,
         times=20.0 * np.arange(n_frames),
-        positions=positions,
+        positions=disturbed(positions),
         cells=cells,
         mean_positions=start.get_scaled_positions(wrap=False) @ mean_cell + vibrations.mean(axis=0),
         mean_squares=vibrations.var(axis=0),
@@ -80,7 +81,7 @@ def records() -> list[TemperatureRecord]:
         means = {"order_parameter": order + 0.02, "c_over_a": 1 + 0.06 * order**2, "volume": 60 + 0.002 * temperature}
         averages = {
             name: {
-                "mean": float(mean + 0.002 * rng.normal()),
+                "mean": float(disturbed(mean + 0.002 * rng.normal())),
                 "standard_error": 0.002,
                 "standard_deviation": 0.02,
                 "warning": "too short" if temperature == 300 else "",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from engine_jobs import read_arrays, read_results, run_engine, start_engine
+from seeds import chosen_seed
 
 from crucible_engine.journal import read_journal
 from crucible_engine.schema import ARRAYS_FILE, JOURNAL_FILE, RESULTS_FILE
@@ -29,9 +30,7 @@ def kill_at_random_moments(
     :param start: seconds that a process needs until it computes.
     :param span: seconds of computation within which kills come.
     """
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"moments of the kills from seed {seed}")
-    moments = random.Random(seed)
+    moments = random.Random(chosen_seed())
     journal = folder / JOURNAL_FILE
     held = []
     for kill in range(kills):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
+from rounding_noise import disturbed
 
 POLAR = [[0, 0, 0.0943], [0.5, 0.5, 0.5560], [0.5, 0.5, 0.9785], [0.5, 0, 0.4733], [0, 0.5, 0.4733]]
 
 
 def tetragonal() -> Atoms:
     """Return the tetragonal cell (PBEsol) of Li et al., J. Phys. Chem. C 2025, 10.1021/acs.jpcc.5c07541."""
-    return Atoms("PbTiO3", scaled_positions=POLAR, cell=[3.87411, 3.87411, 4.19948], pbc=True)
+    return disturbed(Atoms("PbTiO3", scaled_positions=POLAR, cell=[3.87411, 3.87411, 4.19948], pbc=True))
 
 
 def rattled(count: int, repeat: int, seed: int = 0) -> dict[str, Atoms]:

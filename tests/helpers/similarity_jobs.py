@@ -12,6 +12,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from engine_jobs import HELPERS, SOURCE, engine_environment, run_engine, write_job
+from rounding_noise import disturbed
 
 STAND_IN = HELPERS / "stand_in_analysis"
 REFERENCE = Path(__file__).parents[1] / "data" / "similarity_reference.json"
@@ -26,7 +27,7 @@ SETTINGS = tuple((alpha, threshold) for alpha in (1.0, 0.1, 0.01) for threshold 
 def reference_rows() -> list[np.ndarray]:
     """Return descriptors of unit length from random numbers, one array a structure."""
     rng = np.random.default_rng(7)
-    rows = [rng.exponential(size=(size, N_FEATURES)) ** 2 for size in SIZES]
+    rows = [disturbed(rng.exponential(size=(size, N_FEATURES)) ** 2) for size in SIZES]
     return [part / np.linalg.norm(part, axis=1)[:, None] for part in rows]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from ase import Atoms, units
 from ase.neighborlist import neighbor_list
+from rounding_noise import disturbed
 
 SPACING = 3.0
 THZ = np.sqrt(units._e * 1e20 / units._amu) / (2 * np.pi * 1e12)
@@ -34,7 +35,7 @@ class SpringCrystal:
                 abs(vector[axis]), self.spacing[axis]
             ):
                 forces[i] += self.springs[axis] * (moved[j] - moved[i])
-        return forces
+        return disturbed(forces)
 
 
 def cubic(longitudinal: float, transverse: float) -> SpringCrystal:

@@ -10,6 +10,7 @@ import pytest
 from dynamics_runs import everything
 from engine_jobs import read_results, run_engine, start_engine, write_job
 from perovskite import rattled
+from seeds import chosen_seed
 
 from crucible_engine.schema import PROGRESS_FILE, RESULTS_FILE, ModelReference
 
@@ -37,7 +38,7 @@ def test_resumed_bit_for_bit(tmp_path, python_of, family):
     results = run_engine(whole, python=python)
     assert results["condition"] == "finished", results["message"]
     span = results["timings"]["compute"]
-    moments = random.Random(random.SystemRandom().randrange(2**32))
+    moments = random.Random(chosen_seed())
     folder = tmp_path / "killed"
     interruptions = 0
     for kind in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from dynamics_runs import SHORT, VARIANTS, die_after, everything, gold_copper, numbers_inside
 from engine_jobs import calculator_from, read_arrays, read_results, run_engine, run_here, start_engine, write_job
+from seeds import chosen_seed
 
 from crucible_engine.dynamics.integrators import integrator_of, read_state
 from crucible_engine.dynamics.replica import Replica
@@ -78,9 +79,7 @@ def test_the_state_holds_everything_that_an_integrator_keeps(tmp_path, variant):
 
 @pytest.mark.slow
 def test_killed_and_stopped_at_thirty_random_moments(tmp_path):
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"moments from seed {seed}")
-    moments = random.Random(seed)
+    moments = random.Random(chosen_seed())
     interruptions = resumed = 0
     long = {**SHORT, "temperatures": [300.0], "steps": 400, "checkpoint_interval": 13}
     for variant, changes in VARIANTS.items():

@@ -9,6 +9,7 @@ import pytest
 from ase.build import bulk, molecule
 from dynamics_runs import SHORT, die_after, everything, gold_copper
 from engine_jobs import calculator_from, read_arrays, run_here, write_job
+from seeds import chosen_seed
 
 from crucible_engine.dynamics.output import estimate_size
 from crucible_engine.dynamics.parameters import time_step_warning
@@ -92,8 +93,7 @@ def test_killed_in_a_later_replica_and_resumed_bit_for_bit(tmp_path, factory):
     parameters = {**SHORT, "temperatures": [400.0, 400.0], "ensemble": "nvt-langevin"}
     whole = write_job(tmp_path / "whole", "dynamics", structures, **model, **parameters)
     assert run_here(whole)["condition"] == "finished"
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"moment from seed {seed}")
+    seed = chosen_seed()
     interval, steps = SHORT["checkpoint_interval"], SHORT["steps"]
     moment = random.Random(seed).randrange(steps + 1, 2 * steps)
     folder = write_job(tmp_path / "died", "dynamics", structures, **model, **parameters)

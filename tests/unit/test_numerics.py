@@ -7,6 +7,8 @@ from pkgutil import iter_modules
 
 import golden_analysis
 import pytest
+from rounding_noise import rounding_noise
+from seeds import chosen_seed
 
 from aiida_crucible import calcfunctions
 from aiida_crucible.analysis import reliability, spectra
@@ -36,6 +38,30 @@ def test_no_number_changes_while_numerics_stays(stored, case):
     module, _ = golden_analysis.CASES[case]
     changed = golden_analysis.changes(case, stored)
     assert not changed, f"NUMERICS is still {module.NUMERICS}, but {changed[0]}; {golden_analysis.remedy(module)}"
+
+
+@pytest.mark.parametrize("case", golden_analysis.CASES)
+def test_no_stored_number_rests_on_rounding(stored, case):
+    with rounding_noise(chosen_seed()):
+        changed = golden_analysis.changes(case, stored)
+    assert not changed, f"another processor would give another number: {changed[0]}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", golden_analysis.CASES)
+def test_no_stored_number_rests_on_rounding_whatever_the_noise(stored, case):
+    first = chosen_seed()
+    for seed in range(first, first + 20):
+        with rounding_noise(seed):
+            assert not golden_analysis.changes(case, stored), f"noise {seed}"
+
+
+def test_noise_reaches_the_numbers():
+    _, compute = golden_analysis.CASES["harmonic_comparison"]
+    undisturbed = golden_analysis.plain(compute())
+    with rounding_noise(chosen_seed()):
+        disturbed = golden_analysis.plain(compute())
+    assert disturbed != undisturbed
 
 
 def test_another_cutoff_of_the_thermal_properties_is_noticed(stored, monkeypatch):

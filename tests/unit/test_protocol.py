@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import golden_numbers
 import pytest
+from rounding_noise import rounding_noise
+from seeds import chosen_seed
 
 from crucible_engine import parameters, schema
 from crucible_engine.tasks import relaxation
@@ -28,6 +30,31 @@ def test_no_number_changes_while_the_protocol_stays(stored, case):
     computed = golden_numbers.plain(golden_numbers.CASES[case]())
     changed = list(golden_numbers.differences(stored["numbers"].get(case), computed))
     assert not changed, f"PROTOCOL is still {schema.PROTOCOL}, but {changed[0]}; {golden_numbers.REMEDY}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", golden_numbers.CASES)
+def test_no_stored_number_rests_on_rounding(stored, case):
+    with rounding_noise(chosen_seed()):
+        changed = changed_in(case, stored)
+    assert not changed, f"another processor would give another number: {changed[0]}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", golden_numbers.CASES)
+def test_no_stored_number_rests_on_rounding_whatever_the_noise(stored, case):
+    first = chosen_seed()
+    for seed in range(first, first + 20):
+        with rounding_noise(seed):
+            assert not changed_in(case, stored), f"noise {seed}"
+
+
+def test_noise_reaches_the_numbers(stored):
+    case = "relax, LBFGS, full"
+    undisturbed = golden_numbers.plain(golden_numbers.CASES[case]())
+    with rounding_noise(chosen_seed()):
+        disturbed = golden_numbers.plain(golden_numbers.CASES[case]())
+    assert disturbed != undisturbed
 
 
 def changed_in(case: str, stored) -> list[str]:

@@ -12,6 +12,7 @@ from aiida_crucible.analysis.force_constants import (
     duplicate,
     solve_force_constants,
 )
+from aiida_crucible.analysis.spectra import frequencies_at
 
 
 def frequencies_by_amplitude(
@@ -30,8 +31,7 @@ def frequencies_by_amplitude(
         solve_force_constants(other, displacements, set_forces)
         if phonon.nac_params is not None:
             other.nac_params = phonon.nac_params
-        other.run_qpoints(qpoints)
-        frequencies.append(np.array(other.qpoints.frequencies))
+        frequencies.append(frequencies_at(other, qpoints))
     return np.array(frequencies)
 
 

@@ -17,6 +17,9 @@ import numpy as np
 from ase import units
 from numpy.typing import NDArray
 
+from aiida_crucible.analysis.rounding import RELATIVE_ROUNDING, clear_rounding
+from aiida_crucible.analysis.stability import signed_root
+
 TERAHERTZ = float(np.sqrt(units._e * 1e20 / units._amu) / (2 * np.pi * 1e12))
 """THz of 1 √(eV/Å²/u)."""
 
@@ -82,9 +85,8 @@ def mode_basis(force_constants: NDArray[np.float64], masses: NDArray[np.float64]
     uniform /= np.linalg.norm(uniform, axis=0)
     translations = ((uniform.T @ vectors) ** 2).sum(axis=0) > ACOUSTIC_SHARE
     gaps = np.diff(squares, prepend=squares[0]) > DEGENERACY * np.abs(squares).max()
-    return ModeBasis(
-        np.sign(squares) * np.sqrt(np.abs(squares)) * TERAHERTZ, vectors, translations, roots, np.cumsum(gaps)
-    )
+    frequencies = signed_root(clear_rounding(squares, RELATIVE_ROUNDING * np.abs(squares).max())) * TERAHERTZ
+    return ModeBasis(frequencies, vectors, translations, roots, np.cumsum(gaps))
 
 
 def mode_scores(parts: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]], basis: ModeBasis) -> ModeScores:

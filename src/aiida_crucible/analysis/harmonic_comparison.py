@@ -20,6 +20,7 @@ from aiida_crucible.analysis.crystal_mapping import CrystalMapping, map_crystal
 from aiida_crucible.analysis.force_constants import to_atoms, warnings_of_rule
 from aiida_crucible.analysis.long_waves import dynamical_matrices
 from aiida_crucible.analysis.mode_matching import match_modes, overlaps
+from aiida_crucible.analysis.rounding import clear_rounding, rounding_floor
 from aiida_crucible.analysis.spectra import group_velocities, thermal_properties
 from aiida_crucible.analysis.spectrum_errors import SpectrumErrors, spectrum_errors
 from aiida_crucible.analysis.stability import MATRIX_ELEMENTS, signed_root
@@ -125,6 +126,7 @@ def solve_modes(phonon: Phonopy, qpoints: Array) -> Spectrum:
         for start in range(0, len(qpoints), count)
     ]
     squares, vectors = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    squares = clear_rounding(squares, rounding_floor(phonon) ** 2)
     return Spectrum(squares, vectors, group_velocities(phonon, qpoints))
 
 

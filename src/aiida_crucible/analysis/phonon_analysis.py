@@ -29,6 +29,7 @@ from aiida_crucible.analysis.spectra import (
     ThermalProperties,
     band_frequencies,
     density_of_states,
+    frequencies_at,
     group_velocities,
     irreducible_mesh,
     thermal_properties,
@@ -139,7 +140,7 @@ def solve(
         **_describe(atoms, settings, phonon, plan),
         **_judge(judge_stability(modes), modes, noise, constants, settings),
         "lowest_mesh_frequency": float(modes.frequencies[on_mesh][~modes.trivial[on_mesh]].min()),
-        "gamma_frequencies": _at_gamma(phonon),
+        "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
     }
     return phonon, constants, summary
 
@@ -195,7 +196,7 @@ def analyse(
         **_judge(verdict, modes, noise, constants, settings),
         "lowest_mesh_frequency": float(mesh.frequencies[counted].min()),
         "highest_frequency": float(max(mesh.frequencies.max(), bands.frequencies.max())),
-        "gamma_frequencies": _at_gamma(phonon),
+        "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
         "zero_point_energy": float(thermal.free_energy[0]),
         "amplitudes": None if by_amplitude is None else _describe_amplitudes(plan, *by_amplitude, counted),
     }
@@ -248,8 +249,3 @@ def _describe_amplitudes(
         "gamma_frequencies": at_gamma.tolist(),
         "largest_error_bar": float(error_bars(on_mesh).max()),
     }
-
-
-def _at_gamma(phonon: Phonopy) -> list[float]:
-    phonon.run_qpoints([[0, 0, 0]])
-    return [float(frequency) for frequency in phonon.qpoints.frequencies[0]]

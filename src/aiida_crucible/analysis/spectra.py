@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.physical_units import get_physical_units
 
+from aiida_crucible.analysis.rounding import clear_rounding, rounding_floor
+
 TRANSLATION_CUTOFF = 1e-3
 """THz; the translations at Γ lie below wherever the force constants obey the acoustic sum rule (at 1e-5 after their
 symmetrisation), and have no thermodynamics. ``exclude_gamma_acoustic`` of phonopy would leave the same three modes out,
@@ -112,7 +114,17 @@ def band_frequencies(phonon: Phonopy, path: BandPath, points: int) -> NDArray[np
     """
     samples = path.sample(points)[0].reshape(len(path.segments), points, 3)
     phonon.run_band_structure(list(samples))
-    return np.concatenate(phonon.band_structure.frequencies)
+    return clear_rounding(np.concatenate(phonon.band_structure.frequencies), rounding_floor(phonon))
+
+
+def frequencies_at(phonon: Phonopy, qpoints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the frequencies at wave vectors, THz, imaginary ones negative, ascending, shape [n_q, n_modes].
+
+    :param phonon: the crystal with its force constants and, where it has them, Born charges.
+    :param qpoints: reduced, shape [n_q, 3].
+    """
+    phonon.run_qpoints(qpoints)
+    return clear_rounding(np.array(phonon.qpoints.frequencies), rounding_floor(phonon))
 
 
 def density_of_states(

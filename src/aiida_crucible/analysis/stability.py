@@ -31,6 +31,7 @@ from aiida_crucible.analysis.long_waves import (
     resolution_radius,
     translations,
 )
+from aiida_crucible.analysis.rounding import clear_rounding, rounding_floor
 
 COVERAGE_FACTOR = 3.0
 """Standard deviations of noise that a squared frequency must differ from zero by to count."""
@@ -140,10 +141,12 @@ def resolve_modes(
     bare.force_constants = phonon.force_constants
     # Dynamical matrices of all wave vectors at once would not fit into memory for a large primitive cell.
     count = max(1, MATRIX_ELEMENTS // (3 * len(phonon.primitive)) ** 2)
+    floor = rounding_floor(phonon)
     parts = []
     for start in range(0, len(qpoints), count):
         part = qpoints[start : start + count]
         squares, vectors, trivial = _solve(phonon, part)
+        squares = clear_rounding(squares, floor**2)
         variances = _shift_variances(sampler, shifts, part, squares, vectors)
         resolvable = coverage_factor * np.sqrt(variances) + ROUNDING * np.abs(squares).max() * squares.shape[1]
         interpolated = _interpolated_acoustic(phonon, part, vectors) & ~trivial

@@ -25,7 +25,7 @@ from aiida_crucible.structures import atoms_to_trajectory, to_atoms
 
 PHONOPY_FILE = "phonopy_params.yaml"
 
-NUMERICS = 1
+NUMERICS = 2
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 
