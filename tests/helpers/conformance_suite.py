@@ -34,7 +34,7 @@ class Suite:
         return self._models[dtype]
 
     def refuse(self, condition, dtype="float64", **changes):
-        """Return the message with which the reference, so changed, is refused for the right reason, one of several maybe."""
+        """Return the message with which the reference, so changed, is refused for one of the right reasons."""
         try:
             load_model(self.case.reference(self.folder, dtype, **changes), "cpu")
         except EngineError as error:
