@@ -79,7 +79,7 @@ def test_little_text_stays_little(tmp_path, text, said):
 
 
 def test_what_is_decompressed_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("aiida_crucible.importing.bounds.LARGEST_TEXT", 1000)
+    monkeypatch.setattr("aiida_crucible.bounds.LARGEST_TEXT", 1000)
     bomb = tmp_path / "phonopy.yaml.gz"
     bomb.write_bytes(gzip.compress(b"#" * 1001))
     with pytest.raises(ValueError, match="more than 1000 bytes"):

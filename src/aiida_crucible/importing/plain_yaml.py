@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from ase.io.formats import open_with_compression
 
-from aiida_crucible.importing.bounds import LONGEST_NUMBER, read_bounded
+from aiida_crucible.bounds import LONGEST_NUMBER, read_bounded
 
 # libyaml reads the large files of phonopy many times as fast; where it is missing both do the same.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
