@@ -106,6 +106,7 @@ class Condition(str, enum.Enum):
     CHECKPOINT_UNREADABLE = "checkpoint-unreadable"
     CHECKPOINT_OF_ANOTHER_FAMILY = "checkpoint-of-another-family"
     CHECKPOINT_UNTRUSTED = "checkpoint-untrusted"
+    CODE_UNTRUSTED = "code-untrusted"
     WEIGHTS_MISMATCH = "weights-mismatch"
     PACKAGE_MISSING = "package-missing"
     PACKAGE_VERSION = "package-version"
@@ -146,6 +147,7 @@ class ModelReference:
     :param dtype: ``float32`` or ``float64``: the precision of the model's arithmetic.
     :param settings: what else changes its answers (``modal``, ``head``, ``dispersion`` …), by the family's names.
     :param trust_pickle: whether a checkpoint that can only be read by unpickling may be (it runs code).
+    :param trust_code: whether the code that the settings of some families name may run.
     """
 
     family: str
@@ -155,6 +157,7 @@ class ModelReference:
     dtype: str = "float32"
     settings: dict[str, Any] = field(default_factory=dict)
     trust_pickle: bool = False
+    trust_code: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,14 @@ Members: ``numbers`` int32 [n_atoms_total], ``positions`` float64 [n_atoms_total
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from ase import Atoms
-from numpy.lib import format as npy
-from numpy.typing import NDArray
+
+from crucible_engine.npz_file import MemberReader, open_npz
 
 
 def write_structures(target: str | Path | IO[bytes], structures: Sequence[Atoms], labels: Sequence[str]) -> None:
@@ -39,44 +38,6 @@ def write_structures(target: str | Path | IO[bytes], structures: Sequence[Atoms]
     )
 
 
-class MemberReader:
-    """Reads one array of an ``.npz`` from front to back without ever holding all of it.
-
-    :param archive: the open ``.npz``.
-    :param name: the member's name, without ``.npy``.
-    :raises ValueError: if the member holds Python objects (a pickle).
-    """
-
-    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
-        self._stream = archive.open(f"{name}.npy")
-        version = npy.read_magic(self._stream)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran_order, self.dtype = read_header(self._stream)
-        if self.dtype.hasobject or fortran_order:
-            raise ValueError(f"array {name!r} is pickled or in Fortran order; neither crosses the wire")
-        self.shape: tuple[int, ...] = shape
-        self._item_bytes = int(self.dtype.itemsize * np.prod(shape[1:], dtype=np.int64))
-
-    def read(self, rows: int) -> NDArray[Any]:
-        """Return the next ``rows`` rows, shape ``[rows, ...]``.
-
-        :raises ValueError: if the file ends before.
-        """
-        data = self._stream.read(rows * self._item_bytes)
-        if len(data) != rows * self._item_bytes:
-            raise ValueError("the file ends in the middle of an array: it was truncated")
-        return np.frombuffer(data, dtype=self.dtype).reshape((rows, *self.shape[1:]))
-
-    def skip(self, rows: int) -> None:
-        """Pass over the next ``rows`` rows."""
-        left = rows * self._item_bytes
-        while left > 0:
-            chunk = self._stream.read(min(left, 1 << 20))
-            if not chunk:
-                raise ValueError("the file ends in the middle of an array: it was truncated")
-            left -= len(chunk)
-
-
 def read_structures(path: str | Path, start: int = 0) -> Iterator[tuple[str, Atoms]]:
     """Yield ``(label, structure)`` one after the other; memory does not grow with their number.
 
@@ -84,7 +45,7 @@ def read_structures(path: str | Path, start: int = 0) -> Iterator[tuple[str, Ato
     :param start: index of the first structure wanted.
     :raises ValueError: if the file is truncated or no such file.
     """
-    with zipfile.ZipFile(path) as archive:
+    with open_npz(path) as archive:
         readers = {
             name: MemberReader(archive, name) for name in ("n_atoms", "numbers", "positions", "cells", "pbc", "labels")
         }
@@ -102,5 +63,5 @@ def read_structures(path: str | Path, start: int = 0) -> Iterator[tuple[str, Ato
 
 def count_structures(path: str | Path) -> int:
     """Return how many structures a file holds."""
-    with zipfile.ZipFile(path) as archive:
+    with open_npz(path) as archive:
         return MemberReader(archive, "n_atoms").shape[0]

@@ -1,6 +1,9 @@
 """Conformance of how weights are read: their digest; checkpoint files that are missing, broken, foreign or hostile."""
 
+import contextlib
 import hashlib
+import io
+import pickle
 import sys
 import zipfile
 from pathlib import Path
@@ -8,7 +11,7 @@ from pathlib import Path
 from conformance_suite import check
 
 from crucible_engine.models.catalogue import find_named
-from crucible_engine.schema import Condition
+from crucible_engine.schema import Condition, EngineError
 
 
 @check
@@ -97,6 +100,59 @@ class _RunsCode:
 
     def __reduce__(self):
         return Path.touch, (self.marker,)
+
+
+@check
+def a_decoy_hides_no_pickle(suite):
+    """torch takes DATA.PKL for data.pkl; it reads the table of contents that the file's end names."""
+    if not suite.family.checkpoint_files:
+        return
+    from crucible_engine.models.torch_checkpoint import read_content
+
+    suite.model()
+    marker, path = suite.folder / "code-ran", suite.folder / f"{suite.case.name}-decoy"
+    whole, evil = _own_checkpoint(suite).read_bytes(), pickle.dumps(_RunsCode(marker), protocol=2)
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    upper = _zip({name.replace("data.pkl", "DATA.PKL"): content for name, content in parts.items()}, evil, "DATA.PKL")
+    renamed = _zip({**parts, f"{next(iter(parts)).partition('/')[0]}/decoy.pkl": b"\x80\x02N."}, evil, "data.pkl")
+    lower = _zip(parts, evil, "data.pkl")
+    legacy = pickle.dumps(_RunsCode(marker))
+    for content in (upper, renamed, lower, lower + whole, whole + lower, legacy):
+        path.write_bytes(content)
+        refused = {
+            Condition.CHECKPOINT_UNTRUSTED,
+            Condition.CHECKPOINT_UNREADABLE,
+            Condition.CHECKPOINT_OF_ANOTHER_FAMILY,
+        }
+        _refuse_file(suite, refused, path, trust_pickle=False)
+        # The looks at the file beforehand are for messages: without them it runs as little.
+        with contextlib.suppress(EngineError):
+            read_content(path, suite.case.family, trusted=False)
+        assert not marker.exists(), "the pickle's code ran"
+    path.unlink()
+
+
+def _zip(parts, pickled, name):
+    """Return an archive of the parts, with another pickle in the place of one."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for part, content in parts.items():
+            archive.writestr(part, pickled if part.endswith(f"/{name}") else content)
+    return buffer.getvalue()
+
+
+@check
+def a_compiled_archive_is_refused(suite):
+    if not suite.family.checkpoint_files:
+        return
+    import torch
+
+    path = suite.folder / f"{suite.case.name}-compiled"
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), path)
+    refused = {Condition.CHECKPOINT_UNREADABLE, Condition.CHECKPOINT_OF_ANOTHER_FAMILY}
+    _refuse_file(suite, refused, path, trust_pickle=False)
+    path.unlink()
 
 
 @check

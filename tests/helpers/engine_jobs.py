@@ -30,7 +30,9 @@ EMT = ModelReference("emt", dtype="float64")
 
 def calculator_from(factory: str, **arguments: Any) -> ModelReference:
     """Return the reference of an ASE calculator made by ``module:callable`` of the tests' helpers."""
-    return ModelReference("ase", dtype="float64", settings={"factory": factory, "arguments": arguments})
+    return ModelReference(
+        "ase", trust_code=True, dtype="float64", settings={"factory": factory, "arguments": arguments}
+    )
 
 
 def rattled_copper(count: int, seed: int = 0, repeat: int = 1) -> dict[str, Atoms]:

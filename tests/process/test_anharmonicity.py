@@ -179,7 +179,7 @@ def test_runs_of_a_sweep_are_taken_as_they_are(code, model):
 @pytest.mark.slow
 def test_a_run_that_fails_loses_nothing_else(code, profile):
     settings = {"factory": "hot_calculators:hot", "arguments": {"limit": 900.0, "fault": "raise"}}
-    fragile = ModelData.get_or_create("ase", settings=settings)
+    fragile = ModelData.get_or_create("ase", trust_code=True, settings=settings)
     overrides = {"parameters": {"n_runs": 1}}
     builder = builder_of(code, fragile, reference=reference(), force_constants=constants_node(), overrides=overrides,
                          temperatures=[3000])  # fmt: skip
@@ -194,7 +194,7 @@ def test_a_run_that_fails_loses_nothing_else(code, profile):
 @pytest.mark.slow
 def test_nothing_that_runs_is_a_failure_that_says_why(code, profile):
     settings = {"factory": "hot_calculators:hot", "arguments": {"limit": 1.0, "fault": "raise"}}
-    fragile = ModelData.get_or_create("ase", settings=settings)
+    fragile = ModelData.get_or_create("ase", trust_code=True, settings=settings)
     results, node = run_get_node(builder_of(code, fragile, force_constants=constants_node()))
     assert node.exit_status == 410
     assert "too hot" in node.exit_message

@@ -87,7 +87,7 @@ def test_elements_and_environment_are_checked_before_submission(workchain, model
 
 
 def test_any_calculator_runs_in_any_environment(environment, fcc, forgotten):
-    model = ModelData.get_or_create("ase", settings={"factory": "ase.calculators.emt:EMT"})
+    model = ModelData.get_or_create("ase", trust_code=True, settings={"factory": "ase.calculators.emt:EMT"})
     other = environment("chgnet", "2.13.0+cpu")
     RelaxWorkChain.get_builder_from_protocol(other, model, fcc)
     assert promised_package(other, model.family) is None

@@ -154,7 +154,7 @@ def test_a_job_that_fails_for_one_material_costs_the_others_nothing(code):
     """The job is split until that material is alone; one that lacks its crystal for that is tried again next time."""
     arguments = {"symbol": "Au"}
     poisoned = ModelData.get_or_create(
-        "ase", settings={"factory": "poisoned_calculators:poisoned", "arguments": arguments}
+        "ase", trust_code=True, settings={"factory": "poisoned_calculators:poisoned", "arguments": arguments}
     )
     once = {"max_iterations": 1}
     overrides = {"parameters": {"max_concurrent": 1}, "relax": once, "forces": once, "base": once}

@@ -122,7 +122,7 @@ def test_walltime_is_told_to_the_engine(code, model, crystal, tmp_path, monkeypa
 @pytest.mark.slow
 def test_physical_failure_is_a_result(code):
     settings = {"factory": "faulty_calculators:faulty", "arguments": {"fault": "nan-after", "calls": 6}}
-    model = ModelData.get_or_create("ase", settings=settings)
+    model = ModelData.get_or_create("ase", trust_code=True, settings=settings)
     metadata = {"options": {"environment_variables": {"PYTHONPATH": str(HELPERS)}}}
     inputs = {"code": code, "model": model, "structure": from_atoms(bulk("Au", cubic=True)), "metadata": metadata}
     outputs, node = run_get_node(DynamicsCalculation, **inputs, parameters={"steps": 20})
@@ -235,7 +235,7 @@ class TestFoldersThatCannotBeContinued:
                 restart_from=folder)  # fmt: skip
         refused(r"with temperatures .* \(and other parameters\)", process,
                 **{**inputs, "parameters": {"steps": 30, "temperatures": [200.0]}}, restart_from=folder)  # fmt: skip
-        second = ModelData.get_or_create("ase", settings={"factory": "ase.calculators.emt:EMT"})
+        second = ModelData.get_or_create("ase", trust_code=True, settings={"factory": "ase.calculators.emt:EMT"})
         refused("was begun by .* with model emt, not ", process, **{**inputs, "model": second},
                 restart_from=folder)  # fmt: skip
 

@@ -117,7 +117,7 @@ def test_stopped_job_keeps_its_result_and_is_not_restarted(code):
     monitor = {"entry_point": "crucible.dynamics_monitor", "kwargs": {"highest_temperature": 1.0}}
     inputs = {
         "code": code,
-        "model": ModelData.get_or_create("ase", settings=settings),
+        "model": ModelData.get_or_create("ase", trust_code=True, settings=settings),
         "structure": from_atoms(bulk("Cu", cubic=True) * (2, 1, 1)),
         "parameters": {"steps": 100_000, "series_interval": 1, "checkpoint_interval": 2},
         "monitors": {"hopeless": Dict(monitor)},

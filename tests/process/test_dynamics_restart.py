@@ -52,7 +52,7 @@ def inputs(code, crystal):
         settings = {"factory": "short_lived_calculators:short_lived", "arguments": {"calls": calls, "by": by}}
         return {
             "code": code,
-            "model": ModelData.get_or_create("ase", settings=settings),
+            "model": ModelData.get_or_create("ase", trust_code=True, settings=settings),
             "structure": crystal,
             "parameters": PARAMETERS,
             "metadata": {"options": {"environment_variables": {"PYTHONPATH": str(HELPERS)}}},

@@ -32,7 +32,7 @@ def test_memory_is_flat_and_what_is_stored_is_bounded(code):
     settings = {"factory": "einstein_crystal:EinsteinCrystal", "arguments": arguments}
     inputs = {
         "code": code,
-        "model": ModelData.get_or_create("ase", settings=settings),
+        "model": ModelData.get_or_create("ase", trust_code=True, settings=settings),
         "structure": from_atoms(cell * 5),
         "metadata": {"options": {"environment_variables": {"PYTHONPATH": str(HELPERS)}}},
     }

@@ -81,7 +81,7 @@ def test_killed_in_the_second_and_continued_bit_for_bit(code, structures):
         settings = {"factory": "short_lived_calculators:short_lived", "arguments": {"calls": calls, "by": "SIGKILL"}}
         inputs = {
             "code": code,
-            "model": ModelData.get_or_create("ase", settings=settings),
+            "model": ModelData.get_or_create("ase", trust_code=True, settings=settings),
             "structures": structures,
             "parameters": PARAMETERS,
             "metadata": {"options": {"environment_variables": {"PYTHONPATH": str(HELPERS)}}},

@@ -53,7 +53,9 @@ def jobs_of(node):
 def mortal(tmp_path, call, by="SIGKILL"):
     """Return EMT as a model whose process dies once, and the options that let the engine find it."""
     arguments = {"marker": str(tmp_path / "died"), "call": call, "by": by}
-    model = ModelData.get_or_create("ase", settings={"factory": "mortal_calculators:mortal", "arguments": arguments})
+    model = ModelData.get_or_create(
+        "ase", trust_code=True, settings={"factory": "mortal_calculators:mortal", "arguments": arguments}
+    )
     return model, {"options": {"environment_variables": {"PYTHONPATH": str(HELPERS)}}}
 
 
@@ -123,7 +125,7 @@ def test_what_gives_up_attaches_what_is_whole(code, trajectories, tmp_path):
 def test_frames_without_finite_forces_are_named_by_trajectory(code, tmp_path):
     _, metadata = mortal(tmp_path, 1)
     settings = {"factory": "faulty_calculators:faulty", "arguments": {"fault": "nan"}}
-    model = ModelData.get_or_create("ase", settings=settings)
+    model = ModelData.get_or_create("ase", trust_code=True, settings=settings)
     nodes = {symbol: atoms_to_trajectory(rattled(bulk(symbol, cubic=True), 2, seed=0)) for symbol in ("Ag", "Au")}
     outputs, node = run_get_node(EvaluateCalculation, code=code, model=model, trajectories=nodes, metadata=metadata)
     assert node.is_finished_ok, node.exit_message

@@ -50,6 +50,7 @@ def test_codes_are_never_renumbered():
         "ERROR_DEVICE_UNAVAILABLE": 209,
         "ERROR_INVALID_JOB": 210,
         "ERROR_INVALID_STRUCTURE": 211,
+        "ERROR_CODE_UNTRUSTED": 212,
         "ERROR_ENGINE_NOT_STARTED": 220,
         "ERROR_NOTHING_TO_CONTINUE": 221,
         "ERROR_DISK_FULL": 301,

@@ -22,7 +22,7 @@ def faulty(fault, **arguments):
     """Return a model with a fault, and the options that let the engine find it."""
     settings = {"factory": "faulty_calculators:faulty", "arguments": {"fault": fault, **arguments}}
     metadata = {"options": {"environment_variables": {"PYTHONPATH": str(HELPERS)}}}
-    return {"model": ModelData.get_or_create("ase", settings=settings), "metadata": metadata}
+    return {"model": ModelData.get_or_create("ase", trust_code=True, settings=settings), "metadata": metadata}
 
 
 @pytest.mark.slow

@@ -33,7 +33,9 @@ def mortal(tmp_path):
 
     def make(call, by="SIGKILL"):
         arguments = {"marker": str(tmp_path / "died"), "call": call, "by": by}
-        return ModelData.get_or_create("ase", settings={"factory": "mortal_calculators:mortal", "arguments": arguments})
+        return ModelData.get_or_create(
+            "ase", trust_code=True, settings={"factory": "mortal_calculators:mortal", "arguments": arguments}
+        )
 
     return make
 
@@ -121,7 +123,7 @@ def test_memory_that_holds_no_structure_is_not_tried_again(code, frames, mortal,
 @pytest.mark.slow
 def test_what_no_restart_mends_stops_at_once(code, frames, helpers):
     settings = {"factory": "faulty_calculators:faulty", "arguments": {"fault": "raise"}}
-    model = ModelData.get_or_create("ase", settings=settings)
+    model = ModelData.get_or_create("ase", trust_code=True, settings=settings)
     inputs = {"code": code, "model": model, "trajectory": frames, "metadata": helpers}
     outputs, node = run_get_node(EvaluateBaseWorkChain, evaluate=inputs)
     assert node.exit_status == EvaluateBaseWorkChain.exit_codes.ERROR_UNRECOVERABLE.status

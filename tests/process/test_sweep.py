@@ -58,7 +58,7 @@ def hot(profile):
 
     def make(limit, fault):
         settings = {"factory": "hot_calculators:hot", "arguments": {"limit": limit, "fault": fault}}
-        return ModelData.get_or_create("ase", settings=settings)
+        return ModelData.get_or_create("ase", trust_code=True, settings=settings)
 
     return make
 
@@ -163,7 +163,9 @@ def perovskite(code):
     """Return a function that gives the builder of a sweep of PbTiO3, with a model that knows any element."""
 
     def make(overrides=None, **inputs):
-        anything = ModelData.get_or_create("ase", settings={"factory": "hot_calculators:hot", "arguments": {}})
+        anything = ModelData.get_or_create(
+            "ase", trust_code=True, settings={"factory": "hot_calculators:hot", "arguments": {}}
+        )
         return TemperatureSweepWorkChain.get_builder_from_protocol(
             code, anything, from_atoms(tetragonal()), "pto-test-npt-small", overrides=overrides, **inputs
         )

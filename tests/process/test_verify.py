@@ -34,7 +34,7 @@ def faulty_code(localhost, request):
 @pytest.fixture
 def faulty_model(aiida_profile):
     """Return EMT with its stress in GPa, as an ASE calculator of the user's own."""
-    return ModelData.get_or_create("ase", dtype="float64", settings=FAULTY)
+    return ModelData.get_or_create("ase", trust_code=True, dtype="float64", settings=FAULTY)
 
 
 def run(code, model, **inputs):
@@ -92,7 +92,7 @@ def test_verification_of_something_else_is_not_taken(verified, code, localhost, 
     elif change == "device":
         arguments["device"] = "cuda"
     elif change == "model":
-        arguments["model"] = ModelData.get_or_create("ase", dtype="float64", settings=FAULTY)
+        arguments["model"] = ModelData.get_or_create("ase", trust_code=True, dtype="float64", settings=FAULTY)
     elif change == "protocol":
         monkeypatch.setattr("aiida_crucible.workflows.verify.PROTOCOL", 10**6)
     elif change == "package":
@@ -122,7 +122,9 @@ def test_failure_stops_by_default_and_goes_on_when_told(faulty_code, faulty_mode
 
 
 def test_job_that_cannot_run_is_no_verification(code):
-    missing = ModelData.get_or_create("ase", dtype="float64", settings={"factory": "no_such_module:calculator"})
+    missing = ModelData.get_or_create(
+        "ase", trust_code=True, dtype="float64", settings={"factory": "no_such_module:calculator"}
+    )
     outputs, node = run(code, missing)
     assert node.exit_status == VerifyWorkChain.exit_codes.ERROR_VERIFICATION_UNFINISHED.status
     assert "no_such_module" in node.exit_message

@@ -87,7 +87,10 @@ def test_another_version_than_the_environments_is_refused():
 
 def lennard_jones(**arguments):
     return ModelReference(
-        "ase", dtype="float64", settings={"factory": "ase.calculators.lj:LennardJones", "arguments": arguments}
+        "ase",
+        trust_code=True,
+        dtype="float64",
+        settings={"factory": "ase.calculators.lj:LennardJones", "arguments": arguments},
     )
 
 
@@ -121,5 +124,5 @@ def test_the_digest_of_any_calculator_follows_its_arguments():
     ],
 )
 def test_a_factory_that_gives_no_calculator_is_refused(factory, message):
-    reference = ModelReference("ase", dtype="float64", settings={"factory": factory})
+    reference = ModelReference("ase", trust_code=True, dtype="float64", settings={"factory": factory})
     assert message in refusal(Condition.INVALID_JOB, load_model, reference)

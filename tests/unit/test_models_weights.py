@@ -38,7 +38,6 @@ def refusal(function, *arguments):
 
 def test_a_whole_checkpoint_passes(checkpoint):
     weights.require_whole(checkpoint)
-    assert weights.require_trusted(checkpoint, "chgnet", trust_pickle=False)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -76,20 +75,67 @@ def test_two_parts_of_one_name_are_refused(checkpoint):
     assert "two parts of one name" in refusal(weights.require_whole, checkpoint).message
 
 
+def test_a_name_in_another_case_is_the_same_name_for_torch(checkpoint):
+    with zipfile.ZipFile(checkpoint, "a") as file:
+        file.writestr("archive/DATA.PKL", pickle.dumps(RunsCode()))
+    assert "two parts of one name" in refusal(weights.require_whole, checkpoint).message
+
+
+def test_two_tables_of_contents_are_refused(tmp_path):
+    """zipfile believes the table that lies before the end, torch the one whose place the end names."""
+    first = archive(tmp_path / "first.pth", RunsCode()).read_bytes()
+    second = archive(tmp_path / "second.pth", OrderedDict(energy=1.0)).read_bytes()
+    path = tmp_path / "both.pth"
+    path.write_bytes(first + second)
+    assert "two tables of contents" in refusal(weights.require_whole, path).message
+    with zipfile.ZipFile(path) as file:
+        assert pickle.loads(file.read("archive/data.pkl")) == OrderedDict(energy=1.0)
+
+
+def test_what_follows_the_end_is_refused(checkpoint):
+    with zipfile.ZipFile(checkpoint, "a") as file:
+        file.comment = b"more"
+    assert "two tables of contents" in refusal(weights.require_whole, checkpoint).message
+
+
+def test_a_bomb_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("archive/data.pkl", b"0" * 10_000_000)
+    assert path.stat().st_size < 20_000
+    assert "compressed" in refusal(weights.require_whole, path).message
+
+
+def test_a_pickle_without_end_is_refused_by_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "LARGEST_PICKLE", 1000)
+    path = tmp_path / "long.pth"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", b"N0" * 501 + b"N.")
+    assert "its pickle has more than 1000 bytes" in refusal(weights.require_whole, path).message
+
+
+def test_the_look_at_a_pickle_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "LONGEST_SCAN", 10)
+    path = tmp_path / "long.pth"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data.pkl", b"N0" * 10 + b"cos\nsystem\n.")
+    assert weights.pickled_globals(path) == set()
+    assert "what only unpickling makes" in weights.untrusted(path, "chgnet").message
+
+
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
-def test_a_pickle_that_would_run_code_is_refused_and_never_run(tmp_path, monkeypatch, protocol):
+def test_a_pickle_that_would_run_code_is_never_run_for_its_message(tmp_path, monkeypatch, protocol):
     monkeypatch.chdir(tmp_path)
     path = archive(tmp_path / "evil.pth", {"model": RunsCode()}, protocol)
-    error = refusal(weights.require_trusted, path, "chgnet", False)
-    assert error.condition is Condition.CHECKPOINT_UNTRUSTED and "trust_pickle" in error.message
+    error = weights.untrusted(path, "chgnet")
+    assert error.condition is Condition.CHECKPOINT_UNTRUSTED and "set trust_pickle" in error.message
     assert not Path("code-ran").exists()
-    assert weights.require_trusted(path, "chgnet", True) is False
 
 
 def test_names_hidden_from_the_reader_are_not_trusted(tmp_path):
     # From protocol 4 on a name may come out of the pickle's memo, where reading cannot follow it.
     path = archive(tmp_path / "hidden.pth", OrderedDict(a=1), protocol=4)
-    assert refusal(weights.require_trusted, path, "chgnet", False).condition is Condition.CHECKPOINT_UNTRUSTED
+    assert "a name hidden in the pickle" in weights.untrusted(path, "chgnet").message
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ class EngineCalculation(CalcJob):
         """
         validation.check_options(inputs.get("metadata", {}).get("options", {}))
         if "model" in inputs:
+            validation.check_trust(inputs["model"])
             validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
             if inputs.get("code") is not None:
                 validation.check_environment(inputs["code"], inputs["model"])

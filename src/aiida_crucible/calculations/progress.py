@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import os
 import tempfile
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from aiida.common.escaping import escape_for_bash
 from aiida.orm import CalcJobNode
 from aiida.transports import Transport
 
+from aiida_crucible.bounds import LARGEST_SAYING, parse_json
 from crucible_engine.schema import PROGRESS_FILE
 
 LINES = 3
@@ -21,7 +22,7 @@ def last_line(text: str) -> dict[str, Any] | None:
     """Return the last line of a progress file that is whole; ``None`` where there is none."""
     for line in reversed(text.splitlines()):
         try:
-            content = json.loads(line)
+            content = parse_json(line)
         except ValueError:
             continue
         if isinstance(content, dict) and {"time", "done", "total"} <= set(content):
@@ -37,14 +38,14 @@ def read_remote(transport: Transport, folder: str) -> dict[str, Any] | None:
     :raises OSError: if the computer does not answer.
     """
     path = str(PurePosixPath(folder) / PROGRESS_FILE)
-    status, said, _ = transport.exec_command_wait(f"tail -n {LINES} {escape_for_bash(path)}")
+    status, said, _ = transport.exec_command_wait(f"tail -n {LINES} {escape_for_bash(path)} | tail -c {LARGEST_SAYING}")
     if status == 0:
         return last_line(said)
     if not transport.isfile(path):
         return None
     with tempfile.NamedTemporaryFile() as local:  # a computer without a shell or tail
         transport.getfile(path, local.name)
-        return last_line(local.read().decode(errors="replace"))
+        return last_line(_end_of(local))
 
 
 def read_retrieved(node: CalcJobNode) -> dict[str, Any] | None:
@@ -54,5 +55,10 @@ def read_retrieved(node: CalcJobNode) -> dict[str, Any] | None:
     repository = node.outputs.retrieved.base.repository
     if PROGRESS_FILE not in repository.list_object_names():
         return None
-    content: bytes = repository.get_object_content(PROGRESS_FILE, mode="rb")
-    return last_line(content.decode(errors="replace"))
+    with repository.open(PROGRESS_FILE, mode="rb") as stream:
+        return last_line(_end_of(stream))
+
+
+def _end_of(stream: IO[bytes]) -> str:
+    stream.seek(max(0, stream.seek(0, os.SEEK_END) - LARGEST_SAYING))
+    return stream.read().decode(errors="replace")

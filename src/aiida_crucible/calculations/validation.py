@@ -184,6 +184,20 @@ def check_elements(model: ModelData, symbols_by_input: Mapping[str, set[str]]) -
             )
 
 
+def check_trust(model: ModelData) -> None:
+    """Refuse a model that names code to run, unless somebody said in this profile that it may.
+
+    :raises ValueError: one line.
+    """
+    if model.runs_code and not model.trusted:
+        named = ", ".join(f"{key} {value!r}" for key, value in model.settings.items() if isinstance(value, str))
+        raise ValueError(
+            f"model {model.title} (PK {model.pk}) runs the code that it names ({named}), and nobody said in this "
+            f"profile that it may: if you trust it, `aiida-crucible model verify {model.pk} --trust-code` or trust_code"
+            "=True in ModelData.get_or_create"
+        )
+
+
 def check_environment(code: AbstractCode, model: ModelData) -> None:
     """Refuse an environment of another family, or a computer that the model's checkpoint cannot reach."""
     environment = code.base.extras.get(ENVIRONMENT_KEY, None)

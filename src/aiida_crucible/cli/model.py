@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from crucible_engine.schema import ModelReference
 
 
+TRUST_PICKLE = click.option(
+    "--trust-pickle", is_flag=True, help="The file may be unpickled, which can run any code in it."
+)
+TRUST_CODE = click.option("--trust-code", is_flag=True, help="The code that the settings name may run (family ase).")
+
+
 class Assignment(click.ParamType):
     """``key=value``, with the value in YAML's words (``true``, ``0.5``, ``mpa``)."""
 
@@ -79,7 +85,8 @@ def list_(family: str | None, profile: str | None) -> None:
 @click.option("-s", "--setting", "settings", type=Assignment(), multiple=True, help="E.g. modal=mpa; may be repeated.")
 @click.option("-c", "--computer", metavar="LABEL", help="The file lies on this computer and stays there.")
 @click.option("--code", metavar="CODE", help="Environment that loads the file and says which elements it knows.")
-@click.option("--trust-pickle", is_flag=True, help="The file may be unpickled, which can run any code in it.")
+@TRUST_PICKLE
+@TRUST_CODE
 @click.option("--label", metavar="LABEL", help="Label of the node.")
 @job_options
 @with_profile
@@ -92,6 +99,7 @@ def add(
     computer: str | None,
     code: str | None,
     trust_pickle: bool,
+    trust_code: bool,
     label: str | None,
     options: dict[str, Any],
 ) -> None:
@@ -127,6 +135,7 @@ def add(
         dtype=dtype,
         settings=dict(settings),
         trust_pickle=trust_pickle,
+        trust_code=trust_code,
         **description,
     )
     if label is not None:
@@ -151,16 +160,20 @@ def show(name: str) -> None:
 @click.argument("name", metavar="FAMILY|PK|LABEL")
 @click.option("--code", metavar="CODE", help="Environment to verify it in; the one named as the family if left out.")
 @click.option("--device", metavar="DEVICE", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
+@TRUST_PICKLE
+@TRUST_CODE
 @job_options
 @with_profile
-def verify(name: str, code: str | None, device: str, options: dict[str, Any]) -> None:
+def verify(
+    *, name: str, code: str | None, device: str, trust_pickle: bool, trust_code: bool, options: dict[str, Any]
+) -> None:
     """Verify a model in an environment: forces, stress, invariances, determinism, the stored fingerprint.
 
     A verification that was made before is found and shown. It exits with 1 if the model fails.
     """
     from aiida.engine import run_get_node
 
-    from aiida_crucible.calculations.validation import check_environment
+    from aiida_crucible.calculations.validation import check_environment, check_trust
     from aiida_crucible.environments.codes import find_code
     from aiida_crucible.report.verification import format_verification
     from aiida_crucible.workflows.verify import VerifyWorkChain
@@ -168,6 +181,9 @@ def verify(name: str, code: str | None, device: str, options: dict[str, Any]) ->
     node = find_model(name)
     place = find_code(code or node.family)
     check_environment(place, node)
+    if (trust_pickle and node.is_checkpoint) or (trust_code and node.runs_code):
+        node.trust()
+    check_trust(node)
     builder = VerifyWorkChain.get_builder_from_protocol(place, node, options={**options, "device": device})
     say(f"verifying {node.title} (PK {node.pk}) in {place.full_label}")
     outputs, process = run_get_node(builder)
@@ -262,6 +278,8 @@ def _print_node(node: ModelData) -> None:
     if node.is_checkpoint:
         where = f"{node.checkpoint_path} on {node.computer.label}" if node.checkpoint_path else "in the node"
         rows += [("checkpoint", where), ("may be unpickled", "yes" if node.trusted else "no")]
+    if node.runs_code:
+        rows.append(("may run its code", "yes" if node.trusted else "no"))
     print_record(rows)
 
 

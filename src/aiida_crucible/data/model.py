@@ -60,6 +60,7 @@ class ModelData(Data):
         dtype: str | None = None,
         settings: Mapping[str, Any] | None = None,
         trust_pickle: bool = False,
+        trust_code: bool = False,
         **description: Any,
     ) -> ModelData:
         """Return the stored node of a potential, made where there is none yet.
@@ -73,6 +74,8 @@ class ModelData(Data):
         :param settings: what else changes the answers; by default the family's.
         :param trust_pickle: whether the checkpoint may be unpickled where its family knows no safe way: it can run any
             code. Kept as an extra that counts in this profile alone, so that an imported archive trusts nothing.
+        :param trust_code: whether the code that the settings name may run, of a family that runs any (``ase``). Kept in
+            the same way.
         :param description: any of :data:`DESCRIPTION`, for a checkpoint that the catalogue does not know.
         :raises ValueError: one line, if a word is misspelt, a dtype not supported or a file missing.
         """
@@ -82,7 +85,7 @@ class ModelData(Data):
         if checkpoint is None and computer is not None:
             raise ValueError(f"computer {computer} is given, but no checkpoint that lies on it")
         chosen = _checked("settings", settings or {}, Mapping, "a dict")
-        _checked("trust_pickle", trust_pickle, bool, "True or False")
+        _check_trust(entry, trust_pickle, trust_code)
         node = cls()
         if checkpoint is not None:
             _checked("checkpoint", checkpoint, str | PurePath, "a path")
@@ -95,8 +98,8 @@ class ModelData(Data):
         node._set_identity()
         node.label = node.title
         stored = node._find_same() or node.store()
-        if trust_pickle:
-            stored.base.extras.set(cls.TRUSTED_KEY, get_manager().get_profile().uuid)
+        if trust_pickle or trust_code:
+            stored.trust()
         return stored
 
     @property
@@ -179,9 +182,18 @@ class ModelData(Data):
         return None if path is None else PurePosixPath(path)
 
     @property
+    def runs_code(self) -> bool:
+        """Whether its settings name code that runs."""
+        return find_family(self.family).runs_code
+
+    @property
     def trusted(self) -> bool:
-        """Whether somebody said in this profile that the checkpoint may be unpickled."""
-        return bool(self.base.extras.get(self.TRUSTED_KEY, None) == get_manager().get_profile().uuid)
+        """Whether somebody said in this profile that its checkpoint may be unpickled, or the code it names may run."""
+        return bool(self.base.extras.get(self.TRUSTED_KEY, None) == self._trust_mark())
+
+    def trust(self) -> None:
+        """Say in this profile that the checkpoint may be unpickled, or the code that the settings name may run."""
+        self.base.extras.set(self.TRUSTED_KEY, self._trust_mark())
 
     @property
     def title(self) -> str:
@@ -199,7 +211,8 @@ class ModelData(Data):
             sha256=self.sha256,
             dtype=self.dtype,
             settings=self.settings,
-            trust_pickle=self.trusted,
+            trust_pickle=self.is_checkpoint and self.trusted,
+            trust_code=self.runs_code and self.trusted,
         )
 
     def _set_released(self, family: Family, name: str | None, settings: dict[str, Any]) -> None:
@@ -249,9 +262,20 @@ class ModelData(Data):
             raise ValueError(f"elements has {unknown[0]!r}, which is no chemical symbol: give e.g. ['Pb', 'Ti', 'O']")
 
     def _set_identity(self) -> None:
+        self.base.attributes.set("identity", hashlib.sha256(self._defining().encode()).hexdigest())
+
+    def _defining(self) -> str:
+        """Return what tells one potential from another, as text."""
         defining = {key: self.base.attributes.get(key) for key in ("family", "name", "sha256", "dtype", "settings")}
-        digest = hashlib.sha256(json.dumps(defining, sort_keys=True).encode()).hexdigest()
-        self.base.attributes.set("identity", digest)
+        return json.dumps(defining, sort_keys=True)
+
+    def _trust_mark(self) -> str:
+        """Return what only this profile can have said, and of this potential only.
+
+        Extras are exported. A mark that was seen in an archive must neither tell the profile's UUID nor serve another
+        node, whatever that says of its identity.
+        """
+        return hashlib.sha256(f"{get_manager().get_profile().uuid}\n{self._defining()}".encode()).hexdigest()
 
     def _find_same(self) -> ModelData | None:
         """Return a stored node of this potential that serves wherever this one would."""
@@ -290,6 +314,16 @@ def _checked(name: str, value: Any, kind: Any, wanted: str) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"{name} is {shown(value)}: give {wanted}")
     return value
+
+
+def _check_trust(family: Family, trust_pickle: bool, trust_code: bool) -> None:
+    _checked("trust_pickle", trust_pickle, bool, "True or False")
+    _checked("trust_code", trust_code, bool, "True or False")
+    if trust_code and not family.runs_code:
+        raise ValueError(f"family {family.name!r} runs no code that its settings name: leave trust_code out")
+    if trust_pickle and not family.checkpoint_files:
+        instead = "say trust_code instead" if family.runs_code else "leave trust_pickle out"
+        raise ValueError(f"family {family.name!r} has no checkpoint that could be unpickled: {instead}")
 
 
 def _plain(value: Any) -> Any:

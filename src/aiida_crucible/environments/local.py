@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from aiida_crucible.bounds import LARGEST_ANSWER, parse_json, read_bounded
 from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
 from aiida_crucible.environments.recipe import render_recipe
 from aiida_crucible.environments.specification import PYTHON_MINORS, Specification, TorchBuild, normalise_python
@@ -99,7 +99,8 @@ def environments_here(root: Path | None = None) -> Iterator[tuple[Path, dict[str
 
 def read_content(folder: Path) -> dict[str, Any]:
     """Return what an environment says of itself (``crucible.json``)."""
-    content: dict[str, Any] = json.loads((folder / MARKER_FILE).read_text(encoding="utf-8"))
+    with (folder / MARKER_FILE).open("rb") as stream:
+        content: dict[str, Any] = parse_json(read_bounded(stream, LARGEST_ANSWER))
     return content
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shlex
 import tempfile
@@ -14,6 +13,7 @@ from typing import Any
 
 from aiida.transports import Transport
 
+from aiida_crucible.bounds import LARGEST_ANSWER, parse_json
 from aiida_crucible.environments.local import MARKER_FILE
 from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
 from aiida_crucible.environments.recipe import render_recipe
@@ -128,7 +128,7 @@ def read_content(transport: Transport, python: str) -> dict[str, Any]:
     :raises ModelEnvironmentError: if it is not there.
     """
     marker = f"{python.removesuffix('/bin/python')}/{MARKER_FILE}"
-    content: dict[str, Any] = json.loads(_bash(transport, f"cat {shlex.quote(marker)}"))
+    content: dict[str, Any] = parse_json(_bash(transport, f"head -c {LARGEST_ANSWER} {shlex.quote(marker)}"))
     return content
 
 

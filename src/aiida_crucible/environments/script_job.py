@@ -12,6 +12,7 @@ from aiida.manage.caching import disable_caching
 from aiida.orm import InstalledCode, ProcessNode, SinglefileData
 from aiida_shell import ShellJob, launch_shell_job
 
+from aiida_crucible.bounds import LARGEST_ANSWER, parse_json, read_bounded
 from aiida_crucible.calculations.engine_archive import engine_archive
 from aiida_crucible.calculations.validation import check_code
 from aiida_crucible.environments.problems import ModelEnvironmentError
@@ -60,7 +61,8 @@ def run_script(
             f"{script} did not run in {code.full_label} ({node.exit_message or node.process_state}): "
             f"see `verdi process report {node.pk}`"
         )
-    return json.loads(content.get_content()), node
+    with content.open(mode="rb") as stream:
+        return parse_json(read_bounded(stream, LARGEST_ANSWER)), node
 
 
 def _file(name: str, content: bytes) -> SinglefileData:

@@ -23,7 +23,7 @@ from phonopy.file_IO import (
     read_force_constants_hdf5,
 )
 from phonopy.harmonic.force_constants import full_fc_to_compact_fc
-from phonopy.interface.phonopy_yaml import PhonopyYaml
+from phonopy.interface.phonopy_yaml import PhonopyYamlData, load_phonopy_yaml
 from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
 from phonopy.structure.atoms import PhonopyAtoms
 
@@ -31,6 +31,7 @@ from aiida_crucible.analysis.born_charges import COULOMB
 from aiida_crucible.analysis.cells import parse_supercell_matrix
 from aiida_crucible.analysis.force_constants import ForceConstants, build_phonopy, symmetrised, to_atoms
 from aiida_crucible.analysis.phonon_analysis import BornCharges
+from aiida_crucible.bounds import check_supercell_size
 from aiida_crucible.importing.atom_order import describe_difference, read_structure
 from aiida_crucible.importing.force_constant_checks import (
     check_displacements,
@@ -40,6 +41,7 @@ from aiida_crucible.importing.force_constant_checks import (
     check_symmetries,
     warnings_of_masses,
 )
+from aiida_crucible.importing.plain_yaml import read_yaml
 
 LARGEST_DRIFT = 1e-3
 """eV/Å an atom by which the forces of a supercell may miss the sum of zero without a word."""
@@ -138,9 +140,11 @@ def _is_yaml(path: Path) -> bool:
     return path.suffix in (".yaml", ".yml")
 
 
-def _read_yaml(path: Path) -> PhonopyYaml:
+def _read_yaml(path: Path) -> PhonopyYamlData:
     with _explained(path):
-        content = PhonopyYaml().read(str(path))
+        # phonopy's own reader of files runs the Python that a tag asks for.
+        plain = read_yaml(path)
+        content = load_phonopy_yaml(plain) if isinstance(plain, dict) else PhonopyYamlData()
     if content.unitcell is None:
         raise ValueError(f"{path.name} describes no unit cell: it is none of phonopy's files")
     return content
@@ -154,7 +158,7 @@ def _units_of(calculator: str | None) -> CalculatorPhysicalUnits:
 
 
 def _crystal(
-    described: PhonopyYaml | None, path: Path, settings: Mapping[str, Any], units: CalculatorPhysicalUnits
+    described: PhonopyYamlData | None, path: Path, settings: Mapping[str, Any], units: CalculatorPhysicalUnits
 ) -> Phonopy:
     """Return phonopy's object of the crystal in Å."""
     if described is None:
@@ -163,6 +167,7 @@ def _crystal(
         matrix = parse_supercell_matrix(settings["supercell_matrix"])
         unit = read_structure(path)
         with _explained(path):
+            check_supercell_size(len(unit), matrix)
             return build_phonopy(unit, matrix, settings["symmetry_tolerance"], settings["primitive"])
     length = units.distance_to_A
     unit_cell = _scaled(described.unitcell, length)
@@ -171,6 +176,8 @@ def _crystal(
         parse_supercell_matrix(settings["supercell_matrix"]), matrix
     ):
         raise ValueError(f"{path.name} has the supercell matrix {np.array(matrix).tolist()}: leave another one out")
+    with _explained(path):
+        check_supercell_size(len(unit_cell), matrix)
     if described.primitive_matrix is None:
         phonon = build_phonopy(to_atoms(unit_cell), matrix, settings["symmetry_tolerance"], settings["primitive"])
     else:
@@ -190,7 +197,7 @@ def _scaled(cell: PhonopyAtoms, length: float) -> PhonopyAtoms:
 
 
 def _numbers_of(
-    path: Path, kind: str, phonon: Phonopy, described: PhonopyYaml | None, units: CalculatorPhysicalUnits
+    path: Path, kind: str, phonon: Phonopy, described: PhonopyYamlData | None, units: CalculatorPhysicalUnits
 ) -> tuple[dict[str, Any] | None, NDArray[np.float64] | None]:
     """Return displacements with forces, or force constants, as they are in the file."""
     if kind == "FORCE_SETS":
@@ -296,7 +303,7 @@ def _put_constants(
     return warnings
 
 
-def _born_charges(phonon: Phonopy, described: PhonopyYaml | None, path: Path | None) -> BornCharges | None:
+def _born_charges(phonon: Phonopy, described: PhonopyYamlData | None, path: Path | None) -> BornCharges | None:
     """Return the Born charges of the unit cell's atoms; a file goes before what is in the yaml."""
     found = described.nac_params if described is not None else None
     if path is not None:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from aiida_crucible.analysis.reliability import check_reference
+from aiida_crucible.importing.plain_yaml import read_yaml
 
 
 def read_values(path: Path, citation: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,9 +19,9 @@ def read_values(path: Path, citation: Mapping[str, Any]) -> dict[str, Any]:
     :raises ValueError: one line that names the file and what is wrong in it.
     """
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{path.name} is no YAML: {str(error).splitlines()[0]}") from error
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path.name} is no YAML: {error}") from error
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{path.name} holds no values: write e.g. 'lattice: {{a: 3.9, c: 4.15}}'")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from aiida.engine import ExitCode
 from aiida.orm import Data, Dict
 from aiida.parsers import Parser
 
+from aiida_crucible.bounds import LARGEST_JOURNAL, LARGEST_RESULTS, LARGEST_SAYING, read_bounded
 from aiida_crucible.calculations.base import STATUS_FILE, STDERR_FILE, STDOUT_FILE, EngineCalculation
 from aiida_crucible.calculations.staging import forget_staging
 from aiida_crucible.exit_codes import (
@@ -20,6 +22,7 @@ from aiida_crucible.exit_codes import (
     OF_CONDITION,
     OF_SCHEDULER,
     OUT_OF_WALLTIME,
+    RESULTS_UNREADABLE,
     Failure,
 )
 from aiida_crucible.parsers.files import OutputError, read_records, read_results
@@ -154,6 +157,8 @@ class EngineParser(Parser):
         if not self._has(JOURNAL_FILE):
             return []
         with self.retrieved.base.repository.as_path(JOURNAL_FILE) as path:
+            if path.stat().st_size > LARGEST_JOURNAL:
+                raise OutputError(RESULTS_UNREADABLE, f"{JOURNAL_FILE} has more than {LARGEST_JOURNAL} bytes")
             return read_records(path)
 
     def _has(self, name: str) -> bool:
@@ -162,8 +167,14 @@ class EngineParser(Parser):
     def _read(self, name: str) -> str | None:
         if not self._has(name):
             return None
-        content: bytes = self.retrieved.base.repository.get_object_content(name, mode="rb")
-        return content.decode(errors="replace")
+        with self.retrieved.base.repository.open(name, mode="rb") as stream:
+            if name != RESULTS_FILE:
+                stream.seek(max(0, stream.seek(0, os.SEEK_END) - LARGEST_SAYING))
+                return str(stream.read().decode(errors="replace"))
+            try:
+                return read_bounded(stream, LARGEST_RESULTS).decode(errors="replace")
+            except ValueError as error:
+                raise OutputError(RESULTS_UNREADABLE, f"{RESULTS_FILE} is damaged ({error})") from None
 
 
 def _condition_of(failure: Failure) -> Condition:

@@ -19,6 +19,7 @@ from aiida_crucible.exit_codes import ARRAYS_MISMATCH, FIRST_CACHED_STATUS
 from aiida_crucible.parsers.base import EngineParser
 from aiida_crucible.parsers.dynamics_files import read_checkpoint, read_streams
 from aiida_crucible.parsers.files import Arrays, OutputError, read_arrays
+from aiida_crucible.parsers.promised import bytes_of_dynamics
 from aiida_crucible.structures import with_geometry
 from crucible_engine.journal import Record
 from crucible_engine.parameters import validate_parameters
@@ -43,7 +44,7 @@ class DynamicsParser(EngineParser):
 
     def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
         """Return the outputs of all replicas that were begun."""
-        arrays = read_arrays(temporary / ARRAYS_FILE)
+        arrays = read_arrays(temporary / ARRAYS_FILE, self._promised)
         if "series_0" not in arrays:
             raise OutputError(ARRAYS_MISMATCH, f"series_0 is missing from {ARRAYS_FILE}")
         return self._nodes_of(arrays)
@@ -57,15 +58,15 @@ class DynamicsParser(EngineParser):
         Neither is needed to continue it, so that a damaged file loses nothing but what it held.
         """
         del records
-        checkpoint, done = read_checkpoint(temporary)
+        checkpoint, done = read_checkpoint(temporary, self._promised)
         outputs: Mapping[str, Data] = {}
         if (temporary / ARRAYS_FILE).exists():
             try:
-                outputs = self._nodes_of(read_arrays(temporary / ARRAYS_FILE))
+                outputs = self._nodes_of(read_arrays(temporary / ARRAYS_FILE, self._promised))
             except OutputError as error:
                 self.logger.warning(f"the arrays of the unfinished job are left out: {error.detail}")
         else:
-            outputs = self._nodes_of(read_streams(temporary, done))
+            outputs = self._nodes_of(read_streams(temporary, done, self._promised))
         sizes = [len(structure.sites) for structure in self._structures]
         return outputs, {
             "n_replicas": len(sizes),
@@ -84,6 +85,11 @@ class DynamicsParser(EngineParser):
     def _structures(self) -> list[StructureData]:
         """The structure of each replica."""
         return of_replicas(structures_of(self.node.inputs), len(self._values["temperatures"]))
+
+    @property
+    def _promised(self) -> int:
+        sizes = [len(structure.sites) for structure in self._structures]
+        return bytes_of_dynamics(sizes, self._values)
 
     def _nodes_of(self, arrays: Arrays) -> dict[str, Data]:
         structures = self._structures

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -12,19 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_crucible.bounds import LARGEST_MARGIN, LARGEST_RESULTS, parse_json
 from crucible_engine.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
+from crucible_engine.npz_file import read_npz
 from crucible_engine.schema import SERIES_COLUMNS
 
 
-def read_checkpoint(folder: Path) -> tuple[dict[str, int] | None, dict[str, Any]]:
+def read_checkpoint(folder: Path, promised: int) -> tuple[dict[str, int] | None, dict[str, Any]]:
     """Return how far the newest intact checkpoint in a folder is, and the summaries of the replicas that are done.
 
     The first is ``replica`` (those before it are done) and its ``step``; ``None`` where there is no checkpoint.
+
+    :param promised: bytes of the arrays that the whole job was to write, at the most.
     """
     for name in (STATE_FILE, PREVIOUS_STATE_FILE):
         try:
-            with np.load(folder / name, allow_pickle=False) as archive:
-                scalars = json.loads(str(archive["scalars"]))
+            arrays = read_npz(folder / name, promised + LARGEST_RESULTS)
+            scalars = parse_json(str(arrays["scalars"]))
             done: dict[str, Any] = scalars["done"]
             return {"replica": len(done), "step": int(scalars.get("step", 0))}, done
         except Exception:  # a damaged archive makes zipfile and numpy raise almost anything
@@ -32,22 +35,27 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, int] | None, dict[str, Any]
     return None, {}
 
 
-def read_streams(folder: Path, done: Collection[str]) -> dict[str, NDArray[Any]]:
+def read_streams(folder: Path, done: Collection[str], promised: int) -> dict[str, NDArray[Any]]:
     """Return the time series in a folder and the averages of what is done, as ``arrays.npz`` would hold them.
 
     A file that was cut in the middle of its rows is left out: it does not come from a checkpoint.
 
     :param done: labels of the replicas that are done.
+    :param promised: bytes of the arrays that the whole job was to write, at the most; a larger file is left out, too.
     """
     arrays = {}
     for label in done:
         index = label.rpartition("_")[2]
-        with contextlib.suppress(Exception), np.load(folder / f"result-{index}.npz", allow_pickle=False) as archive:
-            arrays.update({f"{name}_{index}": archive[name] for name in archive.files})
+        with contextlib.suppress(Exception):
+            result = read_npz(folder / f"result-{index}.npz", promised + LARGEST_MARGIN)
+            arrays.update({f"{name}_{index}": array for name, array in result.items()})
     for path in sorted(folder.glob("series-*.npy")):
         match = re.fullmatch(r"series-(\d+)", path.stem)
+        if path.stat().st_size > promised + LARGEST_MARGIN:
+            continue
         try:
-            rows = np.load(path, allow_pickle=False)
+            # Mapped, so that a file shorter than it announces is refused before memory is asked for.
+            rows = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
         except (OSError, ValueError, EOFError):
             continue
         if match is not None and rows.dtype.names == SERIES_COLUMNS:

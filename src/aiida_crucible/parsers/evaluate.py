@@ -11,6 +11,7 @@ from aiida.orm import ArrayData, Data, TrajectoryData
 
 from aiida_crucible.parsers.base import EngineParser
 from aiida_crucible.parsers.files import Arrays, check_properties, properties_of, read_arrays, split_properties
+from aiida_crucible.parsers.promised import bytes_of_properties
 from crucible_engine.journal import Record
 from crucible_engine.schema import ARRAYS_FILE, EVALUATIONS
 
@@ -20,8 +21,9 @@ class EvaluateParser(EngineParser):
 
     def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
         """Return ``properties`` of all structures, or ``properties_of`` each trajectory."""
-        arrays = read_arrays(temporary / ARRAYS_FILE)
-        check_properties(arrays, self._sizes(), self._stress)
+        sizes = self._sizes()
+        arrays = read_arrays(temporary / ARRAYS_FILE, bytes_of_properties(sizes))
+        check_properties(arrays, sizes, self._stress)
         return self._nodes_of(arrays)
 
     def outputs_of_unfinished(

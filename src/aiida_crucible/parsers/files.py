@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_crucible.bounds import LARGEST_MARGIN, parse_json
 from aiida_crucible.exit_codes import ARRAYS_MISMATCH, ARRAYS_UNREADABLE, PROTOCOL_DIFFERS, RESULTS_UNREADABLE, Failure
 from crucible_engine.journal import Record, read_journal
+from crucible_engine.npz_file import read_npz
 from crucible_engine.schema import ARRAYS_FILE, PROTOCOL, RESULTS_FILE, Condition, Results
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -36,7 +37,7 @@ def read_results(text: str) -> Results:
     :raises OutputError: if it is truncated, no such file, or of another protocol.
     """
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
+        content = parse_json(text, parse_constant=_refuse_constant)
         protocol = content["protocol"]
     except (ValueError, TypeError, KeyError) as error:
         raise OutputError(RESULTS_UNREADABLE, f"{RESULTS_FILE} is damaged ({error})") from None
@@ -50,14 +51,16 @@ def read_results(text: str) -> Results:
     return results
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path, promised: int) -> dict[str, NDArray[Any]]:
     """Return the members of ``arrays.npz``.
 
-    :raises OutputError: if the file is missing, truncated or changed (each member has a checksum).
+    :param path: the file.
+    :param promised: bytes of the arrays that the job was to write, at the most.
+    :raises OutputError: if the file is missing, truncated or changed (each member has a checksum), or larger than what
+        was promised.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return read_npz(path, promised + LARGEST_MARGIN)
     except FileNotFoundError:
         raise OutputError(ARRAYS_UNREADABLE, f"{ARRAYS_FILE} was not retrieved") from None
     except Exception as error:  # a damaged archive makes zipfile and numpy raise almost anything

@@ -13,8 +13,10 @@ from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
 from aiida_crucible.exit_codes import ARRAYS_MISMATCH
 from aiida_crucible.parsers.base import EngineParser
 from aiida_crucible.parsers.files import Arrays, OutputError, check_properties, properties_of, read_arrays
+from aiida_crucible.parsers.promised import bytes_of_geometries, bytes_of_trajectories
 from aiida_crucible.structures import with_geometry
 from crucible_engine.journal import Record
+from crucible_engine.parameters import validate_parameters
 from crucible_engine.schema import ARRAYS_FILE, RELAXED, TRAJECTORIES_FILE
 
 
@@ -23,9 +25,14 @@ class RelaxParser(EngineParser):
 
     def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
         """Return the geometries and properties of all structures."""
-        outputs = self._geometries(list(self._structures), read_arrays(temporary / ARRAYS_FILE))
-        if self.node.inputs.parameters.get("trajectory_interval", 0):
-            outputs.update(self._trajectories(read_arrays(temporary / TRAJECTORIES_FILE)))
+        sizes = [len(structure.sites) for structure in self._structures.values()]
+        outputs = self._geometries(
+            list(self._structures), read_arrays(temporary / ARRAYS_FILE, bytes_of_geometries(sizes))
+        )
+        parameters = validate_parameters("relax", self.node.inputs.parameters.get_dict())
+        if parameters["trajectory_interval"]:
+            promised = bytes_of_trajectories(sizes, self._structures, parameters)
+            outputs.update(self._trajectories(read_arrays(temporary / TRAJECTORIES_FILE, promised)))
         return outputs
 
     def outputs_of_unfinished(

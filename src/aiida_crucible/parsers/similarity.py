@@ -12,6 +12,7 @@ from aiida.orm import ArrayData, Data
 from aiida_crucible.exit_codes import ARRAYS_MISMATCH
 from aiida_crucible.parsers.base import EngineParser
 from aiida_crucible.parsers.files import Arrays, OutputError, read_arrays
+from aiida_crucible.parsers.promised import bytes_of_map
 from crucible_engine.journal import Record
 from crucible_engine.schema import ARRAYS_FILE, TILE
 
@@ -23,8 +24,8 @@ class SimilarityParser(EngineParser):
 
     def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
         """Return ``map``."""
-        arrays = read_arrays(temporary / ARRAYS_FILE)
         n_given = sum(node.numsteps for node in self.node.inputs.trajectories.values())
+        arrays = read_arrays(temporary / ARRAYS_FILE, bytes_of_map(n_given))
         check_map(arrays, n_given)
         return {"map": ArrayData({name: np.asarray(arrays[name]) for name in NAMES})}
 

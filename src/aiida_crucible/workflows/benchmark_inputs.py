@@ -78,6 +78,7 @@ def check_benchmark(inputs: Mapping[str, Any]) -> None:
             raise ValueError(f"reference_model lacks {name}: give code, model and settings, or none of them")
     if maker:
         try:
+            validation.check_trust(maker["model"])
             validation.check_environment(maker["code"], maker["model"])
         except ValueError as error:
             raise ValueError(f"reference_model: {error}") from None
@@ -144,6 +145,7 @@ def check_models(inputs: Mapping[str, Any]) -> None:
     refuse_reserved("a model", models)
     for label, model in models.items():
         try:
+            validation.check_trust(model)
             validation.check_environment(codes[label], model)
         except ValueError as error:
             raise ValueError(f"model {label!r}: {error}") from None

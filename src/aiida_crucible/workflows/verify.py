@@ -147,6 +147,7 @@ def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]
     """
     if "model" not in inputs or "code" not in inputs:
         return
+    validation.check_trust(inputs["model"])
     validation.check_elements(inputs["model"], symbols_by_input)
     validation.check_environment(inputs["code"], inputs["model"])
     for job in jobs:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crucible_engine.npz_file import read_npz
 from crucible_engine.results_file import sync_folder
 from crucible_engine.schema import Condition, EngineError
 
@@ -95,7 +96,6 @@ def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 
 def _load(path: Path) -> tuple[dict[str, Any], Arrays]:
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    arrays = read_npz(path)
     scalars: dict[str, Any] = json.loads(str(arrays.pop(_SCALARS)))
     return scalars, arrays

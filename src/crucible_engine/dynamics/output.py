@@ -14,6 +14,7 @@ from crucible_engine.arrays_file import Member, write_arrays
 from crucible_engine.dynamics.recorder import frames_path, series_path
 from crucible_engine.dynamics.settings import Settings
 from crucible_engine.dynamics.stream import Records, frame_dtype
+from crucible_engine.npz_file import read_npz
 from crucible_engine.schema import SERIES_COLUMNS
 
 CHUNK = 256
@@ -38,8 +39,7 @@ def read_result(folder: Path, replica: int) -> dict[str, NDArray[np.float64]]:
     path = result_path(folder, replica)
     if not path.exists():
         return {}
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    return read_npz(path)
 
 
 def write_output(

@@ -25,6 +25,7 @@ from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, 
 from crucible_engine.models.catalogue import find_named
 from crucible_engine.models.released import MATERIALS_PROJECT
 from crucible_engine.models.silence import silence
+from crucible_engine.models.torch_checkpoint import read_content
 from crucible_engine.models.torch_support import DTYPES, default_dtype, resolve_device, to_numpy
 from crucible_engine.schema import ModelReference
 
@@ -152,9 +153,7 @@ def weights_path(reference: ModelReference) -> Path:
 
 
 def _network(path: Path, reference: ModelReference) -> chgnet_model.CHGNet:
-    # Weights by name come with the installed package, whose code runs anyway; a file has to be safe or trusted.
-    safe = weights.require_trusted(path, "chgnet", reference.trust_pickle or reference.name is not None)
-    content = weights.read_checkpoint(path, "chgnet", lambda: torch.load(path, map_location="cpu", weights_only=safe))
+    content = read_content(path, "chgnet", weights.is_trusted(reference))
     description = content.get("model") if isinstance(content, dict) else None
     if not isinstance(description, dict) or not {"model_args", "state_dict"} <= set(description):
         raise weights.another_family(path, "chgnet")

@@ -95,6 +95,7 @@ class Family:
     :param settings: what else changes an answer.
     :param reference: DOI of the family's paper.
     :param checkpoint_files: whether a user's own checkpoint file can be loaded.
+    :param runs_code: whether its settings name code that runs, any that the environment has.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Family:
     settings: dict[str, Setting]
     reference: str
     checkpoint_files: bool = True
+    runs_code: bool = False
 
     @property
     def has_weights(self) -> bool:

@@ -41,6 +41,7 @@ def load_model(reference: ModelReference, device: str = "auto") -> Model:
     """
     reference = complete_reference(reference)
     family = catalogue.find_family(reference.family)
+    _require_trusted_code(family, reference)
     check_package(reference.family)
     adapter = import_adapter(family)
     return adapter.load(reference, device)
@@ -66,6 +67,7 @@ def complete_reference(reference: ModelReference) -> ModelReference:
         dtype=dtype,
         settings=settings,
         trust_pickle=reference.trust_pickle,
+        trust_code=reference.trust_code,
     )
 
 
@@ -115,6 +117,17 @@ def import_toolset(toolset: Toolset) -> None:
             importlib.import_module(toolset.import_name)
     except ImportError as error:
         raise _not_importable(toolset, error) from error
+
+
+def _require_trusted_code(family: Family, reference: ModelReference) -> None:
+    # Nothing but the word itself: a job may come from an archive, and any text in its place would count as true.
+    if family.runs_code and reference.trust_code is not True:
+        named = ", ".join(f"{key} {value!r}" for key, value in reference.settings.items() if isinstance(value, str))
+        raise EngineError(
+            Condition.CODE_UNTRUSTED,
+            f"a model of family {family.name} runs the code that it names ({named}): if you trust it, set trust_code "
+            "on the model",
+        )
 
 
 def _not_importable(family: Family | Toolset, error: ImportError) -> EngineError:

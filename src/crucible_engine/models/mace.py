@@ -17,6 +17,7 @@ from mace.tools.torch_geometric import Batch
 
 from crucible_engine.models import weights
 from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
+from crucible_engine.models.torch_checkpoint import unpickle
 from crucible_engine.models.torch_support import DTYPES, default_dtype, resolve_device, to_numpy
 from crucible_engine.schema import Condition, EngineError, ModelReference
 
@@ -91,9 +92,10 @@ def weights_path(reference: ModelReference) -> Path:
 def _network(path: Path, reference: ModelReference, device: str) -> torch.nn.Module:
     if not any(name.startswith("mace.") for name in weights.pickled_globals(path)):
         raise weights.another_family(path, "mace")
-    # MACE saves whole modules, which only unpickling reads. The package's own releases are trusted as the package is.
-    weights.require_trusted(path, "mace", reference.trust_pickle or reference.name is not None)
-    network = weights.read_checkpoint(path, "mace", lambda: torch.load(path, map_location=device, weights_only=False))
+    # MACE saves whole modules, which only unpickling reads.
+    if not weights.is_trusted(reference):
+        raise weights.untrusted(path, "mace")
+    network = unpickle(path, "mace", device)
     if not hasattr(network, "atomic_numbers") or not hasattr(network, "r_max"):
         raise EngineError(
             Condition.CHECKPOINT_UNREADABLE,

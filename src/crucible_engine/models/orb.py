@@ -20,6 +20,7 @@ from crucible_engine.models import weights
 from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
 from crucible_engine.models.catalogue import find_named
 from crucible_engine.models.silence import silence
+from crucible_engine.models.torch_checkpoint import read_content
 from crucible_engine.models.torch_support import default_dtype, resolve_device, to_numpy
 from crucible_engine.schema import Condition, EngineError, ModelReference
 
@@ -78,8 +79,6 @@ def load(reference: ModelReference, device: str) -> OrbModel:
     weights.require_whole(path)
     digest = weights.digest(path)
     weights.require_digest(digest, reference.sha256, f"orb {reference.name or path}")
-    # Weights alone, and read as such by the package (weights_only): nothing to opt into.
-    weights.require_trusted(path, "orb", trust_pickle=False)
     network = _network(path, architecture, reference.dtype, device)
     identity = Identity("orb", digest, reference.dtype, device, reference.name, reference.settings)
     elements = frozenset(atomic_numbers[symbol] for symbol in find_named("orb", architecture).elements)
@@ -110,7 +109,8 @@ def _architecture(reference: ModelReference) -> str:
 
 
 def _network(path: Path, architecture: str, dtype: str, device: str) -> torch.nn.Module:
-    content = weights.read_checkpoint(path, "orb", lambda: torch.load(path, map_location="cpu", weights_only=True))
+    # Weights alone, and read as such by the package (weights_only), too: nothing to opt into.
+    content = read_content(path, "orb", trusted=False)
     if not isinstance(content, dict) or not any("gnn_stacks." in str(name) for name in content):
         raise weights.another_family(path, "orb")
     build = ORB_PRETRAINED_MODELS[architecture]

@@ -325,6 +325,7 @@ ASE = Family(
     },
     reference="",
     checkpoint_files=False,
+    runs_code=True,
     names={},
 )
 

@@ -23,6 +23,7 @@ from crucible_engine.models import weights
 from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
 from crucible_engine.models.catalogue import find_named
 from crucible_engine.models.silence import silence
+from crucible_engine.models.torch_checkpoint import plain_copy, read_content
 from crucible_engine.models.torch_support import DTYPES, resolve_device, to_numpy
 from crucible_engine.schema import Condition, EngineError, ModelReference
 
@@ -95,17 +96,12 @@ def weights_path(reference: ModelReference) -> Path:
 
 
 def _network(path: Path, reference: ModelReference) -> tuple[AtomGraphSequential, frozenset[int]]:
-    # Weights by name come with the package or from its own releases; a file has to be safe or trusted. SevenNet reads
-    # with pickle itself, which does no harm once the file was seen to ask for arrays alone.
-    weights.require_trusted(path, "sevennet", reference.trust_pickle or reference.name is not None)
-    content = weights.read_checkpoint(
-        path, "sevennet", lambda: torch.load(path, map_location="cpu", weights_only=False)
-    )
+    content = read_content(path, "sevennet", weights.is_trusted(reference))
     config = content.get("config") if isinstance(content, dict) else None
     if not isinstance(config, dict) or key.TYPE_MAP not in config:
         raise weights.another_family(path, "sevennet")
-    with silence():
-        network = weights.read_checkpoint(path, "sevennet", SevenNetCheckpoint(str(path)).build_model)
+    with silence(), plain_copy(content) as copy:
+        network = weights.read_checkpoint(path, "sevennet", SevenNetCheckpoint(str(copy)).build_model)
     return network, frozenset(config[key.TYPE_MAP])
 
 

@@ -1,22 +1,26 @@
 """Files of weights: their digest, and whether they are whole, of which family, and safe to read.
 
-A torch checkpoint is a zip archive around a pickle, and reading a pickle can run any code. So nothing is unpickled
-before the names that the pickle asks for (its *globals*) were read without executing anything.
+A torch checkpoint is a zip archive around a pickle, and reading a pickle can run any code. What keeps it from that is
+the way :mod:`crucible_engine.models.torch_checkpoint` reads; the looks at it here serve the messages.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import pickletools
+import struct
 import sys
 import textwrap
 import zipfile
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from crucible_engine.schema import Condition, EngineError
+from crucible_engine.bounds import LARGEST_PICKLE, LONGEST_SCAN
+from crucible_engine.schema import Condition, EngineError, ModelReference
 
 # What a pickle asks for when torch saves tensors, and numpy arrays beside them: none runs foreign code.
 SAFE_GLOBALS = frozenset(
@@ -68,7 +72,7 @@ def require_digest(found: str, wanted: str | None, what: str) -> None:
 
 
 def require_whole(path: Path) -> None:
-    """Check that a file is a complete torch checkpoint.
+    """Check that a file is a complete torch checkpoint, as torch writes one: nothing compressed, nothing twice.
 
     :raises EngineError: ``CHECKPOINT_MISSING`` or ``CHECKPOINT_UNREADABLE``, with the reason.
     """
@@ -78,24 +82,69 @@ def require_whole(path: Path) -> None:
         )
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-            if damaged is None and not _pickles(archive):
-                raise _unreadable(path, "it is an archive without torch's data")
-            if len(set(archive.namelist())) != len(archive.namelist()):
-                # Two readers could see two different pickles under one name.
-                raise _unreadable(path, "it holds two parts of one name")
-    except zipfile.BadZipFile:
+            reason = _shape_problem(path, archive) or _damage(archive)
+    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, struct.error) as error:
         with path.open("rb") as stream:
-            truncated = stream.read(4) == b"PK\x03\x04"
-        raise _unreadable(
-            path, "it was truncated" if truncated else "it is no torch checkpoint (torch 1.6 or later saves one)"
-        ) from None
-    if damaged is not None:
-        raise _unreadable(path, f"its part {damaged} is damaged")
+            truncated = isinstance(error, zipfile.BadZipFile) and stream.read(4) == b"PK\x03\x04"
+        reason = "it was truncated" if truncated else "it is no torch checkpoint (torch 1.6 or later saves one)"
+    if reason:
+        raise _unreadable(path, reason)
+
+
+def _shape_problem(path: Path, archive: zipfile.ZipFile) -> str:
+    """Return what torch's archives never have, and what two readers could take for two different things."""
+    members = archive.infolist()
+    # torch takes names of any case for the same.
+    names = {member.filename.lower() for member in members}
+    if len(names) != len(members):
+        return "it holds two parts of one name"
+    if not _pickles(archive):
+        return "it is an archive without torch's data"
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        return "its parts are compressed, which torch's are not"
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        return "its parts are larger than the file"
+    if any(archive.getinfo(name).file_size > LARGEST_PICKLE for name in _pickles(archive)):
+        return f"its pickle has more than {LARGEST_PICKLE} bytes, and those of models far fewer"
+    return "" if _declared_directory(path) == archive.start_dir else "it holds two tables of contents"
+
+
+def _damage(archive: zipfile.ZipFile) -> str:
+    damaged = archive.testzip()
+    return "" if damaged is None else f"its part {damaged} is damaged"
+
+
+def _declared_directory(path: Path) -> int | None:
+    """Return where a zip's last record says that its table of contents starts; ``None`` if that is not its end.
+
+    zipfile corrects what is said there by what it finds, and torch's reader believes it.
+    """
+    with path.open("rb") as stream:
+        end = stream.seek(-_END.size, os.SEEK_END)
+        mark, *_, start, comment = _END.unpack(stream.read(_END.size))
+        if mark != b"PK\5\6" or comment:
+            return None
+        if start != _IN_ZIP64:
+            return int(start)
+        stream.seek(end - _LOCATOR.size)
+        mark, _, place, _ = _LOCATOR.unpack(stream.read(_LOCATOR.size))
+        if mark != b"PK\6\7":
+            return None
+        stream.seek(place)
+        mark, *_, start = _END_ZIP64.unpack(stream.read(_END_ZIP64.size))
+        return int(start) if mark == b"PK\6\6" else None
+
+
+# Records of a zip: its end, and of a large one the place of its other end and that (little-endian, as they are named
+# in PKWARE's APPNOTE 6.3, sections 4.3.14 to 4.3.16).
+_END = struct.Struct("<4s4H2LH")
+_LOCATOR = struct.Struct("<4sLQL")
+_END_ZIP64 = struct.Struct("<4sQ2H2L4Q")
+_IN_ZIP64 = 0xFFFFFFFF
 
 
 def pickled_globals(path: Path) -> set[str]:
-    """Return the dotted names that a checkpoint's pickle asks for, without unpickling anything.
+    """Return dotted names that a checkpoint's pickle asks for, without unpickling anything: for messages alone.
 
     :param path: a checkpoint that is whole.
     """
@@ -113,23 +162,26 @@ def is_safe(name: str) -> bool:
     )
 
 
-def require_trusted(path: Path, family: str, trust_pickle: bool) -> bool:
-    """Check that a checkpoint may be read.
+def is_trusted(reference: ModelReference) -> bool:
+    """Tell whether a model's file may run code: its user said so, or it came with the package, whose code runs anyway.
+
+    :param reference: as it came, maybe from an archive: nothing but the word itself counts.
+    """
+    return reference.trust_pickle is True or reference.name is not None
+
+
+def untrusted(path: Path, family: str) -> EngineError:
+    """Return the error for a checkpoint that only running what it asks for would read.
 
     :param path: a checkpoint that is whole.
-    :param trust_pickle: whether the user opted into running what the file asks for.
-    :returns: whether it holds tensors and plain containers only, so that reading it runs no foreign code.
-    :raises EngineError: ``CHECKPOINT_UNTRUSTED``, with what it asks for.
     """
-    unsafe = sorted(name for name in pickled_globals(path) if not is_safe(name))
-    if unsafe and not trust_pickle:
-        raise EngineError(
-            Condition.CHECKPOINT_UNTRUSTED,
-            f"reading checkpoint {path.name} of {family} would run code that the file chooses ({unsafe[0]}"
-            f"{f' and {len(unsafe) - 1} more' if len(unsafe) > 1 else ''}): "
-            "if you trust where it comes from, set trust_pickle on the model",
-        )
-    return not unsafe
+    unsafe = sorted(name for name in pickled_globals(path) if not is_safe(name)) or ["what only unpickling makes"]
+    more = f" and {len(unsafe) - 1} more" if len(unsafe) > 1 else ""
+    return EngineError(
+        Condition.CHECKPOINT_UNTRUSTED,
+        f"reading checkpoint {path.name} of {family} would run code that the file chooses "
+        f"({textwrap.shorten(unsafe[0], 80)}{more}): if you trust where it comes from, set trust_pickle on the model",
+    )
 
 
 def another_family(path: Path, family: str) -> EngineError:
@@ -188,15 +240,16 @@ def _unreadable(path: Path, reason: str) -> EngineError:
 
 
 def _pickles(archive: zipfile.ZipFile) -> list[str]:
-    return [name for name in archive.namelist() if name.endswith(".pkl")]
+    return [name for name in archive.namelist() if name.lower().endswith(".pkl")]
 
 
 def _globals(data: bytes) -> set[str]:
     names = set()
-    for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name in ("GLOBAL", "INST"):
-            names.add(str(argument).replace(" ", "."))
-        elif opcode.name == "STACK_GLOBAL" or opcode.name.startswith("EXT"):
-            # Their names come from the unpickler's memo or registry; torch itself never writes these.
-            names.add("<a name hidden in the pickle>")
+    with contextlib.suppress(ValueError):  # what is no pickle says no names
+        for opcode, argument, _ in islice(pickletools.genops(data), LONGEST_SCAN):
+            if opcode.name in ("GLOBAL", "INST"):
+                names.add(str(argument).replace(" ", "."))
+            elif opcode.name == "STACK_GLOBAL" or opcode.name.startswith("EXT"):
+                # Their names come from the unpickler's memo or registry; torch itself never writes these.
+                names.add("<a name hidden in the pickle>")
     return names

@@ -1,0 +1,86 @@
+"""How much is read of what somebody else made: beyond it one line is said, before memory or hours are gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+
+LARGEST_TEXT = 2**30
+"""Bytes of a file that is read as a whole (YAML, structures), after decompression."""
+
+LARGEST_RESULTS = 2**27
+"""Bytes of a ``results.json``: its summary has a few hundred for each structure."""
+
+LARGEST_JOURNAL = 2**32
+"""Bytes of the journal of an unfinished job, which is in memory while it is parsed."""
+
+LARGEST_ANSWER = 2**22
+"""Bytes of what an environment says of itself."""
+
+LARGEST_SAYING = 2**16
+"""Bytes at the end of a log or a progress file that are looked at."""
+
+DEEPEST_JSON = 64
+"""Levels of lists and dictionaries in JSON: AiiDA and what comes after it follow each by a call of a function."""
+
+LARGEST_MARGIN = 2**22
+"""Bytes that a file of arrays may have beyond the arrays themselves: names, headers, tables of contents."""
+
+LONGEST_NUMBER = 1000
+"""Digits of an integer in YAML: the time to read it grows with the square of them."""
+
+LARGEST_SUPERCELL = 20_000
+"""Atoms: force constants of more fill the memory of any computer."""
+
+
+def read_bounded(stream: IO[bytes], limit: int | None = None) -> bytes:
+    """Return what a stream holds, decompressed or not.
+
+    :raises ValueError: one line, if it holds more than ``limit`` bytes (:data:`LARGEST_TEXT` where none is given).
+    """
+    limit = LARGEST_TEXT if limit is None else limit
+    content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"it holds more than {limit} bytes: nothing of that size belongs there")
+    return content
+
+
+def check_supercell_size(n_atoms: int, matrix: Any) -> None:
+    """Refuse a supercell that nobody has computed, before its atoms are made.
+
+    :param n_atoms: of the unit cell.
+    :param matrix: shape [3, 3].
+    :raises ValueError: one line.
+    """
+    size = n_atoms * abs(float(np.linalg.det(np.asarray(matrix, dtype=float))))
+    if not size < LARGEST_SUPERCELL:
+        raise ValueError(
+            f"the supercell would have {size:.3g} atoms, more than {LARGEST_SUPERCELL}: give a smaller one"
+        )
+
+
+def parse_json(text: str | bytes, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """Return what JSON holds.
+
+    :param text: bounded by whoever read it.
+    :param parse_constant: see :func:`json.loads`.
+    :raises ValueError: one line, if it is no JSON, or deeper than :data:`DEEPEST_JSON`.
+    """
+    try:
+        content = json.loads(text, parse_constant=parse_constant)
+    except RecursionError:
+        raise ValueError(f"it has more than {DEEPEST_JSON} levels") from None
+    level = [content]
+    for _ in range(DEEPEST_JSON):
+        level = [item for outer in level for item in _items(outer)]
+        if not level:
+            return content
+    raise ValueError(f"it has more than {DEEPEST_JSON} levels")
+
+
+def _items(outer: Any) -> list[Any]:
+    found = outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ()
+    return [item for item in found if isinstance(item, dict | list)]

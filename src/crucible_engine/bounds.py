@@ -1,0 +1,9 @@
+"""How much the engine reads of what others made: beyond it one line is said, before memory or hours are gone."""
+
+from __future__ import annotations
+
+LARGEST_PICKLE = 2**25
+"""Bytes of the pickle in a checkpoint, which names the tensors and holds none: those of large models have 1 MiB."""
+
+LONGEST_SCAN = 2**20
+"""Opcodes of a pickle that are looked at for a message."""
