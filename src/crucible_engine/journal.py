@@ -102,8 +102,10 @@ class JournalWriter:
 
     def close(self) -> None:
         """Sync and close the file."""
-        self.sync()
-        self._stream.close()
+        try:
+            self.sync()
+        finally:
+            self._stream.close()
 
 
 def read_journal(path: Path) -> tuple[dict[str, Any], Iterator[Record]]:

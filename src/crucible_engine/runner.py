@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 from collections.abc import Callable
@@ -84,8 +85,9 @@ def run_job(
     finally:
         results.timings["compute"] = round(time.monotonic() - computing, 4)
         results.environment["threads"] = threads.report()
-        results.peak_memory = round(peak_memory(), 1)
-        results.peak_device_memory = None if model is None else peak_device_memory(model.device)
+        with contextlib.suppress(Exception):  # a device that failed has no more to say
+            results.peak_memory = round(peak_memory(), 1)
+            results.peak_device_memory = None if model is None else peak_device_memory(model.device)
     results.outcome, results.summary = result.outcome, result.summary
     results.condition, results.message = result.condition.value, result.message
 

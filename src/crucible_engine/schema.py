@@ -22,7 +22,7 @@ import enum
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Version of the wire *and* of every task's numerics.
 
 Raise it whenever a number that a task returns could change: AiiDA's cache follows it (``CACHE_VERSION``), so that a
@@ -40,6 +40,12 @@ RUN_FOLDER = "run"
 ENGINE_FILE = "crucible_engine.pyz"
 CHECKPOINT_FILE = "checkpoint.model"
 """Name under which a model's checkpoint file is linked into the job's folder."""
+
+STARTED = f"crucible_engine: protocol {PROTOCOL}"
+"""The first line of an engine's standard output."""
+USAGE_ERROR, NO_SPACE_LEFT = 2, 28
+"""Exit statuses of an engine's process that could write no ``results.json``: for its job or folder, for a full disk. It
+is 0 wherever they were written, whatever they say."""
 
 EVALUATIONS = "evaluations"
 """Kind of the journal's records of ``evaluate``, one a batch: field ``start`` (index of its first structure), arrays

@@ -105,8 +105,8 @@ class _Run:
         except (Exception, Interrupted):
             self._keep_what_is_done()
             raise
-        with self._context.interruption.deferred():
-            self._write_arrays()
+        self._context.finish()
+        self._write_arrays()
         return TaskResult(self._outcome(), self._summary(None))
 
     def _run_replicas(self) -> None:
@@ -201,10 +201,12 @@ class _Run:
 
     def _keep_what_is_done(self) -> None:
         """Let a job that fails give the replicas before, and say at which one it failed."""
+        self._context.finish()
         if self._context.unfinished:
             return
-        self._context.unfinished.update(self._summary(self._running))
-        with contextlib.suppress(OSError):  # of a full disk; the run folder has it all
+        # Why the job failed is what is to be told, and the run folder has it all.
+        with contextlib.suppress(Exception):
+            self._context.unfinished.update(self._summary(self._running))
             self._write_arrays()
 
     def _can_begin(self, index: int) -> bool:
