@@ -37,9 +37,6 @@ from crucible_engine.schema import (
 from crucible_engine.standard_streams import occupy_standard_descriptors, say, unfailing_streams
 from crucible_engine.threads import ThreadControl
 
-COMPLETE = (Condition.FINISHED.value, Condition.NOT_CONVERGED.value)
-"""Conditions of a job whose arrays hold everything that it computed."""
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the job that the command line names.
@@ -79,7 +76,7 @@ def _main(options: argparse.Namespace) -> int:
         results = target.write(results)
     except OSError as error:
         return _complain(f"cannot write {target.path}: {one_line(error)}", error)
-    if results.condition in COMPLETE:
+    if results.condition == Condition.FINISHED.value:
         with contextlib.suppress(OSError):
             Path(JOURNAL_FILE).unlink(missing_ok=True)  # all that it holds is in the arrays
     return 0

@@ -49,8 +49,9 @@ from crucible_engine.threads import ThreadControl
 from crucible_engine.toolsets import TOOLSET_OF_TASK
 
 NEEDS_STRUCTURES = ("evaluate", "relax", "dynamics", "similarity")
-DETAILS_OF_SPEED = ("batch_size", *DETAILS_OF_OUTPUT)
-"""Parameters that change how fast numbers come and not which: what was begun is continued whatever they are."""
+CHANGEABLE = ("batch_size", "max_steps", *DETAILS_OF_OUTPUT)
+"""Parameters that change how fast numbers come, or how many, and not which: what was begun is continued whatever they
+are."""
 
 
 def run_job(
@@ -175,7 +176,7 @@ def _in_words(job: Job) -> str:
 
 def _identity(job: Job, model: Model | None, survey: Survey) -> dict[str, Any]:
     """Return whose work the job's journal is: everything that changes a number."""
-    parameters = {name: value for name, value in job.parameters.items() if name not in DETAILS_OF_SPEED}
+    parameters = {name: value for name, value in job.parameters.items() if name not in CHANGEABLE}
     work = {"protocol": PROTOCOL, "task": job.task, "parameters": parameters, "structures": survey.digest}
     if model is None:
         package = TOOLSET_OF_TASK[job.task].package

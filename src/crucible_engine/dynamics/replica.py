@@ -13,7 +13,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from numpy.typing import NDArray
 
 from crucible_engine.dynamics.averages import Averages
-from crucible_engine.dynamics.guard import LostError, guard
+from crucible_engine.dynamics.guard import GuardedCalculator, LostError, volume_of
 from crucible_engine.dynamics.integrators import degrees_of_freedom, integrator_of, read_state, rest, write_state
 from crucible_engine.dynamics.orientation import Orientation
 from crucible_engine.dynamics.recorder import Recorder
@@ -62,7 +62,8 @@ class Replica:
         self._averages = Averages(self.atoms.get_masses())
         self._draw_velocities()
         rest(self.atoms, settings)
-        self.atoms.calc = guard(calculator)
+        self._volume_at_start = volume_of(self.atoms)
+        self.use(calculator)
         self._dynamics = self._integrator.make(self.atoms, settings, settings.target(index, 0), self._rng)
         dof = degrees_of_freedom(len(self.atoms), settings)
         rows = (0, 0) if state is None else tuple(state[0]["rows"])
@@ -90,8 +91,8 @@ class Replica:
         return self._recorder.temperature()
 
     def use(self, calculator: Calculator) -> None:
-        """Go on with another calculator of the same model."""
-        self.atoms.calc = guard(calculator)
+        """Go on with a calculator of the model, which other replicas may share."""
+        self.atoms.calc = GuardedCalculator(calculator, self._volume_at_start)
 
     def begin(self) -> None:
         """Evaluate and record step 0, where that was not done yet."""

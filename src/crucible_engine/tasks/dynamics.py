@@ -29,12 +29,10 @@ and of those that are done ``averages`` (mean and standard deviation of the seri
 from __future__ import annotations
 
 import contextlib
-import copy
 import sys
 import time
 from typing import Any
 
-from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
 from crucible_engine.context import Context, TaskResult
@@ -53,6 +51,7 @@ from crucible_engine.dynamics.settings import Settings
 from crucible_engine.dynamics.starts import Starts
 from crucible_engine.interruption import Interrupted
 from crucible_engine.models.base import Model
+from crucible_engine.models.fresh_calculators import FreshCalculators
 from crucible_engine.progress import Progress
 from crucible_engine.schema import ARRAYS_FILE, LOST_OUTCOMES, OUTCOMES_OF_DYNAMICS, RUN_FOLDER, STRUCTURES_FILE, Job
 
@@ -83,7 +82,7 @@ class _Run:
         self._folder = context.folder / RUN_FOLDER
         self._folder.mkdir(exist_ok=True)
         self._starts = Starts(context.folder / STRUCTURES_FILE, self._settings, self._folder)
-        self._calculators = _Calculators(model)
+        self._calculators = FreshCalculators(model)
         self._checkpoints = Checkpoints(self._folder, context.identity)
         found = self._checkpoints.read()
         self._scalars, self._arrays = found or ({"done": {}, "rows_of_done": {}}, {})
@@ -273,23 +272,6 @@ class _Run:
                 "in the long run, depend on that"
             )
         return [warning for warning in found if warning]
-
-
-class _Calculators:
-    """Gives each replica a calculator without a past, so that a resumed run sees what an uninterrupted one saw.
-
-    A model whose answers depend on the structure alone keeps its calculator. One that may remember something (an ASE
-    calculator of the user's own, with a neighbour list that is reused) gets a fresh one at every checkpoint, and
-    checkpoints at steps that are known beforehand only.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self.remember = model.remembers
-        self._model = model
-        self._pristine = copy.deepcopy(model.calculator()) if self.remember else None
-
-    def new(self) -> Calculator:
-        return copy.deepcopy(self._pristine) if self.remember else self._model.calculator()
 
 
 def _be_reproducible() -> None:
