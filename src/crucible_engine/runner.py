@@ -37,6 +37,7 @@ from crucible_engine.preflight import (
 from crucible_engine.schema import (
     ARRAYS_FILE,
     PROTOCOL,
+    REFERENCE_FILE,
     STRUCTURES_FILE,
     TRAJECTORIES_FILE,
     Condition,
@@ -76,7 +77,8 @@ def run_job(
         _prepare_toolset(job, threads, results)
     else:
         model = _prepare_model(job, survey, threads, results)
-    context = Context(folder, interruption, threads, survey, _identity(job, model, survey), began, job.walltime)
+    identity = {**_identity(job, model, survey), **_identity_of_reference(job, folder)}
+    context = Context(folder, interruption, threads, survey, identity, began, job.walltime)
     computing = time.monotonic()
     try:
         result = _task(job.task)(job, model, context)
@@ -187,6 +189,11 @@ def _identity(job: Job, model: Model | None, survey: Survey) -> dict[str, Any]:
         "dtype": model.dtype,
         "settings": model.settings,
     }
+
+
+def _identity_of_reference(job: Job, folder: Path) -> dict[str, Any]:
+    path = folder / REFERENCE_FILE
+    return {"reference": survey_structures(path).digest} if job.task == "dynamics" and path.exists() else {}
 
 
 def _task(name: str) -> Callable[[Job, Model | None, Context], TaskResult]:

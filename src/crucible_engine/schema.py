@@ -4,6 +4,7 @@ Both sides import this module, so that it cannot drift. A job is a folder::
 
     job.json          what to compute                                   (AiiDA → engine, see :class:`Job`)
     structures.npz    the structures, concatenated                      (AiiDA → engine, see ``structures_file``)
+    reference.npz     of a dynamics: the crystal that it must not lose  (AiiDA → engine, the same; optional)
     journal.bin       every finished piece of work, appended, flushed   (kept while the job is unfinished)
     progress.jsonl    one JSON line an interval                         (for people and monitors)
     arrays.npz        the arrays of the finished job                    (engine → AiiDA, written last but one)
@@ -31,6 +32,7 @@ result of an older engine is never handed back for a newer one.
 
 JOB_FILE = "job.json"
 STRUCTURES_FILE = "structures.npz"
+REFERENCE_FILE = "reference.npz"
 JOURNAL_FILE = "journal.bin"
 PROGRESS_FILE = "progress.jsonl"
 ARRAYS_FILE = "arrays.npz"

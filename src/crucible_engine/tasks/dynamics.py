@@ -3,6 +3,10 @@
 Of several structures, which may differ in everything, replica i begins with the i-th in the order of the file, at the
 i-th temperature.
 
+What has become of a crystal is judged by the sites of the structure in ``reference.npz``, where there is one, and else
+of the structure that was given: a job that begins with a snapshot of another run gives the crystal with which that
+began.
+
 Everything that is kept between two steps is in a checkpoint (folder :data:`crucible_engine.schema.RUN_FOLDER`),
 written every ``checkpoint_interval`` steps or ``checkpoint_seconds``, before the walltime and on the signals
 of :mod:`crucible_engine.interruption`. A job that finds one of its own goes on from it, and with a deterministic model
@@ -53,7 +57,15 @@ from crucible_engine.interruption import Interrupted
 from crucible_engine.models.base import Model
 from crucible_engine.models.fresh_calculators import FreshCalculators
 from crucible_engine.progress import Progress
-from crucible_engine.schema import ARRAYS_FILE, LOST_OUTCOMES, OUTCOMES_OF_DYNAMICS, RUN_FOLDER, STRUCTURES_FILE, Job
+from crucible_engine.schema import (
+    ARRAYS_FILE,
+    LOST_OUTCOMES,
+    OUTCOMES_OF_DYNAMICS,
+    REFERENCE_FILE,
+    RUN_FOLDER,
+    STRUCTURES_FILE,
+    Job,
+)
 
 LEAST_MARGIN, LARGEST_MARGIN = 5.0, 60.0
 """Seconds before the walltime at which a run stops by itself: a twentieth of it, but no less and no more than these."""
@@ -81,7 +93,9 @@ class _Run:
         self._context, self._model = context, model
         self._folder = context.folder / RUN_FOLDER
         self._folder.mkdir(exist_ok=True)
-        self._starts = Starts(context.folder / STRUCTURES_FILE, self._settings, self._folder)
+        self._starts = Starts(
+            context.folder / STRUCTURES_FILE, context.folder / REFERENCE_FILE, self._settings, self._folder
+        )
         self._calculators = FreshCalculators(model)
         self._checkpoints = Checkpoints(self._folder, context.identity)
         found = self._checkpoints.read()
@@ -123,6 +137,7 @@ class _Run:
             index,
             self._starts.of(index),
             self._calculators.new(),
+            sites=self._starts.sites_of(index),
             settings=self._settings,
             folder=self._folder,
             state=state,
