@@ -14,7 +14,7 @@ from engine_jobs import calculator_from, read_arrays, start_engine, write_job
 
 from crucible_engine.schema import ARRAYS_FILE, JOURNAL_FILE, TRAJECTORIES_FILE
 
-KEPT = {"fmax": 0.05, "trajectory_interval": 3}
+KEPT = {"fmax": 0.01, "trajectory_interval": 3}
 VARIANTS: dict[str, dict[str, Any]] = {
     "FIRE": {"optimizer": "FIRE"},
     "LBFGS, without symmetry": {"optimizer": "LBFGS", "keep_symmetry": False},

@@ -114,11 +114,15 @@ def test_a_relaxation_killed_at_twenty_moments_ends_with_the_bits_of_one_that_wa
         check_kills(tmp_path / str(moment), variant, 1)
 
 
-@pytest.mark.parametrize("variant", ["BFGS", "BFGS, a calculator that remembers"])
-def test_a_relaxation_that_was_stopped_in_order_evaluates_nothing_twice(tmp_path, variant, monkeypatch):
+@pytest.mark.parametrize(
+    ("variant", "step", "kept"),
+    # Of a calculator that remembers something only whole tens are of use.
+    [("BFGS", 12, 13), ("BFGS, a calculator that remembers", 20, 14)],
+)
+def test_a_relaxation_that_was_stopped_in_order_evaluates_nothing_twice(tmp_path, variant, step, kept, monkeypatch):
     _, reference, count = run_whole(tmp_path / "whole", variant)
     folder = write_relaxation(tmp_path / "stopped", variant)
-    steps = [15]
+    steps = [step]
 
     def between_steps(self):
         steps[0] -= 1
@@ -130,7 +134,7 @@ def test_a_relaxation_that_was_stopped_in_order_evaluates_nothing_twice(tmp_path
         assert run_here(folder)["condition"] == "interrupted"
     _, records = read_journal(folder / JOURNAL_FILE)
     done = sum(len(record.arrays["steps"]) for record in records if record.kind == "evaluated")
-    assert done == (16 if variant == "BFGS" else 10)
+    assert done == kept
     calls = []
     evaluate = ReplayingCalculator._evaluate
     monkeypatch.setattr(ReplayingCalculator, "_evaluate", lambda self: calls.append(1) or evaluate(self))
@@ -142,10 +146,10 @@ def test_a_relaxation_that_was_stopped_in_order_evaluates_nothing_twice(tmp_path
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_more_steps_go_on_where_too_few_ended(tmp_path, variant):
     whole, reference, _ = run_whole(tmp_path / "whole", variant)
-    folder = write_relaxation(tmp_path / "short", variant, max_steps=4)
+    folder = write_relaxation(tmp_path / "short", variant, max_steps=2)
     short = run_here(folder)
     assert short["condition"] == "not-converged"
-    change_parameters(folder, max_steps=6)
+    change_parameters(folder, max_steps=4)
     assert run_here(folder)["condition"] == "not-converged"
     change_parameters(folder, max_steps=500)
     results = run_here(folder)

@@ -129,9 +129,10 @@ class EngineParser(Parser):
         if (full := _says_full(status, complaint)) is not None:
             return OF_CONDITION[Condition.DISK_FULL], f"the computer's disk is full: {full}"
         if status is None or killed_by or self._has(JOURNAL_FILE) or self._has(PROGRESS_FILE):
-            how = f"killed ({killed_by})" if killed_by else "ended from outside"
+            alone = "was ended from outside" if status is None else f"ended with exit status {status.strip()}"
+            how = f"was killed ({killed_by})" if killed_by else alone
             return OF_CONDITION[Condition.INTERRUPTED], (
-                f"the job was {how} before it was done: continue it with `restart_from`, its "
+                f"the job {how} before it was done: continue it with `restart_from`, its "
                 f"`{self._process_class.CONTINUED_OUTPUT}` output, as the restart WorkChain does"
             )
         if complaint and complaint[0].startswith("crucible_engine:"):
