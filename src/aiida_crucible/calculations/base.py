@@ -101,6 +101,7 @@ class EngineCalculation(CalcJob):
         validation.check_options(inputs.get("metadata", {}).get("options", {}))
         if "model" in inputs:
             validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
+            validation.check_precision(inputs["model"], inputs.get("metadata", {}).get("options", {}))
             if inputs.get("code") is not None:
                 validation.check_environment(inputs["code"], inputs["model"])
                 validation.check_placement(inputs["code"], inputs.get("metadata", {}).get("options", {}))
