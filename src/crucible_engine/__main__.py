@@ -7,7 +7,7 @@ numpy and torch are imported.
 from __future__ import annotations
 
 import argparse
-import errno
+import contextlib
 import importlib
 import json
 import os
@@ -18,25 +18,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from crucible_engine.interruption import Interrupted, Interruption
+from crucible_engine.diagnosis import diagnose, no_space, one_line
+from crucible_engine.interruption import Interruption
 from crucible_engine.results_file import ResultsFile
 from crucible_engine.schema import (
     JOB_FILE,
     JOURNAL_FILE,
+    NO_SPACE_LEFT,
     PROTOCOL,
     RESULTS_FILE,
+    STARTED,
+    USAGE_ERROR,
     Condition,
     EngineError,
     Job,
     Results,
 )
+from crucible_engine.standard_streams import occupy_standard_descriptors, say, unfailing_streams
 from crucible_engine.threads import ThreadControl
-
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-COMPLETE = (Condition.FINISHED.value, Condition.NOT_CONVERGED.value)
-"""Conditions of a job whose arrays hold everything that it computed."""
-USAGE_ERROR = 2
-"""Exit status where no results could be written; it is 0 wherever they were, whatever they say."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +44,21 @@ def main(arguments: list[str] | None = None) -> int:
     :param arguments: the command line without the program; by default the process's own.
     :return: the exit status.
     """
-    options = _parser().parse_args(arguments)
+    with unfailing_streams():
+        return _main(_parser().parse_args(arguments))
+
+
+def run_process() -> NoReturn:
+    """Run the job that the process's command line names, and end the process."""
+    occupy_standard_descriptors()
+    with unfailing_streams():
+        status = main()
+        sys.stdout.flush()
+    # Everything is on the disk: taking torch and its companions down piece by piece would cost up to a second.
+    os._exit(status)
+
+
+def _main(options: argparse.Namespace) -> int:
     path = Path(options.job)
     if path.is_dir():
         path = path / JOB_FILE
@@ -54,25 +67,19 @@ def main(arguments: list[str] | None = None) -> int:
         os.chdir(path.parent)  # what a job names (a checkpoint) is relative to its folder
         target = ResultsFile(Path.cwd())
     except (OSError, UnicodeDecodeError) as error:
-        return _complain(f"cannot run {path}: {_one_line(error)}")
+        return _complain(f"cannot run {path}: {one_line(error)}", error)
+    sys.stdout.write(f"{STARTED}\n")
+    sys.stdout.flush()
     results = Results(task="unknown", condition=Condition.UNEXPECTED_ERROR.value)
     _run(text, results)
     try:
-        target.write(results)
+        results = target.write(results)
     except OSError as error:
-        return _complain(f"cannot write {target.path}: {_one_line(error)}")
-    if results.condition in COMPLETE:
-        Path(JOURNAL_FILE).unlink(missing_ok=True)  # all that it holds is in the arrays
+        return _complain(f"cannot write {target.path}: {one_line(error)}", error)
+    if results.condition == Condition.FINISHED.value:
+        with contextlib.suppress(OSError):
+            Path(JOURNAL_FILE).unlink(missing_ok=True)  # all that it holds is in the arrays
     return 0
-
-
-def run_process() -> NoReturn:
-    """Run the job that the process's command line names, and end the process."""
-    status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Everything is on the disk: taking torch and its companions down piece by piece would cost up to a second.
-    os._exit(status)
 
 
 def _run(text: str, results: Results) -> None:
@@ -81,16 +88,18 @@ def _run(text: str, results: Results) -> None:
     interruption = Interruption()
     threads: ThreadControl | None = None
     try:
-        interruption.install()
-        job = Job.from_dict(_parse_json(text))
-        results.task = job.task
-        threads = ThreadControl(job.threads, os.environ)
-        _import_runner().run_job(job, Path.cwd(), interruption, threads, began=began, results=results)
+        try:
+            interruption.install()
+            job = Job.from_dict(_parse_json(text))
+            results.task = job.task
+            threads = ThreadControl(job.threads, os.environ)
+            _import_runner().run_job(job, Path.cwd(), interruption, threads, began=began, results=results)
+        finally:
+            interruption.settle()  # what follows says how it went
     except BaseException as error:
-        interruption.settle()
-        condition, message = _diagnose(error)
+        condition, message = diagnose(error)
         results.condition, results.message = condition.value, message
-        _say(message)
+        say(message)
         if condition is Condition.UNEXPECTED_ERROR:
             traceback.print_exception(error)
     finally:
@@ -108,40 +117,6 @@ def _import_runner() -> ModuleType:
         ) from error
 
 
-def _diagnose(error: BaseException) -> tuple[Condition, str]:
-    """Return the condition that an exception stands for and one line about it."""
-    if isinstance(error, EngineError):
-        return error.condition, error.message
-    if isinstance(error, Interrupted):
-        return Condition.INTERRUPTED, f"stopped by {error.signal_name}: restart the job and it continues where it was"
-    if _is_out_of_memory(error):
-        return Condition.OUT_OF_MEMORY, "the memory does not suffice: give the job more or a smaller batch_size"
-    if (reason := _no_space(error)) is not None:
-        return Condition.DISK_FULL, f"no space left for the job's files ({reason}): free some and restart the job"
-    return Condition.UNEXPECTED_ERROR, _one_line(error)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, RuntimeError):
-        from crucible_engine.models.base import is_out_of_memory
-
-        return is_out_of_memory(error)
-    return isinstance(error, MemoryError)
-
-
-def _no_space(error: BaseException | None) -> str | None:
-    """Return what the system said if an exception, or one that led to it, is about a full disk."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
-            return error.strerror
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(traceback.format_exception_only(error)[-1].split())
-
-
 def _parse_json(text: str) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(text)
@@ -150,13 +125,10 @@ def _parse_json(text: str) -> dict[str, Any]:
     return content
 
 
-def _complain(message: str) -> int:
-    _say(message)
-    return USAGE_ERROR
-
-
-def _say(message: str) -> None:
-    sys.stderr.write(f"crucible_engine: {message}\n")
+def _complain(message: str, error: Exception) -> int:
+    """Say why there are no results, and return the exit status that says so where nothing can be written."""
+    say(message)
+    return USAGE_ERROR if no_space(error) is None else NO_SPACE_LEFT
 
 
 def _parser() -> argparse.ArgumentParser:

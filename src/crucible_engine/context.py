@@ -62,6 +62,10 @@ class Context:
         self.threads.adapt()
         self.interruption.check()
 
+    def finish(self) -> None:
+        """Call once all is computed: what is left is to write it down, and no signal takes it away any more."""
+        self.interruption.settle()
+
     def must_stop(self, margin: float) -> bool:
         """Return whether a signal asks the job to stop, or its time is up.
 

@@ -7,8 +7,9 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1")
-"""What schedulers and people send: at the walltime, with ``scancel --signal`` or ``#SBATCH --signal``, with Ctrl-C."""
+SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+"""What schedulers, systems and people send: at the walltime, with ``scancel --signal`` or ``#SBATCH --signal``, with
+Ctrl-C, where a terminal is closed, before a suspension (SGE) and where the time of the processor is used up."""
 
 
 class Interrupted(BaseException):
@@ -31,17 +32,19 @@ class Interruption:
     def __init__(self) -> None:
         self._received: str | None = None
         self._deferrals = 0
+        self._settled = False
 
     def install(self) -> None:
-        """Receive :data:`SIGNALS` from now on."""
+        """Receive :data:`SIGNALS` from now on, but for a SIGHUP that ``nohup`` has taken away."""
         for name in SIGNALS:
-            signal.signal(getattr(signal, name), self._receive)
+            number = getattr(signal, name)
+            if name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._received is None:
+        if self._received is None and not self._settled:
             self._received = signal.Signals(number).name
-            if not self._deferrals:
-                raise Interrupted(self._received)
+            self.check()
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
@@ -60,9 +63,9 @@ class Interruption:
 
     def check(self) -> None:
         """Raise :class:`Interrupted` if a signal came that could not be raised at once."""
-        if self._received is not None and not self._deferrals:
+        if self._received is not None and not self._deferrals and not self._settled:
             raise Interrupted(self._received)
 
     def settle(self) -> None:
-        """Raise nothing any more: the job is ending, and what remains is to say so."""
-        self._deferrals += 1
+        """Raise nothing any more: the work is done, or has failed, and what remains is to write that down."""
+        self._settled = True

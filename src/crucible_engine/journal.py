@@ -102,8 +102,10 @@ class JournalWriter:
 
     def close(self) -> None:
         """Sync and close the file."""
-        self.sync()
-        self._stream.close()
+        try:
+            self.sync()
+        finally:
+            self._stream.close()
 
 
 def read_journal(path: Path) -> tuple[dict[str, Any], Iterator[Record]]:
@@ -119,6 +121,29 @@ def read_journal(path: Path) -> tuple[dict[str, Any], Iterator[Record]]:
     if header is None or header.kind != "header":
         raise ValueError(f"{path.name} is no journal of crucible_engine, or its first record is damaged")
     return header.fields, records
+
+
+def locate_records(path: Path) -> Iterator[tuple[int, Record]]:
+    """Yield every intact record after the header with its position in the file, for :func:`read_record`."""
+    position = 0
+    for record, end in _read(path):
+        if position:
+            yield position, record
+        position = end
+
+
+def read_record(path: Path, position: int) -> Record:
+    """Return the record at a position that :func:`locate_records` gave.
+
+    :raises ValueError: if it is damaged meanwhile.
+    """
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        stream.seek(position)
+        payload = _read_payload(stream, size)
+    if payload is None:
+        raise ValueError(f"{path.name} has no intact record at byte {position}")
+    return _decode(payload)
 
 
 def _inspect(path: Path) -> tuple[dict[str, Any] | None, int]:

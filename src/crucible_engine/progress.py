@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -54,5 +55,6 @@ class Progress:
             "eta": rate and round((self._total - done) / rate, 1),
             **details,
         }
-        with self._path.open("a") as stream:
+        # A full disk stops a job where it would lose work, and not here.
+        with contextlib.suppress(OSError), self._path.open("a") as stream:
             stream.write(json.dumps(line) + "\n")

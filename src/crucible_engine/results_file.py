@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+from crucible_engine.diagnosis import diagnose
 from crucible_engine.schema import RESULTS_FILE, Results
 
 RESERVED_BYTES = 16384
@@ -31,19 +32,41 @@ class ResultsFile:
             stream.flush()
             os.fsync(stream.fileno())
 
-    def write(self, results: Results) -> None:
+    def write(self, results: Results) -> Results:
         """Write the results: readers see the whole file or none.
 
+        What cannot be written whole is written without its summary, and says so: a summary that is no JSON, or one that
+        is longer than the reserved space on a full disk.
+
+        :return: what was written.
         :raises OSError: if even the reserved space cannot hold them.
         """
-        text = json.dumps(results.to_dict(), indent=2, allow_nan=False)
+        try:
+            self._write(_text_of(results))
+        except (OSError, TypeError, ValueError) as error:
+            results = _without_summary(results, error)
+            self._write(_text_of(results))
+        return results
+
+    def _write(self, text: bytes) -> None:
         with self._reserve.open("r+b") as stream:
-            stream.write(text.encode())
+            stream.write(text)
             stream.truncate()
             stream.flush()
             os.fsync(stream.fileno())
         self._reserve.replace(self.path)
         sync_folder(self.path.parent)
+
+
+def _text_of(results: Results) -> bytes:
+    return json.dumps(results.to_dict(), indent=2, allow_nan=False).encode()
+
+
+def _without_summary(results: Results, error: Exception) -> Results:
+    """Return the results of a job that failed in its last moment; its journal or run folder has what it did."""
+    condition, message = diagnose(error)
+    said = f"{results.message}; " if results.message else ""
+    return Results(results.task, condition.value, f"{said}the results could not be written whole: {message}")
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 from collections.abc import Callable
@@ -36,6 +37,7 @@ from crucible_engine.preflight import (
 from crucible_engine.schema import (
     ARRAYS_FILE,
     PROTOCOL,
+    REFERENCE_FILE,
     STRUCTURES_FILE,
     TRAJECTORIES_FILE,
     Condition,
@@ -48,8 +50,9 @@ from crucible_engine.threads import ThreadControl
 from crucible_engine.toolsets import TOOLSET_OF_TASK
 
 NEEDS_STRUCTURES = ("evaluate", "relax", "dynamics", "similarity")
-DETAILS_OF_SPEED = ("batch_size", *DETAILS_OF_OUTPUT)
-"""Parameters that change how fast numbers come and not which: what was begun is continued whatever they are."""
+CHANGEABLE = ("batch_size", "max_steps", *DETAILS_OF_OUTPUT)
+"""Parameters that change how fast numbers come, or how many, and not which: what was begun is continued whatever they
+are."""
 
 
 def run_job(
@@ -74,7 +77,8 @@ def run_job(
         _prepare_toolset(job, threads, results)
     else:
         model = _prepare_model(job, survey, threads, results)
-    context = Context(folder, interruption, threads, survey, _identity(job, model, survey), began, job.walltime)
+    identity = {**_identity(job, model, survey), **_identity_of_reference(job, folder)}
+    context = Context(folder, interruption, threads, survey, identity, began, job.walltime)
     computing = time.monotonic()
     try:
         result = _task(job.task)(job, model, context)
@@ -84,8 +88,9 @@ def run_job(
     finally:
         results.timings["compute"] = round(time.monotonic() - computing, 4)
         results.environment["threads"] = threads.report()
-        results.peak_memory = round(peak_memory(), 1)
-        results.peak_device_memory = None if model is None else peak_device_memory(model.device)
+        with contextlib.suppress(Exception):  # a device that failed has no more to say
+            results.peak_memory = round(peak_memory(), 1)
+            results.peak_device_memory = None if model is None else peak_device_memory(model.device)
     results.outcome, results.summary = result.outcome, result.summary
     results.condition, results.message = result.condition.value, result.message
 
@@ -173,7 +178,7 @@ def _in_words(job: Job) -> str:
 
 def _identity(job: Job, model: Model | None, survey: Survey) -> dict[str, Any]:
     """Return whose work the job's journal is: everything that changes a number."""
-    parameters = {name: value for name, value in job.parameters.items() if name not in DETAILS_OF_SPEED}
+    parameters = {name: value for name, value in job.parameters.items() if name not in CHANGEABLE}
     work = {"protocol": PROTOCOL, "task": job.task, "parameters": parameters, "structures": survey.digest}
     if model is None:
         package = TOOLSET_OF_TASK[job.task].package
@@ -184,6 +189,11 @@ def _identity(job: Job, model: Model | None, survey: Survey) -> dict[str, Any]:
         "dtype": model.dtype,
         "settings": model.settings,
     }
+
+
+def _identity_of_reference(job: Job, folder: Path) -> dict[str, Any]:
+    path = folder / REFERENCE_FILE
+    return {"reference": survey_structures(path).digest} if job.task == "dynamics" and path.exists() else {}
 
 
 def _task(name: str) -> Callable[[Job, Model | None, Context], TaskResult]:

@@ -4,6 +4,7 @@ Both sides import this module, so that it cannot drift. A job is a folder::
 
     job.json          what to compute                                   (AiiDA → engine, see :class:`Job`)
     structures.npz    the structures, concatenated                      (AiiDA → engine, see ``structures_file``)
+    reference.npz     of a dynamics: the crystal that it must not lose  (AiiDA → engine, the same; optional)
     journal.bin       every finished piece of work, appended, flushed   (kept while the job is unfinished)
     progress.jsonl    one JSON line an interval                         (for people and monitors)
     arrays.npz        the arrays of the finished job                    (engine → AiiDA, written last but one)
@@ -22,7 +23,7 @@ import enum
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Version of the wire *and* of every task's numerics.
 
 Raise it whenever a number that a task returns could change: AiiDA's cache follows it (``CACHE_VERSION``), so that a
@@ -31,6 +32,7 @@ result of an older engine is never handed back for a newer one.
 
 JOB_FILE = "job.json"
 STRUCTURES_FILE = "structures.npz"
+REFERENCE_FILE = "reference.npz"
 JOURNAL_FILE = "journal.bin"
 PROGRESS_FILE = "progress.jsonl"
 ARRAYS_FILE = "arrays.npz"
@@ -41,14 +43,24 @@ ENGINE_FILE = "crucible_engine.pyz"
 CHECKPOINT_FILE = "checkpoint.model"
 """Name under which a model's checkpoint file is linked into the job's folder."""
 
+STARTED = f"crucible_engine: protocol {PROTOCOL}"
+"""The first line of an engine's standard output."""
+USAGE_ERROR, NO_SPACE_LEFT = 2, 28
+"""Exit statuses of an engine's process that could write no ``results.json``: for its job or folder, for a full disk. It
+is 0 wherever they were written, whatever they say."""
+
 EVALUATIONS = "evaluations"
 """Kind of the journal's records of ``evaluate``, one a batch: field ``start`` (index of its first structure), arrays
 ``energies`` [n], ``forces`` [n_atoms, 3], ``n_atoms`` [n] and, where asked for, ``stresses`` [n, 6]."""
-GEOMETRY, FRAME, RELAXED = "geometry", "frame", "relaxed"
-"""Kinds of the journal's records of ``relax``: a point to go on from; one that also belongs to the trajectory; the end
-of a structure. All have the field ``index`` of the structure and the arrays ``positions`` [n_atoms, 3] and ``cells``
-[1, 3, 3]; the first two the field ``steps``, the last the structure's summary; the last two also the arrays
-``energies`` [1], ``forces`` [n_atoms, 3] and ``stresses`` [1, 6]."""
+EVALUATED, RELAXED = "evaluated", "relaxed"
+"""Kinds of the journal's records of ``relax``, both with the field ``index`` of the structure.
+
+The first holds n evaluations: fields ``start`` (number of the first, from 0; what was recorded before of it and of
+later ones counts no longer) and ``stress`` (whether the model has one), arrays ``steps`` [n] (of the optimizer),
+``positions`` [n, n_atoms, 3], ``cells`` [n, 3, 3], ``energies`` [n], ``forces`` [n, n_atoms, 3], ``stresses`` [n, 6].
+
+The second is the end of a structure, of which the last counts: its summary as fields, arrays ``positions`` [n_atoms,
+3], ``cells`` [1, 3, 3], ``energies`` [1], ``forces`` [n_atoms, 3], ``stresses`` [1, 6]."""
 
 TILE = "tile"
 """Kind of the journal's records of ``similarity``, one a tile of the kernel: field ``tile`` (its two blocks), array

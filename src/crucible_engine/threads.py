@@ -164,8 +164,10 @@ class Registry:
 
     def leave(self) -> None:
         """Give this engine's share back."""
-        self._path.unlink(missing_ok=True)
-        self._stream.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of what a full disk did not take before
+            self._stream.close()
 
 
 def _text_of_living(path: Path) -> str | None:

@@ -71,9 +71,9 @@ def engine_environment(**changes: str) -> dict[str, str]:
 
 def start_engine(folder: Path, python: str = sys.executable, **options: Any) -> subprocess.Popen[str]:
     """Start the engine in a process of its own."""
-    options.setdefault("env", engine_environment())
+    options = {"env": engine_environment(), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     command = [python, "-m", "crucible_engine", str(folder / JOB_FILE)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    return subprocess.Popen(command, text=True, **options)
 
 
 def run_engine(folder: Path, **options: Any) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def refused(workchain, message, *inputs, **options):
         ({"devise": "cpu"}, "'options.devise' is unknown: did you mean 'device'"),
         ("cpu", "'options' is 'cpu': give a dict"),
         ({"device": "gpu7"}, "device 'gpu7' is unknown"),
+        ({"device": "xpu"}, "device 'xpu' is unknown: give auto, cpu, cuda, cuda:N or mps"),
         ({"max_wallclock_seconds": -5}, "max_wallclock_seconds is -5: give at least 1"),
         ({"resources": {"num_machine": 1}}, "not what core.direct of computer 'localhost' takes"),
         ({"resources": {"num_machines": 1, "num_cores_per_mpiproc": 0}}, "give a whole number, at least 1"),
@@ -163,6 +164,13 @@ def test_a_restart_workchain_that_would_run_nothing():
 def test_models_of_wrong_kinds(family, given, message):
     with pytest.raises(ValueError, match=message):
         ModelData.get_or_create(family, **given)
+
+
+@pytest.mark.parametrize("workchain", WORKCHAINS)
+def test_a_device_without_double_precision(workchain, fcc, environment, forgotten):
+    double = ModelData.get_or_create("chgnet", dtype="float64")
+    message = "device 'mps' has no double precision, in which this job computes"
+    refused(workchain, message, environment("chgnet", "2.13.0"), double, fcc, options={"device": "mps"})
 
 
 def test_a_toolset_without_torch_has_no_gpu(environment):

@@ -16,7 +16,7 @@ from aiida_crucible.calculations.evaluate import EvaluateCalculation
 from aiida_crucible.exit_codes import FAILURES, OF_CONDITION
 from aiida_crucible.structures import atoms_to_trajectory
 from crucible_engine.journal import JournalWriter, Record
-from crucible_engine.schema import EVALUATIONS, Condition, Results
+from crucible_engine.schema import EVALUATIONS, STARTED, Condition, Results
 
 N_FRAMES = 4
 CODES = EvaluateCalculation.exit_codes
@@ -230,7 +230,12 @@ def test_interrupted_job_keeps_what_was_done(parse, frames, arrays, tmp_path):
         ({"exit_status.txt": b"127\n", "stderr.txt": b"bash: python: not found\n"}, "ERROR_ENGINE_NOT_STARTED"),
         ({"exit_status.txt": b"0\n", "stderr.txt": b""}, "ERROR_ENGINE_NOT_STARTED"),
         ({"exit_status.txt": b"1\n", "stderr.txt": b"OSError: No space left on device\n"}, "ERROR_DISK_FULL"),
+        ({"exit_status.txt": b"1\n", "stderr.txt": b"OSError: Disk quota exceeded\n"}, "ERROR_DISK_FULL"),
+        ({"exit_status.txt": b"28\n"}, "ERROR_DISK_FULL"),
+        ({"exit_status.txt": b"", "stderr.txt": b"", "progress.jsonl": b""}, "ERROR_DISK_FULL"),
         ({"exit_status.txt": b"2\n", "stderr.txt": b"crucible_engine: cannot run job.json\n"}, "ERROR_UNEXPECTED"),
+        ({"exit_status.txt": b"1\n", "stderr.txt": b"", "progress.jsonl": b"{}\n"}, "ERROR_INTERRUPTED"),
+        ({"exit_status.txt": b"1\n", "stderr.txt": b"", "stdout.txt": STARTED.encode()}, "ERROR_UNEXPECTED"),
     ],
 )
 def test_job_without_results(files, label, parse, frames):

@@ -65,3 +65,14 @@ def test_a_mask_that_the_turned_axes_mix_is_refused(tmp_path):
 def test_there_is_nothing_to_scale_at_zero_kelvin():
     with pytest.raises(ValueError, match="'initial_temperature' of dynamics is 0, but nvt-bussi scales velocities"):
         validate_parameters("dynamics", {"ensemble": "nvt-bussi", "initial_temperature": 0})
+
+
+@pytest.mark.parametrize(("steps", "wanted"), [(19, 10), (20, 10), (20, 11), (5, 3), (7, 1)])
+def test_no_more_frames_come_back_than_are_wanted(tmp_path, steps, wanted):
+    # The last step is a frame also where it is no multiple of the interval.
+    changes = {"steps": steps, "frame_interval": 2, "retrieved_frames": wanted, "series_interval": 3}
+    results = run_here(write_job(tmp_path, "dynamics", {"it": bulk("Cu")}, **{**SHORT, **changes}))
+    assert 0.5 * wanted <= len(read_arrays(tmp_path)["frame_steps_0"]) <= wanted
+    frames, series = (np.load(tmp_path / "run" / f"{name}-0.npy") for name in ("frames", "series"))
+    assert results["summary"]["size"]["frames_bytes"] == frames.nbytes
+    assert results["summary"]["size"]["series_bytes"] == series.nbytes

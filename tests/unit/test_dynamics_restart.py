@@ -65,7 +65,7 @@ def test_a_run_that_dies_goes_on_from_its_last_checkpoint_bit_for_bit(tmp_path, 
 def test_the_state_holds_everything_that_an_integrator_keeps(tmp_path, variant):
     (atoms,) = gold_copper().values()
     settings = Settings(**validate_parameters("dynamics", {**SHORT, **VARIANTS[variant]}))
-    replica = Replica(0, atoms, OrderedEMT(), settings=settings, folder=tmp_path)
+    replica = Replica(0, atoms, OrderedEMT(), sites=atoms, settings=settings, folder=tmp_path)
     replica.begin()
     replica.advance()
     before = numbers_inside(replica._dynamics)

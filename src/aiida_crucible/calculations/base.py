@@ -102,6 +102,7 @@ class EngineCalculation(CalcJob):
         if "model" in inputs:
             validation.check_trust(inputs["model"])
             validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
+            validation.check_precision(inputs["model"], inputs.get("metadata", {}).get("options", {}))
             if inputs.get("code") is not None:
                 validation.check_environment(inputs["code"], inputs["model"])
                 validation.check_placement(inputs["code"], inputs.get("metadata", {}).get("options", {}))

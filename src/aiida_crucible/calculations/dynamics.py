@@ -21,6 +21,7 @@ from aiida_crucible.calculations.dynamics_structures import (
     LABEL,
     check_barostat,
     check_given,
+    check_reference,
     of_replicas,
     structures_of,
     symbols_of,
@@ -31,7 +32,8 @@ from aiida_crucible.structures import to_atoms
 from crucible_engine.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
 from crucible_engine.parameter_rules import suggestion
 from crucible_engine.parameters import validate_parameters
-from crucible_engine.schema import RUN_FOLDER, Condition
+from crucible_engine.schema import REFERENCE_FILE, RUN_FOLDER, Condition
+from crucible_engine.structures_file import write_structures
 
 SERIES_FILES = "series-*.npy"
 RESULT_FILES = "result-*.npz"
@@ -71,6 +73,14 @@ class DynamicsCalculation(EngineCalculation):
             validator=validation.validator(validation.check_structures),
             help="What moves, instead of `structure`: one for each of the `temperatures`, of any sizes and "
             "compositions; `replica_i` begins with the i-th of the sorted keys. Needs `start` independent.",
+        )
+        spec.input(
+            "reference",
+            valid_type=StructureData,
+            required=False,
+            validator=validation.validator(check_structure),
+            help="The crystal whose sites the atoms are to keep, with their number and order: that with which a chain "
+            "of runs began, where this one begins with a snapshot of another; by default what is given to move.",
         )
         spec.input(
             "restart_from",
@@ -125,6 +135,7 @@ class DynamicsCalculation(EngineCalculation):
         check_given(inputs, ports)
         super().check_inputs(inputs, ports)
         check_continuation(inputs)
+        check_reference(inputs)
         structures, parameters = structures_of(inputs), inputs.get("parameters")
         if structures and parameters is not None:
             check_barostat(structures, parameters)
@@ -168,6 +179,10 @@ class DynamicsCalculation(EngineCalculation):
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the job, report how much it will write itself, and warn of a time step that is too long."""
         info = super().prepare_for_submission(folder)
+        if "reference" in self.inputs:
+            with folder.open(REFERENCE_FILE, "wb") as stream:
+                write_structures(stream, [to_atoms(self.inputs.reference)], ["reference"])
+            info.provenance_exclude_list.append(REFERENCE_FILE)
         values, structures = self._values(), structures_of(self.inputs)
         replicas = of_replicas(structures, len(values["temperatures"]))
         size = size_of(values, [len(structure.sites) for structure in replicas])

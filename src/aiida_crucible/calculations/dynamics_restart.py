@@ -76,6 +76,8 @@ def check_continuation(inputs: Mapping[str, Any]) -> None:
     ours, theirs = structures_of(inputs), structures_of(job.inputs)
     if ours and not (list(ours) == list(theirs) and all(_same_structure(ours[key], theirs[key]) for key in ours)):
         raise ValueError(f"{begun} with another structure: give the same, or start anew")
+    if ours and not _same_reference(inputs.get("reference"), job.inputs.get("reference")):
+        raise ValueError(f"{begun} with another reference: give the same, or start anew")
     if inputs.get("model") is not None and inputs["model"].to_reference() != job.inputs.model.to_reference():
         raise ValueError(
             f"{begun} with model {job.inputs.model.title}, not {inputs['model'].title}: give the same, or start anew"
@@ -99,6 +101,12 @@ def _results_of(job: CalcJobNode) -> dict[str, Any]:
         return {}
     content: dict[str, Any] = job.outputs.results.get_dict()
     return content
+
+
+def _same_reference(one: StructureData | None, other: StructureData | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return _same_structure(one, other)
 
 
 def _same_structure(one: StructureData, other: StructureData) -> bool:

@@ -58,6 +58,23 @@ def check_given(inputs: Mapping[str, Any], ports: PortNamespace) -> None:
         check_own_structures(len(own), validate_parameters("dynamics", inputs["parameters"].get_dict()))
 
 
+def check_reference(inputs: Mapping[str, Any]) -> None:
+    """Refuse a reference of other atoms than those that move.
+
+    :raises ValueError: one line.
+    """
+    reference: StructureData | None = inputs.get("reference")
+    if reference is None:
+        return
+    for label, structure in structures_of(inputs).items():
+        sites, atoms = to_atoms(reference), to_atoms(structure)
+        if sites.numbers.tolist() != atoms.numbers.tolist() or sites.pbc.tolist() != atoms.pbc.tolist():
+            raise ValueError(
+                f"the reference ({reference.get_formula()}) has not the atoms of {_name_of(label)} "
+                f"({structure.get_formula()}) in their order, or another periodicity: give the crystal that moves"
+            )
+
+
 def check_barostat(structures: Mapping[str, StructureData], parameters: Dict) -> None:
     """Refuse a barostat for what has no volume, or that cannot change what it should.
 

@@ -35,7 +35,8 @@ class RelaxCalculation(EngineCalculation):
             valid_type=FolderData,
             required=False,
             validator=validation.validator(check_unfinished),
-            help="The `retrieved` output of an interrupted job with the same inputs, which is continued.",
+            help="The `retrieved` output of a job with the same inputs that was interrupted, or that did not converge "
+            "in fewer `max_steps`: it is continued to the last bit.",
         )
         spec.output_namespace(
             "relaxed",

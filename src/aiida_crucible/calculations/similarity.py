@@ -13,6 +13,7 @@ from ase import Atoms
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation, check_unfinished
 from aiida_crucible.structures import trajectory_to_atoms
+from crucible_engine.devices import require_precision
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.schema import frame_of_sampler
 
@@ -62,6 +63,7 @@ class SimilarityCalculation(EngineCalculation):
         if "trajectories" in ports:
             check_comparable(inputs.get("trajectories") or {}, inputs.get("parameters"))
         check_memory(inputs.get("parameters"), inputs.get("metadata", {}).get("options", {}))
+        require_precision(inputs.get("metadata", {}).get("options", {}).get("device", "auto"), "float64")
         if inputs.get("code") is not None:
             validation.check_tools(inputs["code"], cls.TASK)
             validation.check_placement(inputs["code"], inputs.get("metadata", {}).get("options", {}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from aiida_crucible.calculations.staging import require_reachable
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import to_atoms, trajectory_to_atoms
+from crucible_engine.devices import require_device, require_precision
 from crucible_engine.models.catalogue import find_family
 from crucible_engine.parameter_rules import shown
 from crucible_engine.parameters import validate_parameters
@@ -60,8 +60,7 @@ def check_code(code: AbstractCode | None) -> None:
 
 def check_device(device: str) -> None:
     """Refuse what is no device's name."""
-    if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", device):
-        raise ValueError(f"device {device!r} is unknown: give auto, cpu, cuda, cuda:N, xpu, xpu:N or mps")
+    require_device(device)
 
 
 def settings_check(complete: Complete) -> Check:
@@ -220,6 +219,15 @@ def check_tools(code: AbstractCode, task: str) -> None:
             f"code {code.full_label!r} is an environment of family {environment['family']!r}, but {task} needs "
             f"{toolset.name!r}: create one with `aiida-crucible env create {toolset.name}`"
         )
+
+
+def check_precision(model: ModelData, options: Mapping[str, Any]) -> None:
+    """Refuse a device that cannot compute in a model's precision.
+
+    :param options: ``metadata.options`` of a job.
+    :raises ValueError: one line.
+    """
+    require_precision(options.get("device", "auto"), model.dtype)
 
 
 def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:

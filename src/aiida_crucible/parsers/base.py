@@ -26,8 +26,18 @@ from aiida_crucible.exit_codes import (
     Failure,
 )
 from aiida_crucible.parsers.files import OutputError, read_records, read_results
+from crucible_engine.diagnosis import NO_SPACE
 from crucible_engine.journal import Record
-from crucible_engine.schema import JOURNAL_FILE, PROTOCOL, RESULTS_FILE, Condition, Results
+from crucible_engine.schema import (
+    JOURNAL_FILE,
+    NO_SPACE_LEFT,
+    PROGRESS_FILE,
+    PROTOCOL,
+    RESULTS_FILE,
+    STARTED,
+    Condition,
+    Results,
+)
 
 COMPLETE = (Condition.FINISHED, Condition.NOT_CONVERGED)
 """Conditions of a job that has written all its arrays."""
@@ -118,20 +128,24 @@ class EngineParser(Parser):
         complaint = (self._read(STDERR_FILE) or "").strip().splitlines()[-1:]
         if killed_by in CRASHES:
             return OF_CONDITION[Condition.UNEXPECTED_ERROR], f"the engine's process crashed ({killed_by})"
-        if any("No space left on device" in line for line in complaint):
-            return OF_CONDITION[Condition.DISK_FULL], f"the computer's disk is full: {complaint[0]}"
-        if status is None or killed_by or self._has(JOURNAL_FILE):
-            how = f"killed ({killed_by})" if killed_by else "ended from outside"
+        if (full := _says_full(status, complaint)) is not None:
+            return OF_CONDITION[Condition.DISK_FULL], f"the computer's disk is full: {full}"
+        if status is None or killed_by or self._has(JOURNAL_FILE) or self._has(PROGRESS_FILE):
+            alone = "was ended from outside" if status is None else f"ended with exit status {status.strip()}"
+            how = f"was killed ({killed_by})" if killed_by else alone
             return OF_CONDITION[Condition.INTERRUPTED], (
-                f"the job was {how} before it was done: continue it with `restart_from`, its "
+                f"the job {how} before it was done: continue it with `restart_from`, its "
                 f"`{self._process_class.CONTINUED_OUTPUT}` output, as the restart WorkChain does"
             )
         if complaint and complaint[0].startswith("crucible_engine:"):
             return OF_CONDITION[Condition.UNEXPECTED_ERROR], complaint[0]
-        code = self.node.inputs.code.label
-        said = complaint or (self._read(STDOUT_FILE) or "").strip().splitlines()[-1:]
+        printed = (self._read(STDOUT_FILE) or "").strip().splitlines()
+        said = complaint or printed[-1:]
         how = f"said {said[0][:LONGEST_SAYING]!r}" if said else "ended without a word"
-        return ENGINE_NOT_STARTED, f"code {code!r} {how}"
+        if STARTED in printed:
+            how = f"ended with exit status {status.strip()} and no {RESULTS_FILE}" if said == [STARTED] else how
+            return OF_CONDITION[Condition.UNEXPECTED_ERROR], f"the engine had started, but {how}"
+        return ENGINE_NOT_STARTED, f"code {self.node.inputs.code.label!r} {how}"
 
     def _check_weights(self, results: Results) -> None:
         if not self._process_class.NEEDS_MODEL:
@@ -182,6 +196,20 @@ def _condition_of(failure: Failure) -> Condition:
     conditions = {known: condition for condition, known in OF_CONDITION.items()}
     interruptions = (OUT_OF_WALLTIME, NODE_FAILURE)
     return conditions.get(failure, Condition.INTERRUPTED if failure in interruptions else Condition.UNEXPECTED_ERROR)
+
+
+def _says_full(status: str | None, complaint: list[str]) -> str | None:
+    """Return what tells that a job's disk was full, ``None`` where nothing does.
+
+    :param status: content of the file with the engine's exit status; a file without content is one that had no room.
+    :param complaint: the last line of standard error, if there is any.
+    """
+    for line in complaint:
+        if any(os.strerror(number) in line for number in NO_SPACE):
+            return line
+    if status is not None and status.strip() in ("", str(NO_SPACE_LEFT)):
+        return f"it took no {RESULTS_FILE if status.strip() else STATUS_FILE}"
+    return None
 
 
 def _signal_name(status: int) -> str | None:

@@ -39,7 +39,8 @@ class RelaxParser(EngineParser):
         self, records: list[Record], temporary: Path
     ) -> tuple[Mapping[str, Data], dict[str, Any]]:
         """Return the geometries and properties of the structures that were done."""
-        done = [record for record in records if record.kind == RELAXED]
+        last = {record.fields["index"]: record for record in records if record.kind == RELAXED}
+        done = [last[index] for index in sorted(last)]
         keys = [list(self._structures)[record.fields["index"]] for record in done]
         summaries = {key: _without_index(record.fields) for key, record in zip(keys, done, strict=True)}
         summary = {"n_structures": len(self._structures), "n_completed": len(done), "structures": summaries}

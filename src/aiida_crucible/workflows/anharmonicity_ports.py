@@ -93,7 +93,7 @@ def define_inputs(spec: ProcessSpec) -> None:
     spec.expose_inputs(
         DynamicsBaseWorkChain,
         namespace="base",
-        exclude=tuple(f"dynamics.{name}" for name in ("code", "model", *WHAT_MOVES, "restart_from")),
+        exclude=tuple(f"dynamics.{name}" for name in ("code", "model", *WHAT_MOVES, "reference", "restart_from")),
         namespace_options={
             "required": False,
             "populate_defaults": False,

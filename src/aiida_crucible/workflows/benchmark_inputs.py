@@ -86,12 +86,15 @@ def check_benchmark(inputs: Mapping[str, Any]) -> None:
             parse_protocols(inputs["protocols"].get_dict()),
             validate_benchmark_settings(maker["settings"].get_dict()),
         )
-    for code in [*inputs["codes"].values(), *([maker["code"]] if maker else [])]:
-        for job in JOBS:
-            namespace: Mapping[str, Any] = inputs
-            for level in (*job.split("."), "metadata", "options"):
-                namespace = namespace.get(level) or {}
+    makers = [maker] if maker else []
+    for job in JOBS:
+        namespace: Mapping[str, Any] = inputs
+        for level in (*job.split("."), "metadata", "options"):
+            namespace = namespace.get(level) or {}
+        for code in [*inputs["codes"].values(), *(one["code"] for one in makers)]:
             validation.check_placement(code, namespace)
+        for model in [*inputs["models"].values(), *(one["model"] for one in makers)]:
+            validation.check_precision(model, namespace)
 
 
 def check_labels(what: str, labels: Collection[str]) -> None:

@@ -79,7 +79,7 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
         spec.expose_inputs(
             DynamicsBaseWorkChain,
             namespace="base",
-            exclude=tuple(f"dynamics.{name}" for name in ("code", "model", *WHAT_MOVES, "restart_from")),
+            exclude=tuple(f"dynamics.{name}" for name in ("code", "model", *WHAT_MOVES, "reference", "restart_from")),
             namespace_options={
                 "help": "How to run, see `crucible.dynamics.base`; temperatures, start and number of the first replica "
                 "are the sweep's."
@@ -255,6 +255,8 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
         inputs.dynamics.update(
             code=self.inputs.code, model=self.inputs.model, structure=self.ctx.start, parameters=Dict(parameters)
         )
+        if self.ctx.start.uuid != self.ctx.supercell.uuid:
+            inputs.dynamics.reference = self.ctx.supercell
         if cores is not None:
             options = inputs.dynamics.metadata.options
             options.resources = {**options.resources, "num_cores_per_mpiproc": cores}

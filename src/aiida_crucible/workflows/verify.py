@@ -155,6 +155,7 @@ def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]
         for level in (*job.split("."), "metadata", "options"):
             namespace = namespace.get(level) or {}
         validation.check_placement(inputs["code"], namespace)
+        validation.check_precision(inputs["model"], namespace)
 
 
 def check_on_failure(value: Str) -> None:

@@ -83,7 +83,12 @@ class Checkpoints:
         if "parameters" in different:
             parameters = _differences(found["parameters"], wanted["parameters"])
             different[different.index("parameters")] = ", ".join(f"parameter {name!r}" for name in parameters)
-        words = {"structures": "structure", "protocol": "version of the engine", "settings": "settings of the model"}
+        words = {
+            "structures": "structure",
+            "reference": "reference",
+            "protocol": "version of the engine",
+            "settings": "settings of the model",
+        }
         raise EngineError(
             Condition.INVALID_JOB,
             f"{name} is the checkpoint of another run, with another "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from crucible_engine.dynamics.watch import Finding
+from crucible_engine.models.wrapping import WrappingCalculator
 
 LARGEST_COMPRESSION = 30.0
 """Change of the volume beyond which no model is asked any more: its neighbour lists would fill the memory."""
@@ -24,28 +27,40 @@ class LostError(Exception):
         self.finding = finding
 
 
-def guard(calculator: Calculator) -> Calculator:
-    """Make a calculator raise :class:`LostError` where geometry or answer are not finite, or the cell has collapsed."""
-    ask = calculator.calculate
-    volume_before: list[float] = []
+class GuardedCalculator(WrappingCalculator):
+    """Raises :class:`LostError` where geometry or answer are not finite, or the cell has collapsed.
 
-    def calculate(atoms: Any = None, *arguments: Any, **named: Any) -> None:
+    :param inner: the model; other replicas may share it.
+    :param volume: of the cell in which the guarded run began, Å³; 0 without a cell.
+    """
+
+    def __init__(self, inner: Calculator, volume: float) -> None:
+        super().__init__(inner)
+        self._volume = volume
+
+    def ask(self, atoms: Atoms, properties: Sequence[str]) -> dict[str, Any]:
+        """Return what the model says, see :meth:`WrappingCalculator.ask`.
+
+        :raises LostError: if it means nothing.
+        """
         if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
             raise LostError(Finding("non-finite", "positions or cell became NaN or infinite", {"what": "positions"}))
-        volume = abs(float(np.linalg.det(atoms.cell.array)))
-        volume_before.extend([] if volume_before else [volume])
-        if not volume_before[0] / LARGEST_COMPRESSION <= volume <= volume_before[0] * LARGEST_COMPRESSION:
+        volume = volume_of(atoms)
+        if not self._volume / LARGEST_COMPRESSION <= volume <= self._volume * LARGEST_COMPRESSION:
             raise LostError(
                 Finding(
                     "exploded",
-                    f"the volume went from {volume_before[0]:.4g} to {volume:.4g} Å³",
-                    {"volume": volume, "volume_at_start": volume_before[0]},
+                    f"the volume went from {self._volume:.4g} to {volume:.4g} Å³",
+                    {"volume": volume, "volume_at_start": self._volume},
                 )
             )
-        ask(atoms, *arguments, **named)
-        for name in ("energy", "forces", "stress"):
-            if name in calculator.results and not np.isfinite(calculator.results[name]).all():
+        answer = super().ask(atoms, properties)
+        for name, value in answer.items():
+            if not np.isfinite(value).all():
                 raise LostError(Finding("non-finite", f"the model gave NaN or infinity for {name}", {"what": name}))
+        return answer
 
-    calculator.calculate = calculate
-    return calculator
+
+def volume_of(atoms: Atoms) -> float:
+    """Return the volume that the lattice vectors span, Å³; 0 where they are fewer than three."""
+    return abs(float(np.linalg.det(atoms.cell.array)))

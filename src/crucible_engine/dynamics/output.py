@@ -110,9 +110,9 @@ def estimate_size(sizes: Sequence[int], settings: Settings) -> dict[str, int]:
     :param settings: how it is run.
     """
     frame = sum(frame_dtype(size, settings.frame_forces, settings.frame_velocities).itemsize for size in sizes)
-    frames = settings.steps // settings.frame_interval + 1 if settings.frame_interval else 0
+    frames = settings.count_recorded(settings.frame_interval)
     retrieved = len(range(0, frames, stride(settings))) if settings.retrieved_frames else 0
-    series = (settings.steps // settings.series_interval + 1) * 8 * len(SERIES_COLUMNS)
+    series = settings.count_recorded(settings.series_interval) * 8 * len(SERIES_COLUMNS)
     return {
         "frames_bytes": frames * frame,
         "series_bytes": len(sizes) * series,
@@ -124,8 +124,7 @@ def stride(settings: Settings) -> int:
     """Return the distance, in frames, of those that come back."""
     if not settings.frame_interval or not settings.retrieved_frames:
         return 1
-    frames = settings.steps // settings.frame_interval + 1
-    return -(-frames // settings.retrieved_frames)
+    return -(-settings.count_recorded(settings.frame_interval) // settings.retrieved_frames)
 
 
 def _frame_members(folder: Path, replica: int, n_frames: int, settings: Settings) -> dict[str, Member]:

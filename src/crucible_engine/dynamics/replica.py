@@ -13,7 +13,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from numpy.typing import NDArray
 
 from crucible_engine.dynamics.averages import Averages
-from crucible_engine.dynamics.guard import LostError, guard
+from crucible_engine.dynamics.guard import GuardedCalculator, LostError, volume_of
 from crucible_engine.dynamics.integrators import degrees_of_freedom, integrator_of, read_state, rest, write_state
 from crucible_engine.dynamics.orientation import Orientation
 from crucible_engine.dynamics.recorder import Recorder
@@ -33,6 +33,7 @@ class Replica:
     :ivar lost: whether nothing sensible can follow.
     :param index: its number in the job.
     :param start: the structure at step 0, as it was given.
+    :param sites: the structure whose sites the atoms are to keep.
     :param calculator: the model.
     :param settings: how to run.
     :param folder: where series and frames go.
@@ -45,6 +46,7 @@ class Replica:
         start: Atoms,
         calculator: Calculator,
         *,
+        sites: Atoms,
         settings: Settings,
         folder: Path,
         state: tuple[dict[str, Any], Arrays] | None = None,
@@ -58,11 +60,14 @@ class Replica:
         self._rng = np.random.default_rng([settings.seed, settings.stream(index)])
         self.atoms = _resting(start)
         self._orientation.turn(self.atoms)
-        self._watch = Watch(self.atoms.copy(), asdict(settings), settings.target(index, 0))
+        reference = near(_resting(sites), start)
+        Orientation.of(reference, self._integrator.triangular).turn(reference)
+        self._watch = Watch(reference, asdict(settings), settings.target(index, 0))
         self._averages = Averages(self.atoms.get_masses())
         self._draw_velocities()
         rest(self.atoms, settings)
-        self.atoms.calc = guard(calculator)
+        self._volume_at_start = volume_of(self.atoms)
+        self.use(calculator)
         self._dynamics = self._integrator.make(self.atoms, settings, settings.target(index, 0), self._rng)
         dof = degrees_of_freedom(len(self.atoms), settings)
         rows = (0, 0) if state is None else tuple(state[0]["rows"])
@@ -90,8 +95,8 @@ class Replica:
         return self._recorder.temperature()
 
     def use(self, calculator: Calculator) -> None:
-        """Go on with another calculator of the same model."""
-        self.atoms.calc = guard(calculator)
+        """Go on with a calculator of the model, which other replicas may share."""
+        self.atoms.calc = GuardedCalculator(calculator, self._volume_at_start)
 
     def begin(self) -> None:
         """Evaluate and record step 0, where that was not done yet."""
@@ -266,6 +271,22 @@ def oriented(start: Atoms, settings: Settings) -> tuple[Orientation, Settings]:
         return orientation, replace(settings, mask=orientation.turn_mask(settings.mask))
     except ValueError as error:
         raise EngineError(Condition.INVALID_JOB, str(error)) from error
+
+
+def near(sites: Atoms, start: Atoms) -> Atoms:
+    """Return sites with each moved by whole lattice vectors to where its atom begins.
+
+    Atoms that move are not wrapped into the cell; those of a structure from elsewhere may have been.
+
+    :param sites: as many as there are atoms; changed in place.
+    :param start: where the atoms begin.
+    """
+    if not sites.pbc.any():
+        return sites
+    apart = start.cell.scaled_positions(start.positions) - sites.cell.scaled_positions(sites.positions)
+    turns = np.where(sites.pbc, np.rint(apart - apart[0]), 0.0)
+    sites.positions += turns @ sites.cell.array
+    return sites
 
 
 def _resting(start: Atoms) -> Atoms:

@@ -58,3 +58,10 @@ class Settings:
     def first_averaged_step(self) -> int:
         """Return the first step that enters the averages."""
         return int(self.average_from * self.steps) + 1
+
+    def count_recorded(self, interval: int) -> int:
+        """Return at how many steps something is recorded: at step 0, every so many steps, and at the last.
+
+        :param interval: steps; 0 records nothing.
+        """
+        return -(-self.steps // interval) + 1 if interval else 0

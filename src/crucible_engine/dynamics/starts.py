@@ -1,4 +1,4 @@
-"""The structures in which the replicas of a job begin."""
+"""The structures in which the replicas of a job begin, and those by which it is judged what has become of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crucible_engine.dynamics.output import read_result
 from crucible_engine.dynamics.replica import oriented
 from crucible_engine.dynamics.settings import Settings
+from crucible_engine.schema import Condition, EngineError
 from crucible_engine.structures_file import read_structures
 
 
@@ -19,16 +20,20 @@ class Starts:
     """Where replicas begin: all in the one structure (or where the one before ended), or each in its own.
 
     :param path: the structures' file; it holds one, or one for each temperature.
+    :param reference: the file of the crystal by which all are judged; it need not exist.
     :param settings: how to run.
     :param folder: where the results of replicas that are done are.
-    :raises EngineError: ``INVALID_JOB``, if the axes of a structure have to be turned and mix those of the mask.
+    :raises EngineError: ``INVALID_JOB``, if the axes of a structure have to be turned and mix those of the mask, or if
+        the reference is of other atoms.
     """
 
-    def __init__(self, path: Path, settings: Settings, folder: Path) -> None:
+    def __init__(self, path: Path, reference: Path, settings: Settings, folder: Path) -> None:
         self._labelled = list(read_structures(path))
+        self._reference = next(read_structures(reference))[1] if reference.exists() else None
         self._settings, self._folder = settings, folder
-        for _, structure in self._labelled:
+        for label, structure in self._labelled:
             oriented(structure, settings)
+            self._require_same_atoms(label, structure)
 
     @property
     def are_several(self) -> bool:
@@ -55,12 +60,32 @@ class Starts:
         moved.positions = _as_stored(last["final_positions"])
         return moved
 
+    def sites_of(self, index: int) -> Atoms:
+        """Return the structure whose sites the atoms of a replica are to keep.
+
+        It is the reference, or without one what was given: of a sequence the crystal with which that began, since the
+        thermal displacements of a snapshot would be counted twice.
+        """
+        return self._given(index) if self._reference is None else self._reference
+
     def describe(self, index: int) -> dict[str, Any]:
         """Return what a summary says of a replica's beginning: its ``structure`` (label), where there are several."""
         return {"structure": self._labelled[index][0]} if self.are_several else {}
 
     def _given(self, index: int) -> Atoms:
         return self._labelled[index if self.are_several else 0][1]
+
+    def _require_same_atoms(self, label: str, structure: Atoms) -> None:
+        reference = self._reference
+        if reference is None or (
+            np.array_equal(reference.numbers, structure.numbers) and np.array_equal(reference.pbc, structure.pbc)
+        ):
+            return
+        raise EngineError(
+            Condition.INVALID_JOB,
+            f"the reference ({reference.get_chemical_formula()}) has not the atoms of structure {label!r} "
+            f"({structure.get_chemical_formula()}) in their order, or another periodicity: give the crystal that moves",
+        )
 
 
 def _as_stored(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
+from crucible_engine.diagnosis import is_out_of_memory
 from crucible_engine.schema import Condition, EngineError
 
 NO_STRESS = np.full(6, np.nan)
@@ -160,14 +161,6 @@ class ModelCalculator(Calculator):
         }
         if is_periodic(self.atoms):
             self.results["stress"] = evaluation.stress
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell torch's out-of-memory errors, which are no ``MemoryError``, from others."""
-    if type(error).__name__ == "OutOfMemoryError":
-        return True
-    text = str(error).lower()
-    return any(words in text for words in ("out of memory", "not enough memory", "can't allocate memory"))
 
 
 def is_periodic(atoms: Atoms) -> bool:

@@ -133,7 +133,7 @@ def load(reference: ModelReference, device: str) -> ChgnetModel:
     """
     # CHGNet takes volumes out of its graph on purpose, but torch cannot know.
     warnings.filterwarnings("ignore", message="Converting a tensor with requires_grad", category=UserWarning)
-    device = resolve_device(device)
+    device = resolve_device(device, reference.dtype)
     path = weights_path(reference)
     weights.require_whole(path)
     digest = weights.digest(path)

@@ -73,7 +73,7 @@ def load(reference: ModelReference, device: str) -> OrbModel:
 
     :raises EngineError: if the device is not there, or the weights are not what the reference says.
     """
-    device = resolve_device(device)
+    device = resolve_device(device, reference.dtype)
     architecture = _architecture(reference)
     path = weights_path(reference)
     weights.require_whole(path)

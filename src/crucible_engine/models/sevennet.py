@@ -72,7 +72,7 @@ def load(reference: ModelReference, device: str) -> SevennetModel:
 
     :raises EngineError: if the device is not there, or the weights are not what the reference says.
     """
-    device = resolve_device(device)
+    device = resolve_device(device, reference.dtype)
     path = weights_path(reference)
     weights.require_whole(path)
     digest = weights.digest(path)

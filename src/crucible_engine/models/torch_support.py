@@ -9,17 +9,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crucible_engine.devices import require_precision
 from crucible_engine.schema import Condition, EngineError
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def resolve_device(device: str) -> str:
+def resolve_device(device: str, dtype: str = "float64") -> str:
     """Return torch's name of a device.
 
-    :param device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps`` …
-    :raises EngineError: ``DEVICE_UNAVAILABLE``, with the devices that there are.
+    :param device: see :data:`crucible_engine.devices.NAMES`; ``auto`` is a GPU where there is one.
+    :param dtype: what is to be computed in.
+    :raises EngineError: ``DEVICE_UNAVAILABLE``, with the devices that there are, or where one has no such precision.
     """
+    try:
+        require_precision(device, dtype)
+    except ValueError as error:
+        raise EngineError(Condition.DEVICE_UNAVAILABLE, str(error)) from None
     available = available_devices()
     if device == "auto":
         return available[-1] if available[-1] == "cuda" else "cpu"

@@ -3,6 +3,10 @@
 Of several structures, which may differ in everything, replica i begins with the i-th in the order of the file, at the
 i-th temperature.
 
+What has become of a crystal is judged by the sites of the structure in ``reference.npz``, where there is one, and else
+of the structure that was given: a job that begins with a snapshot of another run gives the crystal with which that
+began.
+
 Everything that is kept between two steps is in a checkpoint (folder :data:`crucible_engine.schema.RUN_FOLDER`),
 written every ``checkpoint_interval`` steps or ``checkpoint_seconds``, before the walltime and on the signals
 of :mod:`crucible_engine.interruption`. A job that finds one of its own goes on from it, and with a deterministic model
@@ -29,12 +33,10 @@ and of those that are done ``averages`` (mean and standard deviation of the seri
 from __future__ import annotations
 
 import contextlib
-import copy
 import sys
 import time
 from typing import Any
 
-from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
 from crucible_engine.context import Context, TaskResult
@@ -53,8 +55,17 @@ from crucible_engine.dynamics.settings import Settings
 from crucible_engine.dynamics.starts import Starts
 from crucible_engine.interruption import Interrupted
 from crucible_engine.models.base import Model
+from crucible_engine.models.fresh_calculators import FreshCalculators
 from crucible_engine.progress import Progress
-from crucible_engine.schema import ARRAYS_FILE, LOST_OUTCOMES, OUTCOMES_OF_DYNAMICS, RUN_FOLDER, STRUCTURES_FILE, Job
+from crucible_engine.schema import (
+    ARRAYS_FILE,
+    LOST_OUTCOMES,
+    OUTCOMES_OF_DYNAMICS,
+    REFERENCE_FILE,
+    RUN_FOLDER,
+    STRUCTURES_FILE,
+    Job,
+)
 
 LEAST_MARGIN, LARGEST_MARGIN = 5.0, 60.0
 """Seconds before the walltime at which a run stops by itself: a twentieth of it, but no less and no more than these."""
@@ -82,8 +93,10 @@ class _Run:
         self._context, self._model = context, model
         self._folder = context.folder / RUN_FOLDER
         self._folder.mkdir(exist_ok=True)
-        self._starts = Starts(context.folder / STRUCTURES_FILE, self._settings, self._folder)
-        self._calculators = _Calculators(model)
+        self._starts = Starts(
+            context.folder / STRUCTURES_FILE, context.folder / REFERENCE_FILE, self._settings, self._folder
+        )
+        self._calculators = FreshCalculators(model)
         self._checkpoints = Checkpoints(self._folder, context.identity)
         found = self._checkpoints.read()
         self._scalars, self._arrays = found or ({"done": {}, "rows_of_done": {}}, {})
@@ -105,8 +118,8 @@ class _Run:
         except (Exception, Interrupted):
             self._keep_what_is_done()
             raise
-        with self._context.interruption.deferred():
-            self._write_arrays()
+        self._context.finish()
+        self._write_arrays()
         return TaskResult(self._outcome(), self._summary(None))
 
     def _run_replicas(self) -> None:
@@ -124,6 +137,7 @@ class _Run:
             index,
             self._starts.of(index),
             self._calculators.new(),
+            sites=self._starts.sites_of(index),
             settings=self._settings,
             folder=self._folder,
             state=state,
@@ -201,10 +215,12 @@ class _Run:
 
     def _keep_what_is_done(self) -> None:
         """Let a job that fails give the replicas before, and say at which one it failed."""
+        self._context.finish()
         if self._context.unfinished:
             return
-        self._context.unfinished.update(self._summary(self._running))
-        with contextlib.suppress(OSError):  # of a full disk; the run folder has it all
+        # Why the job failed is what is to be told, and the run folder has it all.
+        with contextlib.suppress(Exception):
+            self._context.unfinished.update(self._summary(self._running))
             self._write_arrays()
 
     def _can_begin(self, index: int) -> bool:
@@ -271,23 +287,6 @@ class _Run:
                 "in the long run, depend on that"
             )
         return [warning for warning in found if warning]
-
-
-class _Calculators:
-    """Gives each replica a calculator without a past, so that a resumed run sees what an uninterrupted one saw.
-
-    A model whose answers depend on the structure alone keeps its calculator. One that may remember something (an ASE
-    calculator of the user's own, with a neighbour list that is reused) gets a fresh one at every checkpoint, and
-    checkpoints at steps that are known beforehand only.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self.remember = model.remembers
-        self._model = model
-        self._pristine = copy.deepcopy(model.calculator()) if self.remember else None
-
-    def new(self) -> Calculator:
-        return copy.deepcopy(self._pristine) if self.remember else self._model.calculator()
 
 
 def _be_reproducible() -> None:

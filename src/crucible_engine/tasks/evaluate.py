@@ -41,8 +41,8 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
     stress = bool(job.parameters["stress"])
     resumed, batch_size = _evaluate_rest(job, model, context, stress)
     survey = context.survey
-    with context.interruption.deferred():
-        write_arrays(context.folder / ARRAYS_FILE, _members(context, stress))
+    context.finish()
+    write_arrays(context.folder / ARRAYS_FILE, _members(context, stress))
     broken, labels = _find_non_finite(context, stress)
     summary = {
         "n_structures": survey.n_structures,

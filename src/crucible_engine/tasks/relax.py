@@ -29,14 +29,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ase import Atoms
+from ase.calculators.calculator import Calculator
 
 from crucible_engine.context import Context, TaskResult
 from crucible_engine.models.base import Model, is_periodic
+from crucible_engine.models.fresh_calculators import FreshCalculators
 from crucible_engine.progress import Progress
 from crucible_engine.schema import STRUCTURES_FILE, Condition, EngineError, Job
 from crucible_engine.structures_file import read_structures
-from crucible_engine.tasks.relax_journal import Recorder, Unfinished, read_state, write_results
+from crucible_engine.tasks.relax_journal import Contents, Recorder, read_answers, read_contents
+from crucible_engine.tasks.relax_output import write_results
 from crucible_engine.tasks.relaxation import OUTCOMES, End, Settings, Step, relax_structure
+from crucible_engine.tasks.replay import ReplayingCalculator, usable
 from crucible_engine.tasks.symmetry import find_space_group, largest_shift, symmetrize
 
 
@@ -56,21 +60,29 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
     _require_distinct([label for label, _ in structures])
     journal = context.open_journal()
     try:
-        done, unfinished = read_state(context.journal_path)
-        progress = context.progress(job, len(structures), len(done))
-        for index, (label, atoms) in enumerate(structures[len(done) :], start=len(done)):
-            recorder = Recorder(context, journal, index, settings.trajectory_interval, unfinished)
-            atoms.calc = model.calculator()
-            watch = _Watch(label, index, recorder, progress, context)
-            _relax(label, atoms, settings, unfinished, watch)
-            unfinished = None
+        contents = read_contents(context.journal_path)
+        _require_as_many_steps(contents, settings.max_steps)
+        done = contents.done(settings.max_steps)
+        progress = _Progress(context.progress(job, len(structures), len(done)), len(done))
+        calculators = FreshCalculators(model)
+        for index in sorted(set(range(len(structures))) - done):
+            label, atoms = structures[index]
+            batches = contents.batches.get(index, [])
+            n_recorded = usable(batches[-1].stop if batches else 0, calculators.remember)
+            recorder = Recorder(context, journal, index, n_recorded, calculators.remember)
+            answers = read_answers(context.journal_path, batches, n_recorded)
+            try:
+                calculator = ReplayingCalculator(calculators, answers, recorder.add)
+                _relax(label, atoms, calculator, settings, _Watch(label, recorder, progress, context))
+            finally:
+                recorder.stop()
+        context.finish()
     finally:
         with context.interruption.deferred():
             journal.close()
-    with context.interruption.deferred():
-        write_results(context, structures, trajectories=settings.trajectory_interval > 0)
-    summaries, _ = read_state(context.journal_path)
-    by_label = {label: summary for (label, _), summary in zip(structures, summaries, strict=True)}
+    write_results(context, structures, settings.trajectory_interval)
+    summaries = read_contents(context.journal_path).summaries
+    by_label = {label: summaries[index] for index, (label, _) in enumerate(structures)}
     return _result(by_label, len(done), settings)
 
 
@@ -80,48 +92,61 @@ def _require_distinct(labels: list[str]) -> None:
         raise EngineError(Condition.INVALID_JOB, f"two structures are labelled {repeated!r}: rename one of them")
 
 
+def _require_as_many_steps(contents: Contents, max_steps: int) -> None:
+    taken = max((summary["steps"] for summary in contents.summaries.values()), default=0)
+    if taken > max_steps:
+        raise EngineError(
+            Condition.INVALID_JOB,
+            f"the journal has a structure at step {taken}, but max_steps is {max_steps}: raise it, or start anew",
+        )
+
+
+@dataclass
+class _Progress:
+    """How many structures are done, and how far the next one is."""
+
+    file: Progress
+    n_done: int
+
+
 @dataclass(frozen=True)
 class _Watch:
     """Follows the relaxation of one structure."""
 
     label: str
-    index: int
     recorder: Recorder
-    progress: Progress
+    progress: _Progress
     context: Context
 
-    def step(self, step: Step, atoms: Atoms) -> None:
-        self.recorder.step(step.number, atoms)
-        self.progress.report(self.index, structure=self.label, step=step.number, fmax=step.fmax)
+    def step(self, step: Step) -> None:
+        self.recorder.step(step.number)
+        self.progress.file.report(self.progress.n_done, structure=self.label, step=step.number, fmax=step.fmax)
         self.context.between_steps()
 
     def end(self, end: End, atoms: Atoms, summary: dict[str, Any]) -> None:
         self.recorder.end(end.step.number, atoms, summary)
-        self.progress.report(self.index + 1, structure=self.label, step=end.step.number, outcome=end.outcome)
+        self.progress.n_done += 1
+        self.progress.file.report(self.progress.n_done, structure=self.label, step=end.step.number, outcome=end.outcome)
 
 
-def _relax(label: str, atoms: Atoms, settings: Settings, unfinished: Unfinished | None, watch: _Watch) -> None:
-    """Relax one structure, from a geometry in the journal where there is one."""
+def _relax(label: str, given: Atoms, calculator: Calculator, settings: Settings, watch: _Watch) -> None:
+    """Relax one structure from its beginning; what is recorded of it costs no evaluation."""
+    atoms = given.copy()
     crystal = is_periodic(atoms)
     tolerance = settings.symmetry_tolerance
-    before = atoms.copy()
     if settings.keep_symmetry and crystal:
         atoms.set_constraint(symmetrize(label, atoms, tolerance))
     start = atoms.copy()
-    if unfinished is not None:
-        # Symmetry was taken from the initial structure, so that a restart can neither raise nor lower it.
-        atoms.set_cell(unfinished.cell, apply_constraint=False)
-        atoms.set_positions(unfinished.positions, apply_constraint=False)
-    steps_before = unfinished.steps if unfinished else 0
-    end = relax_structure(atoms, settings, steps_before, start.cell.array, lambda step: watch.step(step, atoms))
+    atoms.calc = calculator
+    end = relax_structure(atoms, settings, watch.step)
     summary = {
         **_describe_end(end, atoms),
         "volume_before": float(start.get_volume()) if crystal else None,
         "volume": float(atoms.get_volume()) if crystal else None,
-        "space_group_before": find_space_group(before, tolerance) if crystal else None,
+        "space_group_before": find_space_group(given, tolerance) if crystal else None,
         "space_group_after": find_space_group(atoms, tolerance) if crystal else None,
         "symmetry_kept": settings.keep_symmetry and crystal,
-        "symmetrization_shift": largest_shift(before, start),
+        "symmetrization_shift": largest_shift(given, start),
     }
     watch.end(end, atoms, summary)
 
@@ -152,6 +177,6 @@ def _result(summaries: dict[str, dict[str, Any]], resumed: int, settings: Settin
         return TaskResult(worst, summary)
     message = (
         f"{len(open_ends)} of {len(summaries)} structures (first: {open_ends[0]!r}) did not reach fmax "
-        f"{settings.fmax:g} eV/Å in {settings.max_steps} steps: go on from the geometries reached, or raise max_steps"
+        f"{settings.fmax:g} eV/Å in {settings.max_steps} steps: raise max_steps and restart the job: it goes on there"
     )
     return TaskResult(worst, summary, Condition.NOT_CONVERGED, message)

@@ -52,7 +52,7 @@ class Settings:
 class Step:
     """A relaxation on its way.
 
-    :param number: optimizer steps taken, those before a restart included.
+    :param number: optimizer steps taken.
     :param fmax: what is compared with the parameter ``fmax``: the largest norm of a force or of a row of the cell's
         generalised force divided by the number of atoms, eV/Å and eV.
     """
@@ -100,28 +100,21 @@ class CellFilter(FrechetCellFilter):
         return self._forces.copy()
 
 
-def relax_structure(
-    atoms: Atoms,
-    settings: Settings,
-    steps_before: int,
-    cell_before: NDArray[np.float64],
-    observe: Callable[[Step], None],
-) -> End:
+def relax_structure(atoms: Atoms, settings: Settings, observe: Callable[[Step], None]) -> End:
     """Relax a structure in place, until it converges, fails physically or has used up its steps.
 
     :param atoms: with its calculator, and its constraint where symmetry is kept.
     :param settings: how.
-    :param steps_before: steps that an earlier, interrupted run has taken; they count.
-    :param cell_before: the cell [3, 3] at step 0, Å, by which a runaway is judged.
     :param observe: called at every step that has finite numbers, step 0 included.
     """
     target = _target(atoms, settings)
+    cell_before = atoms.cell.array.copy()
     optimizer_type, arguments = OPTIMIZERS[settings.optimizer]
-    outcome, step = "not-converged", Step(steps_before, float("nan"))
+    outcome, step = "not-converged", Step(0, float("nan"))
     with optimizer_type(target, logfile=None, **arguments) as optimizer:
-        for converged in optimizer.irun(fmax=settings.fmax, steps=max(0, settings.max_steps - steps_before)):
+        for converged in optimizer.irun(fmax=settings.fmax, steps=settings.max_steps):
             forces = target.get_forces()
-            step = Step(steps_before + optimizer.nsteps, _largest_norm(forces))
+            step = Step(optimizer.nsteps, _largest_norm(forces))
             if not np.isfinite(forces).all() or not np.isfinite(atoms.get_potential_energy()):
                 outcome = "non-finite"
                 break

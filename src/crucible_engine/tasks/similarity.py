@@ -87,11 +87,12 @@ class _Comparison:
         resumed = self._compute_tiles()
         kernel, self_similarities = self._assemble()
         mapped = kernel_map(kernel, min(self._parameters["components"], len(kernel) - 1))
-        with self._context.interruption.deferred():
-            self._write(kernel, self_similarities, mapped)
+        overlaps = self._overlaps(kernel)
+        self._context.finish()
+        self._write(kernel, self_similarities, mapped)
         summary = self._summary(resumed)
         summary["explained"] = mapped.explained.tolist()
-        summary["overlaps"] = self._overlaps(kernel)
+        summary["overlaps"] = overlaps
         return TaskResult("mapped", summary)
 
     def _compute_tiles(self) -> int:

@@ -33,6 +33,7 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
     fingerprint = check_fingerprint(model, job.parameters["fingerprint"], verification.faults)
     weights = check_weights(model, job.reference)
     verification = replace(verification, checks=[weights, fingerprint, *verification.checks])
+    context.finish()
     faults = verification.faults
     return TaskResult(
         outcome="failed" if faults else "passed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiida.engine import ProcessHandlerReport, process_handler
-from aiida.orm import CalcJobNode
+from aiida.orm import CalcJobNode, Dict
 
 from aiida_crucible.calculations.relax import RelaxCalculation
 from aiida_crucible.exit_codes import OF_CONDITION, exits
@@ -12,24 +12,21 @@ from crucible_engine.schema import Condition
 
 
 class RelaxBaseWorkChain(EngineRestartWorkChain):
-    """Relax structures; what was interrupted is continued, and what did not converge goes on from its last geometry."""
+    """Relax structures; what was interrupted is continued, and what did not converge goes on where it ended."""
 
     NAMESPACE = "relax"
     _process_class = RelaxCalculation
 
     @process_handler(priority=200, exit_codes=exits(OF_CONDITION[Condition.NOT_CONVERGED]))
-    def go_on_from_last_geometry(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Relax on from the last geometries.
+    def allow_more_steps(self, node: CalcJobNode) -> ProcessHandlerReport:
+        """Let the next job go on where this one ended, with as many steps again.
 
-        Those that had converged are found so by their first step. Those that failed physically begin anew: their last
-        geometry means nothing, and the last job is to tell of all structures.
+        It continues the same relaxation of the same structures, and so knows what they were and how far they are: the
+        last job tells of all structures what one job with all steps would have told.
         """
-        summaries = node.outputs.results.get_dict()["summary"]["structures"]
-        usable = {key for key, summary in summaries.items() if summary["outcome"] in ("converged", "not-converged")}
-        self.ctx.inputs.structures = {
-            key: node.outputs.relaxed[key] if key in usable else structure
-            for key, structure in node.inputs.structures.items()
-        }
-        self.ctx.inputs.pop("restart_from", None)
+        parameters = node.inputs.parameters.get_dict()
+        more = self.inputs[self.NAMESPACE].parameters["max_steps"]
+        self.ctx.inputs.parameters = Dict({**parameters, "max_steps": parameters["max_steps"] + more})
+        self.continue_from(node)
         self.report(f"{node.process_label}<{node.pk}> did not converge ({node.exit_message}): it goes on")
         return ProcessHandlerReport(True)
