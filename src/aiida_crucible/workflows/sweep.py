@@ -10,7 +10,7 @@ from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, while
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, Str, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.sweep_settings import INDEPENDENT, SweepJob, plan_jobs, validate_sweep
-from aiida_crucible.analysis.temperature_sweep import FAILED, NOT_RUN
+from aiida_crucible.analysis.temperature_record import FAILED, NOT_RUN
 from aiida_crucible.analysis.transition_records import CRYSTAL_OUTCOMES
 from aiida_crucible.calcfunctions.dynamics import analyse_temperature, build_supercell
 from aiida_crucible.calcfunctions.sweep import summarise_sweep
