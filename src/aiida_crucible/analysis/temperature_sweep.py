@@ -32,7 +32,7 @@ def find_transitions(records: Sequence[TemperatureRecord], mode: str) -> Transit
     """
     runs = sweep_runs(records, mode)
     if not runs:
-        return TransitionReport(Status.CANNOT_TELL, "no temperature ran", [])
+        return TransitionReport(Status.CANNOT_TELL, "no temperature ran", [], ["no temperature ran"])
     return detect_transitions(runs, ROLES, SIZES)
 
 

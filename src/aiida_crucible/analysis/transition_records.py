@@ -100,12 +100,14 @@ class TransitionReport:
     :param status: found (a transition between crystals, or melting), no-transition or cannot-tell.
     :param verdict: one line for a person.
     :param transitions: ascending in temperature.
+    :param doubts: why the rest of the range cannot be told from having none, a line each; none where it can.
     :param remarks: what else a reader should know, a line each.
     """
 
     status: Status
     verdict: str
     transitions: Sequence[Transition]
+    doubts: Sequence[str] = ()
     remarks: Sequence[str] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -114,5 +116,6 @@ class TransitionReport:
             "status": self.status.value,
             "verdict": self.verdict,
             "transitions": [transition.as_dict() for transition in self.transitions],
+            "doubts": list(self.doubts),
             "remarks": list(self.remarks),
         }

@@ -41,14 +41,14 @@ def unresolved(
     if not telling:
         return [] if _groups_tell(runs) else ["neither an order parameter nor strains nor robust space groups tell"]
     doubts = []
+    hidden: dict[float, list[str]] = {}
     for name, curve in telling.items():
         missing = [run.temperature for run in (runs[0], runs[-1]) if run.temperature not in curve[0]]
         if len(curve[0]) < LEAST_TEMPERATURES or missing:
             doubts.append(f"{name} is known at {len(curve[0])} temperatures of {len(runs)} only")
         elif least_evidence(name, roles[name], curve, sizes[name]) < DECISIVE:
-            errors = np.array(curve[2])
-            doubts.append(f"the errors of {name}, up to {errors.max():.2g}, hide a change of {sizes[name]:g}")
-    return doubts
+            hidden.setdefault(sizes[name], []).append(f"{name} (up to {np.max(curve[2]):.2g})")
+    return doubts + [f"the errors of {', '.join(names)} hide a change of {size:g}" for size, names in hidden.items()]
 
 
 def least_evidence(name: str, role: Role, curve: tuple[Array, Array, Array], size: float) -> float:

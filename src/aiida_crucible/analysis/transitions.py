@@ -38,7 +38,7 @@ from aiida_crucible.analysis.transition_resolution import LEAST_TEMPERATURES, un
 from aiida_crucible.analysis.transition_search import find_all
 
 HINT = 15.0
-"""2 ln of the evidence ratio for a transition that is too weak for one and too strong for none."""
+"""2 ln of the evidence ratio above which a range without a transition that counts is not without any."""
 
 Sweep = tuple[list[Transition], list[str], list[str]]
 """Transitions, why the rest of the range cannot be told from having none, and remarks."""
@@ -207,7 +207,9 @@ def _doubts(
     if len(runs) < LEAST_TEMPERATURES:
         return [f"{len(runs)} crystalline temperatures are too few, {LEAST_TEMPERATURES} are needed"]
     if hint > HINT:
-        return [f"there is a hint of a transition (2 ln evidence ratio {hint:.1f}), too weak to count"]
+        return [
+            f"there is a hint of a transition (2 ln evidence ratio {hint:.1f}), too weak or at one temperature only"
+        ]
     missed = unresolved(runs, readings, roles, sizes)
     return missed and (_too_short(runs) or missed)
 
@@ -219,11 +221,10 @@ def _report(
     span = f"between {min(temperatures):g} and {max(temperatures):g} K"
     if found:
         parts = [_phrase(transition) for transition in found]
-        remarks = [*remarks, *(f"another transition cannot be excluded: {doubt}" for doubt in doubts)]
-        return TransitionReport(Status.FOUND, f"{span}: {'; '.join(parts)}", list(found), remarks)
+        return TransitionReport(Status.FOUND, f"{span}: {'; '.join(parts)}", list(found), doubts, remarks)
     if doubts:
-        return TransitionReport(Status.CANNOT_TELL, f"cannot tell {span}: {'; '.join(doubts)}", [], remarks)
-    return TransitionReport(Status.NONE, f"no transition in range, {span}", [], remarks)
+        return TransitionReport(Status.CANNOT_TELL, f"cannot tell {span}: {'; '.join(doubts)}", [], doubts, remarks)
+    return TransitionReport(Status.NONE, f"no transition in range, {span}", [], [], remarks)
 
 
 def _phrase(transition: Transition) -> str:

@@ -116,15 +116,15 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
             "transitions",
             valid_type=Dict,
             required=False,
-            help="`status` (found, no-transition, cannot-tell), `verdict`, and `transitions` with kind, temperature "
-            "(K), interval, space groups and evidence.",
+            help="`status` (found, no-transition, cannot-tell), `verdict`, `doubts`, and `transitions` (of crystals or "
+            "melting) with kind, temperature (K), interval, space groups and evidence.",
         )
         spec.output(
             "summary",
             valid_type=Dict,
             required=False,
             help="For each of runs, stability, symmetry, transitions and averages: question, answer (yes, no, "
-            "cannot-tell), reason, evidence; and `outcomes` by temperature.",
+            "cannot-tell, not-asked), reason, evidence; and `outcomes` by temperature.",
         )
         spec.exit_code(330, "ERROR_EVERY_TEMPERATURE_FAILED", message="no temperature could be run: {detail}")
 
