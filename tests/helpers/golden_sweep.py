@@ -10,14 +10,9 @@ from perovskite import tetragonal
 from rounding_noise import disturbed
 
 from aiida_crucible.analysis.sweep_settings import sweep_supercell, validate_sweep
+from aiida_crucible.analysis.temperature_record import DONE, TemperatureRecord
 from aiida_crucible.analysis.temperature_run import Crystal, Run, RunAnalysis, analyse_run
-from aiida_crucible.analysis.temperature_sweep import (
-    DONE,
-    TemperatureRecord,
-    answer_questions,
-    curves,
-    find_transitions,
-)
+from aiida_crucible.analysis.temperature_sweep import answer_questions, curves, find_transitions
 from crucible_engine.schema import SERIES_COLUMNS
 
 SETTINGS = validate_sweep(
@@ -84,16 +79,19 @@ def records() -> list[TemperatureRecord]:
                 "mean": float(disturbed(mean + 0.002 * rng.normal())),
                 "standard_error": 0.002,
                 "standard_deviation": 0.02,
-                "warning": "too short" if temperature == 300 else "",
+                "n_effective": 100.0,
+                "warning": "too short" if (temperature, name) == (300, "volume") else "",
             }
             for name, mean in means.items()
         }
         group = "P4mm (99)" if temperature < 650 else "Pm-3m (221)"
-        values = {"averages": averages, "mean_structure": {"space_group": group, "robust": True}}
+        lasted = {"steps": 10_000, "time_step": 1.0, "n_atoms": 40, "lightest_mass": 16.0}
+        values = {"averages": averages, "mean_structure": {"space_group": group, "robust": True}, **lasted}
+        values["given_lattice"] = {"c_over_a": 1.06}
         is_lost = temperature >= 1100
         outcome, reason = ("melted", "every species left its sites") if is_lost else ("stable", "")
         found.append(
-            TemperatureRecord(f"T{temperature:g}", temperature, DONE, reason, outcome, {} if is_lost else values)
+            TemperatureRecord(f"T{temperature:g}", temperature, DONE, reason, outcome, lasted if is_lost else values)
         )
     return found
 
@@ -101,7 +99,7 @@ def records() -> list[TemperatureRecord]:
 def said_of_sweep() -> dict[str, Any]:
     """Return all that is said of a sweep."""
     transitions = find_transitions(records(), "independent")
-    return {"curves": curves(records()), "answers": answer_questions(records(), transitions, "P4mm (99)")}
+    return {"curves": curves(records()), "answers": answer_questions(records(), transitions, "P4mm (99)", 10.0)}
 
 
 def _cell_columns() -> list[str]:

@@ -1,5 +1,8 @@
 """Temperature sweeps with a planted transition, or melting, or none: what a run at each temperature would have given.
 
+They are told as a sweep's own records, under the names that production has: the order parameter is 1 in the given
+structure, and c/a is the given structure's with a distortion.
+
 Whether the order of a planted transition can be told at all is decided here, and not by the detector: the law of the
 other order is fitted to the planted curves without noise, by brute force, and must miss them by a χ² of at least
 DECIDABLE (an "Asimov" data set: Cowan et al., Eur. Phys. J. C 71, 1554 (2011), §3.2). Errors count as no less than
@@ -12,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aiida_crucible.analysis.transition_records import SweepRun
+from aiida_crucible.analysis.temperature_record import DONE, TemperatureRecord
 
 DECIDABLE = 100.0
 """χ² by which the law of the other order misses the planted curve: ten standard deviations."""
@@ -23,15 +26,20 @@ FLOOR = 0.005
 LEAST_SIDE = 3
 """Temperatures on each side of a planted transition."""
 
-ROLES = {"displacement": "order-parameter", "distortion": "strain", "volume": "volume"}
+GIVEN = {"c_over_a": 1.06, "b_over_a": 1.0, "alpha": 90.0, "beta": 90.0, "gamma": 90.0}
+"""Lattice of the given structure."""
+
+INDEPENDENT = 21.0
+"""Values that the averages are worth: their errors are known to some 15 %."""
+
+GROUPS = {99: "P4mm (99)", 221: "Pm-3m (221)", None: None}
 
 
 @dataclass
 class Sweep:
     """Runs, and what was planted: kind and temperature (None for none)."""
 
-    runs: list[SweepRun]
-    roles: dict[str, str]
+    records: list[TemperatureRecord]
     kind: str | None = None
     temperature: float | None = None
     groups: tuple[int | None, int | None] = (None, None)
@@ -93,7 +101,6 @@ def jumping(rng, temperatures, critical, reversed_order):
 
 def dress(rng, temperatures, eta, critical, *, volume_jump=0.0) -> Curves:
     """Give η a scale, a finite-size tail and companions: distortion and volume on a thermal expansion background."""
-    amplitude = 10 ** rng.uniform(-2, 2)
     width = rng.uniform(0.02, 0.1) * np.ptp(temperatures)
     tail = rng.uniform(0.0, 0.12)
     variance = tail**2 * (temperatures / temperatures[-1])
@@ -103,16 +110,16 @@ def dress(rng, temperatures, eta, critical, *, volume_jump=0.0) -> Curves:
     expansion = rng.uniform(1e-5, 6e-5)
     reduced = temperatures - temperatures[0]
     values = {
-        "displacement": amplitude * np.sqrt(eta**2 + variance),
-        "distortion": strain * eta**2,
+        "order_parameter": np.sqrt(eta**2 + variance),
+        "c_over_a": 1 + strain * eta**2,
         "volume": volume
         * (1 + expansion * reduced + 0.2 * expansion * reduced**2 / np.ptp(temperatures))
         * (1 + rng.choice([-1, 1]) * rng.uniform(0.002, 0.02) * eta**2 + volume_jump * (eta == 0)),
     }
     noise = 10 ** rng.uniform(-2.7, -1.3)
     sizes = {
-        "displacement": amplitude * noise,
-        "distortion": strain * noise * rng.uniform(0.5, 2),
+        "order_parameter": noise,
+        "c_over_a": strain * noise * rng.uniform(0.5, 2),
         "volume": volume * rng.uniform(2e-4, 2e-3),
     }
     growth = (
@@ -121,28 +128,45 @@ def dress(rng, temperatures, eta, critical, *, volume_jump=0.0) -> Curves:
         else 1 + rng.uniform(0, 1) / (1 + np.abs(temperatures - critical) / width)
     )
     errors = {name: size * growth * np.sqrt(temperatures / temperatures.mean()) for name, size in sizes.items()}
-    for name in ("distortion", "volume"):
+    for name in ("c_over_a", "volume"):
         if rng.random() < 0.35:
             del values[name], errors[name]
     return Curves(temperatures, values, errors)
 
 
-def measured(rng, curves: Curves, outcomes, groups=None) -> list[SweepRun]:
+def measured(rng, curves: Curves, outcomes, groups=None) -> list[TemperatureRecord]:
     """Runs with noise; the stated standard errors are themselves known to some 15 % only, as from 20 blocks."""
     count = len(curves.temperatures)
     noisy = {name: values + curves.errors[name] * rng.standard_normal(count) for name, values in curves.values.items()}
-    if "displacement" in noisy:
-        noisy["displacement"] = np.abs(noisy["displacement"])
+    if "order_parameter" in noisy:
+        noisy["order_parameter"] = np.abs(noisy["order_parameter"])
     stated = {name: errors * np.sqrt(rng.chisquare(20, count) / 20) for name, errors in curves.errors.items()}
     return [
-        SweepRun(
+        record(
             float(curves.temperatures[i]),
-            outcomes[i],
             {name: (float(noisy[name][i]), float(stated[name][i])) for name in noisy},
+            outcomes[i],
             *(groups[i] if groups else (None, False)),
         )
         for i in range(count)
     ]
+
+
+def record(temperature, averages, outcome="stable", group=None, robust=False, **values) -> TemperatureRecord:
+    """What a run at a temperature gave: means and standard errors by name, and the number of its space group."""
+    means = {
+        name: {
+            "mean": mean,
+            "standard_error": error,
+            "standard_deviation": error * INDEPENDENT**0.5,
+            "n_effective": INDEPENDENT,
+            "warning": "",
+        }
+        for name, (mean, error) in averages.items()
+    }
+    found = {"space_group": GROUPS.get(group, f"X ({group})"), "robust": robust}
+    known = {"averages": means, "mean_structure": found, "given_lattice": GIVEN, "steps": 50_000, "time_step": 1.0}
+    return TemperatureRecord(f"T{temperature:g}", temperature, DONE, "", outcome, {**known, **values})
 
 
 def phase_groups(rng, temperatures, critical, below, above, share=0.5):
@@ -185,7 +209,7 @@ def misfit_of_power_law(curves: Curves) -> float:
     law = np.where(reach > 0, reach ** exponent.reshape(-1, 1), 0.0)
     total = np.zeros(len(law))
     for name, values in curves.values.items():
-        square = name == "displacement"
+        square = name == "order_parameter"
         error = floored(curves)[name]
         columns = [np.ones_like(law), law, law * reach] + ([np.broadcast_to(t / t[-1], law.shape)] * (name == "volume"))
         total += _least_squares(
@@ -229,10 +253,9 @@ def continuous_sweep(seed: int, least: float = DECIDABLE) -> Sweep:
             break
     pair = (221, 99) if reversed_order else (99, 221)
     groups = phase_groups(rng, temperatures, critical, *pair)
-    runs = measured(rng, curves, ["stable"] * len(temperatures), groups)
+    records = measured(rng, curves, ["stable"] * len(temperatures), groups)
     return Sweep(
-        runs,
-        ROLES,
+        records,
         "continuous",
         critical,
         pair if groups else (None, None),
@@ -253,8 +276,8 @@ def first_order_sweep(seed: int, least: float = DECIDABLE) -> Sweep:
             break
     pair = (221, 99) if reversed_order else (99, 221)
     groups = phase_groups(rng, temperatures, critical, *pair)
-    runs = measured(rng, curves, ["stable"] * len(temperatures), groups)
-    return Sweep(runs, ROLES, "first-order", critical, pair if groups else (None, None), {"reversed": reversed_order})
+    records = measured(rng, curves, ["stable"] * len(temperatures), groups)
+    return Sweep(records, "first-order", critical, pair if groups else (None, None), {"reversed": reversed_order})
 
 
 def quiet_curves(rng, temperatures) -> Curves:
@@ -276,9 +299,9 @@ def quiet_sweep(seed: int) -> Sweep:
     temperatures = random_temperatures(rng)
     curves = quiet_curves(rng, temperatures)
     # A disordered crystal's vanishing displacement tells nothing if its errors are as large: then its group must.
-    share = 1.0 if curves.values["displacement"].max() < 5 * curves.errors["displacement"].max() else 0.5
+    share = 1.0 if curves.values["order_parameter"].max() < 5 * curves.errors["order_parameter"].max() else 0.5
     groups = phase_groups(rng, temperatures, None, 99, 221, share)
-    return Sweep(measured(rng, curves, ["stable"] * len(temperatures), groups), ROLES)
+    return Sweep(measured(rng, curves, ["stable"] * len(temperatures), groups))
 
 
 def melting_sweep(seed: int) -> Sweep:
@@ -288,9 +311,10 @@ def melting_sweep(seed: int) -> Sweep:
     melting = critical_temperature(rng, temperatures)
     curves = quiet_curves(rng, temperatures)
     molten = temperatures > melting
-    for name in ("displacement", "distortion"):
+    for name, rest in (("order_parameter", 0.0), ("c_over_a", 1.0)):
         if name in curves.values:
-            curves.values[name] = np.where(molten, 0.3 * rng.random() * curves.errors[name], curves.values[name])
+            left = rest + 0.3 * rng.random() * curves.errors[name]
+            curves.values[name] = np.where(molten, left, curves.values[name])
     if "volume" in curves.values:
         curves.values["volume"] = curves.values["volume"] * np.where(
             molten, 1 + rng.choice([-0.4, 1]) * rng.uniform(0.03, 0.12), 1
@@ -303,4 +327,4 @@ def melting_sweep(seed: int) -> Sweep:
     groups = phase_groups(rng, temperatures, None, 99, 221)
     if groups:
         groups = [(None, False) if hot else group for group, hot in zip(groups, molten, strict=True)]
-    return Sweep(measured(rng, curves, list(outcomes), groups), ROLES, "melting", melting)
+    return Sweep(measured(rng, curves, list(outcomes), groups), "melting", melting)

@@ -80,7 +80,9 @@ def test_finite_temperature_is_a_question_where_temperatures_are_given(code, mod
     )
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
-    assert answers(results)["finite_temperature"] == "yes"
+    assert answers(results)["finite_temperature"] == "cannot-tell"
+    assert "ps only: 5 ps are asked" in results["summary"]["finite_temperature"]["reason"]
+    assert answers(results)["averages"] == "no"
     assert answers(results)["transitions"] == "cannot-tell"
     assert "900 K was expected" in results["summary"]["transitions"]["reason"]
     assert len(results["sweep"]["supercell"].sites) == 27

@@ -86,7 +86,11 @@ def assert_same_curves(one, other):
 def test_a_sweep_says_what_copper_does(sweep):
     results, node = sweep()
     assert results["summary"]["outcomes"] == dict.fromkeys(LABELS, "stable")
-    assert (answers(results)["runs"], answers(results)["stability"]) == ("yes", "yes")
+    assert (answers(results)["runs"], answers(results)["stability"]) == ("yes", "cannot-tell")
+    assert results["summary"]["stability"]["reason"] == (
+        "a crystal from 300 to 600 K, but for 0.08 ps only: 5 ps are asked, 2500 steps at each temperature"
+    )
+    assert answers(results)["transitions"] == "not-asked"
     assert set(results["runs"]) == set(LABELS)
     assert set(results["runs"]["T300"]) >= {"trajectory", "series", "averages", "final", "analysis", "distributions"}
     assert len(results["supercell"].sites) == 32
@@ -132,6 +136,17 @@ def test_a_failed_temperature_loses_no_other(sweep, hot):
 
 
 @pytest.mark.slow
+def test_a_time_step_that_is_too_long_is_a_failure_and_no_transition(sweep, monkeypatch):
+    monkeypatch.setitem(DYNAMICS, "time_step", 60.0)
+    results, _ = sweep()
+    stability, transitions = (results["summary"][name] for name in ("stability", "transitions"))
+    assert stability["answer"] == "no"
+    assert "likely cause: a time step of 60 fs is long for an atom of mass 63.55" in stability["reason"]
+    assert (transitions["answer"], transitions["evidence"]["transitions"]) == ("not-asked", [])
+    assert "runs failed, which is no transition" in transitions["evidence"]["verdict"]
+
+
+@pytest.mark.slow
 def test_nothing_that_runs_is_a_failure_with_what_there_is(sweep, hot):
     results, node = sweep(hot(50.0, "raise"), expected=330, temperatures=[300.0, 450.0])
     assert "too hot" in node.exit_message
@@ -155,6 +170,8 @@ def test_a_chain_ends_where_the_crystal_is_lost(sweep, hot, temperatures_per_job
     stability = results["summary"]["stability"]
     assert stability["answer"] == "no"
     assert stability["reason"].startswith("a crystal up to 450 K; at 1500 K non-finite")
+    assert "likely cause: neither the time step" in stability["reason"]
+    assert results["transitions"]["transitions"] == []
     assert "averages" not in results["analysis"]["T1500"]
 
 

@@ -6,15 +6,21 @@ import golden_sweep
 import pytest
 
 from aiida_crucible.analysis.reliability import assess, check_reference, validate_thresholds
-from aiida_crucible.analysis.reliability_sweep import finite_temperature, transition
+from aiida_crucible.analysis.reliability_sweep import averages, finite_temperature, transition
 
 
-def summary_of(*transitions, status="found", kept=(300.0, 1000.0), lost=()):
-    report = {"status": status, "verdict": "the verdict", "transitions": list(transitions), "remarks": []}
-    evidence = {"outcomes": {}, "crystal_temperatures": list(kept), "lost_temperatures": list(lost)}
+def summary_of(*transitions, status="found", kept=(300.0, 1000.0), lost=(), failed=()):
+    doubts = ["too few"] if status in ("cannot-tell", "not-asked") else []
+    report = {"status": status, "verdict": "the verdict", "transitions": list(transitions), "doubts": doubts}
+    evidence = {
+        "crystal_temperatures": list(kept),
+        "lost_temperatures": list(lost),
+        "failed_temperatures": list(failed),
+    }
     stability = {"answer": "no" if lost else "yes", "reason": "the reason", "evidence": evidence}
-    told = {"answer": "yes", "reason": "all 8 did", "evidence": {}}
-    return {"stability": stability, "transitions": {"evidence": report}, "runs": told, "averages": told}
+    told = {"question": "Were they?", "answer": "no", "reason": "all 8 were short", "evidence": {}}
+    sought = {"answer": status, "reason": "of 3 it cannot be asked", "evidence": report}
+    return {"stability": stability, "transitions": sought, "runs": told, "averages": told}
 
 
 def found(temperature, low, high, kind="continuous"):
@@ -35,6 +41,8 @@ def found(temperature, low, high, kind="continuous"):
         (summary_of(status="no-transition", kept=(300.0, 500.0)), "cannot-tell"),
         (summary_of(status="cannot-tell"), "cannot-tell"),
         (summary_of(status="cannot-tell", kept=(300.0,), lost=(600.0,)), "no"),
+        (summary_of(status="cannot-tell", kept=(300.0,), failed=(600.0,)), "cannot-tell"),
+        (summary_of(status="not-asked"), "cannot-tell"),
     ],
 )
 def test_a_transition_agrees_where_its_whole_interval_does(sweep, answer):
@@ -53,6 +61,7 @@ def test_the_reason_has_both_numbers():
         (summary_of(found(900, 850, 950, kind="melting")), "no"),
         (summary_of(status="no-transition"), "no"),
         (summary_of(status="cannot-tell"), "cannot-tell"),
+        (summary_of(status="not-asked"), "not-asked"),
     ],
 )
 def test_without_a_reference_it_is_told_whether_there_is_one(sweep, answer):
@@ -62,6 +71,11 @@ def test_without_a_reference_it_is_told_whether_there_is_one(sweep, answer):
 def test_stability_is_the_sweeps_own_answer():
     assert finite_temperature(summary_of(lost=(800.0,))).answer == "no"
     assert finite_temperature(summary_of()).reason == "the reason"
+
+
+def test_whether_the_runs_were_long_enough_stays_a_question():
+    told = averages(summary_of())
+    assert (told.question, told.answer, told.reason) == ("Were they?", "no", "all 8 were short")
 
 
 def test_an_assessment_has_the_questions_only_where_there_was_a_sweep():
@@ -74,6 +88,7 @@ def test_an_assessment_has_the_questions_only_where_there_was_a_sweep():
     answers = assess(*arguments, sweep=sweep)
     assert answers["finite_temperature"]["answer"] == "no"
     assert answers["transitions"]["answer"] == "yes"
+    assert answers["averages"]["answer"] == "no"
 
 
 def test_a_transition_temperature_is_a_temperature():

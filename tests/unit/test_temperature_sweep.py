@@ -8,15 +8,9 @@ import golden_sweep
 import numpy as np
 import pytest
 
-from aiida_crucible.analysis.temperature_sweep import (
-    FAILED,
-    NOT_RUN,
-    TemperatureRecord,
-    answer_questions,
-    curves,
-    find_transitions,
-    sweep_runs,
-)
+from aiida_crucible.analysis.sweep_observables import sweep_runs
+from aiida_crucible.analysis.temperature_record import FAILED, NOT_RUN, TemperatureRecord
+from aiida_crucible.analysis.temperature_sweep import answer_questions, curves, find_transitions
 
 POLAR = "P4mm (99)"
 
@@ -26,8 +20,8 @@ def records():
     return golden_sweep.records()
 
 
-def answered(records, space_group=POLAR):
-    return answer_questions(records, find_transitions(records, "independent"), space_group)
+def answered(records, space_group=POLAR, stability_time=10.0):
+    return answer_questions(records, find_transitions(records, "independent"), space_group, stability_time)
 
 
 def crystals(records):
@@ -55,7 +49,7 @@ def test_a_crystal_that_survives_and_keeps_its_symmetry(records):
     below = [record for record in records if record.temperature < 550]
     found = answered(below)
     assert (found["stability"]["answer"], found["symmetry"]["answer"]) == ("yes", "yes")
-    assert "from 200 to 500 K" in found["stability"]["reason"]
+    assert found["stability"]["reason"] == "it does from 200 to 500 K, for 10 ps"
     assert answered(below, None)["symmetry"]["answer"] == "cannot-tell"
 
 
@@ -72,7 +66,8 @@ def test_failed_and_missing_temperatures_are_named_and_leave_stability_open(reco
 
 def test_nothing_that_ran_is_no_answer():
     found = answered([TemperatureRecord("T300", 300.0, FAILED, "no licence", None, {})])
-    assert {found[name]["answer"] for name in ("stability", "symmetry", "transitions", "averages")} == {"cannot-tell"}
+    assert {found[name]["answer"] for name in ("stability", "symmetry", "averages")} == {"cannot-tell"}
+    assert found["transitions"]["answer"] == "not-asked"
 
 
 def test_wandering_atoms_are_a_crystal_with_a_remark(records):
@@ -102,7 +97,7 @@ def test_curves_are_ascending_and_have_holes_where_nothing_was_averaged(records)
 
 
 def test_observables_that_cannot_move_are_no_evidence(records):
-    fixed = {"mean": 60.0, "standard_error": 0.0, "standard_deviation": 0.0, "warning": ""}
+    fixed = {"mean": 60.0, "standard_error": 0.0, "standard_deviation": 0.0, "n_effective": 1.0, "warning": ""}
     frozen = [
         replace(record, values={**record.values, "averages": {**record.values["averages"], "volume": fixed}})
         for record in crystals(records)
@@ -111,3 +106,71 @@ def test_observables_that_cannot_move_are_no_evidence(records):
     assert set(runs[0].observables) == {"order_parameter", "c_over_a"}
     assert {run.direction for run in runs} == {"heating"}
     assert (runs[0].space_group, runs[0].robust) == (99, True)
+
+
+def test_how_long_is_part_of_the_answer(records):
+    """A crystal that survived for less than was asked is no stable one, one that was lost is lost."""
+    below = [record for record in records if record.temperature < 550]
+    stability = answered(below, stability_time=50.0)["stability"]
+    assert stability["answer"] == "cannot-tell"
+    assert stability["reason"] == (
+        "a crystal from 200 to 500 K, but for 10 ps only: 50 ps are asked, 50000 steps at each temperature"
+    )
+    assert answered(records, stability_time=50.0)["stability"]["answer"] == "no"
+    unknown = [
+        replace(record, values={name: item for name, item in record.values.items() if name != "steps"})
+        for record in below
+    ]
+    assert answered(unknown)["stability"]["answer"] == "cannot-tell"
+
+
+def test_a_mean_lattice_that_is_not_believed_leaves_the_symmetry_open(records):
+    kept = crystals(records)[:7]
+    averages = dict(kept[1].values["averages"])
+    averages["c_over_a"] = {**averages["c_over_a"], "n_effective": 3.0, "warning": "too short"}
+    kept[1] = replace(kept[1], values={**kept[1].values, "averages": averages})
+    found = answered(kept)["symmetry"]
+    assert (found["answer"], "too short for a mean lattice" in found["reason"]) == ("cannot-tell", True)
+
+
+def test_what_so_few_temperatures_cannot_answer_is_not_asked(records):
+    found = answered(records[:4])["transitions"]
+    assert (found["answer"], found["reason"]) == ("not-asked", "of 4 temperatures it cannot be asked, 5 are needed")
+    # What was seen is told, of however few.
+    assert answered(records[-4:])["transitions"]["answer"] == "yes"
+
+
+def broken(record, **values):
+    """The record of a run that exploded."""
+    reason = "the temperature ran away to 99999 K"
+    return replace(record, outcome="exploded", reason=reason, values={**record.values, "averages": {}, **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "cause"),
+    [
+        ({"time_step": 60.0}, "a time step of 60 fs is long for an atom of mass 16"),
+        ({"conserved_drift": 5.0, "step": 100}, "the conserved energy drifted by 0.5 eV an atom in 100 fs"),
+        ({"start": {"largest_force": 3.0, "pressure": 12.0}}, "forces of up to 3 eV/Å and a pressure of 12 GPa"),
+        ({"n_atoms": 5}, "5 atoms are few"),
+        ({}, "look at the model's forces"),
+    ],
+)
+def test_a_failure_is_a_failure_with_its_likely_cause(records, values, cause):
+    below = [record for record in records if record.temperature < 550]
+    sweep = [*below[:-1], broken(below[-1], **values)]
+    found = answered(sweep)
+    assert found["stability"]["answer"] == "no"
+    assert "at 500 K exploded: the temperature ran away to 99999 K (likely cause: " in found["stability"]["reason"]
+    assert cause in found["stability"]["reason"]
+    assert (found["transitions"]["answer"], found["transitions"]["evidence"]["transitions"]) == ("cannot-tell", [])
+    assert "runs failed, which is no transition: 500 K (exploded" in found["transitions"]["reason"]
+
+
+def test_a_melt_under_too_long_a_time_step_is_no_melting(records):
+    hot = [
+        replace(record, values={**record.values, "time_step": 60.0}) if record.outcome == "melted" else record
+        for record in records
+    ]
+    kinds = {item["kind"] for item in answered(hot)["transitions"]["evidence"]["transitions"]}
+    assert "melting" not in kinds

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 YES, NO, CANNOT_TELL = "yes", "no", "cannot-tell"
+NOT_ASKED = "not-asked"
+"""What was run was never meant to answer it."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,7 @@ class Answer:
     """What was found of one question.
 
     :param question: for a person.
-    :param answer: yes, no or cannot-tell.
+    :param answer: yes, no, cannot-tell or not-asked.
     :param reason: one line.
     :param evidence: the numbers.
     """

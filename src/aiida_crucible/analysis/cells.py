@@ -32,6 +32,16 @@ def space_group(atoms: Atoms, tolerance: float) -> str:
     return f"{dataset.international} ({dataset.number})"
 
 
+def lattice_operations(atoms: Atoms, tolerance: float) -> NDArray[np.int64]:
+    """Return the rotations of the space group, of fractional coordinates as columns, shape [n, 3, 3].
+
+    :param atoms: a structure that is periodic in three directions.
+    :param tolerance: distance tolerance of the search, Å.
+    :raises ValueError: if spglib finds no symmetry.
+    """
+    return np.unique(np.asarray(_dataset(atoms, tolerance).rotations, dtype=np.int64), axis=0)
+
+
 def standardised(atoms: Atoms, tolerance: float, primitive: bool = False) -> Atoms:
     """Return the crystal in spglib's standard setting, its positions symmetrised.
 

@@ -63,8 +63,7 @@ def _partner(up: Transition, candidates: Sequence[Transition]) -> Transition | N
     alike = [
         down
         for down in candidates
-        if (down.kind in (Kind.MELTING, Kind.FAILURE)) == (up.kind in (Kind.MELTING, Kind.FAILURE))
-        and (down.kind is up.kind or up.kind not in (Kind.MELTING, Kind.FAILURE))
+        if (down.kind is Kind.MELTING) == (up.kind is Kind.MELTING)
         and _same(up.space_group_below, down.space_group_below)
         and _same(up.space_group_above, down.space_group_above)
     ]
@@ -82,7 +81,7 @@ def _both(up: Transition, down: Transition) -> Transition:
     middle = 0.5 * (up.temperature + down.temperature)
     evidence = {"heating": up.evidence, "cooling": down.evidence}
     merged = replace(up, temperature=middle, interval=interval, evidence=evidence)
-    if up.kind in (Kind.MELTING, Kind.FAILURE):
+    if up.kind is Kind.MELTING:
         return replace(merged, reason=f"on heating {up.reason}; on cooling {down.reason}")
     if down.interval[1] is not None and up.interval[0] is not None and down.interval[1] <= up.interval[0]:
         reason = f"hysteresis: at {up.temperature:.4g} K on heating, at {down.temperature:.4g} K on cooling"
@@ -95,7 +94,7 @@ def _alone(one: Transition, runs: Sequence[SweepRun]) -> Transition:
     """Return a transition that one way shows and the other does not, widened over where the two ways differ."""
     differing = two_phases(runs)
     low, high = one.interval
-    if one.kind in (Kind.MELTING, Kind.FAILURE) or not differing or low is None or high is None:
+    if one.kind is Kind.MELTING or not differing or low is None or high is None:
         return one
     interval = (min(low, *differing), max(high, *differing))
     name = differing[min(differing, key=lambda temperature: abs(temperature - one.temperature))]

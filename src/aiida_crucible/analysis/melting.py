@@ -1,4 +1,4 @@
-"""Melting and failure in a sweep, told from a transition between crystals by outcome and volume.
+"""Melting in a sweep, told from a transition between crystals by outcome and volume.
 
 A run that melted bounds the melting temperature of the simulated cell from above, the hottest crystal below it from
 below. A perfect periodic crystal has no surface to melt from and superheats, by 10 to 30 % (Luo et al., Phys. Rev. B
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from aiida_crucible.analysis.transition_models import Role
-from aiida_crucible.analysis.transition_records import FAILED_OUTCOMES, MELTED, Kind, SweepRun, Transition
+from aiida_crucible.analysis.transition_records import MELTED, Kind, SweepRun, Transition
 
 LINE_POINTS = 6
 """Runs of the crystal below melting that its volume is extrapolated from."""
@@ -55,32 +55,6 @@ def find_melting(runs: Sequence[SweepRun], roles: Mapping[str, Role]) -> Transit
         space_group_above=None,
         evidence=evidence,
         reason=f"{start}, molten at {upper:g} K{seen}",
-    )
-
-
-def find_failure(runs: Sequence[SweepRun]) -> Transition | None:
-    """Return where runs begin to fail and fail all the way up, or None.
-
-    :param runs: ascending in temperature.
-    """
-    failed: list[SweepRun] = []
-    for run in reversed(runs):
-        if run.outcome not in FAILED_OUTCOMES:
-            break
-        failed.append(run)
-    if not failed:
-        return None
-    first, span = failed[-1], f"from {failed[-1].temperature:g} K up"
-    lower = max((run.temperature for run in runs if run.temperature < first.temperature), default=None)
-    return Transition(
-        kind=Kind.FAILURE,
-        temperature=first.temperature if lower is None else 0.5 * (lower + first.temperature),
-        interval=(lower, first.temperature),
-        confidence=0.95,
-        space_group_below=None,
-        space_group_above=None,
-        evidence={"outcomes": {f"{run.temperature:g}": run.outcome for run in reversed(failed)}},
-        reason=f"every run {span} fails, first as {first.outcome}: of the model, not the material",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from aiida_crucible.analysis.answers import CANNOT_TELL, NO, YES, Answer
-from aiida_crucible.analysis.reliability_sweep import finite_temperature, transition
+from aiida_crucible.analysis.reliability_sweep import averages, finite_temperature, transition
 from crucible_engine.parameter_rules import Parameter, ParameterError, complete, normalise, shown, suggestion
 
 MAIN = "structure"
@@ -107,6 +107,7 @@ def assess(
     }
     if sweep is not None:
         answers["finite_temperature"] = finite_temperature(sweep)
+        answers["averages"] = averages(sweep)
         answers["transitions"] = transition(sweep, reference or {}, thresholds["transition_tolerance"])
     return {name: asdict(answer) for name, answer in answers.items()}
 

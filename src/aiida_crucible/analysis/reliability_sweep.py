@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiida_crucible.analysis.answers import CANNOT_TELL, NO, YES, Answer
-from aiida_crucible.analysis.transition_records import Kind, Status
+from aiida_crucible.analysis.answers import CANNOT_TELL, NO, NOT_ASKED, YES, Answer
+from aiida_crucible.analysis.transition_records import Kind
 
 CRYSTAL_TRANSITIONS = (Kind.FIRST_ORDER.value, Kind.CONTINUOUS.value, Kind.UNDETERMINED_ORDER.value)
 
 
 def finite_temperature(sweep: Mapping[str, Any]) -> Answer:
-    """Return whether the crystal survives at every temperature.
+    """Return whether the crystal survives at every temperature, and for how long.
 
     :param sweep: ``summary`` of ``crucible.sweep``.
     """
@@ -21,6 +21,14 @@ def finite_temperature(sweep: Mapping[str, Any]) -> Answer:
     return Answer(
         "Is the crystal stable over the range of temperatures?", stability["answer"], stability["reason"], evidence
     )
+
+
+def averages(sweep: Mapping[str, Any]) -> Answer:
+    """Return whether the runs were long enough for what they say on average.
+
+    :param sweep: ``summary`` of ``crucible.sweep``.
+    """
+    return Answer(**sweep["averages"])
 
 
 def transition(sweep: Mapping[str, Any], reference: Mapping[str, Any], tolerance: float) -> Answer:
@@ -38,7 +46,7 @@ def transition(sweep: Mapping[str, Any], reference: Mapping[str, Any], tolerance
     wanted = reference.get("transition_temperature")
     evidence = {"transitions": report["transitions"], "reference": wanted, "source": reference.get("source")}
     if wanted is None:
-        return _whether_any(report, found, evidence)
+        return _whether_any(sweep["transitions"], found, evidence)
     question = f"Is the transition temperature the reference's within {100 * tolerance:g} %?"
     if not found:
         answer = NO if _was_passed(sweep["stability"]["evidence"], report, wanted) else CANNOT_TELL
@@ -50,21 +58,28 @@ def transition(sweep: Mapping[str, Any], reference: Mapping[str, Any], tolerance
     return Answer(question, answer, reason, evidence)
 
 
-def _whether_any(report: Mapping[str, Any], found: list[Mapping[str, Any]], evidence: dict[str, Any]) -> Answer:
+def _whether_any(told: Mapping[str, Any], found: list[Mapping[str, Any]], evidence: dict[str, Any]) -> Answer:
     question = "Does the crystal become another one in the range of temperatures?"
+    report = told["evidence"]
     if found:
         return Answer(question, YES, "; ".join(_phrase(item) for item in found), evidence)
-    answer = CANNOT_TELL if report["status"] == Status.CANNOT_TELL.value else NO
-    return Answer(question, answer, report["verdict"], evidence)
+    if told["answer"] == NOT_ASKED:
+        return Answer(question, NOT_ASKED, told["reason"], evidence)
+    if report["doubts"]:
+        return Answer(question, CANNOT_TELL, "; ".join(report["doubts"]), evidence)
+    return Answer(question, NO, report["verdict"], evidence)
 
 
 def _was_passed(stability: Mapping[str, Any], report: Mapping[str, Any], wanted: float) -> bool:
-    """Return whether the sweep went past a temperature without the transition there, or lost the crystal before."""
+    """Return whether the sweep went past a temperature without the transition there, or melted the crystal before.
+
+    A run that failed says nothing of either.
+    """
     kept, lost = stability["crystal_temperatures"], stability["lost_temperatures"]
     if any(temperature <= wanted for temperature in lost):
         return True
     went_past = bool(kept) and min(kept) <= wanted <= max(kept)
-    return went_past and bool(report["status"] != Status.CANNOT_TELL.value)
+    return went_past and not report["doubts"]
 
 
 def _agreement(low: float | None, high: float | None, least: float, most: float) -> str:

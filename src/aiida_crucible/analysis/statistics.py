@@ -11,9 +11,17 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
 FEWEST_SAMPLES = 20.0
 """Independent samples below which an error of a mean is itself uncertain by more than a sixth: 1 / √(2 · 20)."""
+
+FEW_SAMPLES = 10.0
+"""Independent samples below which their number is itself a guess: a run that is shorter than its slowest motion shows a
+part of one swing, which looks like a few quiet values. The error is then that of a single one."""
+
+TWO_SIDED = 0.95
+"""Probability for which an error of few values is widened, so that twice the error is that interval."""
 
 CUTS = 50
 """Places where a series may be cut; finer ones move the mean by far less than its error."""
@@ -48,6 +56,18 @@ class Average:
     def trustworthy(self) -> bool:
         """Whether the series was long enough for its error to mean something."""
         return not self.warning
+
+    @property
+    def cautious_error(self) -> float:
+        """The standard error as a comparison may use it, with what so few independent values leave open.
+
+        It is widened by Student's t for ``n_effective`` - 1 degrees of freedom (Student, Biometrika 1908, 6, 1), and of
+        less than ten independent values it is at least the deviation of one value: an upper bound for a stationary
+        series, which does not rest on an autocorrelation that a short run cannot show.
+        """
+        freedom = max(self.n_effective - 1, 1.0)
+        bound = self.standard_deviation if self.n_effective < FEW_SAMPLES else 0.0
+        return max(self.standard_error, bound) * student_factor(freedom)
 
 
 @dataclass(frozen=True)
@@ -93,6 +113,12 @@ def average(series: ArrayLike, cut: int | None = None) -> Average:
     error = max(float(standard_errors(rest[:, None])[0]), block_errors(rest).plateau)
     n_effective = min(float(n), (spread / error) ** 2 + 1)
     return Average(mean, error, deviation, cut, n_effective, _warning(len(values), cut, n_effective))
+
+
+def student_factor(freedom: float) -> float:
+    """Return by how much Student's t of some degrees of freedom widens a 95 % interval of a Gaussian."""
+    tail = 0.5 * (1 + TWO_SIDED)
+    return float(stdtrit(freedom, tail) / stdtrit(np.inf, tail))
 
 
 def equilibration_cut(series: ArrayLike) -> int:

@@ -50,6 +50,15 @@ SETTINGS: dict[str, Parameter] = {
         "the fraction average_from of the dynamics",
         choices=("detected", "fixed"),
     ),
+    "stability_time": Parameter(
+        float,
+        10.0,
+        "how long a crystal has to survive at each temperature to be called stable, ps: to fall apart takes it some "
+        "swings of its slowest modes, a picosecond and more each",
+        0.0,
+        1e6,
+        exclusive=True,
+    ),
     "pair_distance": Parameter(
         float,
         None,

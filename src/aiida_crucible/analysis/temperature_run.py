@@ -10,10 +10,11 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.cells import formula_units
+from aiida_crucible.analysis.cells import formula_units, lattice_operations
 from aiida_crucible.analysis.diffusion import diffusion_coefficients, lindemann_indices, mean_square_displacements
 from aiida_crucible.analysis.displacements import displacements
 from aiida_crucible.analysis.lattice_series import lattice_series
+from aiida_crucible.analysis.lattice_symmetry import forbidden_strains, lattice_from, parameters_of
 from aiida_crucible.analysis.mean_structure import (
     MeanStructure,
     collective_error,
@@ -93,13 +94,15 @@ class RunAnalysis:
 def analyse_run(run: Run, crystal: Crystal, settings: Mapping[str, Any], is_crystal: bool) -> RunAnalysis:
     """Return what a run says of a crystal at its temperature.
 
-    The values have ``averages`` (by name ``mean``, ``standard_error``, ``standard_deviation``, ``n_effective``,
+    The values have ``averages`` (by name ``mean``, ``standard_error`` (widened where few values are independent, see
+    :attr:`~aiida_crucible.analysis.statistics.Average.cautious_error`), ``standard_deviation``, ``n_effective``,
     ``cut`` (rows left out) and ``warning``): the lattice parameters of the unit cell in its own axes (Å, degrees,
     volume in Å³ a formula unit), ``temperature`` (K), ``pressure`` (GPa), ``potential_energy`` (eV an atom), and with a
     reference ``order_parameter`` (1 in the given structure, 0 in the reference, whatever the domain) and
     ``projection`` (the same with the sign of the domain), with charges ``polarization_x`` … and its ``polarization``
-    (length) in µC/cm². Of a crystal also ``mean_structure``, ``lindemann`` and, with frames enough,
-    ``diffusion`` (Å²/fs).
+    (length) in µC/cm². ``given_lattice`` has what strains are counted from. Of a crystal there are also
+    ``mean_structure``, ``forbidden_strains`` (how far the mean lattice is off what its robust space group fixes),
+    ``lindemann`` and, with frames enough, ``diffusion`` (Å²/fs).
 
     :param settings: of the sweep, complete.
     :param is_crystal: whether the crystal survived; one that did not has no sites to compare with.
@@ -112,7 +115,7 @@ def analyse_run(run: Run, crystal: Crystal, settings: Mapping[str, Any], is_crys
     series |= {name: run.series[name] for name in ("temperature", "pressure")}
     series["b_over_a"] = series["b"] / series["a"]
     series["potential_energy"] = run.series["potential_energy"] / len(crystal.supercell)
-    analysis = RunAnalysis({})
+    analysis = RunAnalysis({"given_lattice": parameters_of(crystal.unit_cell.cell.array)})
     has_frames = len(run.positions) >= FEWEST_FRAMES
     if has_frames:
         _describe_motion(analysis, run, crystal.supercell, settings)
@@ -124,7 +127,26 @@ def analyse_run(run: Run, crystal: Crystal, settings: Mapping[str, Any], is_crys
     analysis.values["averages"] = {
         name: _plain(average(values, cut=0 if fixed else None)) for name, values in series.items() if _is_finite(values)
     }
+    if analysis.mean is not None and analysis.mean.robust:
+        analysis.values["forbidden_strains"] = _forbidden(analysis.mean, analysis.values["averages"], sites)
     return analysis
+
+
+def describe_run(summary: Mapping[str, Any], time_step: float, supercell: Atoms) -> dict[str, Any]:
+    """Return how a run went, whatever became of it, JSON-serializable.
+
+    :param summary: of the run, as the engine gives it.
+    :param time_step: fs.
+    :param supercell: that was run.
+    """
+    kept = ("temperature", "outcome", "step", "steps", "found_at_step", "conserved_drift", "start")
+    return {
+        **{name: summary[name] for name in kept if name in summary},
+        "reason": summary["evidence"]["reason"],
+        "time_step": time_step,
+        "n_atoms": len(supercell),
+        "lightest_mass": float(supercell.get_masses().min()),
+    }
 
 
 def evenly_spaced(steps: NDArray[np.integer], from_step: int) -> NDArray[np.int64]:
@@ -155,6 +177,13 @@ def _mean_structure(run: Run, crystal: Crystal, sites: SupercellSites, length_er
         collective_error=collective_error(u, sites),
         length_error=length_error if np.isfinite(length_error) else 0.0,
     )
+
+
+def _forbidden(mean: MeanStructure, averages: Mapping[str, Any], sites: SupercellSites) -> dict[str, float]:
+    """Return how far the mean lattice is off what the space group of the mean structure fixes."""
+    cell = lattice_from({name: item["mean"] for name, item in averages.items()})
+    operations = lattice_operations(mean.atoms, mean.tolerance)
+    return forbidden_strains(cell, operations, None if mean.folded else sites.matrix)
 
 
 def _describe_mean(mean: MeanStructure) -> dict[str, Any]:
@@ -225,7 +254,7 @@ def _plain(item: Average) -> dict[str, Any]:
     """Return an average as JSON takes it: an error that is not known is ``None``."""
     return {
         "mean": item.mean,
-        "standard_error": item.standard_error if np.isfinite(item.standard_error) else None,
+        "standard_error": item.cautious_error if np.isfinite(item.standard_error) else None,
         "standard_deviation": item.standard_deviation,
         "n_effective": item.n_effective,
         "cut": item.cut,

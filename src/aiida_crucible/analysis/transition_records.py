@@ -19,7 +19,6 @@ class Kind(str, enum.Enum):
     CONTINUOUS = "continuous"
     UNDETERMINED_ORDER = "undetermined-order"
     MELTING = "melting"
-    FAILURE = "failure"
 
 
 class Status(str, enum.Enum):
@@ -40,6 +39,10 @@ class SweepRun:
     :param space_group: number of the mean structure's, where known.
     :param robust: whether that number holds over a range of tolerances.
     :param direction: "heating" or "cooling" where the run began from its neighbour's end, else None.
+    :param short: observables of too few independent values, which are not among ``observables``: by name how many steps
+        would give enough, None where that is not known.
+    :param fixed: observables that the space group fixes, where it is robust.
+    :param artefact: why what the run ended in may be its own doing and not the crystal's; empty where nothing says so.
     """
 
     temperature: float
@@ -48,6 +51,9 @@ class SweepRun:
     space_group: int | None = None
     robust: bool = False
     direction: str | None = None
+    short: Mapping[str, float | None] = field(default_factory=dict)
+    fixed: Sequence[str] = ()
+    artefact: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,15 +97,17 @@ class Transition:
 class TransitionReport:
     """All transitions of a sweep and the verdict on it.
 
-    :param status: found (a transition, melting or a failure), no-transition or cannot-tell.
+    :param status: found (a transition between crystals, or melting), no-transition or cannot-tell.
     :param verdict: one line for a person.
     :param transitions: ascending in temperature.
+    :param doubts: why the rest of the range cannot be told from having none, a line each; none where it can.
     :param remarks: what else a reader should know, a line each.
     """
 
     status: Status
     verdict: str
     transitions: Sequence[Transition]
+    doubts: Sequence[str] = ()
     remarks: Sequence[str] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,5 +116,6 @@ class TransitionReport:
             "status": self.status.value,
             "verdict": self.verdict,
             "transitions": [transition.as_dict() for transition in self.transitions],
+            "doubts": list(self.doubts),
             "remarks": list(self.remarks),
         }

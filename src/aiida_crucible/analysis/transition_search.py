@@ -17,7 +17,7 @@ from aiida_crucible.analysis.transition_fits import DECISIVE, Assessment, assess
 from aiida_crucible.analysis.transition_models import Array, Series
 
 LEAST_BETWEEN = 2
-"""Temperatures between two transitions; nearer ones are one."""
+"""Temperatures between two transitions, and on each side of one: what one run did once need not happen again."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def find_all(series: Sequence[Series]) -> tuple[list[Found], float]:
         merged = _merge(places, temperatures)
         again = [judge(a, b) for a, b in zip(merged[:-2], merged[2:], strict=True)]
         kept = [one for one in again if one is not None and _significant(one)]
+        hints += [one.assessment.gain for one in again if one is not None and not _significant(one)]
         unchanged = [one.assessment.boundary for one in kept] == places[1:-1]
         found = kept
         if unchanged:
@@ -87,8 +88,8 @@ def _judge(series: Sequence[Series], temperatures: Array, low: float, high: floa
 
 
 def _significant(one: Found) -> bool:
-    """Return whether there is a transition; a single run that differs from all others must differ twice as clearly."""
-    return one.assessment.gain >= DECISIVE * (2 if min(one.sides) < 2 else 1)
+    """Return whether there is a transition; a single run that differs from all others makes none, however clearly."""
+    return one.assessment.gain >= DECISIVE and min(one.sides) >= LEAST_BETWEEN
 
 
 def _merge(places: Sequence[float], temperatures: Array) -> list[float]:

@@ -7,8 +7,9 @@ Robust space groups name the phases, and a change of theirs is a transition even
 The rules. A transition is found where the evidence for one is decisive (2 ln of the evidence ratio ≥ 20). It is
 first-order or continuous where the evidence for that is strong (≥ 6) and three temperatures lie on each side, else of
 undetermined order. "Continuous" says that no jump is resolved: none can be excluded that is smaller than the change
-over one step of temperature. "No transition" needs five crystalline temperatures, no hint of one, and an observable
-or a robust space group that would have shown it.
+over one step of temperature. One that rests on what the space group of both its sides fixes is none. "No transition"
+needs five crystalline temperatures, no hint of one, and errors that would have shown it, see
+:mod:`transition_resolution`. A run that failed is no state of matter: it says nothing of transitions.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from aiida_crucible.analysis.hysteresis import combine_directions, two_phases
-from aiida_crucible.analysis.melting import find_failure, find_melting
+from aiida_crucible.analysis.melting import find_melting
 from aiida_crucible.analysis.phase_groups import add_group_changes, group_between
+from aiida_crucible.analysis.transition_fits import STRONG
 from aiida_crucible.analysis.transition_kinds import Readings, describe_transition
 from aiida_crucible.analysis.transition_models import Array, Role, prepare_series
 from aiida_crucible.analysis.transition_records import (
@@ -32,41 +34,36 @@ from aiida_crucible.analysis.transition_records import (
     Transition,
     TransitionReport,
 )
+from aiida_crucible.analysis.transition_resolution import LEAST_TEMPERATURES, unresolved
 from aiida_crucible.analysis.transition_search import find_all
 
-LEAST_TEMPERATURES = 5
-"""Crystalline temperatures below which the absence of a transition cannot be told."""
-
 HINT = 15.0
-"""2 ln of the evidence ratio for a transition that is too weak for one and too strong for none."""
-
-RELATIVE_RESOLUTION = 0.2
-"""Largest standard error, as a share of an order parameter's largest value, that can show its absence or presence."""
-
-STRAIN_RESOLUTION = 0.005
-"""Largest standard error of a distortion that can show its absence, whatever its size."""
+"""2 ln of the evidence ratio above which a range without a transition that counts is not without any."""
 
 Sweep = tuple[list[Transition], list[str], list[str]]
 """Transitions, why the rest of the range cannot be told from having none, and remarks."""
 
 
-def detect_transitions(runs: Sequence[SweepRun], roles: Mapping[str, Role | str]) -> TransitionReport:
+def detect_transitions(
+    runs: Sequence[SweepRun], roles: Mapping[str, Role | str], sizes: Mapping[str, float]
+) -> TransitionReport:
     """Return the transitions in a temperature sweep, or in one on heating and one on cooling.
 
     :param runs: in any order. With both directions among them each is searched by itself.
     :param roles: of the observables that count; others are not looked at. An order parameter is a magnitude that
         vanishes in one phase (displacement, polarization), a strain goes with its square (c/a - 1), a volume is per
         formula unit and expands.
+    :param sizes: least step of order parameters and strains that must not be missed, in their units.
     :raises ValueError: no run, a temperature that is no positive number, an unknown outcome, direction or role, a
         negative error, or two runs at one temperature and direction.
     """
     known = _checked(runs, roles)
     ways = {run.direction for run in runs}
     if ways != {"heating", "cooling"}:
-        found, doubts, remarks = _search(sorted(runs, key=lambda run: run.temperature), known)
+        found, doubts, remarks = _search(sorted(runs, key=lambda run: run.temperature), known, sizes)
         return _report(found, doubts, remarks, runs)
     up, down = (
-        _search(sorted((run for run in runs if run.direction == way), key=lambda run: run.temperature), known)
+        _search(sorted((run for run in runs if run.direction == way), key=lambda run: run.temperature), known, sizes)
         for way in ("heating", "cooling")
     )
     found = combine_directions(up[0], down[0], [run for run in runs if run.outcome in CRYSTAL_OUTCOMES])
@@ -111,10 +108,10 @@ def _check_run(run: SweepRun) -> None:
             raise ValueError(f"{at} has the negative standard error {error:g} of {name!r}")
 
 
-def _search(runs: Sequence[SweepRun], roles: Mapping[str, Role]) -> Sweep:
+def _search(runs: Sequence[SweepRun], roles: Mapping[str, Role], sizes: Mapping[str, float]) -> Sweep:
     """Search the runs of one direction, ascending in temperature."""
-    working = [run for run in runs if run.outcome not in FAILED_OUTCOMES]
-    failure, melting = find_failure(runs), find_melting(working, roles)
+    working = [run for run in runs if run.outcome not in FAILED_OUTCOMES and not run.artefact]
+    melting = find_melting(working, roles)
     top = np.inf if melting is None else melting.interval[0] or 0.0
     crystal = [run for run in working if run.outcome in CRYSTAL_OUTCOMES and run.temperature <= top]
     readings = _readings(crystal, roles)
@@ -125,16 +122,62 @@ def _search(runs: Sequence[SweepRun], roles: Mapping[str, Role]) -> Sweep:
         describe_transition(one, readings, group_between(crystal, low, place), group_between(crystal, place, high))
         for one, low, place, high in zip(found, places[:-2], places[1:-1], places[2:], strict=True)
     ]
-    solid, short = add_group_changes(solid, crystal)
+    solid, impossible = _possible(solid, crystal)
+    solid, brief = add_group_changes(solid, crystal)
+    doubts = [*impossible, *_failures(runs, working)]
+    if not solid:
+        doubts += _doubts(crystal, readings, roles, sizes, hint)
+        doubts += [f"the space group changes from {one.below} to {one.above} at {one.first:g} K only" for one in brief]
     remarks = [f"the run at {run.temperature:g} K failed ({run.outcome}) and is left out" for run in _strays(runs)]
-    doubts = [] if solid else _doubts(crystal, readings, roles, hint)
-    if short and not solid:
-        doubts += [f"the space group changes from {one.below} to {one.above} at {one.first:g} K only" for one in short]
     diffusive = [f"{run.temperature:g} K" for run in crystal if run.outcome == "diffusive"]
     if diffusive:
         remarks.append(f"some species diffuses in the crystal at {', '.join(diffusive)}")
-    ends = [transition for transition in (melting, failure) if transition is not None]
-    return [*solid, *ends], doubts, remarks
+    return [*solid, *([] if melting is None else [melting])], doubts, remarks
+
+
+def _possible(found: Sequence[Transition], runs: Sequence[SweepRun]) -> tuple[list[Transition], list[str]]:
+    """Return the transitions that the space groups allow, and why others are none.
+
+    Two phases of one space group differ in what it leaves free (a volume, a sublattice), not in what it fixes.
+    """
+    allowed, impossible = [], []
+    for one in found:
+        group = one.space_group_below
+        fixed = {name for run in runs if run.robust and run.space_group == group for name in run.fixed}
+        responding = [name for name, gain in one.evidence["evidence_by_observable"].items() if gain > STRONG]
+        if group is None or group != one.space_group_above or not fixed.issuperset(responding):
+            allowed.append(one)
+        else:
+            names = ", ".join(responding)
+            impossible.append(
+                f"{names} seems to change at {one.temperature:.4g} K, which space group {group} on both sides forbids"
+            )
+    return allowed, impossible
+
+
+def _too_short(runs: Sequence[SweepRun]) -> list[str]:
+    """Return which averages of crystalline runs are not to be believed, and how many steps would do."""
+    short = [run for run in runs if run.short]
+    if not short:
+        return []
+    needed = [steps for run in short for steps in run.short.values() if steps is not None]
+    cure = f"; at least {_rounded_up(max(needed))} steps at each temperature would be" if needed else ""
+    names = ", ".join(dict.fromkeys(name for run in short for name in run.short))
+    return [f"the runs at {len(short)} of {len(runs)} temperatures are not long enough to average {names}{cure}"]
+
+
+def _rounded_up(number: float) -> int:
+    """Return a number to two digits, upward."""
+    size = 10 ** max(int(np.floor(np.log10(number))) - 1, 0)
+    return int(np.ceil(number / size) * size)
+
+
+def _failures(runs: Sequence[SweepRun], working: Sequence[SweepRun]) -> list[str]:
+    """Return what is not known because runs failed, or ended for a reason of their own, above all that did not."""
+    top = max((run.temperature for run in working), default=0.0)
+    failed = [run for run in runs if run not in working and run.temperature > top]
+    words = ", ".join(f"{run.temperature:g} K ({run.outcome}{run.artefact and ': '}{run.artefact})" for run in failed)
+    return [f"runs failed, which is no transition: {words}"] if failed else []
 
 
 def _strays(runs: Sequence[SweepRun]) -> list[SweepRun]:
@@ -153,28 +196,22 @@ def _readings(runs: Sequence[SweepRun], roles: Mapping[str, Role]) -> Readings:
     return readings
 
 
-def _doubts(runs: Sequence[SweepRun], readings: Readings, roles: Mapping[str, Role], hint: float) -> list[str]:
+def _doubts(
+    runs: Sequence[SweepRun],
+    readings: Readings,
+    roles: Mapping[str, Role],
+    sizes: Mapping[str, float],
+    hint: float,
+) -> list[str]:
     """Return why the absence of a transition cannot be told from these crystalline runs; nothing if it can."""
     if len(runs) < LEAST_TEMPERATURES:
         return [f"{len(runs)} crystalline temperatures are too few, {LEAST_TEMPERATURES} are needed"]
     if hint > HINT:
-        return [f"there is a hint of a transition (2 ln evidence ratio {hint:.1f}), too weak to count"]
-    groups = [run.space_group for run in runs if run.robust and run.space_group]
-    ends = [run.space_group for run in (runs[0], runs[-1]) if run.robust and run.space_group]
-    if len(groups) >= 2 * len(runs) / 3 and len(ends) == 2:
-        return []
-    telling = {name: curve for name, curve in readings.items() if roles[name] is not Role.VOLUME}
-    if not telling:
-        return ["a volume alone does not show a continuous transition: an order parameter or space groups are missing"]
-    coarse = []
-    for name, (temperatures, values, errors) in telling.items():
-        needed = RELATIVE_RESOLUTION * float(np.abs(values).max())
-        if roles[name] is Role.STRAIN:
-            needed = max(needed, STRAIN_RESOLUTION)
-        if len(temperatures) >= LEAST_TEMPERATURES and np.quantile(errors, 0.8) <= needed:
-            return []
-        coarse.append(f"the errors of {name}, up to {errors.max():.2g}, hide changes of its size ({needed:.2g} needed)")
-    return coarse
+        return [
+            f"there is a hint of a transition (2 ln evidence ratio {hint:.1f}), too weak or at one temperature only"
+        ]
+    missed = unresolved(runs, readings, roles, sizes)
+    return missed and (_too_short(runs) or missed)
 
 
 def _report(
@@ -184,11 +221,10 @@ def _report(
     span = f"between {min(temperatures):g} and {max(temperatures):g} K"
     if found:
         parts = [_phrase(transition) for transition in found]
-        remarks = [*remarks, *(f"below, a transition between crystals cannot be excluded: {doubt}" for doubt in doubts)]
-        return TransitionReport(Status.FOUND, f"{span}: {'; '.join(parts)}", list(found), remarks)
+        return TransitionReport(Status.FOUND, f"{span}: {'; '.join(parts)}", list(found), doubts, remarks)
     if doubts:
-        return TransitionReport(Status.CANNOT_TELL, f"cannot tell {span}: {'; '.join(doubts)}", [], remarks)
-    return TransitionReport(Status.NONE, f"no transition in range, {span}", [], remarks)
+        return TransitionReport(Status.CANNOT_TELL, f"cannot tell {span}: {'; '.join(doubts)}", [], doubts, remarks)
+    return TransitionReport(Status.NONE, f"no transition in range, {span}", [], [], remarks)
 
 
 def _phrase(transition: Transition) -> str:

@@ -9,7 +9,7 @@ from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, Str, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.sweep_settings import strained_unit_cell, sweep_supercell, validate_sweep
-from aiida_crucible.analysis.temperature_run import Crystal, Run, RunAnalysis, analyse_run, evenly_spaced
+from aiida_crucible.analysis.temperature_run import Crystal, Run, RunAnalysis, analyse_run, describe_run, evenly_spaced
 from aiida_crucible.analysis.transition_records import CRYSTAL_OUTCOMES
 from aiida_crucible.structures import from_atoms, to_atoms
 from crucible_engine.schema import SERIES_COLUMNS
@@ -17,7 +17,7 @@ from crucible_engine.schema import SERIES_COLUMNS
 PICOSECOND = 1000.0
 """fs."""
 
-NUMERICS = 1
+NUMERICS = 2
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 
@@ -57,20 +57,20 @@ def analyse_temperature(
     :param trajectory: its frames.
     :param reference_structure: the high-symmetry structure, the unit cell's atoms in its order.
     :param born_charges: array ``charges``, e, of the unit cell's atoms, shape [n_atoms, 3, 3].
-    :return: ``analysis`` (``temperature``, ``outcome``, ``step``, ``steps``, ``reason``, and the values of
+    :return: ``analysis`` (the values of :func:`aiida_crucible.analysis.temperature_run.describe_run` and
         :func:`aiida_crucible.analysis.temperature_run.analyse_run`), and where there are any ``distributions``
         (pair distributions, mean square displacements) and ``mean_structure``.
     """
     summary = results.get_dict()["summary"]["replicas"][replica.value]
-    kept = ("temperature", "outcome", "step", "steps", "found_at_step")
-    values = {**{name: summary[name] for name in kept}, "reason": summary["evidence"]["reason"]}
+    atoms, job = to_atoms(supercell), results.get_dict()["summary"]
+    values = describe_run(summary, job["time_step"], atoms)
     is_crystal = summary["outcome"] in CRYSTAL_OUTCOMES
     if series is None or averages is None or summary["step"] < summary["steps"]:
         return {"analysis": Dict(values)}
     settings = validate_sweep(parameters.get_dict())
     crystal = Crystal(
         strained_unit_cell(settings, to_atoms(structure)),
-        to_atoms(supercell),
+        atoms,
         None if reference_structure is None else to_atoms(reference_structure),
         None if born_charges is None else born_charges.get_array("charges"),
     )

@@ -9,20 +9,14 @@ from aiida.orm import ArrayData, Data, Dict, StructureData
 
 from aiida_crucible.analysis.cells import space_group
 from aiida_crucible.analysis.sweep_settings import temperature_label, validate_sweep
-from aiida_crucible.analysis.temperature_sweep import (
-    DONE,
-    NOT_RUN,
-    TemperatureRecord,
-    answer_questions,
-    curves,
-    find_transitions,
-)
+from aiida_crucible.analysis.temperature_record import DONE, NOT_RUN, TemperatureRecord
+from aiida_crucible.analysis.temperature_sweep import answer_questions, curves, find_transitions
 from aiida_crucible.structures import to_atoms
 
 SYMMETRY_TOLERANCE = 1e-3
 """Å; with which the space group of the given structure is found."""
 
-NUMERICS = 1
+NUMERICS = 2
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 
@@ -54,7 +48,8 @@ def summarise_sweep(structure: StructureData, parameters: Dict, missing: Dict, *
             TemperatureRecord(label, temperature, entry["state"], entry["reason"], values.get("outcome"), values)
         )
     transitions = find_transitions(records, settings["mode"])
-    answers = answer_questions(records, transitions, space_group(to_atoms(structure), SYMMETRY_TOLERANCE))
+    group = space_group(to_atoms(structure), SYMMETRY_TOLERANCE)
+    answers = answer_questions(records, transitions, group, settings["stability_time"])
     return {
         "curves": ArrayData(curves(records)),
         "analysis": Dict(by_label),

@@ -15,7 +15,7 @@ from aiida_crucible.demo.pbtio3 import TEMPERATURES
 from aiida_crucible.environments.local import has_gpu
 from aiida_crucible.references import pto_test
 
-MARKS = {"yes": "yes        ", "no": "NO         ", "cannot-tell": "cannot tell"}
+MARKS = {"yes": "yes        ", "no": "NO         ", "cannot-tell": "cannot tell", "not-asked": "not asked  "}
 
 
 def introduction(folder: Path) -> str:

@@ -121,8 +121,8 @@ class ReliabilityWorkChain(VerifiedWorkChain):
             "summary",
             valid_type=Dict,
             required=False,
-            help="For each of verification, lattice, energies, stability and, with a sweep, finite_temperature and "
-            "transitions: question, answer (yes, no, cannot-tell), reason, evidence.",
+            help="For each of verification, lattice, energies, stability and, with a sweep, finite_temperature, "
+            "averages and transitions: question, answer (yes, no, cannot-tell, not-asked), reason, evidence.",
         )
         spec.exit_code(320, "ERROR_RELAXATION_FAILED", message="the relaxation failed: {detail}")
         spec.exit_code(322, "ERROR_PHONONS_FAILED", message="the phonons failed: {detail}")

@@ -10,7 +10,7 @@ from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, while
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, Str, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.sweep_settings import INDEPENDENT, SweepJob, plan_jobs, validate_sweep
-from aiida_crucible.analysis.temperature_sweep import FAILED, NOT_RUN
+from aiida_crucible.analysis.temperature_record import FAILED, NOT_RUN
 from aiida_crucible.analysis.transition_records import CRYSTAL_OUTCOMES
 from aiida_crucible.calcfunctions.dynamics import analyse_temperature, build_supercell
 from aiida_crucible.calcfunctions.sweep import summarise_sweep
@@ -116,15 +116,15 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
             "transitions",
             valid_type=Dict,
             required=False,
-            help="`status` (found, no-transition, cannot-tell), `verdict`, and `transitions` with kind, temperature "
-            "(K), interval, space groups and evidence.",
+            help="`status` (found, no-transition, cannot-tell), `verdict`, `doubts`, and `transitions` (of crystals or "
+            "melting) with kind, temperature (K), interval, space groups and evidence.",
         )
         spec.output(
             "summary",
             valid_type=Dict,
             required=False,
             help="For each of runs, stability, symmetry, transitions and averages: question, answer (yes, no, "
-            "cannot-tell), reason, evidence; and `outcomes` by temperature.",
+            "cannot-tell, not-asked), reason, evidence; and `outcomes` by temperature.",
         )
         spec.exit_code(330, "ERROR_EVERY_TEMPERATURE_FAILED", message="no temperature could be run: {detail}")
 
