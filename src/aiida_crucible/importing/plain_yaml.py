@@ -36,7 +36,14 @@ def read_yaml(path: Path) -> Any:
     :raises ValueError: one line, without the file's name, if it is no YAML, asks for objects, or is too large.
     """
     with open_bytes(path, bounds.LARGEST_TEXT) as stream:
-        content = stream.read()
+        return parse_yaml(stream.read())
+
+
+def parse_yaml(content: bytes) -> Any:
+    """Return what a text in YAML holds, see :func:`read_yaml`.
+
+    :raises ValueError: one line, if it is no YAML or asks for objects.
+    """
     try:
         if b"*" in content and b"&" in content:
             _refuse_aliases(content)
