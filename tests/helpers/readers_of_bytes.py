@@ -27,13 +27,14 @@ def readers() -> dict[str, set[str]]:
     """Return what each module that reads calls for it, by its path below ``src``."""
     found = {}
     for path in sorted(SOURCE.rglob("*.py")):
-        calls = set(_calls(ast.parse(path.read_text(encoding="utf-8"))))
+        calls = set(calls_of(ast.parse(path.read_text(encoding="utf-8"))))
         if calls:
             found[path.relative_to(SOURCE).as_posix()] = calls
     return found
 
 
-def _calls(tree: ast.AST) -> Iterator[str]:
+def calls_of(tree: ast.AST) -> Iterator[str]:
+    """Yield the names of the calls in a source that read."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
