@@ -80,7 +80,8 @@ def read_phonons(
         ``FORCE_CONSTANTS`` or ``force_constants.hdf5``.
     :param settings: complete, see :data:`aiida_crucible.importing.settings.PHONONS`.
     :param structure: the crystal, where ``path`` holds none: one of phonopy's yaml files, or a file with the unit cell
-        in a format of :data:`~aiida_crucible.importing.foreign_files.STRUCTURE_FORMATS`; then the supercell matrix is one of the settings.
+        in a format of :data:`~aiida_crucible.importing.foreign_files.STRUCTURE_FORMATS`; then the supercell matrix
+        is one of the settings.
     :param born: phonopy's file of Born charges.
     :raises ValueError: one line that names the file and what does not fit.
     """
