@@ -9,7 +9,16 @@ from typing import IO, Any
 import numpy as np
 
 LARGEST_TEXT = 2**30
-"""Bytes of a file that is read as a whole (YAML, structures), after decompression."""
+"""Bytes of a YAML file, after decompression."""
+
+LARGEST_STRUCTURE = 2**28
+"""Bytes of a file with a structure, after decompression."""
+
+LARGEST_TRAJECTORY = 2**40
+"""Bytes of a trajectory that is read frame by frame, after decompression."""
+
+LONGEST_LINE = 2**24
+"""Characters of a line in a text: those of a frame's cell and settings have a few thousand."""
 
 LARGEST_RESULTS = 2**27
 """Bytes of a ``results.json``: its summary has a few hundred for each structure."""
@@ -36,12 +45,11 @@ LARGEST_SUPERCELL = 20_000
 """Atoms: force constants of more fill the memory of any computer."""
 
 
-def read_bounded(stream: IO[bytes], limit: int | None = None) -> bytes:
+def read_bounded(stream: IO[bytes], limit: int) -> bytes:
     """Return what a stream holds, decompressed or not.
 
-    :raises ValueError: one line, if it holds more than ``limit`` bytes (:data:`LARGEST_TEXT` where none is given).
+    :raises ValueError: one line, if it holds more than ``limit`` bytes.
     """
-    limit = LARGEST_TEXT if limit is None else limit
     content = stream.read(limit + 1)
     if len(content) > limit:
         raise ValueError(f"it holds more than {limit} bytes: nothing of that size belongs there")

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
+from crucible_engine.bounds import LARGEST_JOB
 from crucible_engine.diagnosis import diagnose, no_space, one_line
 from crucible_engine.interruption import Interruption
 from crucible_engine.results_file import ResultsFile
@@ -63,7 +64,7 @@ def _main(options: argparse.Namespace) -> int:
     if path.is_dir():
         path = path / JOB_FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _read_job(path)
         os.chdir(path.parent)  # what a job names (a checkpoint) is relative to its folder
         target = ResultsFile(Path.cwd())
     except (OSError, UnicodeDecodeError) as error:
@@ -117,10 +118,22 @@ def _import_runner() -> ModuleType:
         ) from error
 
 
+def _read_job(path: Path) -> str:
+    """Return the text of a job.
+
+    :raises OSError: if it cannot be read, or has more than any job.
+    """
+    with path.open("rb") as stream:
+        content = stream.read(LARGEST_JOB + 1)
+    if len(content) > LARGEST_JOB:
+        raise OSError(f"it has more than {LARGEST_JOB} bytes, and no job has so many")
+    return content.decode("utf-8")
+
+
 def _parse_json(text: str) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EngineError(Condition.INVALID_JOB, f"{JOB_FILE} is no JSON: {error}") from error
     return content
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LARGEST_JOB = 2**26
+"""Bytes of ``job.json``: the structures are in a file of their own."""
+
 LARGEST_PICKLE = 2**25
 """Bytes of the pickle in a checkpoint, which names the tensors and holds none: those of large models have 1 MiB."""
 

@@ -88,3 +88,28 @@ def test_mistake_is_one_line(run, arguments, message):
     assert output.startswith("Error: ")
     assert message in output
     assert len(output.splitlines()) == 1
+
+
+def test_code_that_a_model_names_runs_once_it_is_trusted_by_name(run, stand_in, monkeypatch):
+    factory = "factory=ase.calculators.emt:EMT"
+    assert run("model", "add", "ase", "--setting", factory)[0] == 0
+    (node,) = models("ase")
+    assert run("model", "show", str(node.pk))[1].splitlines()[-1].split()[-1] == "no"
+
+    def refuse(builder):
+        raise ValueError("it was submitted")
+
+    monkeypatch.setattr("aiida.engine.run_get_node", refuse)
+    status, said = run("model", "verify", str(node.pk), "--code", stand_in.full_label)
+    assert status != 0 and not node.trusted
+    assert f"if you trust it, `aiida-crucible model verify {node.pk} --trust-code`" in " ".join(said.split())
+    assert "it was submitted" in run("model", "verify", str(node.pk), "--code", stand_in.full_label, "--trust-code")[1]
+    assert node.trusted
+    assert run("model", "show", str(node.pk))[1].splitlines()[-1].split()[-1] == "yes"
+
+
+def test_trust_is_given_when_a_model_is_added(run):
+    assert run("model", "add", "ase", "--setting", "factory=ase.calculators.emt:EMT", "--trust-code")[0] == 0
+    assert models("ase")[0].trusted
+    status, said = run("model", "add", "chgnet", "--trust-code")
+    assert status != 0 and "runs no code that its settings name" in said

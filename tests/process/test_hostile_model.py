@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 from aiida.manage import get_manager
+from aiida.orm import ArrayData, load_node
 
 from aiida_crucible.calculations.validation import check_trust
 from aiida_crucible.data.model import ModelData
+
+
+class RunsCode:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (self.marker,)
+
 
 HOSTILE = {"factory": "os:system", "arguments": {"command": "true"}}
 
@@ -65,3 +78,16 @@ def test_nothing_else_is_a_mark(imported, mark):
 def test_trust_that_means_nothing_is_refused(localhost, family, said, message):
     with pytest.raises(ValueError, match=message):
         ModelData.get_or_create(family, settings=HOSTILE if family == "ase" else None, **said)
+
+
+def test_a_node_with_python_objects_gives_none(localhost, tmp_path):
+    """An archive may bring a node whose file is a pickle: AiiDA reads arrays without pickles."""
+    marker = tmp_path / "ran"
+    np.save(tmp_path / "forces.npy", np.array([RunsCode(marker)], dtype=object), allow_pickle=True)
+    node = ArrayData()
+    node.base.repository.put_object_from_file(str(tmp_path / "forces.npy"), "forces.npy")
+    node.base.attributes.set("array|forces", [1])
+    node.store()
+    with pytest.raises(ValueError, match="allow_pickle"):
+        load_node(node.pk).get_array("forces")
+    assert not marker.exists()

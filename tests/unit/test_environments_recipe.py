@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 import pytest
-from fake_uv import CUDA_PLAN, FakeUv
+from fake_uv import CUDA_PLAN, REGISTRY_PLAN, FakeUv
 
 from aiida_crucible.environments.local import has_gpu
 from aiida_crucible.environments.problems import CUDA_REFUSED_STATUS
@@ -110,6 +110,29 @@ def test_failed_installation_leaves_nothing(uv):
     ]
     assert not environments(uv)
     assert not leftovers(uv)
+
+
+def test_every_file_needs_a_hash_of_the_lock(uv):
+    uv.set("unreachable")
+    uv.set("plan", REGISTRY_PLAN)
+    status, _, error = uv.run(uv.recipe())
+    assert status == 0
+    installations = [call for call in uv.calls if call.startswith("pip install") and "--dry-run" not in call]
+    assert all("--no-deps --require-hashes --requirement" in call for call in installations)
+    (folder,) = environments(uv)
+    for name, package in (("lock.txt", "chgnet==0.4.2"), ("torch.txt", "torch==2.13.0")):
+        lines = (folder / name).read_text().splitlines()
+        place = lines.index(f"{package} \\")
+        assert lines[place + 1].startswith("    --hash=sha256:")
+    assert "no hash" not in error
+
+
+def test_another_build_of_torch_than_the_registrys_is_said(uv):
+    """Torch's own index and a folder of wheels have other files, whose hashes no lock can know."""
+    status, _, error = uv.run(uv.recipe())
+    assert status == 0
+    assert "torch==2.13.0+cpu is another build than the registry's, and the lock has no hash of it" in error
+    assert "--require-hashes" not in uv.calls[-1]
 
 
 def test_own_index_of_torch_comes_first(uv):

@@ -8,7 +8,12 @@ import pytest
 
 from aiida_crucible.environments import ModelEnvironmentError, Specification, TorchBuild
 from aiida_crucible.environments import specification as module
-from aiida_crucible.environments.specification import locked_version, normalise_python, read_lock
+from aiida_crucible.environments.specification import (
+    locked_version,
+    normalise_python,
+    read_lock,
+    read_torch_lock,
+)
 from crucible_engine.toolsets import find_environment
 
 FAMILIES = ("analysis", "chgnet", "emt", "mace", "orb", "sevennet")
@@ -17,13 +22,24 @@ CPU = TorchBuild("cpu")
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_lock_pins_everything_but_the_build_of_torch(family):
-    lines = [line for line in read_lock(family).splitlines() if not line.startswith("#")]
-    assert all(re.match(r"[a-z0-9.-]+==\S+( ; .+)?$", line) for line in lines), "neither an index nor a loose pin"
+    lines = [line for line in read_lock(family).splitlines() if not line.startswith(("#", "    --hash="))]
+    assert all(re.match(r"[a-z0-9.-]+==\S+( ; .+)?( \\)?$", line) for line in lines), "no index and no loose pin"
     names = {line.split("==")[0] for line in lines}
     assert {find_environment(family).package, "ase", "spglib"} <= names
     cuda = {name for name in names if re.match(r"nvidia-(?!ml-py)|cuda-|triton", name)}
     assert not cuda
     assert "+" not in (locked_version(family, "torch") or "")
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "torch"])
+def test_every_package_has_hashes(family):
+    """That of torch is in a lock of its own: its build follows from the machine."""
+    text = read_torch_lock() if family == "torch" else read_lock(family).replace("torch==2.13.0\n", "")
+    packages = re.sub(r"#.*\n", "", text).replace("\\\n", "").splitlines()
+    assert len(packages) > 4
+    assert all(
+        re.fullmatch(r"[a-z0-9.-]+==[^ ]+( ; [^#]+?)? ( *--hash=sha256:[0-9a-f]{64})+ *", line) for line in packages
+    )
 
 
 @pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"analysis", "emt"}))

@@ -30,14 +30,17 @@ class Assignment(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str | int | float | bool]:
         """Return key and value."""
-        import yaml
+        from aiida_crucible.importing.plain_yaml import parse_yaml
 
         if isinstance(value, tuple):
             return value
         key, separator, text = str(value).partition("=")
         if not separator or not key:
             self.fail(f"{value!r} is no setting: write key=value, e.g. modal=mpa", param, ctx)
-        return key, yaml.safe_load(text)
+        try:
+            return key, parse_yaml(text.encode())
+        except ValueError as error:
+            self.fail(f"{value!r} is no setting: {error}", param, ctx)
 
 
 @click.group(cls=OneLineErrors)

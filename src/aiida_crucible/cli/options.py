@@ -65,14 +65,14 @@ class JobOptions(click.ParamType):
         import os
         from pathlib import Path
 
-        import yaml
+        from aiida_crucible.importing.plain_yaml import parse_yaml, read_yaml
 
         if isinstance(value, dict):
             return value
         try:
-            text = Path(value).read_text(encoding="utf-8") if os.path.isfile(value) else str(value)  # noqa: PTH113
-            content = yaml.safe_load(text)
-        except (OSError, ValueError, yaml.YAMLError) as error:
+            is_file = os.path.isfile(value)  # noqa: PTH113
+            content = read_yaml(Path(value)) if is_file else parse_yaml(str(value).encode())
+        except (OSError, ValueError) as error:
             self.fail(f"{value!r} is no YAML: {str(error).splitlines()[0]}", param, ctx)
         if not isinstance(content, dict):
             self.fail(f"{value!r} is no mapping: give e.g. '{{queue_name: gpu}}'", param, ctx)

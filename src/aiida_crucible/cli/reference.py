@@ -112,7 +112,7 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _find_structure(name: str) -> StructureData:
-    """Return the structure of a node, or of a file in any format that ASE reads.
+    """Return the structure of a node, or of a file, see :func:`aiida_crucible.importing.foreign_files.read_atoms`.
 
     :raises ValueError: one line, if it is neither.
     """

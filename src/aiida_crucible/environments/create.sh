@@ -98,14 +98,30 @@ create() {
     choose_torch_index
     refuse_unexpected_cuda
   fi
-  "$uv" pip install --python "$work/bin/python" --no-deps --requirement "$work/lock.txt" --compile-bytecode >&2 ||
-    fail "uv cannot install the packages of $family"
-  if [ -n "$torch" ]; then
-    # What is installed stays where torch agrees with it; torch's own CUDA packages come with it.
-    "$uv" pip install --python "$work/bin/python" "${torch_index[@]+"${torch_index[@]}"}" "$torch" --compile-bytecode >&2 ||
-      fail "uv cannot install $torch"
-  fi
+  install_locked lock.txt || fail "uv cannot install the packages of $family"
+  [ -z "$torch" ] || install_torch || fail "uv cannot install $torch"
   finish
+}
+
+# Every file has to have one of the hashes that are in the lock.
+install_locked() {
+  "$uv" pip install --python "$work/bin/python" --no-deps --require-hashes --requirement "$work/$1" --compile-bytecode >&2
+}
+
+# The lock has the hashes of the registry's own build. Another one comes from torch's index, which states them itself, or
+# from a folder that the user has named.
+install_torch() {
+  local planned origin="torch's own index"
+  planned=$(sed -nE 's/^ \+ (torch==[^ ]+).*$/\1/p' "$work/plan.txt")
+  if [ -n "$torch_lock" ] && [ "${#torch_index[@]}" -eq 0 ] && [ "$planned" = "$torch" ]; then
+    printf '%s\n' "$torch_lock" >"$work/torch.txt"
+    install_locked torch.txt
+    return
+  fi
+  [ "${#torch_index[@]}" -gt 0 ] || origin=${UV_FIND_LINKS:-the index}
+  say "${planned:-$torch} is another build than the registry's, and the lock has no hash of it: it is as good as $origin"
+  # What is installed stays where torch agrees with it; torch's own CUDA packages come with it.
+  "$uv" pip install --python "$work/bin/python" "${torch_index[@]+"${torch_index[@]}"}" "$torch" --compile-bytecode >&2
 }
 
 target=$root/$folder

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,18 +136,22 @@ def _find_python(python: str | None) -> tuple[str, str | None]:
 
 def _run(script: str, folder: str, report: Report) -> None:
     tail: deque[str] = deque(maxlen=200)
-    with subprocess.Popen(
-        ["bash", "-c", script],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            tail.append(line)
-            if not line.startswith(ERROR_SIGN):
-                report(line.rstrip())
+    with tempfile.TemporaryDirectory() as place:
+        # A file, since the lock with its hashes is longer than an argument may be.
+        path = Path(place, "create.sh")
+        path.write_text(script, encoding="utf-8")
+        with subprocess.Popen(
+            ["bash", str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                tail.append(line)
+                if not line.startswith(ERROR_SIGN):
+                    report(line.rstrip())
     if process.returncode != 0:
         raise problem_from_log(folder, process.returncode, "".join(tail))
 

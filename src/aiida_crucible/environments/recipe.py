@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from importlib.resources import files
 
-from aiida_crucible.environments.specification import Specification, read_lock
+from aiida_crucible.environments.specification import Specification, read_lock, read_torch_lock
 
 _INTRODUCTION = """\
 #!/usr/bin/env bash
@@ -45,8 +45,15 @@ def render_recipe(
         "build": specification.torch.build,
         "accept_cuda": "yes" if accept_cuda else "no",
         "lock": "\n".join(lock),
+        "torch_lock": _lock_of(torch),
     }
     introduction = _INTRODUCTION.format(folder=specification.folder, family=specification.family)
     assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
     body = (files(__package__) / "create.sh").read_text(encoding="utf-8")
     return f"{introduction}{prepend}\nset -euo pipefail\n{assignments}\n{body}"
+
+
+def _lock_of(torch: str | None) -> str:
+    """Return the lock of a release of torch; nothing where it is another than the locked one."""
+    lines = [line for line in read_torch_lock().splitlines() if not line.startswith("#")]
+    return "\n".join(lines) if any(line.split()[0] == torch for line in lines) else ""

@@ -74,7 +74,7 @@ class Specification:
         """Twelve hexadecimal digits that change whenever the environment's content could."""
         parts = [read_lock(self.family), self.python]
         if self.torch_requirement is not None:
-            parts += [self.torch.build, self.torch_requirement]
+            parts += [self.torch.build, self.torch_requirement, read_torch_lock()]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
     @property
@@ -124,7 +124,13 @@ def read_lock(family: str) -> str:
         ) from None
 
 
+@cache
+def read_torch_lock() -> str:
+    """Return the text of the lock of torch and of what only its CUDA builds need."""
+    return (files(__package__) / "locks" / "torch.txt").read_text(encoding="utf-8")
+
+
 def locked_version(family: str, package: str) -> str | None:
     """Return the version that a family's lock gives a package on every Python; ``None`` where it has no such one."""
-    match = re.search(rf"^{re.escape(package)}==(\S+)$", read_lock(family), re.MULTILINE)
+    match = re.search(rf"^{re.escape(package)}==(\S+)( \\)?$", read_lock(family), re.MULTILINE)
     return None if match is None else match.group(1)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import ase.io
 import numpy as np
 from ase import Atoms, units
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal_mapping import CrystalMapping, map_crystal
+from aiida_crucible.importing.foreign_files import read_atoms
 
 SAME_PLACE = 1e-2
 """Å by which an atom of one listing of a crystal may differ from the other's: files are written with few digits."""
@@ -22,12 +22,12 @@ UNIT_TOLERANCE = 0.05
 
 
 def read_structure(path: Path) -> Atoms:
-    """Return the crystal in a file, in any format that ASE reads.
+    """Return the crystal in a file, see :func:`aiida_crucible.importing.foreign_files.read_atoms`.
 
     :raises ValueError: one line that names the file.
     """
     try:
-        atoms: Atoms = ase.io.read(path)
+        atoms = read_atoms(path)
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{path.name} is no structure that ASE reads: {lines[0]}") from error

@@ -12,6 +12,7 @@ import numpy as np
 from ase import Atoms, units
 from numpy.typing import NDArray
 
+from aiida_crucible.importing.foreign_files import check_trajectory, open_lines
 from aiida_crucible.importing.vasprun import iterate_vasprun
 
 LENGTHS = {"angstrom": 1.0, "bohr": units.Bohr}
@@ -91,16 +92,18 @@ def _extxyz(path: Path, settings: Mapping[str, Any]) -> Read:
     from ase.io import iread
 
     index = slice(settings["start"], settings["stop"], settings["stride"])
-    for atoms in iread(str(path), index=index, format="extxyz"):
-        said = {} if atoms.calc is None else atoms.calc.results
-        forces = said.get(settings["forces_key"], atoms.arrays.get(settings["forces_key"]))
-        energy = said.get(settings["energy_key"], atoms.info.get(settings["energy_key"]))
-        yield atoms, forces, None if energy is None else float(energy)
+    with open_lines(path) as lines:
+        for atoms in iread(lines, index=index, format="extxyz"):
+            said = {} if atoms.calc is None else atoms.calc.results
+            forces = said.get(settings["forces_key"], atoms.arrays.get(settings["forces_key"]))
+            energy = said.get(settings["energy_key"], atoms.info.get(settings["energy_key"]))
+            yield atoms, forces, None if energy is None else float(energy)
 
 
 def _traj(path: Path, settings: Mapping[str, Any]) -> Read:
     from ase.io.trajectory import Trajectory
 
+    check_trajectory(path)
     with Trajectory(str(path)) as trajectory:
         for index in range(*slice(settings["start"], settings["stop"], settings["stride"]).indices(len(trajectory))):
             atoms = trajectory[index]

@@ -41,6 +41,7 @@ from aiida_crucible.importing.force_constant_checks import (
     check_symmetries,
     warnings_of_masses,
 )
+from aiida_crucible.importing.force_constant_files import check_announced
 from aiida_crucible.importing.plain_yaml import read_yaml
 
 LARGEST_DRIFT = 1e-3
@@ -79,7 +80,8 @@ def read_phonons(
         ``FORCE_CONSTANTS`` or ``force_constants.hdf5``.
     :param settings: complete, see :data:`aiida_crucible.importing.settings.PHONONS`.
     :param structure: the crystal, where ``path`` holds none: one of phonopy's yaml files, or a file with the unit cell
-        in any format that ASE reads; then the supercell matrix is one of the settings.
+        in a format of :data:`~aiida_crucible.importing.foreign_files.STRUCTURE_FORMATS`; then the supercell matrix
+        is one of the settings.
     :param born: phonopy's file of Born charges.
     :raises ValueError: one line that names the file and what does not fit.
     """
@@ -200,6 +202,7 @@ def _numbers_of(
     path: Path, kind: str, phonon: Phonopy, described: PhonopyYamlData | None, units: CalculatorPhysicalUnits
 ) -> tuple[dict[str, Any] | None, NDArray[np.float64] | None]:
     """Return displacements with forces, or force constants, as they are in the file."""
+    check_announced(path, kind, len(phonon.supercell))
     if kind == "FORCE_SETS":
         # Files of the first type say the number of atoms themselves, and are asked for it below.
         n_atoms = None if get_FORCE_SETS_type(str(path)) == 1 else len(phonon.supercell)

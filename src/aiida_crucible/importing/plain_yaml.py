@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ase.io.formats import open_with_compression
 
-from aiida_crucible.bounds import LONGEST_NUMBER, read_bounded
+from aiida_crucible import bounds
+from aiida_crucible.importing.foreign_files import open_bytes
 
 # libyaml reads the large files of phonopy many times as fast; where it is missing both do the same.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -21,7 +21,7 @@ class _PlainLoader(_SafeLoader):
 
 def _integer(loader: Any, node: yaml.ScalarNode) -> int:
     # The time that an integer of base 60 (1:20:30) takes grows with the square of its length.
-    if len(node.value) > LONGEST_NUMBER:
+    if len(node.value) > bounds.LONGEST_NUMBER:
         raise ValueError(f"a number of {len(node.value)} digits is none (line {node.start_mark.line + 1})")
     return int(loader.construct_yaml_int(node))
 
@@ -35,8 +35,15 @@ def read_yaml(path: Path) -> Any:
     :param path: may be compressed (gz, bz2, xz).
     :raises ValueError: one line, without the file's name, if it is no YAML, asks for objects, or is too large.
     """
-    with open_with_compression(str(path), "rb") as stream:
-        content = read_bounded(stream)
+    with open_bytes(path, bounds.LARGEST_TEXT) as stream:
+        return parse_yaml(stream.read())
+
+
+def parse_yaml(content: bytes) -> Any:
+    """Return what a text in YAML holds, see :func:`read_yaml`.
+
+    :raises ValueError: one line, if it is no YAML or asks for objects.
+    """
     try:
         if b"*" in content and b"&" in content:
             _refuse_aliases(content)

@@ -9,8 +9,9 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 from ase import Atoms
-from ase.io.formats import open_with_compression
 from numpy.typing import NDArray
+
+from aiida_crucible.importing.foreign_files import open_bytes
 
 
 def iterate_vasprun(path: Path) -> Iterator[tuple[Atoms, NDArray[np.float64] | None, float | None]]:
@@ -19,7 +20,7 @@ def iterate_vasprun(path: Path) -> Iterator[tuple[Atoms, NDArray[np.float64] | N
     :param path: may be compressed (gz, bz2, xz).
     :raises ValueError: one line, if the file breaks off or a step has no structure.
     """
-    with open_with_compression(str(path), "rb") as stream:
+    with open_bytes(path) as stream:
         yield from _steps(stream)
 
 

@@ -29,8 +29,8 @@ def import_phonons(
 
     :param path: ``phonopy_params.yaml`` or another of phonopy's with forces or force constants in it, ``FORCE_SETS``,
         ``FORCE_CONSTANTS`` or ``force_constants.hdf5``.
-    :param structure: the crystal, where ``path`` holds none: one of phonopy's yaml files, or the unit cell in any
-        format that ASE reads, with ``supercell_matrix``.
+    :param structure: the crystal, where ``path`` holds none: one of phonopy's yaml files, or the unit cell in a
+        format of :data:`~aiida_crucible.importing.foreign_files.STRUCTURE_FORMATS`, with ``supercell_matrix``.
     :param born: phonopy's file of Born charges.
     :param settings: see :data:`aiida_crucible.importing.settings.PHONONS`.
     :return: stored nodes, see :func:`aiida_crucible.calcfunctions.references.import_force_constants`.
