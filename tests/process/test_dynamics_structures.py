@@ -146,6 +146,11 @@ def crystals(*symbols):
             "structure 'water': H2O is a molecule .* or choose an nvt ensemble",
         ),
         (
+            lambda: {"structure": from_atoms(bulk("Cu")), "reference": from_atoms(bulk("Cu", cubic=True))},
+            {},
+            r"the reference \(Cu4\) has not the atoms of the structure \(Cu\) in their order, or another periodicity",
+        ),
+        (
             lambda: {"structures": {**crystals("Cu"), "dense": from_atoms(bulk("Cu", a=0.5))}},
             {"temperatures": [300, 300]},
             "structure 'dense' has a cell of",

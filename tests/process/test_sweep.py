@@ -67,6 +67,12 @@ def jobs_of(node):
     return [child for child in node.called_descendants if isinstance(child, CalcJobNode)]
 
 
+def evidence_of(node):
+    """Return what was seen of the crystal at each temperature, in the order in which they were run."""
+    jobs = sorted(jobs_of(node), key=lambda job: job.pk)
+    return [run["evidence"] for job in jobs for run in job.outputs.results["summary"]["replicas"].values()]
+
+
 def answers(results):
     return {name: entry["answer"] for name, entry in results["summary"].get_dict().items() if name != "outcomes"}
 
@@ -114,6 +120,10 @@ def test_packing_changes_no_number(sweep, mode):
     together, packed = sweep(mode=mode, temperatures_per_job=3)
     assert (len(jobs_of(node)), len(jobs_of(packed))) == (3, 1)
     assert_same_curves(together, apart)
+    # What has become of the crystal is judged by the one with which a chain began, packed or not.
+    references = [job.inputs.reference.uuid for job in jobs_of(node) if "reference" in job.inputs]
+    assert references == [apart["supercell"].uuid] * 2 * (mode == "heating")
+    assert evidence_of(packed) == evidence_of(node)
     with enable_caching():
         again, cached = sweep(mode=mode, temperatures_per_job=3)
     (job,) = jobs_of(cached)

@@ -77,41 +77,46 @@ def test_a_relaxation_that_died_twenty_times_ends_with_the_bits_of_one_that_did_
     check_deaths(tmp_path, variant, 20)
 
 
-def check_kills(tmp_path, variant, kills):
-    """SIGKILL the process of a relaxation at random sizes of its journal, one after the other."""
-    folder = write_relaxation(tmp_path / "whole", variant, max_steps=100_000)
+def check_kills(tmp_path, variant, groups):
+    """SIGKILL the process of a relaxation at random sizes of its journal, one after the other, and let it finish.
+
+    :param groups: so many times, with so many kills each.
+    """
+    whole_folder = write_relaxation(tmp_path / "whole", variant, max_steps=100_000)
     sizes = []
     append = relax_journal.JournalWriter.append
 
     def measured(self, record):
         append(self, record)
-        sizes.append((folder / JOURNAL_FILE).stat().st_size)
+        sizes.append((whole_folder / JOURNAL_FILE).stat().st_size)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(relax_journal.JournalWriter, "append", measured)
-        whole = run_here(folder)
-    reference = everything(folder)
-    folder = write_relaxation(tmp_path / "killed", variant, max_steps=100_000)
-    moments = sorted(np.random.default_rng(chosen_seed()).integers(sizes[0], sizes[-1], kills).tolist())
-    killed = [kill_when_written(folder, size) for size in moments]
-    print(f"killed before the end: {killed}")
-    results = run_here(folder)
-    assert results["condition"] == "finished", results["message"]
-    assert_same_arrays(everything(folder), reference)
-    assert results["summary"]["structures"] == whole["summary"]["structures"]
+        whole = run_here(whole_folder)
+    reference = everything(whole_folder)
+    rng = np.random.default_rng(chosen_seed())
+    killed = 0
+    for number, kills in enumerate(groups):
+        folder = write_relaxation(tmp_path / str(number), variant, max_steps=100_000)
+        for size in sorted(rng.integers(sizes[0], sizes[-1], kills).tolist()):
+            killed += kill_when_written(folder, size)
+        results = run_here(folder)
+        assert results["condition"] == "finished", results["message"]
+        assert_same_arrays(everything(folder), reference)
+        assert results["summary"]["structures"] == whole["summary"]["structures"]
+    print(f"{killed} of {sum(groups)} kills came before the end")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["FIRE", "BFGS"])
 def test_a_killed_relaxation_ends_with_the_bits_of_one_that_was_not(tmp_path, variant):
-    check_kills(tmp_path, variant, 3)
+    check_kills(tmp_path, variant, [3])
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_relaxation_killed_at_twenty_moments_ends_with_the_bits_of_one_that_was_not(tmp_path, variant):
-    for moment in range(20):
-        check_kills(tmp_path / str(moment), variant, 1)
+    check_kills(tmp_path, variant, [1] * 20)
 
 
 @pytest.mark.parametrize(
