@@ -1,7 +1,7 @@
 """Sweeps of real dynamics through what has no transition: however short or long, none is found, and none is excluded.
 
-EMT's fcc metals in 32 atoms fluctuate strongly: c/a by several percent, over picoseconds. A run of 200 to 1000 steps sees
-a part of one swing, which looks like a few quiet values somewhere else.
+EMT's fcc metals in 32 atoms fluctuate strongly: c/a by several percent, over picoseconds. A run of 200 to 1000 steps
+sees a part of one swing, which looks like a few quiet values somewhere else.
 """
 
 from __future__ import annotations
