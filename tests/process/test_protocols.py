@@ -7,6 +7,7 @@ from ase import units
 from ase.build import bulk
 
 from aiida_crucible.analysis.sweep_settings import sweep_supercell
+from aiida_crucible.analysis.transition_resolution import LEAST_TEMPERATURES
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.references import pto_test
 from aiida_crucible.structures import from_atoms, to_atoms
@@ -181,3 +182,12 @@ def test_published_cells_and_numbers():
         pto_test.starting_cell("rhombohedral")
     with pytest.raises(ValueError, match="no row"):
         pto_test.reference("CHGNET")
+
+
+@pytest.mark.parametrize("protocol", sorted(SWEEPS))
+def test_a_sweep_asks_what_it_can_answer(protocol):
+    """Enough temperatures to exclude a transition, and runs as long as a crystal has to survive."""
+    inputs = TemperatureSweepWorkChain.get_protocol_inputs(protocol)
+    dynamics, parameters = inputs["base"]["dynamics"]["parameters"], inputs["parameters"]
+    assert len(parameters["temperatures"]) >= LEAST_TEMPERATURES
+    assert dynamics["steps"] * dynamics["time_step"] / 1000 == pytest.approx(parameters["stability_time"])

@@ -12,6 +12,7 @@ from aiida_crucible.analysis.statistics import (
     standard_errors,
     statistical_inefficiencies,
     statistical_inefficiency,
+    student_factor,
 )
 
 
@@ -128,3 +129,23 @@ def test_a_cut_that_is_known_is_kept():
     assert average(values, cut=50).cut == 50
     with pytest.raises(ValueError, match="leaves nothing of 200"):
         average(values, cut=200)
+
+
+def test_few_independent_values_widen_an_error_by_students_t():
+    # Tables of t at 95 %: 12.706 for one degree of freedom, 2.228 for ten, 1.960 for a Gaussian.
+    assert student_factor(1) == pytest.approx(12.706 / 1.960, rel=1e-3)
+    assert student_factor(10) == pytest.approx(2.228 / 1.960, rel=1e-3)
+    assert student_factor(1e9) == pytest.approx(1.0)
+    long = average(autoregressive(5000, 0.5)[:, 0])
+    assert long.cautious_error == pytest.approx(long.standard_error, rel=0.01)
+
+
+def test_a_part_of_one_slow_swing_has_the_error_of_a_single_value():
+    """A sixth of a swing of unit amplitude, at any phase: the mean is off by up to 1, and its error says so."""
+    rng = np.random.default_rng(0)
+    misses, stated = [], []
+    for phase in 2 * np.pi * rng.random(300):
+        found = average(np.sin(phase + np.linspace(0, np.pi / 3, 60)))
+        misses.append(abs(found.mean) / found.cautious_error)
+        stated.append(abs(found.mean) / found.standard_error)
+    assert np.median(misses) < 2 < np.median(stated)

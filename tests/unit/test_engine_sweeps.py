@@ -6,8 +6,6 @@ sees a part of one swing, which looks like a few quiet values somewhere else.
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 from ase import Atoms
@@ -16,10 +14,11 @@ from ase.calculators.emt import EMT
 from engine_jobs import calculator_from
 from engine_sweeps import run_sweep
 from quick_emt import QuickEMT
+from seeds import chosen_seed
 
 from aiida_crucible.analysis.temperature_sweep import answer_questions, find_transitions
 
-SEED = int(os.environ.get("CRUCIBLE_TEST_SEED", "0"))
+SEED = chosen_seed(0)
 TEMPERATURES = [100.0, 200.0, 300.0, 400.0, 500.0, 600.0]
 QUICK = calculator_from("quick_emt:QuickEMT")
 

@@ -22,7 +22,7 @@ TRIAL = np.array([[0.03, 0.01, -0.02], [0.01, -0.04, 0.015], [-0.02, 0.015, 0.02
 """A strain without symmetry: what a group keeps of it is free."""
 
 FIXED = 1e-9
-"""Change, of ratios and in radians, below which a parameter has not changed."""
+"""Change, of ratios and in radians, that is rounding and none."""
 
 Array = NDArray[np.float64]
 
@@ -65,7 +65,8 @@ def forbidden_strains(
     found, trial = (parameters_of(_symmetrised(lattice, operations, matrix)) for lattice in (cell, strained))
     measured = parameters_of(cell)
     fixed = [name for name in STRAINS if abs(strain(name, trial[name], found[name])) < FIXED]
-    return {name: strain(name, measured[name], found[name]) for name in fixed}
+    off = {name: strain(name, measured[name], found[name]) for name in fixed}
+    return {name: 0.0 if abs(value) < FIXED else value for name, value in off.items()}
 
 
 def lattice_from(averages: Mapping[str, float]) -> Array:

@@ -48,7 +48,10 @@ def unresolved(
             doubts.append(f"{name} is known at {len(curve[0])} temperatures of {len(runs)} only")
         elif least_evidence(name, roles[name], curve, sizes[name]) < DECISIVE:
             hidden.setdefault(sizes[name], []).append(f"{name} (up to {np.max(curve[2]):.2g})")
-    return doubts + [f"the errors of {', '.join(names)} hide a change of {size:g}" for size, names in hidden.items()]
+    return doubts + [
+        f"the errors of {', '.join(names)} hide a change of {size:g}, {size / 10:g} are needed"
+        for size, names in hidden.items()
+    ]
 
 
 def least_evidence(name: str, role: Role, curve: tuple[Array, Array, Array], size: float) -> float:

@@ -211,7 +211,9 @@ def _doubts(
             f"there is a hint of a transition (2 ln evidence ratio {hint:.1f}), too weak or at one temperature only"
         ]
     missed = unresolved(runs, readings, roles, sizes)
-    return missed and (_too_short(runs) or missed)
+    short = _too_short(runs) if missed else []
+    is_blind = all(roles[name] is Role.VOLUME for name in readings)
+    return short if short and is_blind else [*short, *missed]
 
 
 def _report(
