@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import inspect
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +11,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
+from crucible_engine.models.code_digest import digest_of_code
+from crucible_engine.models.weights import require_digest
 from crucible_engine.schema import Condition, EngineError, ModelReference
 
 
@@ -73,9 +72,11 @@ def load(reference: ModelReference, device: str) -> CalculatorModel:
     """Return the model whose settings name a factory of ASE calculators.
 
     What it was trained on and whether it heeds ``dtype`` and ``device`` is unknown: verification has to tell. Its
-    digest is that of the factory's source and arguments, the nearest thing to weights that can be seen from outside.
+    digest is that of the code and the packages behind it and of its arguments, the nearest thing to weights that can be
+    seen from outside, see :mod:`crucible_engine.models.code_digest`.
 
-    :raises EngineError: ``INVALID_JOB``, if the factory cannot be imported or fails.
+    :raises EngineError: ``INVALID_JOB``, if the factory cannot be imported or fails; ``WEIGHTS_MISMATCH``, if it is not
+        what the reference says.
     """
     path, arguments = reference.settings["factory"], reference.settings.get("arguments", {})
     factory = _import_factory(path)
@@ -87,9 +88,11 @@ def load(reference: ModelReference, device: str) -> CalculatorModel:
         raise EngineError(
             Condition.INVALID_JOB, f"{path} returned {type(calculator).__name__}, which is no ASE calculator"
         )
+    digest = digest_of_code(path, factory, calculator, arguments)
+    require_digest(digest, reference.sha256, f"{path} (its code, its packages, or files that its arguments name)")
     identity = Identity(
         family=reference.family,
-        sha256=_digest(factory, path, arguments),
+        sha256=digest,
         dtype=reference.dtype,
         device="cpu" if device == "auto" else device,
         settings=reference.settings,
@@ -107,11 +110,3 @@ def _import_factory(path: str) -> Any:
         raise EngineError(
             Condition.INVALID_JOB, f"factory {path!r} cannot be imported, {error}: check its spelling and environment"
         ) from error
-
-
-def _digest(factory: Any, path: str, arguments: dict[str, Any]) -> str:
-    try:
-        source = inspect.getsource(factory)
-    except (OSError, TypeError):  # compiled code has no source to show
-        source = path
-    return hashlib.sha256((source + json.dumps(arguments, sort_keys=True)).encode()).hexdigest()

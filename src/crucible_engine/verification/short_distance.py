@@ -47,12 +47,12 @@ def check_short_distance(evaluator: Evaluator, probe: Probe) -> Check:
     step = length * float(APPROACH[0] - APPROACH[1])
     work, integral = _work(evaluations, atom, vector / length, step)
     count = _reasonable(evaluations, work / step)
-    missed = np.abs(work[:count] - integral[:count])
-    wrong = np.flatnonzero(missed > RELATIVE * np.abs(work[:count]) + ABSOLUTE)
+    missed = np.abs(work[:count] - integral[:count]) - RELATIVE * np.abs(work[:count])
+    wrong = np.flatnonzero(missed > ABSOLUTE)
     strongest = float(np.abs(work[:count] / step).max(initial=0.0))
     message = f"towards a neighbour, forces up to {strongest:.3g} eV/Å are the energy's derivative"
     if not len(wrong):
-        return measured(NAME, message, float(missed.max(initial=0.0)), ABSOLUTE, "eV")
+        return measured(NAME, message, max(0.0, float(missed.max(initial=0.0))), ABSOLUTE, "eV")
     reported = evaluations[int(wrong[-1]) + 1].forces
     limit = _common_limit([evaluations[index + 1] for index in wrong], np.abs(work[wrong] / step))
     message = f"where the energy's slope is {strongest:.3g} eV/Å the largest force is {np.abs(reported).max():.3g} eV/Å"
