@@ -12,7 +12,6 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
 from crucible_engine.models.code_digest import digest_of_code
-from crucible_engine.models.weights import require_digest
 from crucible_engine.schema import Condition, EngineError, ModelReference
 
 
@@ -37,6 +36,7 @@ class CalculatorModel(Model):
         super().__init__(identity, elements, conservative)
         self.remembers = remembers
         self._calculator = ase_calculator
+        self.gives_stress = gives(ase_calculator, "stress")
 
     def calculator(self) -> Calculator:
         """Return the calculator itself."""
@@ -68,6 +68,12 @@ class CalculatorModel(Model):
         return stress if stress.shape == (6,) else stress.reshape(3, 3)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
 
 
+def gives(calculator: Calculator, name: str) -> bool:
+    """Tell whether a calculator says that it has a property; one that says nothing may have all."""
+    said = getattr(calculator, "implemented_properties", None)
+    return not said or name in said
+
+
 def load(reference: ModelReference, device: str) -> CalculatorModel:
     """Return the model whose settings name a factory of ASE calculators.
 
@@ -89,7 +95,18 @@ def load(reference: ModelReference, device: str) -> CalculatorModel:
             Condition.INVALID_JOB, f"{path} returned {type(calculator).__name__}, which is no ASE calculator"
         )
     digest = digest_of_code(path, factory, calculator, arguments)
-    require_digest(digest, reference.sha256, f"{path} (its code, its packages, or files that its arguments name)")
+    if reference.sha256 not in (None, digest):
+        raise EngineError(
+            Condition.WEIGHTS_MISMATCH,
+            f"{path} has sha256 {digest}, but had {reference.sha256} when it was verified: its code, a package or a "
+            "file that its arguments name has changed; `aiida-crucible model verify --again` verifies what it is now",
+        )
+    for name in ("energy", "forces"):
+        if not gives(calculator, name):
+            raise EngineError(
+                Condition.CAPABILITY_MISSING,
+                f"the calculator of {path} gives no {name}, which every task needs: choose another calculator",
+            )
     identity = Identity(
         family=reference.family,
         sha256=digest,
