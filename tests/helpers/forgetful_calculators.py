@@ -67,6 +67,12 @@ class NoStressAfterAll(NoStress):
     implemented_properties = EMT.implemented_properties
 
 
+class NoForces(NoStress):
+    """Has energies alone."""
+
+    implemented_properties = ("energy",)
+
+
 def make(name, **arguments):
     """Return the calculator of a name."""
     return globals()[name](**arguments)
