@@ -47,7 +47,7 @@ def faulty_model(aiida_profile):
 def without_stress(aiida_profile):
     """Return EMT without stresses, as an ASE calculator of the user's own."""
     settings = {"factory": "forgetful_calculators:make", "arguments": {"name": "NoStress"}}
-    return ModelData.get_or_create("ase", dtype="float64", settings=settings)
+    return ModelData.get_or_create("ase", trust_code=True, dtype="float64", settings=settings)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def changing(localhost, tmp_path):
         prepend_text=f"export PYTHONPATH={tmp_path}",
     )
     settings = {"factory": "changing_factory:make"}
-    return file, code.store(), ModelData.get_or_create("ase", dtype="float64", settings=settings)
+    return file, code.store(), ModelData.get_or_create("ase", trust_code=True, dtype="float64", settings=settings)
 
 
 def digest_in(outputs):

@@ -32,7 +32,7 @@ import json, sys
 from crucible_engine.models.load import load_model
 from crucible_engine.schema import ModelReference
 settings = json.loads(sys.argv[1])
-print(load_model(ModelReference("ase", dtype="float64", settings=settings)).sha256)
+print(load_model(ModelReference("ase", trust_code=True, dtype="float64", settings=settings)).sha256)
 """
 
 
@@ -90,8 +90,8 @@ def test_digest_follows_files_that_arguments_name(project):
 
 def test_calculator_with_another_digest_is_refused():
     settings = {"factory": "ase.calculators.lj:LennardJones"}
-    found = load_model(ModelReference("ase", dtype="float64", settings=settings)).sha256
-    load_model(ModelReference("ase", dtype="float64", settings=settings, sha256=found))
+    found = load_model(ModelReference("ase", trust_code=True, dtype="float64", settings=settings)).sha256
+    load_model(ModelReference("ase", trust_code=True, dtype="float64", settings=settings, sha256=found))
     with pytest.raises(EngineError, match="LennardJones") as error:
-        load_model(ModelReference("ase", dtype="float64", settings=settings, sha256="0" * 64))
+        load_model(ModelReference("ase", trust_code=True, dtype="float64", settings=settings, sha256="0" * 64))
     assert error.value.condition is Condition.WEIGHTS_MISMATCH

@@ -6,7 +6,6 @@ as ``dynamics`` and ``relax`` call them, and a second object, made for each fram
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 import tempfile
@@ -24,6 +23,8 @@ from crucible_engine.dynamics.replica import Replica
 from crucible_engine.dynamics.settings import Settings
 from crucible_engine.models.base import Evaluation, Model
 from crucible_engine.models.calculator_model import CalculatorModel
+from crucible_engine.models.fresh_calculators import FreshCalculators
+from crucible_engine.models.wrapping import WrappingCalculator
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.tasks.relaxation import Settings as RelaxSettings
 from crucible_engine.tasks.relaxation import relax_structure, stress_of
@@ -67,30 +68,26 @@ class Frame:
 
 
 class Calculators:
-    """Gives a task's calculator, and fresh ones that judge it.
+    """Gives calculators as tasks get them, and fresh ones that judge them.
 
     :param model: the loaded potential, before anything was asked of it.
     """
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._pristine = copy.deepcopy(model.calculator()) if isinstance(model, CalculatorModel) else None
+        self._fresh = FreshCalculators(model)
 
-    def of_dynamics(self) -> Calculator:
-        """Return what the task ``dynamics`` would run with: of a calculator of the user's own, a copy."""
-        return self._model.calculator() if self._pristine is None else copy.deepcopy(self._pristine)
-
-    def of_relaxation(self) -> Calculator:
-        """Return what the task ``relax`` would run with."""
-        return self._model.calculator()
+    def of_task(self) -> Calculator:
+        """Return what a task would run with."""
+        return self._fresh.new()
 
     def judge(self, evaluator: Evaluator, atoms: Atoms) -> Evaluation:
         """Return what an object without a past says of a structure."""
-        if self._pristine is None:
+        if not self._fresh.remember:
             return evaluator.alone(atoms)
         evaluator.count += 1
         model = self._model
-        fresh = CalculatorModel(copy.deepcopy(self._pristine), model.identity, model.elements, model.conservative)
+        fresh = CalculatorModel(self._fresh.new(), model.identity, model.elements, model.conservative)
         return fresh.evaluate_batch([atoms.copy()])[0]
 
 
@@ -108,7 +105,7 @@ def check_dynamics(
     """
     steps = _steps(evaluator, probe, patience if evaluator.model.remembers else 0.0)
     with tempfile.TemporaryDirectory() as folder:
-        run = _Run(probe.atoms, calculators.of_dynamics(), _dynamics_settings(probe, steps, seed), Path(folder))
+        run = _Run(probe.atoms, calculators.of_task(), _dynamics_settings(probe, steps, seed), Path(folder))
         frames, totals, kinetic = run.run(steps)
     evaluator.count += steps
     if run.lost:
@@ -146,9 +143,9 @@ def check_relaxation(
     )
     atoms = probe.atoms.copy()
     atoms.set_cell(atoms.cell.array * STRETCH, scale_atoms=True)
-    atoms.calc = calculators.of_relaxation()
+    atoms.calc = WrappingCalculator(calculators.of_task())
     frames: list[Frame] = []
-    relax_structure(atoms, settings, 0, atoms.cell.array.copy(), lambda step: frames.append(_frame(step.number, atoms)))
+    relax_structure(atoms, settings, lambda step: frames.append(_frame(step.number, atoms)))
     if frames:
         atoms.set_cell(atoms.cell.array * COMPRESSION, scale_atoms=True)
         frames.append(_frame(frames[-1].step + 1, atoms))
@@ -167,7 +164,7 @@ class _Run:
 
     def __init__(self, atoms: Atoms, calculator: Calculator, settings: Settings, folder: Path) -> None:
         self.lost = ""
-        self._replica = Replica(0, atoms, calculator, settings=settings, folder=folder)
+        self._replica = Replica(0, atoms, calculator, sites=atoms, settings=settings, folder=folder)
 
     def run(self, steps: int) -> tuple[list[Frame], list[float], list[float]]:
         """Return the sampled frames, and after each step the total and the kinetic energy, eV."""
