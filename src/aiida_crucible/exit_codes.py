@@ -37,6 +37,7 @@ OF_CONDITION: dict[Condition, Failure] = {
     Condition.INVALID_JOB: Failure(210, "ERROR_INVALID_JOB"),
     Condition.INVALID_STRUCTURE: Failure(211, "ERROR_INVALID_STRUCTURE"),
     Condition.CODE_UNTRUSTED: Failure(212, "ERROR_CODE_UNTRUSTED"),
+    Condition.CAPABILITY_MISSING: Failure(213, "ERROR_CAPABILITY_MISSING"),
     Condition.DISK_FULL: Failure(301, "ERROR_DISK_FULL"),
     Condition.UNEXPECTED_ERROR: Failure(302, "ERROR_UNEXPECTED"),
     Condition.INTERRUPTED: Failure(400, "ERROR_INTERRUPTED"),

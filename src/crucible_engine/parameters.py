@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from crucible_engine.dynamics.parameters import DYNAMICS, check_dynamics
@@ -46,6 +47,25 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {
         "seed": Parameter(int, 0, "seed of the random rotations, displacements and permutations", minimum=0),
     },
 }
+
+
+def needs_stress(task: str, parameters: Mapping[str, Any]) -> str | None:
+    """Return what of a task needs stresses, in words; ``None`` if nothing does.
+
+    :param task: a task's name.
+    :param parameters: complete.
+    """
+    if task == "relax" and parameters["cell"] != "fixed":
+        return f"relax with cell {parameters['cell']!r}"
+    if task == "dynamics" and parameters["ensemble"].startswith("npt"):
+        return f"dynamics with ensemble {parameters['ensemble']!r}"
+    return None
+
+
+def lack_of_stress(model: str, needed: str) -> str:
+    """Return the line for a model without stresses that something needs; both in words."""
+    instead = "set cell to 'fixed'" if needed.startswith("relax") else "choose an nvt ensemble or nve"
+    return f"{model} gives no stress, which {needed} needs: {instead}, or choose another model"
 
 
 def validate_parameters(task: str, given: dict[str, Any]) -> dict[str, Any]:

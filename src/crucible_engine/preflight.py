@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from crucible_engine.dynamics.parameters import check_own_structures
 from crucible_engine.models.base import is_periodic
 from crucible_engine.parameter_rules import ParameterError
+from crucible_engine.parameters import lack_of_stress, needs_stress
 from crucible_engine.schema import Condition, EngineError
 from crucible_engine.structures_file import read_structures
 
@@ -151,6 +152,20 @@ def check_dynamics_structures(survey: Survey, parameters: dict[str, Any]) -> Non
             "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another "
             "ensemble",
         )
+
+
+def check_capability(task: str, parameters: dict[str, Any], gives_stress: bool, model: str) -> None:
+    """Refuse what needs stresses of a model that has none.
+
+    :param task: name of the task.
+    :param parameters: of the task, complete.
+    :param gives_stress: whether the model has stresses, as far as is known.
+    :param model: the model, in words.
+    :raises EngineError: ``CAPABILITY_MISSING``.
+    """
+    needed = needs_stress(task, parameters)
+    if needed is not None and not gives_stress:
+        raise EngineError(Condition.CAPABILITY_MISSING, lack_of_stress(model, needed))
 
 
 def check_structure(label: str, atoms: Atoms) -> None:

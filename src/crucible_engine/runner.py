@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ase.calculators.calculator import PropertyNotImplementedError
 from ase.data import atomic_numbers, chemical_symbols
 
 from crucible_engine.context import Context, TaskResult
@@ -26,9 +27,10 @@ from crucible_engine.models.load import (
     load_model,
 )
 from crucible_engine.parameter_rules import ParameterError
-from crucible_engine.parameters import validate_parameters
+from crucible_engine.parameters import lack_of_stress, needs_stress, validate_parameters
 from crucible_engine.preflight import (
     Survey,
+    check_capability,
     check_dynamics_structures,
     check_elements,
     check_relaxable,
@@ -82,6 +84,14 @@ def run_job(
     computing = time.monotonic()
     try:
         result = _task(job.task)(job, model, context)
+    except PropertyNotImplementedError as error:
+        # A calculator may say that it has what it turns out to lack.
+        results.summary = context.unfinished
+        needed = needs_stress(job.task, job.parameters)
+        message = f"{_in_words(job)} lacks what {job.task} needs ({error}): choose another model"
+        raise EngineError(
+            Condition.CAPABILITY_MISSING, lack_of_stress(_in_words(job), needed) if needed else message
+        ) from error
     except BaseException:
         results.summary = context.unfinished
         raise
@@ -122,6 +132,7 @@ def _prepare_model(job: Job, survey: Survey, threads: ThreadControl, results: Re
     model = _load(job, family, threads, results)
     results.model = describe_model(job, model)
     results.environment = {**describe_environment(family.package, model.device), "threads": threads.report()}
+    check_capability(job.task, job.parameters, model.gives_stress, _in_words(job))
     if model.elements:
         check_elements(survey, model.elements, _in_words(job))
     return model

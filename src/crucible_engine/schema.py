@@ -125,6 +125,7 @@ class Condition(str, enum.Enum):
     DEVICE_UNAVAILABLE = "device-unavailable"
     INVALID_JOB = "invalid-job"
     INVALID_STRUCTURE = "invalid-structure"
+    CAPABILITY_MISSING = "capability-missing"
     # Unrecoverable (3xx).
     DISK_FULL = "disk-full"
     UNEXPECTED_ERROR = "unexpected-error"

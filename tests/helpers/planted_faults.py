@@ -204,7 +204,46 @@ def stress_missing_at_times(model, atoms, item):
     return replace(item, stress=item.stress * (np.nan if atoms.positions[0, 0] < 0 else 1.0))
 
 
+def clipped(limit: float) -> Fault:
+    """Return forces of which no component exceeds a limit, as some packages make runs survive."""
+    return lambda model, atoms, item: replace(item, forces=np.clip(item.forces, -limit, limit))
+
+
+def nan_of_gold(model, atoms, item):
+    """NaN for an element that EMT and CHGNet know and that no probe is made of."""
+    return replace(item, forces=item.forces * (np.nan if 79 in atoms.numbers else 1.0))
+
+
+def without_forces_on_gold(model, atoms, item):
+    return replace(item, forces=item.forces * (atoms.numbers != 79)[:, None])
+
+
+def blind_to_species(model, atoms, item):
+    """Answer for copper whatever the atoms are."""
+    copper = atoms.copy()
+    copper.numbers[:] = 29
+    return model.evaluate_batch([copper], stress=not np.isnan(item.stress).all())[0]
+
+
+def rough_energy(model, atoms, item):
+    """Add a saw of 2 meV with teeth of 3 pm to the energy of each pair nearer than 4 Å: as good as noise."""
+    distances = neighbor_list("d", atoms, 4.0)
+    return replace(item, energy=item.energy + 1e-3 * float(np.sum((distances / 0.003) % 1.0 - 0.5)))
+
+
+class Creep:
+    """An energy that grows with every call."""
+
+    def __init__(self, step: float):
+        self.step, self.calls = step, 0
+
+    def __call__(self, model, atoms, item):
+        self.calls += 1
+        return replace(item, energy=item.energy + self.step * self.calls)
+
+
 GPA = 1 / units.GPa
+KCAL, KJ = units.mol / units.kcal, units.mol / units.kJ
 OTHER_ORDER = (0, 1, 2, 5, 4, 3)  # xx yy zz xy xz yz
 PLANTED = {
     "stress in GPa": ([scaled(stress=GPA)], ["stress-in-GPa"]),
@@ -257,5 +296,15 @@ PLANTED = {
     "NaN": ([scaled(forces=np.nan)], ["not-finite"]),
     "NaN of larger structures": ([nan_of_large_structures], ["not-finite"]),
     "a stress that is sometimes missing": ([stress_missing_at_times], ["not-finite"]),
+    "everything in kcal/mol": ([scaled(KCAL, KCAL, KCAL)], ["energy-wrong-unit"]),
+    "everything in kJ/mol": ([scaled(KJ, KJ, KJ)], ["energy-wrong-unit"]),
+    "everything in meV": ([scaled(1000.0, 1000.0, 1000.0)], ["energy-wrong-unit"]),
+    "energy and forces in kJ/mol": ([scaled(KJ, KJ)], ["energy-wrong-unit", "forces-wrong-unit"]),
+    "energy and stress in kcal/mol": ([scaled(KCAL, 1.0, KCAL)], ["energy-wrong-unit", "stress-wrong-unit"]),
+    "forces clipped at 1 eV/Å": ([clipped(1.0)], ["forces-clipped"]),
+    "forces clipped at 5 eV/Å": ([clipped(5.0)], ["forces-clipped"]),
+    "NaN of an element that no probe has": ([nan_of_gold], ["not-finite"]),
+    "no forces on an element that no probe has": ([without_forces_on_gold], ["forces-missing"]),
+    "blind to species": ([blind_to_species], ["ignores-species"]),
 }
 """Faults by name: what to plant, and the names that verification must find, all of them and no others."""

@@ -51,6 +51,7 @@ def test_codes_are_never_renumbered():
         "ERROR_INVALID_JOB": 210,
         "ERROR_INVALID_STRUCTURE": 211,
         "ERROR_CODE_UNTRUSTED": 212,
+        "ERROR_CAPABILITY_MISSING": 213,
         "ERROR_ENGINE_NOT_STARTED": 220,
         "ERROR_NOTHING_TO_CONTINUE": 221,
         "ERROR_DISK_FULL": 301,

@@ -9,9 +9,12 @@ from ase import Atoms
 from ase.build import bulk, fcc111
 from ase.calculators.emt import EMT
 from ase.stress import voigt_6_to_full_3x3_stress
+from forgetful_calculators import NoStress, OldNeighbours, Tiring, Tolerant, Wrapping
 from planted_faults import (
     GPA,
+    KCAL,
     PLANTED,
+    Creep,
     FaultyModel,
     NearestImages,
     Noise,
@@ -19,6 +22,7 @@ from planted_faults import (
     Remembering,
     StaleCache,
     no_images,
+    rough_energy,
     scaled,
 )
 
@@ -135,6 +139,53 @@ def test_missing_periodic_images(emt, calculator, seed):
     found = faults_of(model, seed=seed)
     assert "misses-periodic-images" in found
     assert not [fault for fault in found if fault.startswith(("forces", "direct", "not-"))]
+
+
+def own(emt, calculator, **arguments):
+    """Return the model that the family ``ase`` makes of a calculator."""
+    return CalculatorModel(calculator(**arguments), emt.identity, emt.elements, remembers=True)
+
+
+@pytest.mark.parametrize(
+    ("calculator", "expected"),
+    [
+        (EMT, []),
+        (Tolerant, ["stale-results"]),
+        (Wrapping, ["modifies-its-input"]),
+        (OldNeighbours, ["depends-on-history"]),
+    ],
+)
+def test_calculator_in_a_run(emt, calculator, expected):
+    assert faults_of(own(emt, calculator), patience=0) == expected
+
+
+def test_calculator_that_changes_after_a_thousand_calls(emt):
+    assert faults_of(own(emt, Tiring, calls=1000), patience=60) == ["depends-on-history"]
+
+
+def test_energy_that_creeps_is_no_other_fault(emt):
+    assert faults_of(FaultyModel(emt, Creep(1e-9))) == ["not-deterministic"]
+
+
+def test_what_a_model_can_do_is_known(emt):
+    assert verify_model(emt).capabilities == {"energy": True, "forces": True, "stress": True}
+    without = verify_model(own(emt, NoStress), patience=0)
+    assert without.capabilities == {"energy": True, "forces": True, "stress": False}
+    assert without.faults == []
+
+
+@pytest.mark.parametrize(
+    ("forces", "stress", "expected"),
+    [
+        (-1.0, 1.0, {"forces-wrong-sign"}),
+        (1.0, -1.0, {"stress-wrong-sign"}),
+        (KCAL, 1.0, {"forces-wrong-unit"}),
+        (1.0, GPA, {"stress-in-GPa"}),
+    ],
+)
+def test_signs_and_units_are_judged_where_the_energy_is_rough(emt, forces, stress, expected):
+    found = faults_of(FaultyModel(emt, rough_energy, scaled(forces=forces, stress=stress)))
+    assert {fault for fault in found if fault.startswith(("forces", "stress"))} == expected
 
 
 def test_wrong_weights_under_a_right_name(emt):

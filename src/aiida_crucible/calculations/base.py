@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
@@ -17,9 +18,10 @@ from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.engine_archive import engine_archive
 from aiida_crucible.calculations.job_script import pass_signals_on
 from aiida_crucible.calculations.staging import stage_checkpoint
+from aiida_crucible.calculations.verifications import digest_of, require_capability
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import CalculationSpec, define_failures
-from crucible_engine.parameters import validate_parameters
+from crucible_engine.parameters import needs_stress, validate_parameters
 from crucible_engine.schema import (
     ARRAYS_FILE,
     CHECKPOINT_FILE,
@@ -32,6 +34,7 @@ from crucible_engine.schema import (
     STRUCTURES_FILE,
     TRAJECTORIES_FILE,
     Job,
+    ModelReference,
 )
 from crucible_engine.structures_file import write_structures
 from crucible_engine.toolsets import TOOLSET_OF_TASK
@@ -52,6 +55,8 @@ class EngineCalculation(CalcJob):
 
     TASK: ClassVar[str]
     NEEDS_MODEL: ClassVar[bool] = True
+    VERIFIES: ClassVar[bool] = False
+    """Whether the task finds out what a model is, and so takes it as it is."""
     CONTINUED_OUTPUT: ClassVar[str] = "retrieved"
     """Output of an unfinished job that `restart_from` takes."""
     CACHE_VERSION = PROTOCOL
@@ -106,6 +111,14 @@ class EngineCalculation(CalcJob):
             if inputs.get("code") is not None:
                 validation.check_environment(inputs["code"], inputs["model"])
                 validation.check_placement(inputs["code"], inputs.get("metadata", {}).get("options", {}))
+                cls._check_capability(inputs)
+
+    @classmethod
+    def _check_capability(cls, inputs: Mapping[str, Any]) -> None:
+        """Refuse what a verification of the model found that it cannot do."""
+        if "parameters" in inputs:
+            need = needs_stress(cls.TASK, validate_parameters(cls.TASK, inputs["parameters"].get_dict()))
+            require_capability(inputs["code"], inputs["model"], [need] if need else [])
 
     @classmethod
     @abc.abstractmethod
@@ -150,13 +163,18 @@ class EngineCalculation(CalcJob):
         promised = validation.promised_package(self.inputs.code, family)
         return Job(
             task=self.TASK,
-            model=model and model.to_reference(),
+            model=model and self._reference(model),
             parameters=validate_parameters(self.TASK, self.inputs.parameters.get_dict()),
             device=self.options.device,
             threads=self.options.resources.get("num_cores_per_mpiproc"),
             walltime=self.options.get("max_wallclock_seconds"),
             package_version=promised and promised[1],
         )
+
+    def _reference(self, model: ModelData) -> ModelReference:
+        """Return how the job calls its model: with the digest that was verified, where the node has none of its own."""
+        reference = model.to_reference()
+        return reference if self.VERIFIES else replace(reference, sha256=digest_of(self.inputs.code, model))
 
     def add_unfinished_job(self, info: CalcInfo) -> None:
         """Let what the job that this one continues had done be copied into the job's folder."""

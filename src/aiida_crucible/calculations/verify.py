@@ -22,6 +22,7 @@ class VerifyCalculation(EngineCalculation):
     """
 
     TASK = "verify"
+    VERIFIES = True
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

@@ -11,6 +11,8 @@ from aiida_crucible.cli.options import FamilyName, job_options, load_profile, sa
 from aiida_crucible.cli.tables import print_record, print_table
 
 if TYPE_CHECKING:
+    from aiida.orm import AbstractCode
+
     from aiida_crucible.data.model import ModelData
     from crucible_engine.schema import ModelReference
 
@@ -163,20 +165,30 @@ def show(name: str) -> None:
 @click.argument("name", metavar="FAMILY|PK|LABEL")
 @click.option("--code", metavar="CODE", help="Environment to verify it in; the one named as the family if left out.")
 @click.option("--device", metavar="DEVICE", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
+@click.option("--again", is_flag=True, help="Verify anew what was verified before.")
 @TRUST_PICKLE
 @TRUST_CODE
 @job_options
 @with_profile
 def verify(
-    *, name: str, code: str | None, device: str, trust_pickle: bool, trust_code: bool, options: dict[str, Any]
+    *,
+    name: str,
+    code: str | None,
+    device: str,
+    again: bool,
+    trust_pickle: bool,
+    trust_code: bool,
+    options: dict[str, Any],
 ) -> None:
     """Verify a model in an environment: forces, stress, invariances, determinism, the stored fingerprint.
 
-    A verification that was made before is found and shown. It exits with 1 if the model fails.
+    A verification that was made before is found and shown, if the environment still loads what was verified then. It
+    exits with 1 if the model fails.
     """
     from aiida.engine import run_get_node
 
     from aiida_crucible.calculations.validation import check_environment, check_trust
+    from aiida_crucible.calculations.verifications import find_verification
     from aiida_crucible.environments.codes import find_code
     from aiida_crucible.report.verification import format_verification
     from aiida_crucible.workflows.verify import VerifyWorkChain
@@ -187,7 +199,15 @@ def verify(
     if (trust_pickle and node.is_checkpoint) or (trust_code and node.runs_code):
         node.trust()
     check_trust(node)
-    builder = VerifyWorkChain.get_builder_from_protocol(place, node, options={**options, "device": device})
+    found = None if again else find_verification(place, node, device=device)
+    if found is not None:
+        verified = found.outputs.results.get_dict()["model"]["sha256"]
+        say(f"verified before by PK {found.pk} on {found.ctime:%Y-%m-%d}; asking {place.full_label} what it loads now")
+        again = _sha256_now(node, place, options) != verified
+        say(f"it is {'no longer' if again else 'still'} sha256 {verified[:12]}…")
+    builder = VerifyWorkChain.get_builder_from_protocol(
+        place, node, overrides={"again": again}, options={**options, "device": device}
+    )
     say(f"verifying {node.title} (PK {node.pk}) in {place.full_label}")
     outputs, process = run_get_node(builder)
     if "results" not in outputs:
@@ -196,6 +216,19 @@ def verify(
     click.echo(f"provenance: `verdi process show {process.pk}`")
     if not process.is_finished_ok:
         raise click.exceptions.Exit(1)
+
+
+def _sha256_now(node: ModelData, code: AbstractCode, options: dict[str, Any]) -> str:
+    """Return the digest of what an environment loads for a model, as the engine finds it there."""
+    from dataclasses import replace
+
+    from aiida_crucible.calculations.staging import stage_checkpoint
+    from aiida_crucible.environments.checkpoint import describe_model
+
+    reference = replace(node.to_reference(), sha256=None)
+    if node.is_checkpoint:
+        reference = replace(reference, checkpoint=str(stage_checkpoint(node, code.computer)))
+    return str(describe_model(code, reference, options)["sha256"])
 
 
 def find_model(name: str) -> ModelData:

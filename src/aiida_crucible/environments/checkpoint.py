@@ -1,4 +1,4 @@
-"""Ask the engine, in an environment, what a checkpoint file is."""
+"""Ask the engine, in an environment, what a checkpoint file or another model is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from aiida.orm import AbstractCode
 
 from aiida_crucible.environments.codes import RegisteredEnvironment, is_this_machine
 from aiida_crucible.environments.problems import ModelEnvironmentError
@@ -34,6 +36,19 @@ def describe_checkpoint(
             f"{code.full_label} is an environment of family {environment.content['family']!r}, "
             f"the checkpoint is said to be one of {reference.family!r}: choose another --code"
         )
+    return describe_model(code, reference, options)
+
+
+def describe_model(
+    code: AbstractCode, reference: ModelReference, options: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what a model is, as the engine finds when it loads it; see :func:`describe_checkpoint`.
+
+    :param code: any Python in which the model's package can be imported.
+    :param reference: the model; the path of a checkpoint must lie on the code's computer.
+    :param options: options of the job.
+    :raises ModelEnvironmentError: if it cannot be loaded.
+    """
     answer, node = run_script(code, "describe.py", asdict(reference), ANSWER_FILE, options)
     if "problem" in answer:
         raise ModelEnvironmentError(f"{answer['problem']} (`verdi process show {node.pk}`)")

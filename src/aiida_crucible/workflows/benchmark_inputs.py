@@ -19,10 +19,10 @@ from aiida_crucible.analysis.benchmark_settings import (
 from aiida_crucible.calcfunctions import benchmark_batches, benchmark_materials
 from aiida_crucible.calcfunctions.benchmark_materials import regroup_row
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.verifications import place_of
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.benchmark_batch_ports import check_references
 from aiida_crucible.workflows.benchmark_stages import NAMES
-from aiida_crucible.workflows.verify import place_of
 from crucible_engine.parameter_rules import shown, suggestion
 from crucible_engine.schema import PROTOCOL
 

@@ -9,10 +9,11 @@ from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessSpec, ToContext,
 from aiida.orm import CalcJobNode, Dict, ProcessNode, StructureData
 
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.verifications import require_capability
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin
-from aiida_crucible.workflows.verify import VerifyWorkChain, check_fit, define_model_ports
+from aiida_crucible.workflows.verify import VerifyWorkChain, check_fit, define_model_ports, needs_of
 from crucible_engine.schema import Condition
 
 
@@ -68,6 +69,7 @@ class VerifiedWorkChain(VerifiedProtocolMixin, WorkChain):
             "verification", valid_type=Dict, required=False, help="`results` of the verification, its faults included."
         )
         spec.exit_code(330, "ERROR_VERIFICATION_FAILED", message="the model is not believed: {detail}")
+        spec.exit_code(331, "ERROR_CAPABILITY_MISSING", message="the model lacks what is asked of it: {detail}")
         spec.inputs.validator = validation.validator(cls.check_inputs)
 
     @classmethod
@@ -102,6 +104,13 @@ class VerifiedWorkChain(VerifiedProtocolMixin, WorkChain):
         given = self.inputs.get("verification")
         self.ctx.verification = given or self.ctx.verifying.outputs.results
         self.out("verification", self.ctx.verification)
+        try:
+            require_capability(
+                self.inputs.code, self.inputs.model, needs_of(self.inputs, self.JOBS), self.ctx.verification
+            )
+        except ValueError as error:
+            lacking: ExitCode = self.exit_codes.ERROR_CAPABILITY_MISSING.format(detail=str(error))
+            return lacking
         return None
 
 

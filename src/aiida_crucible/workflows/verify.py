@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_
-from aiida.orm import AbstractCode, CalcJobNode, Dict, QueryBuilder, Str, StructureData, to_aiida_type
+from aiida.orm import AbstractCode, Bool, CalcJobNode, Dict, Str, StructureData, to_aiida_type
 
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.verifications import find_verification, require_capability
 from aiida_crucible.calculations.verify import VerifyCalculation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, merged, with_options
-from crucible_engine.parameters import validate_parameters
-from crucible_engine.schema import PROTOCOL
+from crucible_engine.parameters import PARAMETERS, needs_stress, validate_parameters
 
 STOP, CONTINUE = "stop", "continue"
 
@@ -38,6 +38,13 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
             serializer=to_aiida_type,
             validator=validation.validator(check_on_failure),
             help="What to do with a model that fails: stop (with an exit code that names the faults) or continue.",
+        )
+        spec.input(
+            "again",
+            valid_type=Bool,
+            default=lambda: Bool(False),
+            serializer=to_aiida_type,
+            help="Verify anew, even where there is a finished verification and whatever AiiDA's cache holds.",
         )
         spec.expose_inputs(VerifyCalculation, namespace="verify", exclude=("code", "model"))
         spec.outline(if_(cls.must_run)(cls.run_verification, cls.inspect_job), cls.inspect_verification)
@@ -83,8 +90,10 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
         return builder
 
     def must_run(self) -> bool:
-        """Look for a finished verification; tell whether there is none."""
+        """Look for a finished verification; tell whether there is none, or none is wanted."""
         inputs = self.inputs.verify
+        if self.inputs.again.value:
+            return True
         self.ctx.job = find_verification(
             self.inputs.code,
             self.inputs.model,
@@ -99,6 +108,8 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
     def run_verification(self) -> ToContext:
         """Submit the CalcJob."""
         inputs = self.exposed_inputs(VerifyCalculation, namespace="verify")
+        if self.inputs.again.value:
+            inputs["metadata"] = {**inputs["metadata"], "disable_cache": True}
         job = self.submit(VerifyCalculation, code=self.inputs.code, model=self.inputs.model, **inputs)
         return ToContext(job=job)
 
@@ -156,63 +167,26 @@ def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]
             namespace = namespace.get(level) or {}
         validation.check_placement(inputs["code"], namespace)
         validation.check_precision(inputs["model"], namespace)
+    require_capability(inputs["code"], inputs["model"], needs_of(inputs, jobs), inputs.get("verification"))
+
+
+def needs_of(inputs: Mapping[str, Any], jobs: Sequence[str]) -> list[str]:
+    """Return what jobs need stresses for, in words; parameters as in :func:`check_fit`."""
+    needs = []
+    for job in jobs:
+        namespace: Mapping[str, Any] = inputs
+        for level in job.split("."):
+            namespace = namespace.get(level) or {}
+        task = job.rpartition(".")[2]
+        if "parameters" in namespace and task in PARAMETERS:
+            needs.append(needs_stress(task, validate_parameters(task, namespace["parameters"].get_dict())))
+    return [need for need in needs if need is not None]
 
 
 def check_on_failure(value: Str) -> None:
     """Refuse a word that is neither of the two."""
     if value.value not in (STOP, CONTINUE):
         raise ValueError(f"on_failure is {value.value!r}: give {STOP!r} or {CONTINUE!r}")
-
-
-def find_verification(
-    code: AbstractCode,
-    model: ModelData,
-    parameters: Mapping[str, Any] | None = None,
-    structures: Mapping[str, StructureData] | None = None,
-    device: str = "auto",
-) -> CalcJobNode | None:
-    """Return the latest finished verification of a model in an environment; ``None`` if there is none.
-
-    :param code: the environment: this code, or another one that is the same file on the same computer.
-    :param model: which potential.
-    :param parameters: what it was verified with; the defaults if ``None``.
-    :param structures: what it was verified on, at least.
-    :param device: what was asked for.
-    """
-    wanted = validate_parameters("verify", dict(parameters or {}))
-    needed = {structure.uuid for structure in (structures or {}).values()}
-    query = QueryBuilder().append(ModelData, filters={"uuid": model.uuid}, tag="model")
-    finished = {"attributes.process_state": "finished", "attributes.exit_status": 0}
-    process_type = {"process_type": VerifyCalculation.build_process_type()}
-    query.append(CalcJobNode, with_incoming="model", filters={**finished, **process_type}, tag="job", project="*")
-    query.order_by({"job": {"ctime": "desc"}})
-    for job in query.all(flat=True):
-        given = {node.uuid for node in job.inputs.structures.values()} if "structures" in job.inputs else set()
-        if (
-            needed <= given
-            and validate_parameters("verify", job.inputs.parameters.get_dict()) == wanted
-            and job.get_option("device") == device
-            and _is_same_environment(job, code)
-        ):
-            return job
-    return None
-
-
-def _is_same_environment(job: CalcJobNode, code: AbstractCode) -> bool:
-    """Tell whether a job ran this engine in the environment of a code, as it is now."""
-    results, other = job.outputs.results.get_dict(), job.inputs.code
-    if results["protocol"] != PROTOCOL:
-        return False
-    promised = validation.promised_package(code, job.inputs.model.family)
-    if promised is not None and results["environment"]["packages"].get(promised[0]) != promised[1]:
-        return False
-    return bool(other.uuid == code.uuid) or place_of(other) == place_of(code)
-
-
-def place_of(code: AbstractCode) -> tuple[str, str, str]:
-    """Return what tells one environment from another; the path's last folders carry the digest of its lock."""
-    image = str(code.base.attributes.get("image_name", ""))
-    return code.computer.uuid, str(code.get_executable()), image
 
 
 def _name(node: CalcJobNode) -> str:

@@ -67,6 +67,7 @@ class Model(abc.ABC):
     :param conservative: whether the forces are the gradient of the energy by construction.
     :cvar equivariant: whether a turned structure has turned forces by construction, and not only as far as the network
         was trained to.
+    :ivar gives_stress: whether crystals get a stress, as far as that is known before anything was computed.
     :cvar remembers: whether what its calculator was asked before may change the last digits of its answers.
     """
 
@@ -83,6 +84,7 @@ class Model(abc.ABC):
         self.settings = identity.settings
         self.elements = elements
         self.conservative = conservative
+        self.gives_stress = True
 
     def evaluate_batch(self, batch: Sequence[Atoms], stress: bool = True) -> list[Evaluation]:
         """Evaluate structures at once, through the package's own batching.
@@ -159,7 +161,8 @@ class ModelCalculator(Calculator):
             "free_energy": evaluation.energy,
             "forces": evaluation.forces,
         }
-        if is_periodic(self.atoms):
+        absent = np.isfinite(evaluation.energy) and np.isnan(evaluation.stress).all()
+        if is_periodic(self.atoms) and not absent:
             self.results["stress"] = evaluation.stress
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import inspect
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +11,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
+from crucible_engine.models.code_digest import digest_of_code
 from crucible_engine.schema import Condition, EngineError, ModelReference
 
 
@@ -38,6 +36,7 @@ class CalculatorModel(Model):
         super().__init__(identity, elements, conservative)
         self.remembers = remembers
         self._calculator = ase_calculator
+        self.gives_stress = gives(ase_calculator, "stress")
 
     def calculator(self) -> Calculator:
         """Return the calculator itself."""
@@ -69,13 +68,21 @@ class CalculatorModel(Model):
         return stress if stress.shape == (6,) else stress.reshape(3, 3)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
 
 
+def gives(calculator: Calculator, name: str) -> bool:
+    """Tell whether a calculator says that it has a property; one that says nothing may have all."""
+    said = getattr(calculator, "implemented_properties", None)
+    return not said or name in said
+
+
 def load(reference: ModelReference, device: str) -> CalculatorModel:
     """Return the model whose settings name a factory of ASE calculators.
 
     What it was trained on and whether it heeds ``dtype`` and ``device`` is unknown: verification has to tell. Its
-    digest is that of the factory's source and arguments, the nearest thing to weights that can be seen from outside.
+    digest is that of the code and the packages behind it and of its arguments, the nearest thing to weights that can be
+    seen from outside, see :mod:`crucible_engine.models.code_digest`.
 
-    :raises EngineError: ``INVALID_JOB``, if the factory cannot be imported or fails.
+    :raises EngineError: ``INVALID_JOB``, if the factory cannot be imported or fails; ``WEIGHTS_MISMATCH``, if it is not
+        what the reference says.
     """
     path, arguments = reference.settings["factory"], reference.settings.get("arguments", {})
     factory = _import_factory(path)
@@ -87,9 +94,22 @@ def load(reference: ModelReference, device: str) -> CalculatorModel:
         raise EngineError(
             Condition.INVALID_JOB, f"{path} returned {type(calculator).__name__}, which is no ASE calculator"
         )
+    digest = digest_of_code(path, factory, calculator, arguments)
+    if reference.sha256 not in (None, digest):
+        raise EngineError(
+            Condition.WEIGHTS_MISMATCH,
+            f"{path} has sha256 {digest}, but had {reference.sha256} when it was verified: its code, a package or a "
+            "file that its arguments name has changed; `aiida-crucible model verify --again` verifies what it is now",
+        )
+    for name in ("energy", "forces"):
+        if not gives(calculator, name):
+            raise EngineError(
+                Condition.CAPABILITY_MISSING,
+                f"the calculator of {path} gives no {name}, which every task needs: choose another calculator",
+            )
     identity = Identity(
         family=reference.family,
-        sha256=_digest(factory, path, arguments),
+        sha256=digest,
         dtype=reference.dtype,
         device="cpu" if device == "auto" else device,
         settings=reference.settings,
@@ -107,11 +127,3 @@ def _import_factory(path: str) -> Any:
         raise EngineError(
             Condition.INVALID_JOB, f"factory {path!r} cannot be imported, {error}: check its spelling and environment"
         ) from error
-
-
-def _digest(factory: Any, path: str, arguments: dict[str, Any]) -> str:
-    try:
-        source = inspect.getsource(factory)
-    except (OSError, TypeError):  # compiled code has no source to show
-        source = path
-    return hashlib.sha256((source + json.dumps(arguments, sort_keys=True)).encode()).hexdigest()

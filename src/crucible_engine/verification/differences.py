@@ -110,7 +110,7 @@ def differentiate_forces(
     few = size <= DIRECTIONS
     directions = np.eye(size) if few else rng.normal(size=(DIRECTIONS, size))
     length = 1.0 if few else np.sqrt(size)
-    moved = [_displaced(probe.atoms, direction * step * point) for direction in directions for point in POINTS]
+    moved = [displaced(probe.atoms, direction * step * point) for direction in directions for point in POINTS]
     evaluations = evaluator(moved, stress=False)
     slope, error = stencil.slopes([item.energy for item in evaluations], step)
     forces = np.array([item.forces.ravel() for item in evaluations]).reshape(len(directions), len(POINTS), size)
@@ -133,23 +133,25 @@ def differentiate_stress(
     """
     del rng
     strain = stencil.strain
-    strained = [_strained(probe.atoms, component, strain * point) for component in VOIGT for point in POINTS]
-    slope, error = stencil.slopes([item.energy for item in evaluator(strained, stress=False)], strain)
+    structures = [strained(probe.atoms, component, strain * point) for component in VOIGT for point in POINTS]
+    slope, error = stencil.slopes([item.energy for item in evaluator(structures, stress=False)], strain)
     volume = abs(probe.atoms.cell.volume)
     return Derivatives(probe, slope / volume, np.array(base.stress), error / volume)
 
 
-def _displaced(atoms: Atoms, displacement: NDArray[np.float64]) -> Atoms:
+def displaced(atoms: Atoms, displacement: NDArray[np.float64]) -> Atoms:
+    """Return a structure with its atoms moved, by Å in the order of their coordinates, shape [3 n_atoms]."""
     moved = atoms.copy()
     moved.positions += displacement.reshape(-1, 3)
     return moved
 
 
-def _strained(atoms: Atoms, component: tuple[int, int], amount: float) -> Atoms:
+def strained(atoms: Atoms, component: tuple[int, int], amount: float) -> Atoms:
+    """Return a crystal under a symmetric strain of one Voigt component."""
     deformation = np.eye(3)
     row, column = component
     deformation[row, column] += amount / 2
     deformation[column, row] += amount / 2
-    strained = atoms.copy()
-    strained.set_cell(atoms.cell.array @ deformation, scale_atoms=True)
-    return strained
+    changed = atoms.copy()
+    changed.set_cell(atoms.cell.array @ deformation, scale_atoms=True)
+    return changed

@@ -22,6 +22,8 @@ RELATED = 0.5
 """Misfit beyond which reported values have so little to do with the true ones that a factor means nothing."""
 FORCES_NAMES = ("forces sign", "forces unit", "forces gradient")
 STRESS_NAMES = ("stress sign", "stress unit", "stress order", "stress gradient")
+RESOLVED_BY_WORK = 0.5
+"""The same for derivatives from long ways, of which only signs and units are read."""
 CURL = 0.01
 """Antisymmetric part of the forces' Jacobian beyond which no energy at all has them as its gradient."""
 
@@ -49,6 +51,45 @@ def check_forces(derivatives: Sequence[Derivatives], conservative: bool, scatter
         unrelated = "the forces have nothing to do with the energy's gradient"
         return [not_applicable("forces sign", unrelated), not_applicable("forces unit", unrelated), gradient]
     return [_sign("forces", found), _unit("forces", "eV/Å", found, unit), gradient]
+
+
+def check_by_work(derivatives: Sequence[Derivatives], quantity: str, scatter: float) -> list[Check]:
+    """Compare values with the energy of long ways: their sign and unit, where the energy is too rough for more.
+
+    :param derivatives: of each probe, see :mod:`crucible_engine.verification.work`.
+    :param quantity: ``forces`` or ``stress``.
+    :param scatter: how much the values change when they are evaluated again, in their unit.
+    """
+    is_force = quantity == "forces"
+    names, right = (FORCES_NAMES, "eV/Å") if is_force else (STRESS_NAMES, "eV/Å³")
+    tolerance = misfit_allowed(derivatives, scatter)
+    if not tolerance <= RESOLVED_BY_WORK:
+        return _unresolved(names, tolerance)
+    found = (explain_forces if is_force else explain_stress)(derivatives, tolerance)
+    if found.misfit > RESOLVED_BY_WORK:
+        return [not_applicable(name, f"the energy is rough, and the {quantity} do not follow it") for name in names]
+    rough = f"the energy is too rough for it: signs and units alone are known, to {tolerance:.0%}"
+    unit = Unit(diagnosis.PLAIN, 1.0)
+    if _far_from_one(found):
+        unit = diagnosis.recognise(found.factor, diagnosis.FORCE_UNITS if is_force else diagnosis.STRESS_UNITS)
+    rest = [not_applicable(name, rough) for name in names[2:]]
+    return [_sign(quantity, found), _unit(quantity, right, found, unit), *rest]
+
+
+def is_resolved(derivatives: Sequence[Derivatives], scatter: float) -> bool:
+    """Tell whether finite differences say anything, of reported values and of the energy itself.
+
+    Parameters as in :func:`misfit_allowed`. Reported values that are far too large must not hide a rough energy.
+    """
+    own = _rms([item.numerical for item in derivatives])
+    error = ERROR_MARGIN * _rms([item.error for item in derivatives])
+    return misfit_allowed(derivatives, scatter) <= UNRESOLVED and error <= UNRESOLVED * own
+
+
+def are_better(derivatives: Sequence[Derivatives]) -> bool:
+    """Tell whether derivatives from long ways are large beside their errors."""
+    error = ERROR_MARGIN * _rms([item.error for item in derivatives])
+    return error <= RESOLVED_BY_WORK * _rms([item.numerical for item in derivatives])
 
 
 def check_stress(derivatives: Sequence[Derivatives], conservative: bool, scatter: float) -> list[Check]:

@@ -80,7 +80,7 @@ def make_probes(species: Sequence[int], seed: int) -> list[Probe]:
     probes = []
     for n_atoms, tightness in ((2, 1.02), (3, 1.16), (4, 1.09)):
         numbers = [species[index % len(species)] for index in range(n_atoms)]
-        atoms = _random_crystal(rng, numbers, tightness)
+        atoms = random_crystal(rng, numbers, tightness)
         repetitions = (3, 3, 3) if n_atoms == 2 else (2, 2, 2)
         probes.append(Probe(f"random {atoms.get_chemical_formula()}", atoms, repetitions))
     return probes
@@ -122,12 +122,20 @@ def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(matrix, dtype=np.float64)
 
 
-def _random_crystal(rng: np.random.Generator, numbers: list[int], tightness: float) -> Atoms:
-    """Return the best packed of random crystals; its nearest atoms are ``tightness`` times their radii apart."""
+def random_crystal(
+    rng: np.random.Generator, numbers: list[int], tightness: float, candidates: int = CANDIDATES
+) -> Atoms:
+    """Return the best packed of random crystals; its nearest atoms are ``tightness`` times their radii apart.
+
+    :param rng: for cells and positions.
+    :param numbers: atomic numbers.
+    :param tightness: distance over the sum of the covalent radii.
+    :param candidates: how many crystals to choose from.
+    """
     radii = covalent_radii[numbers]
     best, packing = np.eye(3), np.zeros((len(numbers), 3))
     largest = 0.0
-    for _ in range(CANDIDATES):
+    for _ in range(candidates):
         cell = np.eye(3) + rng.uniform(-0.35, 0.35, size=(3, 3))
         cell /= np.cbrt(np.linalg.det(cell))
         scaled = rng.uniform(size=(len(numbers), 3))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import PropertyNotImplementedError
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
-from crucible_engine.models.base import Evaluation, Model
+from crucible_engine.models.base import Evaluation, Model, is_periodic
 from crucible_engine.models.calculator_model import CalculatorModel
 from crucible_engine.verification.check import Check, measured, not_applicable
 from crucible_engine.verification.evaluator import Evaluator, is_finite
@@ -108,11 +109,12 @@ def changed_structures(probe: Probe) -> Iterator[tuple[str, Atoms]]:
             strained = probe.atoms.copy()
             strained.set_cell(strained.cell.array * CELL_STRETCH, scale_atoms=scale_atoms)
             yield change, strained
-    others = probe.atoms.numbers[probe.atoms.numbers != probe.atoms.numbers[0]]
-    if len(others):
-        substituted = probe.atoms.copy()
-        substituted.numbers[0] = others[0]
-        yield "another element in an atom's place", substituted
+
+
+def drift_since(evaluator: Evaluator, atoms: Atoms, first: Evaluation) -> Deviation:
+    """Return by how much the numbers of the very first structure have changed; parameters as in :func:`check_drift`."""
+    again = evaluator.alone(atoms)
+    return Deviation.of(first, again) if is_finite(first) and is_finite(again) else Deviation()
 
 
 def check_drift(evaluator: Evaluator, atoms: Atoms, first: Evaluation) -> Check:
@@ -204,8 +206,21 @@ def check_input_untouched(model: Model, probes: Sequence[Probe]) -> Check:
     before = [atoms.copy() for atoms in given]
     for atoms in given:
         model.evaluate_batch([atoms])
+        if isinstance(model, CalculatorModel):
+            # Runs hand it the moving structure itself, and no copy.
+            _ask(model.calculator(), atoms)
     changed = any(_differ(*pair) for pair in zip(given, before, strict=True))
     return check.failed("modifies-its-input") if changed else check
+
+
+def _ask(calculator: Calculator, atoms: Atoms) -> None:
+    """Ask a calculator for what integrators and optimizers ask, of the very structure that they move."""
+    calculator.reset()
+    calculator.get_property("energy", atoms)
+    calculator.get_property("forces", atoms)
+    if is_periodic(atoms):
+        with contextlib.suppress(PropertyNotImplementedError):
+            calculator.get_property("stress", atoms)
 
 
 def _differ(atoms: Atoms, other: Atoms) -> bool:
