@@ -60,6 +60,7 @@ def measure_anharmonicity(
     force_constants: ArrayData,
     parameters: Dict,
     combination: Dict,
+    runs: Dict,
     *,
     origin: StructureData | None = None,
     properties: ArrayData | None = None,
@@ -72,6 +73,7 @@ def measure_anharmonicity(
     :param parameters: see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
     :param combination: ``forces``, ``frames``, ``constants``, ``temperature``, see
         :class:`aiida_crucible.analysis.anharmonicity_combinations.Combination`.
+    :param runs: by own run, its ``outcome`` and ``reason``.
     :param origin: the unit cell of the crystal that the frames belong to; counts where the settings say so.
     :param properties: ``forces`` (eV/Å) of the one trajectory's frames, where they are not its own.
     :param trajectories: runs of the same supercell, independent of each other.
@@ -85,6 +87,7 @@ def measure_anharmonicity(
         validate_anharmonicity(parameters.get_dict()),
         combination.get_dict(),
         trajectories,
+        outcomes=runs.get_dict(),
         origin=origin,
         properties=properties,
     )
