@@ -35,7 +35,7 @@ def score_combination(
     :param settings: complete, see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
     :param combination: see :class:`aiida_crucible.analysis.anharmonicity_combinations.Combination`.
     :param trajectories: runs of the same supercell, independent of each other.
-    :param outcomes: by label of an own run ``outcome`` and ``reason``; where one has lost its crystal there is no score,
+    :param outcomes: by label of an own run ``outcome`` and ``reason``; where one has lost its crystal there is none,
         see :func:`aiida_crucible.analysis.own_runs.why_no_score`.
     :param origin: the unit cell of the crystal that the frames belong to; counts where the settings say so.
     :param properties: ``forces`` (eV/Å) of the one trajectory's frames, where they are not its own.
