@@ -21,6 +21,9 @@ RELAXATIONS = 10.0
 RESOLUTION = 0.01
 """Smallest difference of scores that is one: they are told with two digits, and those of springs are rounding."""
 
+NO_FREQUENCY = 1e-3
+"""Of the highest frequency: below it force constants do not tell a soft mode from none."""
+
 PICOSECOND = 1000.0
 """fs."""
 
@@ -91,9 +94,10 @@ def _overdamping(runs: Sequence[ForceRun], modes: ModeBasis | None) -> list[str]
 
 
 def softest(modes: ModeBasis) -> float | None:
-    """Return the frequency that is nearest to zero, translations left out, THz; ``None`` if there is none."""
+    """Return the frequency nearest to zero of a mode that a force acts on, THz; ``None`` if there is none."""
     frequencies = modes.frequencies[~modes.translations]
-    return float(frequencies[int(np.argmin(np.abs(frequencies)))]) if len(frequencies) else None
+    held = frequencies[np.abs(frequencies) > NO_FREQUENCY * np.abs(frequencies).max(initial=0.0)]
+    return float(held[int(np.argmin(np.abs(held)))]) if len(held) else None
 
 
 def as_warnings(doubts: Sequence[str]) -> list[str]:

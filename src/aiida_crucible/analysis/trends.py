@@ -13,7 +13,10 @@ from scipy.stats import t as student
 from aiida_crucible.analysis.statistics import Average, integrated_inefficiency
 
 N_BLOCKS = 6
-"""Blocks that a series is compared by: long ones, so that they are nearly independent, and more than a line needs."""
+"""Blocks that a series is compared by: long ones, so that they are nearly independent, and twice what a curve needs."""
+
+N_FITTED = 3
+"""Numbers of the parabola beside which the noise is: one beside a line would hide a rise to a plateau."""
 
 FEWEST_VALUES = 2 * N_BLOCKS
 """Values of a series below which no trend can be told."""
@@ -39,8 +42,8 @@ class Trend:
 def find_trend(series: NDArray[np.float64]) -> Trend | None:
     """Return the straight line through a series; ``None`` where it is too short for one.
 
-    Its error is told twice: from what is left beside the line, with the effective number of independent values in it,
-    and from the scatter of six block averages around a line of their own. Either alone takes too many steady series
+    Its error is told twice, from what is left beside a parabola: with the effective number of independent values in it,
+    and from the scatter of six block averages around a parabola of their own. Either alone takes too many steady series
     for drifting ones, the first where correlations swing, the second where they last as long as a block; the less
     certain one counts.
 
@@ -49,16 +52,15 @@ def find_trend(series: NDArray[np.float64]) -> Trend | None:
     n = len(series)
     if n < FEWEST_VALUES or np.ptp(series) <= 1e-12 * np.abs(series).max():
         return None
-    change, rest = _line(series)
-    independent = n / integrated_inefficiency(rest, n_fitted=2)
-    freedom = max(independent - 2, 1.0)
-    # Var(slope · n) = 12 Var(x) / n_independent for equally spaced values.
-    error = math.sqrt(12 * float(rest @ rest) / n / freedom)
+    change, rest, scale = _fit(series)
+    independent = n / integrated_inefficiency(rest, N_FITTED)
+    freedom = max(independent - N_FITTED, 1.0)
+    # The variance of a single value times how many of them are worth an independent one.
+    error = scale * math.sqrt(float(rest @ rest) / freedom)
     length = n // N_BLOCKS
-    blocks = series[n - N_BLOCKS * length :].reshape(N_BLOCKS, length).mean(axis=1)
-    of_blocks, left = _line(blocks)
-    block_error = math.sqrt(12 * float(left @ left) / (N_BLOCKS - 2) * N_BLOCKS / (N_BLOCKS**2 - 1))
-    chances = (_chance(change, error, freedom), _chance(of_blocks, block_error, N_BLOCKS - 2))
+    of_blocks, left, block_scale = _fit(series[n - N_BLOCKS * length :].reshape(N_BLOCKS, length).mean(axis=1))
+    block_error = block_scale * math.sqrt(float(left @ left) / (N_BLOCKS - N_FITTED))
+    chances = (_chance(change, error, freedom), _chance(of_blocks, block_error, N_BLOCKS - N_FITTED))
     return Trend(change, max(error, block_error), max(chances))
 
 
@@ -101,13 +103,17 @@ def apart(averages: Sequence[Average]) -> tuple[int, int] | None:
     return known[int(min(first, second))], known[int(max(first, second))]
 
 
-def _line(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """Return the change of a straight line over a series, and what is left beside it."""
+def _fit(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], float]:
+    """Return the change of the straight line over a series, what is left beside the parabola, and the line's scale.
+
+    The scale is the standard error of the change where independent values have a standard deviation of one.
+    """
     n = len(values)
-    places = np.arange(n) - (n - 1) / 2
-    rest = values - values.mean()
-    slope = float(places @ rest / (places @ places))
-    return slope * n, rest - slope * places
+    basis, _ = np.linalg.qr(np.vander(np.linspace(-1, 1, n), N_FITTED, increasing=True))
+    parts = basis.T @ values
+    # The unit vector of the line rises by so much from its first value to one step behind its last.
+    rise = float(basis[1, 1] - basis[0, 1]) * n
+    return float(parts[1]) * rise, values - basis @ parts, abs(rise)
 
 
 def _chance(change: float, error: float, freedom: float) -> float:
