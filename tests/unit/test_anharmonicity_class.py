@@ -117,7 +117,7 @@ def test_a_thermostat_that_overdamps_the_softest_mode_has_no_class(springs):
     assert found["class"] == "cannot-tell"
     (doubt,) = found["doubts"]
     assert doubt.startswith("the thermostat damps velocities at 693/ps")
-    assert "last 0.8 ps: run 10 times that, or with a weaker thermostat" in doubt
+    assert "and the runs last 0.8 ps: run 10 times that, or with a weaker thermostat" in doubt
     assert analysed([lasting(run, 800.0, LANGEVIN)], springs)["class"] == "weak"
     assert analysed([lasting(run, 1e6, ANDERSEN)], springs)["class"] == "weak"
 

@@ -82,9 +82,7 @@ def _overdamping(runs: Sequence[ForceRun], modes: ModeBasis | None) -> list[str]
     time, durations = relaxation_time(damping, frequency), [run.duration for run in runs if run.duration is not None]
     if durations and min(durations) >= RELAXATIONS * time:
         return []
-    lasted = (
-        f"the runs last {min(durations) / PICOSECOND:.3g} ps" if durations else "how long the runs last is not known"
-    )
+    lasted = f"last {min(durations) / PICOSECOND:.3g} ps" if durations else "last an unknown time"
     mode = f"{abs(frequency):.2f}{'i' if frequency < 0 else ''} THz"
     return [
         f"the thermostat damps velocities at {PICOSECOND * damping:.3g}/ps, more than 2ω of the softest mode ({mode}), "
