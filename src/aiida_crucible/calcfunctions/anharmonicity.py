@@ -16,7 +16,7 @@ from aiida_crucible.anharmonicity_scores import score_combination
 from aiida_crucible.force_data import chosen_frames
 from aiida_crucible.structures import from_atoms, to_atoms, trajectory_to_atoms
 
-NUMERICS = 4
+NUMERICS = 5
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 
