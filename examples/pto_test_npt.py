@@ -13,8 +13,9 @@ Then:
     python pto_test_npt.py --nvt                             # at the experimental lattice, for the polarization
     python pto_test_npt.py --code chgnet@cluster --submit    # leave it to the daemon and a queue
 
-With `--submit` the script ends at once; `aiida-crucible status PK` shows how far it is, and `--from PK` draws the
-figure once it is done (doi 10.1021/acs.jpcc.5c07541).
+Every run begins in the model's own ground state, which the script relaxes first; with `--nvt` only the positions are,
+in the experimental lattice. With `--submit` the script ends at once; `aiida-crucible status PK` shows how far it is,
+and `--from PK` draws the figure once it is done (doi 10.1021/acs.jpcc.5c07541).
 """
 
 import argparse

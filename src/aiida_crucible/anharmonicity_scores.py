@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination
 from aiida_crucible.analysis.anharmonicity_run import analyse_anharmonicity
 from aiida_crucible.analysis.anharmonicity_settings import FRAMES_CRYSTAL, temperature_of
+from aiida_crucible.analysis.own_runs import why_no_score
 from aiida_crucible.analysis.stability_classes import CANNOT_TELL
 from aiida_crucible.force_data import FORCES, force_constants_of, run_of, settled
 from aiida_crucible.structures import to_atoms
@@ -23,6 +24,7 @@ def score_combination(
     combination: Mapping[str, Any],
     trajectories: Mapping[str, TrajectoryData],
     *,
+    outcomes: Mapping[str, Mapping[str, Any]],
     origin: StructureData | None = None,
     properties: ArrayData | None = None,
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -33,6 +35,8 @@ def score_combination(
     :param settings: complete, see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
     :param combination: see :class:`aiida_crucible.analysis.anharmonicity_combinations.Combination`.
     :param trajectories: runs of the same supercell, independent of each other.
+    :param outcomes: by label of an own run ``outcome`` and ``reason``; where one has lost its crystal there is none,
+        see :func:`aiida_crucible.analysis.own_runs.why_no_score`.
     :param origin: the unit cell of the crystal that the frames belong to; counts where the settings say so.
     :param properties: ``forces`` (eV/Å) of the one trajectory's frames, where they are not its own.
     :return: the combination with the values of
@@ -41,6 +45,9 @@ def score_combination(
     :raises ValueError: one line, if the force constants do not belong to the structure.
     """
     constants = force_constants_of(structure, force_constants)
+    lost = why_no_score(outcomes, combination["temperature"]) if combination["frames"] == OWN else None
+    if lost is not None:
+        return _unknown(combination, lost), {}
     forces = None if properties is None else properties.get_array(FORCES)
     runs = [run_of(trajectories[name], forces) for name in sorted(trajectories)]
     if combination["frames"] == OWN:

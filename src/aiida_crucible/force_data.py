@@ -14,6 +14,10 @@ from aiida_crucible.analysis.stored_phonons import STORED_ARRAYS
 from aiida_crucible.structures import to_atoms
 
 FORCES = "forces"
+DAMPING = "damping_rate"
+"""Attribute of a trajectory that was run here: how its thermostat damps single atoms, 1/fs."""
+FEMTOSECONDS = 1000.0
+"""In a picosecond, AiiDA's unit of the times of a trajectory."""
 
 
 def force_constants_of(structure: StructureData, node: ArrayData) -> LatticeForceConstants:
@@ -43,7 +47,16 @@ def run_of(trajectory: TrajectoryData, forces: NDArray[np.floating] | None = Non
     positions = trajectory.get_positions()
     if forces.shape != positions.shape:
         raise ValueError(f"forces of shape {forces.shape} for frames of shape {positions.shape}")
-    return ForceRun(positions, _cells(trajectory), forces, _numbers(trajectory))
+    times = trajectory.get_times()  # ps
+    damping: float | None = trajectory.base.attributes.get(DAMPING, None)
+    return ForceRun(
+        positions,
+        _cells(trajectory),
+        forces,
+        _numbers(trajectory),
+        times=None if times is None else np.asarray(times, dtype=float) * FEMTOSECONDS,
+        damping=damping,
+    )
 
 
 def chosen_frames(trajectory: TrajectoryData, chosen: NDArray[np.int64]) -> TrajectoryData:
@@ -63,6 +76,9 @@ def chosen_frames(trajectory: TrajectoryData, chosen: NDArray[np.int64]) -> Traj
         pbc=trajectory.pbc,
     )
     found.set_array(FORCES, trajectory.get_array(FORCES)[chosen])
+    damping = trajectory.base.attributes.get(DAMPING, None)
+    if damping is not None:
+        found.base.attributes.set(DAMPING, damping)
     return found
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import ArrayData, CalcJobNode, Dict
+from aiida.orm import ArrayData, CalcJobNode, Dict, Log
+from ase import units
 from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
 from engine_jobs import HELPERS
 from perovskite import tetragonal
 
@@ -237,3 +239,89 @@ def test_structures_and_charges_that_do_not_fit_are_refused(perovskite, code, mo
         perovskite(born_charges=ArrayData({"z": np.zeros((5, 3, 3))}))
     with pytest.raises(ValueError, match="is a molecule"):
         TemperatureSweepWorkChain.get_builder_from_protocol(code, model, from_atoms(molecule("H2O")))
+
+
+@pytest.fixture
+def compressed(code, model):
+    """Return a function that runs a sweep of copper whose lattice constant is 3.4 Å, 0.2 Å too short."""
+
+    def run(**overrides):
+        builder = TemperatureSweepWorkChain.get_builder_from_protocol(
+            code,
+            model,
+            from_atoms(bulk("Cu", a=3.4, cubic=True)),
+            "fast",
+            overrides={
+                "parameters": {**SETTINGS, "temperatures": [300.0], "supercell_matrix": [1, 1, 1]},
+                "base": {"dynamics": {"parameters": {**DYNAMICS, "steps": 4}}},
+                **overrides,
+            },
+        )
+        builder.verification = verified(model)
+        results, node = run_get_node(builder)
+        assert node.is_finished_ok, node.exit_message
+        return results, node
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_crystal_that_is_not_at_rest_is_told_of(compressed):
+    results, node = compressed()
+    start = results["summary"]["start"]
+    assert start["answer"] == "no"
+    # EMT's copper at 3.4 Å, forces vanish by symmetry.
+    assert start["evidence"]["largest_force"] < 1e-9
+    assert start["evidence"]["pressure"] == pytest.approx(pressure_of(3.4), abs=1e-6)
+    assert f"the stress {pressure_of(3.4):.2g} GPa off the pressure" in start["reason"]
+    assert "overrides={'relax': {}}" in start["reason"]
+    assert any("the runs begin with a shock" in log.message for log in orm_logs(node))
+    assert results["analysis"]["T300"]["start"]["pressure"] == start["evidence"]["pressure"]
+
+
+@pytest.mark.slow
+def test_a_sweep_relaxes_first_where_it_is_told_to(compressed):
+    results, node = compressed(relax={})
+    assert results["summary"]["start"]["answer"] == "yes"
+    assert results["structure"].cell_lengths[0] == pytest.approx(3.59, abs=0.01)
+    assert results["supercell"].cell_lengths == pytest.approx(results["structure"].cell_lengths, abs=1e-12)
+    assert results["relaxation"]["outcome"] == "converged"
+    assert [job.process_label for job in jobs_of(node)] == ["RelaxCalculation", "DynamicsCalculation"]
+
+
+@pytest.mark.slow
+def test_a_crystal_that_cannot_be_relaxed_is_a_result(compressed):
+    results, _ = compressed(relax={"max_iterations": 1, "relax": {"parameters": {"max_steps": 1}}})
+    assert states(results) == {"T300": "not-run"}
+    assert results["analysis"]["T300"]["reason"] == "the crystal could not be relaxed: not-converged"
+    assert answers(results)["stability"] == answers(results)["start"] == "cannot-tell"
+
+
+def pressure_of(lattice_constant):
+    """Return what EMT says of copper, GPa."""
+    atoms = bulk("Cu", a=lattice_constant, cubic=True)
+    atoms.calc = EMT()
+    return -atoms.get_stress()[:3].mean() / units.GPa
+
+
+def orm_logs(node):
+    return Log.collection.get_logs_for(node)
+
+
+def test_the_published_test_always_relaxes(perovskite, code, model):
+    relax = perovskite().relax.relax.parameters.get_dict()
+    assert (relax["cell"], relax["fmax"], relax["keep_symmetry"]) == ("full", 0.001, True)
+    anything = perovskite().model
+    arguments = (code, anything, from_atoms(tetragonal()))
+    at_fixed_lattice = TemperatureSweepWorkChain.get_builder_from_protocol(*arguments, "pto-test-nvt-small")
+    assert at_fixed_lattice.relax.relax.parameters["cell"] == "fixed"
+    for protocol in ("fast", "balanced", "stringent"):
+        as_it_is = TemperatureSweepWorkChain.get_builder_from_protocol(*arguments, protocol)
+        assert "parameters" not in as_it_is.relax.relax
+        relaxed = TemperatureSweepWorkChain.get_builder_from_protocol(*arguments, protocol, overrides={"relax": {}})
+        assert relaxed.relax.relax.parameters["cell"] == "full"
+
+
+def test_a_lattice_that_is_kept_is_not_relaxed_away(perovskite):
+    with pytest.raises(ValueError, match=r"cell is 'full', but parameters.cell_lengths keep the lattice"):
+        perovskite({"parameters": {"cell_lengths": [3.9, 3.9, 4.15]}})

@@ -214,7 +214,7 @@ def test_tables_say_what_the_summary_says():
         if (line["choice"], line["class_by_reference"], line["class_by_model"]) == (GIVEN.label, "strong", "unstable")
     )  # fmt: skip
     assert (cell["n"], cell["share_of_row"], cell["missing"], cell["agreement"]) == ("1", "0.5", "1", "0.5")
-    assert len(found["confusion"]) == 2 * 9 + 4
+    assert len(found["confusion"]) == 2 * 16 + 9
     error = next(line for line in found["errors"] if (line["quantity"], line["of"], line["group"])
                  == ("velocities", "by_overlap", "all groups"))  # fmt: skip
     assert (error["unit"], error["n"], error["median"]) == ("Å THz", "3", "1.5")

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm as normal
+from scipy.stats import t as student
 
 from aiida_crucible.analysis.stability_classes import CANNOT_TELL, stability_class
-from aiida_crucible.analysis.statistics import average
+from aiida_crucible.analysis.statistics import Average, average
 
 ALL = "all"
 """The group of all atoms and directions."""
@@ -67,11 +69,13 @@ class Score:
     :param value: without unit.
     :param standard_error: from the autocorrelation and block averages of the frames; not a number where there is none.
     :param warning: why the error should not be trusted, or that there is none; empty if it can be.
+    :param freedom: degrees of freedom of the error: independent values less one for each run.
     """
 
     value: float
     standard_error: float
     warning: str = ""
+    freedom: float = math.inf
 
     def as_dict(self) -> dict[str, Any]:
         """Return it with ``None`` for what is no number."""
@@ -117,16 +121,21 @@ def sum_forces(parts: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]],
 
 def time_averaged(runs: Sequence[ForceSums]) -> Score:
     """Return ⟨σ(t)⟩ over the frames of all runs on which forces act: the paper's score."""
-    least = NO_FORCE**2 * float(np.mean(np.concatenate([run.total[:, 0] for run in runs])))
-    series = [run.per_frame[run.total[:, 0] > least] for run in runs]
+    series = score_series(runs)
     left_out = sum(len(run.total) for run in runs) - sum(len(values) for values in series)
-    series = [values for values in series if len(values)]
     if not series:
         return Score(math.nan, math.nan, "no forces act here")
     score = _over_runs(series)
     if left_out and not score.warning:
         return replace(score, warning=f"{left_out} frames without any force are left out")
     return score
+
+
+def score_series(runs: Sequence[ForceSums]) -> list[NDArray[np.float64]]:
+    """Return σ(t) of each run that has any: of its frames on which forces act."""
+    least = NO_FORCE**2 * float(np.mean(np.concatenate([run.total[:, 0] for run in runs])))
+    series = [run.per_frame[run.total[:, 0] > least] for run in runs]
+    return [values for values in series if len(values)]
 
 
 def pooled(runs: Sequence[ForceSums], group: int = 0) -> Score:
@@ -178,13 +187,15 @@ def scores_by_group(runs: Sequence[ForceSums], groups: Groups) -> dict[str, dict
 def classify(score: Score, coverage_factor: float) -> str:
     """Return the class of stability that a score says: below 0.5, up to 1, or above 1.
 
-    :param coverage_factor: standard errors on either side that make the error bar.
+    :param coverage_factor: standard errors on either side that make the error bar, where these are well known; of few
+        independent values it is as much longer as Student's distribution is wider than the normal one.
     :return: a class of :mod:`stability_classes`, or ``cannot-tell`` where the error bar crosses a border of classes, or
         where there is none.
     """
     if not (math.isfinite(score.value) and math.isfinite(score.standard_error)):
         return CANNOT_TELL
-    return stability_class(score.value, coverage_factor * score.standard_error)
+    factor = float(student.isf(normal.sf(coverage_factor), max(score.freedom, 1.0)))
+    return stability_class(score.value, factor * score.standard_error)
 
 
 def as_dicts(scores: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str, Any]]:
@@ -202,7 +213,14 @@ def _over_runs(series: Sequence[NDArray[np.float64]]) -> Score:
     if (lengths == 1).any():
         return Score(mean, math.nan, "a single frame has no error bar")
     warnings = [one.warning for one in averages if one.warning]
-    return Score(mean, error, warnings[0] if warnings else "")
+    return Score(mean, error, warnings[0] if warnings else "", _freedom(weights, averages))
+
+
+def _freedom(weights: NDArray[np.float64], averages: Sequence[Average]) -> float:
+    """Return the degrees of freedom of a weighted mean's error (Welch, Biometrika 1947, 34, 28)."""
+    squares = (weights * [one.standard_error for one in averages]) ** 2
+    freedom = np.maximum([one.n_effective - 1 for one in averages], 0.1)
+    return float(squares.sum() ** 2 / np.sum(squares**2 / freedom)) if squares.any() else math.inf
 
 
 def _ratio(numerator: Any, denominator: Any) -> Any:

@@ -12,17 +12,18 @@ import spglib
 from ase import Atoms
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.anharmonic_modes import MOST_ATOMS, mode_basis, mode_scores
+from aiida_crucible.analysis.anharmonic_modes import MOST_ATOMS, ModeBasis, mode_basis, mode_scores
 from aiida_crucible.analysis.anharmonicity import (
     as_dicts,
-    classify,
     crystal_groups,
     fhi_vibes,
     pooled,
+    score_series,
     scores_by_group,
     sum_forces,
     time_averaged,
 )
+from aiida_crucible.analysis.anharmonicity_class import as_warnings, class_of
 from aiida_crucible.analysis.displacements import frame_chunks
 from aiida_crucible.analysis.effective_force_constants import (
     NotEnoughForcesError,
@@ -66,9 +67,10 @@ def analyse_anharmonicity(
     :param origin: the unit cell of the crystal that displacements are counted from; the force constants' own if
         ``None``.
     :return: ``sigma`` (``time_averaged``, ``pooled`` with errors, ``fhi_vibes``, ``mass_weighted``), ``class`` (of the
-        time-averaged one), ``by`` (``species``, ``site``, ``direction`` of the primitive cell's axes; pooled),
-        ``effective`` (see :class:`effective_force_constants.EffectiveFit`), ``force_constants`` (residuals),
-        ``n_runs``, ``n_frames``, ``n_non_finite``, ``n_atoms``, ``warnings``.
+        time-averaged one), ``doubts`` (why the runs are of no steady state, which makes the class ``cannot-tell``),
+        ``by`` (``species``, ``site``, ``direction`` of the primitive cell's axes; pooled), ``effective`` (see
+        :class:`effective_force_constants.EffectiveFit`), ``force_constants`` (residuals), ``n_runs``, ``n_frames``,
+        ``n_non_finite``, ``n_atoms``, ``warnings``.
     :raises ValueError: one line, if a run does not fit to the force constants, or no frame is left.
     """
     lost = [int((~run.finite).sum()) for run in runs]
@@ -81,8 +83,12 @@ def analyse_anharmonicity(
     sites = site_names(constants.primitive, settings["symmetry_tolerance"])
     groups = crystal_groups([symbols[k] for k in mapping.unit_atoms], [sites[k] for k in mapping.unit_atoms])
     sums = [sum_forces(run.parts(), groups) for run in frames]
-    by_mode, mass_weighted = _by_mode(frames)
+    modes = _modes(frames)
+    by_mode, mass_weighted = _by_mode(frames, modes)
     average = time_averaged(sums)
+    of_class, doubts = class_of(
+        average, score_series(sums), settings["coverage_factor"], runs=[run.run for run in frames], modes=modes
+    )
     values = {
         "sigma": {
             "time_averaged": average.as_dict(),
@@ -90,7 +96,8 @@ def analyse_anharmonicity(
             "fhi_vibes": _number(fhi_vibes(sums)),
             "mass_weighted": _number(mass_weighted),
         },
-        "class": classify(average, settings["coverage_factor"]),
+        "class": of_class,
+        "doubts": doubts,
         "by": as_dicts(scores_by_group(sums, groups)),
         "effective": _effective(frames, settings),
         "force_constants": {
@@ -104,6 +111,7 @@ def analyse_anharmonicity(
         "n_non_finite": int(sum(lost)),
         "n_atoms": len(mapping.unit_atoms),
         "warnings": [
+            *as_warnings(doubts),
             *_warnings_of_constants(constants),
             *_warnings_of_frames(frames, lost),
             *_warning(average.warning),
@@ -138,12 +146,18 @@ def site_names(unit_cell: Atoms, tolerance: float) -> list[str]:
     ]
 
 
-def _by_mode(frames: Sequence[MappedRun]) -> tuple[dict[str, NDArray[np.float64]], float]:
-    """Return the scores by mode as arrays, and the mass-weighted score; nothing where the supercell is too large."""
+def _modes(frames: Sequence[MappedRun]) -> ModeBasis | None:
+    """Return the modes of the supercell; ``None`` where it is too large."""
     first = frames[0]
     if len(first.mapping.unit_atoms) > MOST_ATOMS:
+        return None
+    return mode_basis(first.force_constants, first.mapping.ideal.get_masses())
+
+
+def _by_mode(frames: Sequence[MappedRun], basis: ModeBasis | None) -> tuple[dict[str, NDArray[np.float64]], float]:
+    """Return the scores by mode as arrays, and the mass-weighted score; nothing without modes."""
+    if basis is None:
         return {}, math.nan
-    basis = mode_basis(first.force_constants, first.mapping.ideal.get_masses())
     scores = mode_scores((part for run in frames for part in run.parts()), basis)
     return {
         "mode_frequencies": basis.frequencies,

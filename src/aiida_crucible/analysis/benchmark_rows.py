@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination, compare_combinations
-from aiida_crucible.analysis.anharmonicity_settings import temperature_of
 from aiida_crucible.analysis.benchmark_settings import ANHARMONICITY, DYNAMICS, FORCES, PHONON, RELAX
-from crucible_engine.schema import LOST_OUTCOMES
+from aiida_crucible.analysis.own_runs import why_no_score
 
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
 HARMONIC, PHONONS = "harmonic", "phonons"
@@ -117,15 +116,6 @@ def expected_combinations(settings: Mapping[str, Any], given: Sequence[str]) -> 
     return found
 
 
-def lost_runs(runs: Mapping[str, Mapping[str, Any]], temperature: float | None) -> list[str]:
-    """Return the labels of own runs at a temperature that have lost their crystal: there is nothing to measure then."""
-    return sorted(
-        label
-        for label, run in runs.items()
-        if run["outcome"] in LOST_OUTCOMES and temperature in (None, temperature_of(label))
-    )
-
-
 class _Reasons:
     """Why a part of a row is missing."""
 
@@ -152,9 +142,9 @@ class _Reasons:
         if combination.frames == OWN:
             if DYNAMICS in self._failures:
                 return self._failures[DYNAMICS]
-            lost = lost_runs(self._runs, combination.temperature)
+            lost = why_no_score(self._runs, combination.temperature)
             if lost:
-                return f"{lost[0]}: {self._runs[lost[0]]['reason']}"
+                return lost
             if not self._runs:
                 return self._failures.get(RELAX) or "there is no crystal that own runs could begin with"
         if combination.constants == OWN:

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiida_crucible.analysis.benchmark_records import MATCHINGS, NAMES, UNITS, BenchmarkRow, read_rows
 from aiida_crucible.analysis.benchmark_summary import aggregate
+from aiida_crucible.analysis.stability_classes import CANNOT_TELL
 from aiida_crucible.analysis.sweep_settings import temperature_label
 
 ALL = "all groups"
@@ -131,11 +132,12 @@ def _confusion(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _cells(named: Mapping[str, Any], matrix: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     whole = {**{name: matrix[name] for name in ("undecided", "missing")}, **matrix["shares"]}
-    for reference, counts in zip(matrix["classes"], matrix["counts"], strict=True):
-        for model, count in zip(matrix["classes"], counts, strict=True):
-            share = count / sum(counts) if sum(counts) else None
+    names = [*matrix["classes"], CANNOT_TELL]
+    for reference, counts in zip(names, matrix["all_counts"], strict=True):
+        for model, count in zip(names, counts, strict=True):
+            decided = sum(counts[:-1]) if CANNOT_TELL not in (reference, model) else 0
             classes = {"class_by_reference": reference, "class_by_model": model}
-            yield {**named, **classes, "n": count, "share_of_row": share, **whole}
+            yield {**named, **classes, "n": count, "share_of_row": count / decided if decided else None, **whole}
 
 
 def _correlations(summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

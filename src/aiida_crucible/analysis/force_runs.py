@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,9 @@ class ForceRun:
     :param numbers: atomic numbers, shape [n_atoms].
     :param chosen_from: place of each frame in the trajectory that they were chosen from, shape [n_frames]; ``None``
         where all of it is here.
+    :param times: fs, shape [n_frames]; ``None`` where they are not known.
+    :param damping: rate at which its thermostat damps the velocity of each atom, 1/fs, see
+        :func:`aiida_crucible.analysis.thermostats.damping_rate`; ``None`` where it is not known.
     """
 
     positions: NDArray[np.floating]
@@ -35,6 +38,13 @@ class ForceRun:
     forces: NDArray[np.floating]
     numbers: NDArray[np.int64]
     chosen_from: NDArray[np.int64] | None = None
+    times: NDArray[np.float64] | None = None
+    damping: float | None = None
+
+    @property
+    def duration(self) -> float | None:
+        """The time from its first frame to its last, fs; ``None`` where that is not known."""
+        return None if self.times is None or not len(self.times) else float(self.times[-1] - self.times[0])
 
     @property
     def places(self) -> NDArray[np.int64]:
@@ -54,8 +64,13 @@ class ForceRun:
 
         :param frames: indices, a slice's, or whether each is wanted.
         """
-        return ForceRun(
-            self.positions[frames], self.cells[frames], self.forces[frames], self.numbers, self.places[frames]
+        return replace(
+            self,
+            positions=self.positions[frames],
+            cells=self.cells[frames],
+            forces=self.forces[frames],
+            chosen_from=self.places[frames],
+            times=None if self.times is None else self.times[frames],
         )
 
 
@@ -114,8 +129,8 @@ def map_runs(runs: Sequence[ForceRun], constants: LatticeForceConstants, origin:
         if not np.array_equal(mapping.lattice.matrix, first.mapping.lattice.matrix):
             raise ValueError("the runs are of different supercells: measure them apart")
         order = mapping.find(first.mapping.unit_atoms, first.mapping.translations)
-        ordered = ForceRun(
-            run.positions[:, order], run.cells, run.forces[:, order], run.numbers[order], run.chosen_from
+        ordered = replace(
+            run, positions=run.positions[:, order], forces=run.forces[:, order], numbers=run.numbers[order]
         )
         turned = CrystalMapping(
             mapping.unit_cell,

@@ -55,12 +55,16 @@ class Confusion:
 
     :param classes: names, from the most to the least stable.
     :param counts: shape [n_classes, n_classes].
-    :param undecided: materials that are left out because one side cannot tell.
+    :param undecided_by_reference: materials of each class by the model of which the reference cannot tell, and last
+        those of which the model cannot either, shape [n_classes + 1]; none if ``None``.
+    :param undecided_by_model: materials of each class by the reference of which the model cannot tell, shape
+        [n_classes]; none if ``None``.
     """
 
     classes: tuple[str, ...]
     counts: NDArray[np.int64]
-    undecided: int = 0
+    undecided_by_reference: NDArray[np.int64] | None = None
+    undecided_by_model: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.classes), len(self.classes))
@@ -69,6 +73,22 @@ class Confusion:
             raise ValueError(
                 f"a confusion matrix of {', '.join(self.classes)} holds whole numbers from zero in the shape {expected}"
             )
+
+    @property
+    def all_counts(self) -> NDArray[np.int64]:
+        """Counts with :data:`CANNOT_TELL` as the last class of both sides, shape [n_classes + 1, n_classes + 1]."""
+        found = np.zeros(np.add(np.shape(self.counts), 1), dtype=np.int64)
+        found[:-1, :-1] = self.counts
+        if self.undecided_by_reference is not None:
+            found[-1] = self.undecided_by_reference
+        if self.undecided_by_model is not None:
+            found[:-1, -1] = self.undecided_by_model
+        return found
+
+    @property
+    def undecided(self) -> int:
+        """Materials of which a side cannot tell: no share is of them."""
+        return int(self.all_counts.sum()) - self.total
 
     @property
     def total(self) -> int:
@@ -109,10 +129,14 @@ class Confusion:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values: ``classes``, ``counts`` (rows are the reference's), ``undecided``, ``shares``."""
+        """Return plain values: ``classes``, ``counts``, ``all_counts``, ``undecided`` and ``shares``.
+
+        Rows are the reference's classes. ``all_counts`` have ``cannot-tell`` as the last class of both sides.
+        """
         return {
             "classes": list(self.classes),
             "counts": np.asarray(self.counts).tolist(),
+            "all_counts": self.all_counts.tolist(),
             "undecided": self.undecided,
             "shares": self.shares(),
         }
@@ -128,17 +152,14 @@ def confusion(reference: Sequence[str], model: Sequence[str], classes: tuple[str
     """
     if len(reference) != len(model):
         raise ValueError(f"{len(reference)} classes by the reference and {len(model)} by the model: give one of each")
-    counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    undecided = 0
+    names = (*classes, CANNOT_TELL)
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
     for index, pair in enumerate(zip(reference, model, strict=True)):
         for name in pair:
-            if name not in (*classes, CANNOT_TELL):
+            if name not in names:
                 raise ValueError(f"material {index} is of the class {name!r}: known are {', '.join(classes)}")
-        if CANNOT_TELL in pair:
-            undecided += 1
-        else:
-            counts[classes.index(pair[0]), classes.index(pair[1])] += 1
-    return Confusion(classes, counts, undecided)
+        counts[names.index(pair[0]), names.index(pair[1])] += 1
+    return Confusion(classes, counts[:-1, :-1], counts[-1], counts[:-1, -1])
 
 
 def _share(part: int, whole: int) -> float | None:

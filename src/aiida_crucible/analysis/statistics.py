@@ -159,6 +159,18 @@ def statistical_inefficiencies(series: NDArray[np.floating]) -> NDArray[np.float
     return np.concatenate(parts) if parts else np.ones(0)
 
 
+def integrated_inefficiency(rest: NDArray[np.floating], n_fitted: int) -> float:
+    """Return g of what is left of a series beside a curve that was fitted to it.
+
+    A fit of so many numbers takes about that many times g / n away from the correlation at every lag, which is put
+    back as for the mean alone.
+
+    :param rest: shape [n].
+    :param n_fitted: numbers that were fitted: 1 for a mean, 2 for a line.
+    """
+    return float(_unbiased_inefficiencies(rest[:, None], n_fitted)[0])
+
+
 def standard_errors(series: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the standard error of the mean of each of several equilibrated series from their autocorrelation.
 
@@ -214,15 +226,16 @@ def _inefficiencies(series: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.maximum(1.0, 2 * _sum_to_zero(weighted) - 1)
 
 
-def _unbiased_inefficiencies(series: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return g with the correlation put back that subtracting the sample mean takes away: about g / n at every lag."""
+def _unbiased_inefficiencies(series: NDArray[np.floating], n_fitted: int = 1) -> NDArray[np.float64]:
+    """Return g with the correlation put back that a fit takes away: about g / n at every lag for the sample mean."""
     n = len(series)
     weighted = _correlations(series)
     triangle = (1 - np.arange(n) / n)[:, None]
     g = np.ones(series.shape[1])
     # Three rounds settle it where the series is long enough to matter, and cannot run away where it is not.
     for _ in range(3):
-        corrected = (weighted + triangle * g / n) / (1 + g / n)
+        taken = n_fitted * g / n
+        corrected = (weighted + triangle * taken) / (1 + taken)
         g = np.clip(2 * _sum_to_zero(corrected) - 1, 1, max(1, n / 2))
     return g
 

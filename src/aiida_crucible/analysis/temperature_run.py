@@ -47,12 +47,15 @@ class Crystal:
     :param supercell: where the run's first temperature began.
     :param reference: the high-symmetry structure, the unit cell's atoms in its order; ``None`` where it is not known.
     :param charges: Born charges of the unit cell's atoms, e, [n_unit_atoms, 3, 3]; they need a reference.
+    :param displaced: the structure in which the order parameter is 1, the unit cell's atoms in its order; the unit cell
+        itself if ``None``. One that was relaxed may have lost what the order parameter measures.
     """
 
     unit_cell: Atoms
     supercell: Atoms
     reference: Atoms | None = None
     charges: Array | None = None
+    displaced: Atoms | None = None
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,8 @@ def _order(run: Run, crystal: Crystal, sites: SupercellSites, settings: Mapping[
     if crystal.reference is None:
         return {}
     reference = supercell_like(crystal.reference, sites)
-    pattern = displacement_pattern(crystal.reference, crystal.unit_cell).repeated(sites)
+    displaced = crystal.unit_cell if crystal.displaced is None else crystal.displaced
+    pattern = displacement_pattern(crystal.reference, displaced).repeated(sites)
     u = displacements(run.positions, run.cells, reference)
     series = {"order_parameter": domain_amplitudes(u, run.cells, pattern)}
     series["projection"] = projections(u, run.cells, pattern)

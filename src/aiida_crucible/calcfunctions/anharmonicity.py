@@ -16,7 +16,7 @@ from aiida_crucible.anharmonicity_scores import score_combination
 from aiida_crucible.force_data import chosen_frames
 from aiida_crucible.structures import from_atoms, to_atoms, trajectory_to_atoms
 
-NUMERICS = 4
+NUMERICS = 5
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 
@@ -60,6 +60,7 @@ def measure_anharmonicity(
     force_constants: ArrayData,
     parameters: Dict,
     combination: Dict,
+    runs: Dict,
     *,
     origin: StructureData | None = None,
     properties: ArrayData | None = None,
@@ -72,6 +73,7 @@ def measure_anharmonicity(
     :param parameters: see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
     :param combination: ``forces``, ``frames``, ``constants``, ``temperature``, see
         :class:`aiida_crucible.analysis.anharmonicity_combinations.Combination`.
+    :param runs: by own run, its ``outcome`` and ``reason``.
     :param origin: the unit cell of the crystal that the frames belong to; counts where the settings say so.
     :param properties: ``forces`` (eV/Å) of the one trajectory's frames, where they are not its own.
     :param trajectories: runs of the same supercell, independent of each other.
@@ -85,6 +87,7 @@ def measure_anharmonicity(
         validate_anharmonicity(parameters.get_dict()),
         combination.get_dict(),
         trajectories,
+        outcomes=runs.get_dict(),
         origin=origin,
         properties=properties,
     )

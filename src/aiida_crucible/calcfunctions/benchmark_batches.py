@@ -29,7 +29,7 @@ from aiida_crucible.calcfunctions.benchmark_materials import phonon_settings, wh
 from aiida_crucible.force_data import chosen_frames, settled
 from aiida_crucible.structures import atoms_to_trajectory, from_atoms, to_atoms
 
-NUMERICS = 2
+NUMERICS = 3
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 STRUCTURE, TRAJECTORY = "structure", "trajectory"

@@ -84,6 +84,7 @@ def measure_material(
                 complete[ANHARMONICITY],
                 combination.as_dict(),
                 frames_of,
+                outcomes=given["runs"],
                 origin=reference_structure if is_of_reference else structure,
                 properties=frames.get("properties"),
             )

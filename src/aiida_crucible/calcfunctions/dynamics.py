@@ -32,6 +32,16 @@ def build_supercell(structure: StructureData, parameters: Dict) -> StructureData
 
 
 @calcfunction
+def strain_unit_cell(structure: StructureData, parameters: Dict) -> StructureData:
+    """Return the unit cell with the lengths that a temperature sweep keeps it at.
+
+    :param structure: the unit cell.
+    :param parameters: see :mod:`aiida_crucible.analysis.sweep_settings`.
+    """
+    return from_atoms(strained_unit_cell(validate_sweep(parameters.get_dict()), to_atoms(structure)))
+
+
+@calcfunction
 def analyse_temperature(
     structure: StructureData,
     supercell: StructureData,
@@ -44,6 +54,7 @@ def analyse_temperature(
     trajectory: TrajectoryData | None = None,
     reference_structure: StructureData | None = None,
     born_charges: ArrayData | None = None,
+    displaced_structure: StructureData | None = None,
 ) -> dict[str, Data]:
     """Return what a run at one temperature says; of one whose crystal was lost before its end only how that was.
 
@@ -57,6 +68,8 @@ def analyse_temperature(
     :param trajectory: its frames.
     :param reference_structure: the high-symmetry structure, the unit cell's atoms in its order.
     :param born_charges: array ``charges``, e, of the unit cell's atoms, shape [n_atoms, 3, 3].
+    :param displaced_structure: in which the order parameter is 1, where that is not the unit cell: as it was given,
+        before it was relaxed.
     :return: ``analysis`` (the values of :func:`aiida_crucible.analysis.temperature_run.describe_run` and
         :func:`aiida_crucible.analysis.temperature_run.analyse_run`), and where there are any ``distributions``
         (pair distributions, mean square displacements) and ``mean_structure``.
@@ -73,6 +86,7 @@ def analyse_temperature(
         atoms,
         None if reference_structure is None else to_atoms(reference_structure),
         None if born_charges is None else born_charges.get_array("charges"),
+        None if displaced_structure is None else to_atoms(displaced_structure),
     )
     run = _run(series, averages, trajectory, int(summary["averages"]["from_step"]), len(crystal.supercell))
     analysis = analyse_run(run, crystal, settings, is_crystal)

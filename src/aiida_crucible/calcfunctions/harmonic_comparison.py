@@ -11,7 +11,7 @@ from aiida_crucible.analysis.harmonic_settings import validate_comparison
 from aiida_crucible.analysis.stored_phonons import STORED_ARRAYS, restore_phonons
 from aiida_crucible.structures import to_atoms
 
-NUMERICS = 3
+NUMERICS = 4
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, StructureData
 
 from aiida_crucible.analysis.cells import space_group
+from aiida_crucible.analysis.start import first_start, judge_start
 from aiida_crucible.analysis.sweep_settings import temperature_label, validate_sweep
 from aiida_crucible.analysis.temperature_record import DONE, NOT_RUN, TemperatureRecord
 from aiida_crucible.analysis.temperature_sweep import answer_questions, curves, find_transitions
 from aiida_crucible.structures import to_atoms
+from crucible_engine.parameters import validate_parameters
 
 SYMMETRY_TOLERANCE = 1e-3
 """Å; with which the space group of the given structure is found."""
@@ -21,12 +24,15 @@ NUMERICS = 2
 
 
 @calcfunction
-def summarise_sweep(structure: StructureData, parameters: Dict, missing: Dict, **analyses: Dict) -> dict[str, Data]:
+def summarise_sweep(
+    structure: StructureData, parameters: Dict, missing: Dict, dynamics: Dict, **analyses: Dict
+) -> dict[str, Data]:
     """Return what the runs of a sweep say together.
 
-    :param structure: the unit cell that was given.
+    :param structure: the unit cell that was run.
     :param parameters: see :mod:`aiida_crucible.analysis.sweep_settings`.
     :param missing: for each temperature that has no analysis, by label, ``state`` and ``reason``.
+    :param dynamics: parameters of the runs, see :mod:`crucible_engine.dynamics.parameters`.
     :param analyses: of the others, by label, see :func:`aiida_crucible.calcfunctions.dynamics.analyse_temperature`.
     :return: ``curves``, ``analysis`` (by label), ``transitions`` and ``summary``, see
         :class:`aiida_crucible.workflows.sweep.TemperatureSweepWorkChain`.
@@ -50,6 +56,9 @@ def summarise_sweep(structure: StructureData, parameters: Dict, missing: Dict, *
     transitions = find_transitions(records, settings["mode"])
     group = space_group(to_atoms(structure), SYMMETRY_TOLERANCE)
     answers = answer_questions(records, transitions, group, settings["stability_time"])
+    answers["start"] = asdict(
+        judge_start(first_start(settings, by_label), validate_parameters("dynamics", dynamics.get_dict()))
+    )
     return {
         "curves": ArrayData(curves(records)),
         "analysis": Dict(by_label),

@@ -12,10 +12,12 @@ import numpy as np
 from aiida.engine import ExitCode
 from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
 
+from aiida_crucible.analysis.thermostats import damping_rate
 from aiida_crucible.calculations.dynamics import ATTACHED
 from aiida_crucible.calculations.dynamics_structures import of_replicas, structures_of
 from aiida_crucible.calculations.monitors import STOPPED_KEY
 from aiida_crucible.exit_codes import ARRAYS_MISMATCH, FIRST_CACHED_STATUS
+from aiida_crucible.force_data import DAMPING, FEMTOSECONDS
 from aiida_crucible.parsers.base import EngineParser
 from aiida_crucible.parsers.dynamics_files import read_checkpoint, read_streams
 from aiida_crucible.parsers.files import Arrays, OutputError, read_arrays
@@ -25,8 +27,6 @@ from crucible_engine.journal import Record
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.schema import ARRAYS_FILE, SERIES_COLUMNS
 
-FEMTOSECONDS = 1000.0
-"""In a picosecond, AiiDA's unit of the times of a trajectory."""
 AVERAGES = ("mean_positions", "mean_square_displacements", "mean_cell", "final_velocities")
 
 
@@ -100,7 +100,7 @@ class DynamicsParser(EngineParser):
             own = {name.rpartition("_")[0]: array for name, array in arrays.items() if name.endswith(f"_{index}")}
             _check_shapes(own, index, len(structure.sites))
             made: dict[str, Callable[[], Data | None]] = {
-                "trajectories": partial(_trajectory, own, structure, self._values["time_step"]),
+                "trajectories": partial(_trajectory, own, structure, self._values),
                 "series": partial(_series, own),
                 "averages": partial(_averages, own),
                 "final": partial(_final, own, structure),
@@ -157,7 +157,7 @@ def _series(arrays: Arrays) -> ArrayData | None:
     return ArrayData({name: column.copy() for name, column in zip(SERIES_COLUMNS, columns, strict=True)})
 
 
-def _trajectory(arrays: Arrays, structure: StructureData, time_step: float) -> TrajectoryData | None:
+def _trajectory(arrays: Arrays, structure: StructureData, parameters: Mapping[str, Any]) -> TrajectoryData | None:
     """Return the frames as AiiDA takes them: double precision, but for the forces, of which it knows nothing."""
     if not len(arrays.get("frame_steps", ())):
         return None
@@ -170,12 +170,13 @@ def _trajectory(arrays: Arrays, structure: StructureData, time_step: float) -> T
         positions=arrays["frame_positions"].astype(float),
         stepids=steps,
         cells=arrays["frame_cells"].astype(float) if any(structure.pbc) else None,
-        times=steps * time_step / FEMTOSECONDS,
+        times=steps * parameters["time_step"] / FEMTOSECONDS,
         velocities=None if velocities is None else velocities.astype(float),
         pbc=structure.pbc,
     )
     if "frame_forces" in arrays:
         trajectory.set_array("forces", arrays["frame_forces"])
+    trajectory.base.attributes.set(DAMPING, damping_rate(parameters))
     return trajectory
 
 

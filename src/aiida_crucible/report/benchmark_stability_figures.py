@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aiida_crucible.analysis.anharmonicity_combinations import REFERENCE
 from aiida_crucible.analysis.benchmark_records import BenchmarkRow, Choice, choices_of, groups_of
-from aiida_crucible.analysis.stability_classes import BORDERS, Confusion, confusion
+from aiida_crucible.analysis.stability_classes import BORDERS, CANNOT_TELL, Confusion, confusion
 from aiida_crucible.report.figures import COLOURS
 from aiida_crucible.report.plain_panels import MARKERS, by_number, point_style, wrapped
 
@@ -23,6 +23,8 @@ ByModel = Mapping[str, Sequence[BenchmarkRow]]
 
 DARK = 0.55
 """Share of a row above which a cell is so dark that its text is white."""
+UNDECIDED = "0.92"
+"""Behind the materials of which a side cannot tell."""
 LARGE_SIGMA = 3.0
 """Largest score that is drawn on a linear axis: above it the classes would have no room."""
 SHADES = ("#e8f1f8", "#fdf3e1", "#f6e7e2")
@@ -32,7 +34,8 @@ SHADES = ("#e8f1f8", "#fdf3e1", "#f6e7e2")
 def draw_confusion(models: ByModel) -> Figure | None:
     """Return the confusion matrix of each model (lines) and choice (columns): counts, and shares of the rows.
 
-    Above each, the shares of all classed materials; below it, how many are left out.
+    Above each, the shares of all classed materials; below it, how many are in none of the classes. Where a side cannot
+    tell of a material, that is a class of its own, without shares.
     """
     choices = _all_choices(models)
     if not choices:
@@ -123,16 +126,25 @@ def _draw_matrix(axes: Axes, matrix: Confusion) -> None:
     counts = np.asarray(matrix.counts)
     rows = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
+    names = list(matrix.classes)
+    if matrix.undecided:
+        names.append(CANNOT_TELL)
+        shares = np.pad(shares, (0, 1), constant_values=np.nan)
+    drawn = matrix.all_counts[: len(names), : len(names)]
+    axes.set_facecolor(UNDECIDED)
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.15)
-    for (row, column), count in np.ndenumerate(counts):
-        share = _percent(float(shares[row, column])) if rows[row, 0] else "-"
-        colour = "white" if shares[row, column] > DARK else "0.15"
+    for (row, column), count in np.ndenumerate(drawn):
+        share = shares[row, column]
+        is_share = np.isfinite(share) and rows[row, 0] > 0
+        colour = "white" if is_share and share > DARK else "0.15"
         axes.text(column, row - 0.09, str(count), ha="center", va="center", color=colour, fontsize=10)
-        axes.text(column, row + 0.24, share, ha="center", va="center", color=colour, fontsize=7)
-    axes.set_xticks(range(len(matrix.classes)), matrix.classes, fontsize=8)
-    axes.set_yticks(range(len(matrix.classes)), matrix.classes, fontsize=8, rotation=90, va="center")
+        text = _percent(float(share)) if is_share else "-"
+        axes.text(column, row + 0.24, text, ha="center", va="center", color=colour, fontsize=7)
+    size = 8 if len(names) == len(matrix.classes) else 7
+    axes.set_xticks(range(len(names)), names, fontsize=size)
+    axes.set_yticks(range(len(names)), names, fontsize=size, rotation=90, va="center")
     axes.tick_params(length=0)
-    for border in np.arange(0.5, len(matrix.classes) - 1):
+    for border in np.arange(0.5, len(names) - 1):
         axes.axhline(border, color="white", linewidth=1.5)
         axes.axvline(border, color="white", linewidth=1.5)
     for spine in axes.spines.values():

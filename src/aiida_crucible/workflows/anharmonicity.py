@@ -28,7 +28,7 @@ from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.concurrency import Share, choose_share
 from aiida_crucible.workflows.phonon import PhononWorkChain
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
-from aiida_crucible.workflows.sweep_runs import is_done, outputs_of
+from aiida_crucible.workflows.sweep_runs import is_done, outcome_of, outputs_of
 from aiida_crucible.workflows.verified import VerifiedWorkChain, message_of
 
 FORCES_JOB = "forces"
@@ -185,6 +185,9 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
                 self.ctx.starts = {f"run_{index}": supercell for index in range(self._settings["n_runs"])}
         for label, node in (self.inputs.get("trajectories") or {}).items():
             self.ctx.frames[label] = node
+            outcome = outcome_of(node)
+            if outcome is not None:
+                self.ctx.runs[label] = outcome
 
     def has_jobs(self) -> bool:
         """Return whether there are jobs to run."""
@@ -224,6 +227,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
                 constants["force_constants"],
                 self.inputs.parameters,
                 Dict(combination.as_dict()),
+                Dict(self.ctx.runs),
                 **({} if origin is None else {"origin": origin}),
                 **frames,
             )

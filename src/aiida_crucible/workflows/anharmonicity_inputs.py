@@ -10,10 +10,12 @@ from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
 from aiida_crucible.analysis.anharmonicity_settings import own_supercell, validate_anharmonicity
 from aiida_crucible.analysis.cells import require_no_vacuum
 from aiida_crucible.analysis.crystal_mapping import map_crystal
+from aiida_crucible.analysis.own_runs import why_no_score
 from aiida_crucible.analysis.stored_phonons import STORED_ARRAYS
 from aiida_crucible.calculations import validation
 from aiida_crucible.force_data import crystal_of, force_constants_of, require_forces
 from aiida_crucible.structures import require_crystal, to_atoms
+from aiida_crucible.workflows.sweep_runs import outcome_of
 from crucible_engine.parameter_rules import shown
 from crucible_engine.parameters import validate_parameters
 
@@ -51,6 +53,27 @@ def check_frames(trajectory: TrajectoryData | None) -> None:
     if trajectory is not None:
         validation.check_trajectory(trajectory)
         require_forces(trajectory)
+
+
+def check_reference_frames(trajectory: TrajectoryData | None) -> None:
+    """Refuse frames as :func:`check_frames` does, and those of a run here that has lost its crystal.
+
+    :raises ValueError: one line.
+    """
+    check_frames(trajectory)
+    if trajectory is not None:
+        require_kept_crystal(trajectory)
+
+
+def require_kept_crystal(trajectory: TrajectoryData) -> None:
+    """Refuse the frames of a run, made here, that has lost its crystal.
+
+    :raises ValueError: one line.
+    """
+    outcome = outcome_of(trajectory)
+    lost = None if outcome is None else why_no_score({"the run": outcome}, None)
+    if lost is not None:
+        raise ValueError(f"the frames cannot be a reference, {lost}: give those of a crystal")
 
 
 def check_own_trajectories(trajectories: Mapping[str, TrajectoryData] | None) -> None:

@@ -12,8 +12,8 @@ from aiida_crucible.calculations.evaluate import WHAT_IS_EVALUATED
 from aiida_crucible.workflows.anharmonicity_inputs import (
     check_anharmonic_crystal,
     check_constants_arrays,
-    check_frames,
     check_own_trajectories,
+    check_reference_frames,
 )
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
@@ -71,7 +71,7 @@ def define_inputs(spec: ProcessSpec) -> None:
         "reference.trajectory",
         valid_type=TrajectoryData,
         required=False,
-        validator=validation.validator(check_frames),
+        validator=validation.validator(check_reference_frames),
         help="Frames of the reference in a supercell, with `forces` (eV/Å); atoms in any order.",
     )
     spec.expose_inputs(

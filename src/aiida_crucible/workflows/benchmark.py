@@ -10,6 +10,7 @@ from aiida.engine import ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_,
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.benchmark_settings import validate_benchmark_settings
+from aiida_crucible.analysis.own_runs import why_no_score
 from aiida_crucible.calcfunctions.benchmark import aggregate_benchmark
 from aiida_crucible.calcfunctions.benchmark_batches import settle_references
 from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_materials, regroup_row
@@ -356,9 +357,10 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
 
 
 def _reference_of(row: Dict) -> dict[str, Data]:
-    """Return crystal, force constants and frames that a row was measured with."""
+    """Return crystal, force constants and frames that a row was measured with; a run that lost its crystal is none."""
     inputs, outputs = row.creator.inputs, row.creator.outputs
-    runs = sorted(label for label in inputs if isinstance(inputs[label], TrajectoryData))
+    kept = why_no_score(row["runs"], None) is None
+    runs = sorted(label for label in inputs if kept and isinstance(inputs[label], TrajectoryData))
     found: dict[str, Data] = {"trajectory": inputs[runs[0]]} if runs else {}
     if "force_constants" in outputs:
         found |= {"structure": inputs["structure"], "force_constants": outputs["force_constants"]}

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.engine import ProcessSpec, ToContext, while_
-from aiida.orm import Data, Dict, TrajectoryData
+from aiida.orm import Data, Dict
 
-from aiida_crucible.analysis.anharmonicity_settings import temperature_of
-from aiida_crucible.analysis.benchmark_rows import lost_runs
 from aiida_crucible.analysis.benchmark_settings import ANHARMONICITY, RELAX, validate_benchmark_settings
 from aiida_crucible.calcfunctions.benchmark_batches import DISPLACED, FRAMES
 from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_materials, measure_material, why
@@ -164,7 +162,7 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             "structure": self.ctx.relaxed.get(label),
             "displaced_properties": self.ctx.properties.get(f"{label}_{DISPLACED}"),
             "properties": self.ctx.properties.get(f"{label}_{FRAMES}"),
-            **self._crystalline_runs(label),
+            **self.ctx.trajectories.get(label, {}),
         }
         return {name: node for name, node in found.items() if node is not None}
 
@@ -177,11 +175,6 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         self.report(f"{self.ctx.stage} of {len(labels)} materials failed, and is tried again in two parts: {reason}")
         half = (len(labels) + 1) // 2
         return [list(labels[:half]), list(labels[half:])]
-
-    def _crystalline_runs(self, label: str) -> dict[str, TrajectoryData]:
-        """Return the own runs of a material at the temperatures at which none of them has lost its crystal."""
-        runs: dict[str, TrajectoryData] = self.ctx.trajectories.get(label, {})
-        return {name: node for name, node in runs.items() if not lost_runs(self.ctx.runs[label], temperature_of(name))}
 
     @property
     def _stage(self) -> Stage:

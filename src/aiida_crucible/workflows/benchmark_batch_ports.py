@@ -13,7 +13,11 @@ from ase.formula import Formula
 from aiida_crucible.calculations import validation
 from aiida_crucible.force_data import require_forces
 from aiida_crucible.structures import to_atoms
-from aiida_crucible.workflows.anharmonicity_inputs import check_anharmonic_crystal, check_constants_arrays
+from aiida_crucible.workflows.anharmonicity_inputs import (
+    check_anharmonic_crystal,
+    check_constants_arrays,
+    require_kept_crystal,
+)
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
@@ -123,6 +127,7 @@ def check_trajectories(trajectories: Mapping[str, TrajectoryData] | None) -> Non
     for label, trajectory in (trajectories or {}).items():
         try:
             require_forces(trajectory)
+            require_kept_crystal(trajectory)
         except ValueError as error:
             raise ValueError(f"{label}: {error}") from None
 

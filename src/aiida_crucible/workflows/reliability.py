@@ -89,7 +89,7 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         spec.expose_inputs(
             TemperatureSweepWorkChain,
             namespace="sweep",
-            exclude=("code", "model", "structure", "verify", "verification"),
+            exclude=("code", "model", "structure", "relax", "verify", "verification"),
             namespace_options={
                 "required": False,
                 "populate_defaults": False,
@@ -114,7 +114,7 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         spec.expose_outputs(
             TemperatureSweepWorkChain,
             namespace="sweep",
-            exclude=("verification",),
+            exclude=("verification", "structure", "relaxation"),
             namespace_options={"required": False},
         )
         spec.output(
@@ -163,7 +163,8 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         inputs = {"relax": phonon.pop("relax"), "phonon": phonon, **own}
         if isinstance(overrides, Mapping) and "sweep" in overrides:
             inputs["sweep"] = TemperatureSweepWorkChain.get_protocol_inputs(cls.SWEEP_PROTOCOLS.get(name, name))
-            del inputs["sweep"]["verify"]
+            for name in ("verify", "relax"):
+                inputs["sweep"].pop(name, None)
         return cls.override(inputs, overrides)
 
     @classmethod

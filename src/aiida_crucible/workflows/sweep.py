@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, while_
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_, while_
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, Str, StructureData, TrajectoryData
 
+from aiida_crucible.analysis.answers import NO
+from aiida_crucible.analysis.start import judge_start
 from aiida_crucible.analysis.sweep_settings import INDEPENDENT, SweepJob, plan_jobs, validate_sweep
 from aiida_crucible.analysis.temperature_record import FAILED, NOT_RUN
 from aiida_crucible.analysis.transition_records import CRYSTAL_OUTCOMES
@@ -27,22 +29,25 @@ from aiida_crucible.workflows.sweep_inputs import (
     check_sweep_crystal,
     parameters_of_job,
 )
+from aiida_crucible.workflows.sweep_relaxation import RelaxedFirst
 from aiida_crucible.workflows.sweep_runs import count_left_over, is_done, outputs_of
 from aiida_crucible.workflows.verified import VerifiedWorkChain, message_of
+from crucible_engine.parameters import validate_parameters
 
 
-class TemperatureSweepWorkChain(VerifiedWorkChain):
+class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
     """Verify a model, run a crystal with it at many temperatures, and say what it does at each and over all of them.
 
-    Whatever the physics says is a result: a crystal that melts or explodes ends with exit status 0. A job that fails
-    for another reason is told of in ``summary``, and the other temperatures are analysed.
+    The crystal is relaxed first where the input ``relax`` says how. Whatever the physics says is a result: a crystal
+    that melts, explodes or cannot be relaxed ends with exit status 0. A job that fails for another reason is told of in
+    ``summary``, and the other temperatures are analysed.
     """
 
     PROTOCOL_FILE = "sweep.yaml"
-    JOBS = ("verify.verify", "base.dynamics")
-    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("pto-test-npt", "pto-test-nvt", "pto-test-npt-small", "pto-test-nvt-small"), "pto-test"
-    )
+    JOBS = ("verify.verify", "relax.relax", "base.dynamics")
+    PTO_TEST = ("pto-test-npt", "pto-test-nvt", "pto-test-npt-small", "pto-test-nvt-small")
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = dict.fromkeys(PTO_TEST, "pto-test")
+    RELAXED_PROTOCOLS = PTO_TEST
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -88,8 +93,8 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
         spec.outline(
             cls.verify,
             cls.inspect_verification,
-            cls.plan,
-            while_(cls.has_jobs)(cls.run_jobs, cls.inspect_jobs),
+            if_(cls.should_relax)(cls.relax, cls.inspect_relaxation),
+            if_(cls.has_crystal)(cls.plan, while_(cls.has_jobs)(cls.run_jobs, cls.inspect_jobs)),
             cls.analyse,
         )
         spec.output("supercell", valid_type=StructureData, required=False, help="What was run.")
@@ -123,7 +128,7 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
             "summary",
             valid_type=Dict,
             required=False,
-            help="For each of runs, stability, symmetry, transitions and averages: question, answer (yes, no, "
+            help="For each of start, runs, stability, symmetry, transitions and averages: question, answer (yes, no, "
             "cannot-tell, not-asked), reason, evidence; and `outcomes` by temperature.",
         )
         spec.exit_code(330, "ERROR_EVERY_TEMPERATURE_FAILED", message="no temperature could be run: {detail}")
@@ -158,6 +163,9 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
     ) -> ProcessBuilder:
         """Return a builder that is ready to run.
 
+        The protocols of the PbTiO3 test relax the crystal first; the others do if ``overrides`` have ``relax``, with
+        settings of its own or ``{}``. ``builder.pop("relax")`` takes the crystal as it is.
+
         :param code: the Python of the model's environment, or its label.
         :param model: which potential.
         :param structure: the unit cell of a crystal.
@@ -170,7 +178,9 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
         builder = cls.get_builder()
-        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, cls.JOBS, options)
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        jobs = [job for job in cls.JOBS if job.partition(".")[0] in inputs]
+        inputs = with_options(inputs, cls.spec().inputs, jobs, options)
         if temperatures is not None:
             inputs["parameters"] = {**inputs["parameters"], "temperatures": list(temperatures)}
         given = {"reference_structure": reference_structure, "born_charges": born_charges}
@@ -180,11 +190,9 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
 
     def plan(self) -> None:
         """Make the supercell and say how many jobs run at once."""
-        self.ctx.supercell = self.ctx.start = build_supercell(self.inputs.structure, self.inputs.parameters)
+        self.ctx.supercell = self.ctx.start = build_supercell(self.ctx.structure, self.inputs.parameters)
         self.out("supercell", self.ctx.supercell)
-        self.ctx.next_job, self.ctx.left_over = 0, []
-        self.ctx.analyses, self.ctx.missing = {}, {}
-        self.ctx.chain_end = None
+        self.ctx.next_job = 0
         share = self._share()
         cores = "" if share.cores is None else f", on {share.cores} core{'s' * (share.cores > 1)} each"
         self.report(f"{len(self._jobs)} jobs of {len(self.ctx.supercell.sites)} atoms: {share.at_once} at once{cores}")
@@ -215,15 +223,21 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
                 self.ctx.start = child.outputs.final[f"replica_{len(job.labels) - 1}"]
 
     def analyse(self) -> ExitCode | None:
-        """Say what the temperatures tell together; fail only if not one of them ran."""
+        """Say what the temperatures tell together; fail only if there was a crystal and not one of them ran."""
         missing = dict(self.ctx.missing)
         for label in (label for job in self._jobs for label in job.labels):
             if label not in self.ctx.analyses and label not in missing:
-                missing[label] = {"state": NOT_RUN, "reason": self.ctx.chain_end}
+                missing[label] = {"state": NOT_RUN, "reason": self.ctx.not_relaxed or self.ctx.chain_end}
         self.out_many(
-            summarise_sweep(self.inputs.structure, self.inputs.parameters, Dict(missing), **self.ctx.analyses)
+            summarise_sweep(
+                self.ctx.structure or self.inputs.structure,
+                self.inputs.parameters,
+                Dict(missing),
+                self.inputs.base.dynamics.parameters,
+                **self.ctx.analyses,
+            )
         )
-        if self.ctx.analyses:
+        if self.ctx.analyses or self.ctx.not_relaxed:
             return None
         first = next(iter(missing.values()))["reason"]
         code: ExitCode = self.exit_codes.ERROR_EVERY_TEMPERATURE_FAILED.format(detail=first)
@@ -285,8 +299,9 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
         names = ("series", "averages", "trajectory")
         given = {name: outputs[name] for name in names if name in outputs}
         given |= {name: self.inputs[name] for name in ("reference_structure", "born_charges") if name in self.inputs}
+        given |= {"displaced_structure": self.inputs.structure} if "relax" in self.inputs else {}
         found = analyse_temperature(
-            self.inputs.structure,
+            self.ctx.structure,
             self.ctx.supercell,
             self.inputs.parameters,
             results=child.outputs.results,
@@ -295,8 +310,17 @@ class TemperatureSweepWorkChain(VerifiedWorkChain):
         )
         for name, node in found.items():
             self.out(f"runs.{label}.{name}", node)
+        if not self.ctx.analyses:
+            self._warn_of_start(found["analysis"])
         self.ctx.analyses[label] = found["analysis"]
         return found["analysis"]
+
+    def _warn_of_start(self, analysis: Dict) -> None:
+        """Say with the first temperature, not days later, that the crystal was not at rest."""
+        dynamics = validate_parameters("dynamics", self.inputs.base.dynamics.parameters.get_dict())
+        answer = judge_start(analysis["start"], dynamics)
+        if answer.answer == NO:
+            self.report(f"warning: {answer.reason}")
 
 
 def _key(index: int) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from aiida.orm import Data, ProcessNode
+from aiida.common.links import LinkType
+from aiida.orm import CalcJobNode, Data, ProcessNode, TrajectoryData
+
+from aiida_crucible.calculations.dynamics import DynamicsCalculation
 
 
 def is_done(child: ProcessNode, replica: str) -> bool:
@@ -35,3 +38,15 @@ def outputs_of(child: ProcessNode, replica: str) -> dict[str, Data]:
         for name, namespace in names.items()
         if namespace in child.outputs and replica in child.outputs[namespace]
     }
+
+
+def outcome_of(trajectory: TrajectoryData) -> dict[str, str] | None:
+    """Return ``outcome`` and ``reason`` of the run that a trajectory is of; ``None`` if no job here has made it."""
+    creator = trajectory.creator
+    if not isinstance(creator, CalcJobNode) or creator.process_class is not DynamicsCalculation:
+        return None
+    if "results" not in creator.outputs:
+        return None
+    link = trajectory.base.links.get_incoming(link_type=LinkType.CREATE).one().link_label
+    summary = creator.outputs.results["summary"]["replicas"][link.rpartition("__")[2]]
+    return {"outcome": summary["outcome"], "reason": summary["evidence"]["reason"]}

@@ -78,6 +78,21 @@ class Recorder:
         if interval and (last or step % interval == 0):
             self._frames.append(self._frame(step))
 
+    def describe_start(self) -> dict[str, Any]:
+        """Return what acts on the atoms and the cell as they are, without their motion, in the given orientation.
+
+        :return: ``largest_force`` (eV/Å, of one atom), ``stress`` (GPa, ASE's sign: negative under compression; Voigt
+            xx yy zz yz xz xy) and ``pressure`` (GPa); ``None`` for both where there is no cell or the model has none.
+        """
+        forces = self._atoms.get_forces(apply_constraint=False)
+        stress = self._orientation.stress_back(self._stress()) / units.GPa
+        known = bool(np.isfinite(stress).all())
+        return {
+            "largest_force": float(np.linalg.norm(forces, axis=1).max()),
+            "pressure": float(-stress[:3].mean()) if known else None,
+            "stress": stress.tolist() if known else None,
+        }
+
     def seal(self) -> None:
         """Bring both to the disk."""
         self._series.seal()

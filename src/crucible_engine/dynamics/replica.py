@@ -55,6 +55,7 @@ class Replica:
         self.step, self.lost = 0, False
         self.finding: Finding | None = None
         self.found_at: int | None = None
+        self._start: dict[str, Any] | None = None
         self._integrator = integrator_of(settings)
         self._orientation, settings = oriented(start, settings)
         self._rng = np.random.default_rng([settings.seed, settings.stream(index)])
@@ -103,6 +104,7 @@ class Replica:
         if self.step == 0 and self._recorder.rows == (0, 0):
             try:
                 self._initialise()
+                self._start = self._recorder.describe_start()
                 self._recorder.record(0, self._conserved())
             except LostError as lost:
                 self._lose(lost.finding)
@@ -148,6 +150,7 @@ class Replica:
             "rows": list(self._recorder.rows),
             "finding": self.finding and asdict(self.finding),
             "found_at": self.found_at,
+            "start": self._start,
             "random": self._rng.bit_generator.state,
         }
         atoms = self.atoms
@@ -186,6 +189,7 @@ class Replica:
             "step": self.step,
             "steps": self._settings.steps,
             "found_at_step": self.found_at,
+            "start": self._start,
             "evidence": {
                 **self._watch.evidence(),
                 **(finding.evidence if finding else {}),
@@ -214,6 +218,7 @@ class Replica:
     def _restore(self, scalars: dict[str, Any], arrays: Arrays) -> None:
         self.step, self.lost, self.found_at = scalars["step"], scalars["lost"], scalars["found_at"]
         self.finding = scalars["finding"] and Finding(**scalars["finding"])
+        self._start = scalars["start"]
         self._rng.bit_generator.state = scalars["random"]
         self.atoms.set_cell(arrays["cell"])
         self.atoms.positions[:] = arrays["positions"]
