@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePath, PurePosixPath
@@ -15,6 +14,7 @@ from aiida.manage import get_manager
 from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
+from aiida_crucible.data.file_digest import digest_of_file, digest_on_computer
 from crucible_engine.models.catalogue import (
     Family,
     NamedModel,
@@ -233,10 +233,10 @@ class ModelData(Data):
             path = Path(checkpoint).expanduser()
             if not path.is_file():
                 raise ValueError(f"checkpoint {checkpoint} is not a file on this machine")
-            sha256 = _digest_of_file(path)
+            sha256 = digest_of_file(path)
             self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
         else:
-            sha256 = _digest_on_computer(computer, str(checkpoint))
+            sha256 = digest_on_computer(computer, str(checkpoint))
             self.computer = computer
             self.base.attributes.set("checkpoint_path", str(checkpoint))
         owner, known = find_by_sha256(sha256) or (family, None)
@@ -285,28 +285,6 @@ class ModelData(Data):
             if held_by_node or (node.computer, node.checkpoint_path) == (self.computer, self.checkpoint_path):
                 return node  # type: ignore[no-any-return]
         return None
-
-
-def _digest_of_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _digest_on_computer(computer: Computer, path: str) -> str:
-    """Return the sha256 of a file on a computer, taken there."""
-    if not PurePosixPath(path).is_absolute():
-        raise ValueError(f"checkpoint {path} on computer {computer.label!r} must be an absolute path")
-    with computer.get_transport() as transport:
-        if not transport.isfile(path):
-            raise ValueError(f"checkpoint {path} is not a file on computer {computer.label!r}")
-        quoted = shlex.quote(path)
-        status, output, error = transport.exec_command_wait(f"sha256sum {quoted} || shasum -a 256 {quoted}")
-    if status != 0:
-        raise ValueError(f"the sha256 of {path} on computer {computer.label!r} cannot be taken: {error.strip()}")
-    return str(output.split()[0]).lstrip("\\")
 
 
 def _checked(name: str, value: Any, kind: Any, wanted: str) -> Any:
