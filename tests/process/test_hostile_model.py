@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from aiida.orm import ArrayData, load_node
 
 from aiida_crucible.calculations.validation import check_trust
 from aiida_crucible.data.model import ModelData
+from crucible_engine.models.catalogue import validate_settings
 
 
 class RunsCode:
@@ -58,6 +60,21 @@ def test_a_mark_that_travelled_serves_no_other_model(imported):
     forged.base.extras.set(ModelData.TRUSTED_KEY, mark)
     assert forged.identity == seen.identity
     assert seen.trusted and not forged.trusted
+
+
+def test_a_node_that_claims_another_identity_is_not_found_for_it(localhost):
+    """Else trusting one model by name would trust what an archive brought in its place."""
+    settings = {"factory": f"mine_{uuid4().hex}:calculator"}
+    wanted = ModelData()
+    wanted.base.attributes.set_many({"family": "ase", "name": None, "sha256": None, "dtype": "float64"})
+    wanted.base.attributes.set("settings", validate_settings("ase", settings, None))
+    wanted._set_identity()
+    forged = ModelData()
+    forged.base.attributes.set_many({**wanted.base.attributes.all, "settings": HOSTILE})
+    forged.store()
+    found = ModelData.get_or_create("ase", settings=settings, trust_code=True)
+    assert found.identity == forged.identity and found.settings == wanted.settings
+    assert found.trusted and not forged.trusted
 
 
 @pytest.mark.parametrize("mark", ["profile", True, 1])

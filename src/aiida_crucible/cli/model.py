@@ -246,7 +246,7 @@ def find_model(name: str) -> ModelData:
         return ModelData.get_or_create(name)
     nodes: list[ModelData] = QueryBuilder().append(ModelData).all(flat=True)
     matches = [node for node in nodes if name in (str(node.pk), node.uuid, node.label, node.title)]
-    if len({node.identity for node in matches}) == 1:
+    if len({node.definition() for node in matches}) == 1:
         return matches[0]  # an imported archive may bring a potential that is there already
     if matches:
         raise ValueError(f"{name!r} may be any of {', '.join(f'PK {node.pk}' for node in matches)}: give a PK")

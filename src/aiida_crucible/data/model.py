@@ -262,9 +262,9 @@ class ModelData(Data):
             raise ValueError(f"elements has {unknown[0]!r}, which is no chemical symbol: give e.g. ['Pb', 'Ti', 'O']")
 
     def _set_identity(self) -> None:
-        self.base.attributes.set("identity", hashlib.sha256(self._defining().encode()).hexdigest())
+        self.base.attributes.set("identity", hashlib.sha256(self.definition().encode()).hexdigest())
 
-    def _defining(self) -> str:
+    def definition(self) -> str:
         """Return what tells one potential from another, as text."""
         defining = {key: self.base.attributes.get(key) for key in ("family", "name", "sha256", "dtype", "settings")}
         return json.dumps(defining, sort_keys=True)
@@ -275,12 +275,15 @@ class ModelData(Data):
         Extras are exported. A mark that was seen in an archive must neither tell the profile's UUID nor serve another
         node, whatever that says of its identity.
         """
-        return hashlib.sha256(f"{get_manager().get_profile().uuid}\n{self._defining()}".encode()).hexdigest()
+        return hashlib.sha256(f"{get_manager().get_profile().uuid}\n{self.definition()}".encode()).hexdigest()
 
     def _find_same(self) -> ModelData | None:
         """Return a stored node of this potential that serves wherever this one would."""
         query = QueryBuilder().append(ModelData, filters={"attributes.identity": self.identity})
         for node in query.all(flat=True):
+            # A node of an archive may claim any identity.
+            if node.definition() != self.definition():
+                continue
             held_by_node = node.checkpoint_path is None
             if held_by_node or (node.computer, node.checkpoint_path) == (self.computer, self.checkpoint_path):
                 return node  # type: ignore[no-any-return]
