@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from golden_references import frame_of, solved
 from phonopy.file_IO import write_FORCE_SETS
 
-from aiida_crucible.analysis.force_constants import to_atoms as from_phonopy
+from aiida_crucible.analysis.phonopy_cells import to_atoms as from_phonopy
 from aiida_crucible.analysis.reliability import check_reference
 from aiida_crucible.calcfunctions.harmonic_comparison import compare_harmonic
 from aiida_crucible.calcfunctions.references import import_trajectory as import_trajectory_node

@@ -12,8 +12,9 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc, get_drift_force_constants
-from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import guess_primitive_matrix
+
+from aiida_crucible.analysis.phonopy_cells import require_symmetric_masses, to_atoms, to_phonopy
 
 BROKEN_RULE = 1e-3
 """Of the largest force constant: by how much they may break a rule without a word; converged codes stay below."""
@@ -123,14 +124,15 @@ def build_phonopy(
     :param supercell_matrix: shape [3, 3].
     :param tolerance: distance tolerance of the symmetry search, Å.
     :param primitive: find the primitive cell of a larger one; otherwise the unit cell is taken for it.
+    :raises ValueError: one line, if atoms that symmetry makes the same have different masses.
     """
-    cell = PhonopyAtoms(
-        numbers=atoms.numbers, scaled_positions=atoms.get_scaled_positions(wrap=False), cell=atoms.cell.array
-    )
+    cell = to_phonopy(atoms)
     matrix = guess_primitive_matrix(cell, symprec=tolerance) if primitive else np.eye(3)
     if np.isclose(np.linalg.det(matrix), 1):
         matrix = np.eye(3)
-    return Phonopy(cell, supercell_matrix=supercell_matrix, primitive_matrix=matrix, symprec=tolerance)
+    phonon = Phonopy(cell, supercell_matrix=supercell_matrix, primitive_matrix=matrix, symprec=tolerance)
+    require_symmetric_masses(phonon)
+    return phonon
 
 
 def duplicate(phonon: Phonopy) -> Phonopy:
@@ -140,11 +142,6 @@ def duplicate(phonon: Phonopy) -> Phonopy:
     other.nac_params = None
     other.dataset = None
     return other
-
-
-def to_atoms(cell: PhonopyAtoms) -> Atoms:
-    """Return phonopy's cell as ASE's."""
-    return Atoms(cell.numbers, scaled_positions=cell.scaled_positions, cell=cell.cell, pbc=True)
 
 
 def plan_displacements(

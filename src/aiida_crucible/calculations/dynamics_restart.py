@@ -112,11 +112,11 @@ def _same_reference(one: StructureData | None, other: StructureData | None) -> b
 def _same_structure(one: StructureData, other: StructureData) -> bool:
     if one.uuid == other.uuid:
         return True
-    a, b = to_atoms(one), to_atoms(other)
-    return all(
-        np.array_equal(x, y)
-        for x, y in ((a.numbers, b.numbers), (a.positions, b.positions), (a.cell.array, b.cell.array), (a.pbc, b.pbc))
+    ours, theirs = (
+        (atoms.numbers, atoms.get_masses(), atoms.positions, atoms.cell.array, atoms.pbc)
+        for atoms in (to_atoms(one), to_atoms(other))
     )
+    return all(np.array_equal(x, y) for x, y in zip(ours, theirs, strict=True))
 
 
 def _numbers(given: dict[str, Any]) -> dict[str, Any]:

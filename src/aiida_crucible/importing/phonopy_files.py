@@ -29,8 +29,9 @@ from phonopy.structure.atoms import PhonopyAtoms
 
 from aiida_crucible.analysis.born_charges import COULOMB
 from aiida_crucible.analysis.cells import parse_supercell_matrix
-from aiida_crucible.analysis.force_constants import ForceConstants, build_phonopy, symmetrised, to_atoms
+from aiida_crucible.analysis.force_constants import ForceConstants, build_phonopy, symmetrised
 from aiida_crucible.analysis.phonon_analysis import BornCharges
+from aiida_crucible.analysis.phonopy_cells import to_atoms
 from aiida_crucible.bounds import check_supercell_size
 from aiida_crucible.importing.atom_order import describe_difference, read_structure
 from aiida_crucible.importing.force_constant_checks import (
