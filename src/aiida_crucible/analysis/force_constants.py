@@ -114,7 +114,10 @@ class ForceConstants:
 
 
 def build_phonopy(
-    atoms: Atoms, supercell_matrix: NDArray[np.int64], tolerance: float = 1e-5, primitive: bool = True
+    atoms: Atoms,
+    supercell_matrix: NDArray[np.int64],
+    tolerance: float = 1e-5,
+    primitive: bool | NDArray[np.float64] = True,
 ) -> Phonopy:
     """Return the phonopy object of a crystal, in the setting that it comes in.
 
@@ -123,11 +126,15 @@ def build_phonopy(
     :param atoms: the unit cell.
     :param supercell_matrix: shape [3, 3].
     :param tolerance: distance tolerance of the symmetry search, Å.
-    :param primitive: find the primitive cell of a larger one; otherwise the unit cell is taken for it.
+    :param primitive: find the primitive cell of a larger one; otherwise the unit cell is taken for it; or the matrix of
+        one, as phonopy has it, shape [3, 3].
     :raises ValueError: one line, if atoms that symmetry makes the same have different masses.
     """
     cell = to_phonopy(atoms)
-    matrix = guess_primitive_matrix(cell, symprec=tolerance) if primitive else np.eye(3)
+    if isinstance(primitive, bool):
+        matrix = guess_primitive_matrix(cell, symprec=tolerance) if primitive else np.eye(3)
+    else:
+        matrix = primitive
     if np.isclose(np.linalg.det(matrix), 1):
         matrix = np.eye(3)
     phonon = Phonopy(cell, supercell_matrix=supercell_matrix, primitive_matrix=matrix, symprec=tolerance)

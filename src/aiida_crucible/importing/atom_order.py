@@ -9,13 +9,10 @@ from ase import Atoms, units
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal_mapping import CrystalMapping, map_crystal
-<<<<<<< HEAD
-from aiida_crucible.importing.foreign_files import read_atoms
-=======
 from aiida_crucible.foreign_atoms import require_whole_atoms
+from aiida_crucible.importing.foreign_files import read_atoms
 from crucible_engine.preflight import check_structure
 from crucible_engine.schema import EngineError
->>>>>>> ddf6322 (Refuse partially occupied sites wherever structures come from; take masses of isotopes along into phonons and dynamics; say what of Atoms is not represented)
 
 SAME_PLACE = 1e-2
 """Å by which an atom of one listing of a crystal may differ from the other's: files are written with few digits."""
