@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 import pytest
-from ase.build import bulk
+from ase.build import bulk, sort
 from ase.io import write
 from phonopy.file_IO import write_FORCE_CONSTANTS, write_FORCE_SETS
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
@@ -169,13 +169,17 @@ def test_large_displacements_are_called_large(tmp_path):
         read_phonons(tmp_path / "phonopy_params.yaml", SETTINGS)
 
 
+CUBIC = sort(bulk("NaCl", "rocksalt", a=5.6, cubic=True))
+SIGNS = [-1 if symbol == "Cl" else 1 for symbol in CUBIC.symbols]
+
+
 def rock_salt(folder, charges, matrix=False):
     """Write phonopy's yaml of conventional rock salt with charges; return its path.
 
     :param charges: one for each that is to be listed, e.
     :param matrix: whether it says that its primitive cell is the unit cell; older versions did not.
     """
-    phonon = build_phonopy(bulk("NaCl", "rocksalt", a=5.6, cubic=True), np.eye(3, dtype=int), primitive=False)
+    phonon = build_phonopy(CUBIC, np.eye(3, dtype=int), primitive=False)
     vectors = phonon.supercell.scaled_positions[None] - phonon.supercell.scaled_positions[:, None]
     distances = np.linalg.norm((vectors - np.rint(vectors)) @ phonon.supercell.cell, axis=2)
     constants = np.where(np.isclose(distances, 2.8)[:, :, None, None], -np.eye(3), 0.0)
@@ -197,9 +201,6 @@ def diagonal(value):
     return (value * np.eye(3)).tolist()
 
 
-SIGNS = [1 if symbol == "Na" else -1 for symbol in bulk("NaCl", "rocksalt", a=5.6, cubic=True).symbols]
-
-
 def test_charges_of_the_unit_cells_atoms_stay_theirs(tmp_path):
     """Whatever primitive cell phonopy finds now: the file has one for each of the eight atoms."""
     found = read_phonons(rock_salt(tmp_path, [1.1 * sign for sign in SIGNS]), SETTINGS)
@@ -217,7 +218,7 @@ def test_charges_that_are_not_quite_neutral_are_warned_of(tmp_path):
     ("charges", "message"),
     [
         ([1.1] * 8, r"phonopy.yaml: the Born charges of 8 atoms add up to 8.8 e, not to zero: some are missing"),
-        ([1.1, -1.1, 1.1], r"phonopy.yaml: 3 Born charges, but the primitive cell has 8 atoms and the unit cell 8"),
+        ([1.1, -1.1, 1.1], r"phonopy.yaml: 3 Born charges, but the primitive cell has 2 atoms and the unit cell 8"),
         ([float("nan")] * 8, r"phonopy.yaml: Born charges or dielectric tensor hold numbers that are not finite"),
     ],
 )

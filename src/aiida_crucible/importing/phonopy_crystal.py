@@ -137,9 +137,11 @@ def _primitive(data: PhonopyYamlData | None, settings: Mapping[str, Any]) -> boo
         return np.asarray(data.primitive_matrix, dtype=float)
     if settings["primitive_matrix"] is not None:
         return np.array(settings["primitive_matrix"], dtype=float)
-    if data is not None and data.force_constants is not None and len(data.force_constants) == len(data.unitcell):
-        # Compact force constants of all its atoms are of no smaller cell.
-        return False
+    if data is not None and data.force_constants is not None:
+        n_rows, n_atoms = data.force_constants.shape[:2]
+        # Compact force constants of all atoms of the unit cell are of no smaller cell.
+        if n_rows == len(data.unitcell) < n_atoms:
+            return False
     return bool(settings["primitive"])
 
 
