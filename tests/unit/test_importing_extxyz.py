@@ -32,9 +32,7 @@ def test_energies_that_some_frames_lack_are_said_to_be_left_out(tmp_path):
 
 def test_an_energy_that_no_frame_has_is_refused_with_what_was_meant(tmp_path):
     content = (HEAD.format("REF_energy=-5.0 step=3") + ATOMS) * 2
-    with pytest.raises(
-        ValueError, match=r"no frame of md\.extxyz has an energy 'RFE_energy': did you mean 'REF"
-    ):
+    with pytest.raises(ValueError, match=r"no frame of md\.extxyz has an energy 'RFE_energy': did you mean 'REF"):
         imported(tmp_path, content, energy_key="RFE_energy")
     assert imported(tmp_path, content, energy_key="REF_energy").energies.tolist() == [-5.0, -5.0]
     with pytest.raises(ValueError, match=r"no frame of md\.extxyz has an energy 'E0': its frames have none"):

@@ -178,14 +178,16 @@ class _Kept:
 
     def _require_no_forces(self, where: str) -> None:
         name, others = self.settings["forces_key"], vectors_of(self.first.atoms)
+        is_usual = name == TRAJECTORY["forces_key"].default
         meant = f"; it has {', '.join(others)}" if others else ""
+        missing = f"has no forces{'' if is_usual and not others else f' {name!r}'}{meant}"
         if self.settings["forces"] == "required":
             raise ValueError(
-                f"{where} has no forces {name!r}{meant}: if an extxyz file calls them otherwise, give forces_key; set "
+                f"{where} {missing}: if an extxyz file calls them otherwise, give forces_key; set "
                 "forces to 'optional' where none are needed (--forces-key, --without-forces)"
             )
-        if name != TRAJECTORY["forces_key"].default:
-            raise ValueError(f"{where} has no forces {name!r}{meant}: leave forces_key out, or give another")
+        if not is_usual:
+            raise ValueError(f"{where} {missing}: leave forces_key out, or give another")
 
     def _look_for_strays(self, frame: Frame) -> None:
         """Keep the atom that is farthest from its place in the first frame, where it is farther than neighbours are."""
