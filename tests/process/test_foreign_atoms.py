@@ -13,10 +13,11 @@ from ase.constraints import FixAtoms
 from ase.data import atomic_masses
 from ase.io import read
 
+from aiida_crucible.calcfunctions.anharmonicity import drawn_frames
 from aiida_crucible.calculations.validation import check_structures
 from aiida_crucible.cli.reference import _find_structure
 from aiida_crucible.importing.atom_order import read_structure
-from aiida_crucible.structures import from_atoms, to_atoms, with_geometry
+from aiida_crucible.structures import atoms_to_trajectory, from_atoms, to_atoms, with_geometry
 
 HEAD = """data_x
 _cell_length_a 4.1
@@ -149,3 +150,16 @@ def test_a_kind_with_a_name_keeps_its_mass():
     structure.append_atom(symbols="H", position=(0, 0, 0), name="D", mass=2.014)
     structure.append_atom(symbols="H", position=(2, 2, 2), name="H")
     assert to_atoms(structure).get_masses().tolist() == [2.014, atomic_masses[1]]
+
+
+def test_frames_that_runs_begin_from_have_the_masses_of_the_structure():
+    """A trajectory has none."""
+    unit = bulk("NaCl", "rocksalt", a=5.6)
+    unit.set_masses([22.0, None])
+    supercell = (bulk("NaCl", "rocksalt", a=5.6, cubic=True) * (2, 1, 1))[::-1]
+    trajectory = atoms_to_trajectory([supercell, supercell])
+    (drawn,) = drawn_frames(trajectory, {"n_runs": 1, "seed": 0}, unit)
+    expected = [22.0 if symbol == "Na" else atomic_masses[17] for symbol in supercell.symbols]
+    assert to_atoms(drawn).get_masses().tolist() == expected
+    (natural,) = drawn_frames(trajectory, {"n_runs": 1, "seed": 0}, bulk("NaCl", "rocksalt", a=5.6))
+    assert not to_atoms(natural).has("masses")
