@@ -227,6 +227,16 @@ def test_charges_that_cannot_be_are_refused(tmp_path, charges, message):
         read_phonons(rock_salt(tmp_path, charges), SETTINGS)
 
 
+@pytest.mark.parametrize("value", ["3.0", "[1.0, 2.0]", "[[a, b], [c, d]]", "[[1.0], [1.0, 2.0]]"])
+def test_charges_of_another_form_are_one_line(tmp_path, value):
+    path = rock_salt(tmp_path, [])
+    text = path.read_text()
+    path.write_text(text[: text.index("nac:")] + f"nac:\n  born_effective_charge: {value}\n  dielectric_constant: 1\n")
+    with pytest.raises(ValueError, match=r"^phonopy\.yaml") as caught:
+        read_phonons(path, SETTINGS)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize(("ending", "module"), [(".gz", gzip), (".bz2", bz2), (".xz", lzma)])
 def test_compressed_files_are_read(tmp_path, ending, module):
     phonon, _, constants = unrelaxed(0.0)

@@ -76,7 +76,7 @@ def check_continuation(inputs: Mapping[str, Any]) -> None:
     ours, theirs = structures_of(inputs), structures_of(job.inputs)
     if ours and not (list(ours) == list(theirs) and all(_same_structure(ours[key], theirs[key]) for key in ours)):
         raise ValueError(f"{begun} with another structure: give the same, or start anew")
-    reference = job.inputs["reference"] if "reference" in job.inputs else None
+    reference = getattr(job.inputs, "reference", None)
     if ours and not _same_reference(inputs.get("reference"), reference):
         raise ValueError(f"{begun} with another reference: give the same, or start anew")
     if inputs.get("model") is not None and inputs["model"].to_reference() != job.inputs.model.to_reference():

@@ -35,8 +35,8 @@ def read_born_charges(
         found = described.data.nac_params
     else:
         return None
-    charges, dielectric = np.array(found["born"], dtype=float), np.array(found["dielectric"], dtype=float)
     try:
+        charges, dielectric = np.array(found["born"], dtype=float), np.array(found["dielectric"], dtype=float)
         charges = charges[_rows(phonon, charges)]
         check_born_charges(charges, dielectric, len(phonon.unitcell))
     except ValueError as error:
@@ -51,6 +51,8 @@ def _rows(phonon: Phonopy, charges: NDArray[np.float64]) -> NDArray[np.int64]:
     :raises ValueError: one line, if they are those of neither cell.
     """
     n_unit, n_primitive = len(phonon.unitcell), len(phonon.primitive)
+    if charges.ndim != 3:
+        raise ValueError(f"Born charges of shape {charges.shape}: give one 3x3 tensor for each atom")
     if len(charges) == n_unit:
         return np.arange(n_unit)
     if len(charges) != n_primitive:

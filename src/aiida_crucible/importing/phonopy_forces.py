@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.physical_units import CalculatorPhysicalUnits
 
+from aiida_crucible.importing.explained import explained
 from aiida_crucible.importing.force_fit_checks import check_displacements, check_fit
 from aiida_crucible.importing.force_residuals import fit_without_common_force
 
@@ -44,7 +45,8 @@ def put_forces(
             f"{path.name} holds forces on {dataset['natom']} atoms, but the supercell has {n_atoms}: give the "
             "supercell that they were computed in"
         )
-    dataset = _in_our_units(dataset, units)
+    with explained(path):
+        dataset = _in_our_units(dataset, units)
     forces = _forces_in(dataset)
     _check_forces(path, forces, n_atoms)
     drifts = np.array([np.linalg.norm(force.sum(axis=0)) for force in forces])
