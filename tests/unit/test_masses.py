@@ -22,7 +22,7 @@ from aiida_crucible.analysis.phonon_analysis import prepare, solve
 from aiida_crucible.analysis.phonopy_cells import to_atoms, to_phonopy
 from aiida_crucible.analysis.stored_phonons import restore_phonons
 from aiida_crucible.analysis.supercell_sites import find_sites, supercell_like
-from crucible_engine.schema import SERIES_COLUMNS
+from crucible_engine.schema import ARRAYS_FILE, SERIES_COLUMNS, TRAJECTORIES_FILE
 from crucible_engine.structures_file import read_structures, write_structures
 
 STIFFNESS = 5.0
@@ -149,3 +149,11 @@ def test_polonium_has_phonons():
     """An element that phonopy has no mass of."""
     polonium = bulk("Po", "sc", a=3.36)
     assert build_phonopy(polonium, np.eye(3, dtype=int)).primitive.masses.tolist() == [atomic_masses[84]]
+
+
+def test_a_relaxed_structure_keeps_its_masses(tmp_path):
+    write_job(tmp_path, "relax", {"heavy": copper(65.0)}, fmax=0.1, trajectory_interval=1)
+    assert run_here(tmp_path)["condition"] == "finished"
+    for file in (ARRAYS_FILE, TRAJECTORIES_FILE):
+        for _, atoms in read_structures(tmp_path / file):
+            assert atoms.get_masses().tolist() == [65.0] * 4
