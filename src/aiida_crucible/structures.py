@@ -1,18 +1,26 @@
 """The only place that turns AiiDA's structures and trajectories into ASE's and back.
 
-Å on both sides. Sites keep their order; names of kinds, which no potential sees, survive where a geometry is put back
-into the structure that it came from (:func:`with_geometry`).
+Å and u on both sides. Sites keep their order; names of kinds, which no potential sees, survive where a geometry is put
+back into the structure that it came from (:func:`with_geometry`).
+
+Masses: AiiDA gives each kind one. That of AiiDA's own table says nothing, and is ASE's standard mass over there; any
+other (an isotope's) is the atom's own.
 """
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from aiida.orm import StructureData, TrajectoryData
+from aiida.common.constants import elements
+from aiida.orm import CifData, StructureData, TrajectoryData
 from ase import Atoms
-from ase.data import atomic_numbers
+from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
+
+from aiida_crucible.foreign_atoms import require_whole_atoms, unrepresented
 
 
 def to_atoms(structure: StructureData) -> Atoms:
@@ -24,19 +32,35 @@ def to_atoms(structure: StructureData) -> Atoms:
     symbols = {kind.name: _symbol_of(kind) for kind in structure.kinds}
     if not structure.sites:
         raise ValueError("the structure has no atoms")
+    masses = {kind.name: _own_mass(kind) for kind in structure.kinds}
+    own = [masses[site.kind_name] for site in structure.sites]
     return Atoms(
         [symbols[site.kind_name] for site in structure.sites],
         positions=[site.position for site in structure.sites],
         cell=structure.cell,
         pbc=structure.pbc,
+        # ``None`` is for ASE the element's own.
+        masses=own if any(mass is not None for mass in own) else None,
     )
 
 
 def from_atoms(atoms: Atoms) -> StructureData:
-    """Return ASE's ``Atoms`` as a new, unstored structure; tags, constraints and calculators are not kept."""
+    """Return ASE's ``Atoms`` as a new, unstored structure.
+
+    Masses are kept where they are not the elements' own. Of magnetic moments, charges, tags, velocities and constraints
+    a warning says that they are not represented; calculators are passed over.
+
+    :raises ValueError: one line, if the atoms stand for partially occupied sites (a CIF's ``occupancy``).
+    """
+    require_whole_atoms(atoms)
+    if said := unrepresented(atoms):
+        warnings.warn(said, stacklevel=2)
     structure = StructureData(cell=atoms.cell.array.tolist() if atoms.cell.any() else None, pbc=atoms.pbc.tolist())
-    for symbol, position in zip(atoms.get_chemical_symbols(), atoms.positions, strict=True):
-        structure.append_atom(symbols=symbol, position=position.tolist())
+    masses = atoms.get_masses()
+    own = masses != atomic_masses[atoms.numbers]
+    for index, symbol in enumerate(atoms.get_chemical_symbols()):
+        mass = {"mass": float(masses[index])} if own[index] else {}
+        structure.append_atom(symbols=symbol, position=atoms.positions[index].tolist(), **mass)
     return structure
 
 
@@ -96,6 +120,24 @@ def atoms_to_trajectory(frames: Sequence[Atoms], steps: Sequence[int] | None = N
     return trajectory
 
 
+def require_whole_source(structure: StructureData) -> None:
+    """Refuse a structure that AiiDA made from a CIF with partially occupied sites, which forgets them.
+
+    :raises ValueError: one line.
+    """
+    if structure.creator is None:
+        return
+    for link in structure.creator.base.links.get_incoming(node_class=CifData).all():
+        try:
+            atoms = link.node.get_ase()
+        except Exception:  # what ASE cannot read was read by another converter, which knows occupancies
+            continue
+        try:
+            require_whole_atoms(atoms)
+        except ValueError as error:
+            raise ValueError(f"it was made from CifData<{link.node.pk}>: {error}") from None
+
+
 def require_crystal(structure: StructureData, purpose: str) -> None:
     """Refuse a molecule, wire or slab where a crystal is needed.
 
@@ -108,6 +150,13 @@ def require_crystal(structure: StructureData, purpose: str) -> None:
             f"{structure.get_formula()} is {kind} (pbc = {tuple(structure.pbc)}), but {purpose} needs a crystal, "
             "periodic in three directions"
         )
+
+
+def _own_mass(kind: object) -> float | None:
+    """Return the mass of a kind, u; ``None`` where AiiDA filled in that of its table."""
+    mass: float = kind.mass  # type: ignore[attr-defined]
+    filled_in = elements[atomic_numbers[_symbol_of(kind)]]["mass"]
+    return None if math.isclose(mass, filled_in, rel_tol=1e-12) else mass
 
 
 def _symbol_of(kind: object) -> str:

@@ -69,7 +69,7 @@ class Survey:
         for number in np.unique(atoms.numbers):
             self.first_with.setdefault(int(number), label)
         self._hash.update(f"{len(atoms)} {label}\n".encode())
-        for array in (atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc):
+        for array in (atoms.numbers, atoms.get_masses(), atoms.positions, atoms.cell.array, atoms.pbc):
             self._hash.update(np.ascontiguousarray(array).tobytes())
 
 
@@ -171,8 +171,8 @@ def check_capability(task: str, parameters: dict[str, Any], gives_stress: bool, 
 def check_structure(label: str, atoms: Atoms) -> None:
     """Refuse a structure that no material has.
 
-    :raises EngineError: ``INVALID_STRUCTURE``: no atoms, no finite numbers, a periodic cell without volume, atoms on
-        top of each other.
+    :raises EngineError: ``INVALID_STRUCTURE``: no atoms, no finite numbers, no positive mass, a periodic cell without
+        volume, atoms on top of each other.
     """
     problem = _problem(atoms)
     if problem:
@@ -182,15 +182,24 @@ def check_structure(label: str, atoms: Atoms) -> None:
 def _problem(atoms: Atoms) -> str | None:
     if len(atoms) == 0:
         return "has no atoms"
-    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
-        return "has positions or a cell that are not finite numbers"
     if not np.isin(atoms.numbers, range(1, len(chemical_symbols))).all():
         return "has atomic numbers that belong to no element"
+    if (strange := _strange_numbers(atoms)) is not None:
+        return strange
     if not _spans(atoms):
         return "is periodic along lattice vectors that are zero or parallel: give it a cell with a volume"
     if is_periodic(atoms) and abs(atoms.cell.volume) < MINIMUM_VOLUME_PER_ATOM * len(atoms):
         return f"has a cell of {abs(atoms.cell.volume):.3g} Å³ for {len(atoms)} atoms: check its lattice vectors"
     return _near_pair(atoms)
+
+
+def _strange_numbers(atoms: Atoms) -> str | None:
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        return "has positions or a cell that are not finite numbers"
+    masses = atoms.get_masses()
+    if not (np.isfinite(masses).all() and (masses > 0).all()):
+        return "has masses that are not positive numbers"
+    return None
 
 
 def _spans(atoms: Atoms) -> bool:

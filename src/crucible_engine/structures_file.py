@@ -1,8 +1,8 @@
 """Structures on the wire: one ``.npz`` of concatenated arrays, read a few structures at a time.
 
-Members: ``numbers`` int32 [n_atoms_total], ``positions`` float64 [n_atoms_total, 3] (Å), ``cells`` float64
-[n_structures, 3, 3] (Å, rows are lattice vectors), ``pbc`` bool [n_structures, 3], ``n_atoms`` int64
-[n_structures], ``labels`` unicode [n_structures].
+Members: ``numbers`` int32 [n_atoms_total], ``masses`` float64 [n_atoms_total] (u), ``positions`` float64
+[n_atoms_total, 3] (Å), ``cells`` float64 [n_structures, 3, 3] (Å, rows are lattice vectors), ``pbc`` bool
+[n_structures, 3], ``n_atoms`` int64 [n_structures], ``labels`` unicode [n_structures].
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def write_structures(target: str | Path | IO[bytes], structures: Sequence[Atoms]
     np.savez(
         target,
         numbers=np.concatenate([atoms.numbers for atoms in structures]).astype(np.int32),
+        masses=np.concatenate([atoms.get_masses() for atoms in structures]).astype(np.float64),
         positions=np.concatenate([atoms.positions for atoms in structures]).astype(np.float64),
         cells=np.array([atoms.cell.array for atoms in structures], dtype=np.float64),
         pbc=np.array([atoms.pbc for atoms in structures], dtype=bool),
@@ -46,18 +47,23 @@ def read_structures(path: str | Path, start: int = 0) -> Iterator[tuple[str, Ato
     :raises ValueError: if the file is truncated or no such file.
     """
     with open_npz(path) as archive:
-        readers = {
-            name: MemberReader(archive, name) for name in ("n_atoms", "numbers", "positions", "cells", "pbc", "labels")
-        }
+        members = ("n_atoms", "numbers", "masses", "positions", "cells", "pbc", "labels")
+        readers = {name: MemberReader(archive, name) for name in members}
         for index in range(readers["n_atoms"].shape[0]):
             n_atoms = int(readers["n_atoms"].read(1)[0])
-            rows = {"numbers": n_atoms, "positions": n_atoms, "cells": 1, "pbc": 1, "labels": 1}
+            rows = {"numbers": n_atoms, "masses": n_atoms, "positions": n_atoms, "cells": 1, "pbc": 1, "labels": 1}
             if index < start:
                 for name, count in rows.items():
                     readers[name].skip(count)
                 continue
             part = {name: readers[name].read(count) for name, count in rows.items()}
-            atoms = Atoms(part["numbers"], positions=part["positions"], cell=part["cells"][0], pbc=part["pbc"][0])
+            atoms = Atoms(
+                part["numbers"],
+                masses=part["masses"],
+                positions=part["positions"],
+                cell=part["cells"][0],
+                pbc=part["pbc"][0],
+            )
             yield str(part["labels"][0]), atoms
 
 

@@ -19,7 +19,7 @@ from phonopy.file_IO import write_FORCE_CONSTANTS, write_force_constants_to_hdf5
 from similarity_jobs import STAND_IN, salt_frames
 
 from aiida_crucible.analysis.anharmonicity_combinations import REFERENCE, Combination
-from aiida_crucible.analysis.force_constants import to_atoms as from_phonopy
+from aiida_crucible.analysis.phonopy_cells import to_atoms as from_phonopy
 from aiida_crucible.analysis.stability_classes import CANNOT_TELL
 from aiida_crucible.calcfunctions.anharmonicity import measure_anharmonicity
 from aiida_crucible.calculations.similarity import SimilarityCalculation

@@ -229,8 +229,11 @@ class TestFoldersThatCannotBeContinued:
     def test_other_work(self, process, begun, inputs, crystal):
         folder = begun()
         other = from_atoms(bulk("Ag", cubic=True) * (2, 2, 2))
-        refused("was begun by .* with another structure: give the same, or start anew", process,
-                **{**inputs, "structure": other}, restart_from=folder)  # fmt: skip
+        isotopes = to_atoms(crystal)
+        isotopes.set_masses([65.0] * len(isotopes))
+        for changed in (other, from_atoms(isotopes)):
+            refused("was begun by .* with another structure: give the same, or start anew", process,
+                    **{**inputs, "structure": changed}, restart_from=folder)  # fmt: skip
         refused("with seed 1, not 2: give the same", process, **{**inputs, "parameters": {"steps": 20, "seed": 2}},
                 restart_from=folder)  # fmt: skip
         refused(r"with temperatures .* \(and other parameters\)", process,

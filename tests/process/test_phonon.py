@@ -204,3 +204,30 @@ def test_born_charges_must_fit_the_structure(code, model):
     builder.born_charges = ArrayData({"charges": np.zeros((2, 3, 3)), "dielectric": np.eye(3)})
     with pytest.raises(ValueError, match="one 3x3 tensor for each atom"):
         run_get_node(builder)
+
+
+def test_isotopes_on_one_kind_of_site_are_refused_before_submission(code, model):
+    atoms = bulk("Cu", cubic=True)
+    atoms.set_masses([62.93, 62.93, 62.93, 64.93])
+    with pytest.raises(ValueError, match="atoms of Cu that symmetry makes the same have masses of"):
+        PhononWorkChain.get_builder_from_protocol(code, model, from_atoms(atoms), "fast")
+
+
+@pytest.mark.slow
+def test_four_times_the_mass_halves_every_frequency(code, model):
+    found = []
+    for mass in (None, 4 * 63.546):
+        atoms = bulk("Cu", a=3.6)
+        atoms.set_masses([mass])
+        builder = PhononWorkChain.get_builder_from_protocol(
+            code,
+            model,
+            from_atoms(atoms),
+            "fast",
+            overrides={"parameters": {"mesh": [2, 2, 2], "dos_mesh": [4, 4, 4], "band_points": 3}},
+        )
+        outputs, node = run_get_node(builder)
+        assert node.is_finished_ok, node.exit_message
+        found.append(outputs["bands"].get_bands())
+        assert outputs["structure"].kinds[0].mass == (mass or 63.546)
+    np.testing.assert_allclose(found[0], 2 * found[1], atol=1e-4)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from golden_references import frame_of, solved
 from phonopy.file_IO import write_FORCE_SETS
 
-from aiida_crucible.analysis.force_constants import to_atoms as from_phonopy
+from aiida_crucible.analysis.phonopy_cells import to_atoms as from_phonopy
 from aiida_crucible.analysis.reliability import check_reference
 from aiida_crucible.calcfunctions.harmonic_comparison import compare_harmonic
 from aiida_crucible.calcfunctions.references import import_trajectory as import_trajectory_node
@@ -173,6 +173,28 @@ def test_commands(run, folder, phonon, frames):
     assert status == 0, output
     labelled = QueryBuilder().append(ArrayData, filters={"label": "PBE"}).all(flat=True)
     assert len(labelled) == 1
+
+
+@pytest.mark.slow
+def test_cells_of_phonopys_own_choice(run, folder, phonon):
+    write(folder / "cell.vasp", _crystal(phonon), format="vasp", direct=True)
+    arguments = ["phonons", folder / "FORCE_SETS", "--structure", folder / "cell.vasp"]
+    status, output = run(*arguments, "--supercell", 3, 0, 0, 0, 2, 0, 0, 0, 2, "--primitive", "P")
+    assert status == 0, output
+    status, output = run(*arguments, "--supercell", 3, 2, 2, "--primitive", *[1, 0, 0, 0, 1, 0, 0, 0, 2])
+    assert (status, len(output.splitlines())) == (1, 1)
+    assert "has the determinant 2: it must be 1, 1/2, 1/3" in output
+
+
+def test_moments_of_a_structures_file_are_said_to_be_lost(run, folder, frames):
+    write(folder / "md.extxyz", frames)
+    crystal = frames[0].copy()
+    crystal.calc = None
+    crystal.set_initial_magnetic_moments(np.full(len(crystal), 2.2))
+    write(folder / "magnetic.traj", crystal)
+    status, output = run("trajectory", folder / "md.extxyz", "--structure", folder / "magnetic.traj")
+    assert status == 0, output
+    assert "carries magnetic moments (up to 2.2 μ_B): not represented, no model is told of them" in output
 
 
 @pytest.mark.parametrize(

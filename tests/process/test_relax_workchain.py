@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode
-from ase.build import bulk
+from ase.build import bulk, fcc111
 
 from aiida_crucible.structures import from_atoms
 from aiida_crucible.workflows.relax import RelaxWorkChain
@@ -40,3 +40,13 @@ def test_what_does_not_converge_is_an_outcome(code, model):
 def test_nothing_to_relax_is_refused(code, model):
     with pytest.raises(ValueError, match="nothing to relax"):
         run_get_node(RelaxWorkChain.get_builder_from_protocol(code, model, {}))
+
+
+def test_a_cell_with_vacuum_is_not_relaxed(code, model):
+    slab = fcc111("Cu", (1, 1, 3), vacuum=8.0)
+    slab.pbc = True
+    with pytest.raises(ValueError, match=r"'structure': Cu3 has 16.0 Å of vacuum along c: .* set the parameter cell"):
+        run_get_node(RelaxWorkChain.get_builder_from_protocol(code, model, from_atoms(slab)))
+    far_apart = from_atoms(bulk("Cu", a=361.0, cubic=True))
+    with pytest.raises(ValueError, match=r"'structure': Cu4 has 180.5 Å of vacuum along a"):
+        run_get_node(RelaxWorkChain.get_builder_from_protocol(code, model, far_apart))

@@ -96,6 +96,8 @@ def test_finite_temperature_is_a_question_where_temperatures_are_given(code, mod
         ({"reference": {"lattce": {}}}, "did you mean 'lattice'"),
         ({"reference": {"lattice": {"c/a": 1.0}}}, "reference's lattice has no 'c/a'"),
         ({"reference": {"energy_differences": {"bbc": 0.1}}}, "did you mean 'bcc'"),
+        ({"reference": {"lattice": {"a": 361.0}}}, "reference's lattice parameter 'a' is 361: .* at most 100"),
+        ({"reference": {"lattice": {"a": 0.361}}}, "reference's lattice parameter 'a' is 0.361: .* at least 1"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(code, model, change, message):
@@ -111,3 +113,12 @@ def test_another_composition_does_not_compete(code, model):
 def test_a_phase_may_not_take_the_name_of_the_structure(code, model):
     with pytest.raises(ValueError, match="cannot be named 'structure'"):
         run_get_node(builder_of(code, model, competing={"structure": from_atoms(bulk("Cu"))}))
+
+
+def test_the_structure_does_not_compete_with_itself(code, model):
+    twice = from_atoms(bulk("Cu", a=3.65, cubic=True) * (2, 1, 1))
+    with pytest.raises(ValueError, match="competing phase 'bcc' is the same crystal as the structure itself: leave it"):
+        run_get_node(builder_of(code, model, competing={"bcc": twice}))
+    phases = {"bcc": from_atoms(bulk("Cu", "bcc", a=2.9)), "cubic": from_atoms(bulk("Cu", "bcc", a=2.9, cubic=True))}
+    with pytest.raises(ValueError, match="competing phase 'cubic' is the same crystal as competing phase 'bcc'"):
+        run_get_node(builder_of(code, model, competing=phases))

@@ -43,7 +43,7 @@ def test_a_wrong_phonon_setting_is_refused_in_one_line(given, message):
         ({"lattice": 3.6}, "lattice is 3.6: give a dict of numbers"),
         ({"lattice": {"d": 5}}, "has no 'd'"),
         ({"lattice": {"a": "3.6"}}, "lattice parameter 'a' is '3.6': give a number"),
-        ({"lattice": {"a": 0}}, "more than 0"),
+        ({"lattice": {"a": 0}}, "at least 1 and at most 100"),
         ({"lattice": {"alpha": 270}}, "at most 180"),
         ({"lattice": {"a": math.nan}}, "is nan"),
         ({"energy_differences": {"hcp": 0.1}}, "did you mean 'hcp1'"),

@@ -61,6 +61,13 @@ def test_a_checkpoint_of_another_structure(begun):
     )
 
 
+def test_a_checkpoint_of_other_isotopes(begun):
+    heavy = gold_copper()["CuAu"]
+    heavy.set_masses([65.0 if symbol == "Cu" else None for symbol in heavy.symbols])
+    write_job(begun, "dynamics", {"CuAu": heavy}, **PARAMETERS)
+    assert "is the checkpoint of another run, with another structure" in one_line(run_here(begun))
+
+
 def test_a_checkpoint_of_other_parameters(begun):
     structures = {"CuAu": gold_copper()["CuAu"] * (2, 1, 1)}
     write_job(begun, "dynamics", structures, **{**PARAMETERS, "time_step": 1.0, "pressure": 1.0})

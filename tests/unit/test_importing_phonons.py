@@ -187,12 +187,32 @@ def test_random_displacements_have_to_determine_the_force_constants(folder, solv
                 read_phonons(folder / "FORCE_SETS", SETTINGS, folder / "phonopy.yaml")
 
 
-def test_masses_that_are_not_the_elements_are_told_of(folder):
+def test_masses_of_the_file_are_used(folder, solved):
     content = (folder / "phonopy_params.yaml").read_text()
-    assert "mass: 63.54" in content
-    (folder / "heavy.yaml").write_text(content.replace("mass: 63.54", "mass: 65.54"))
-    (warning,) = read_phonons(folder / "heavy.yaml", SETTINGS).warnings
-    assert warning.startswith("heavy.yaml gives Cu the mass 65.54") and "63.546" in warning
+    assert "mass: 63.54" in content and "mass: 196.96" in content
+    heavy = content.replace("mass: 63.54", "mass: 4063.54").replace("mass: 196.96", "mass: 4196.96")
+    (folder / "heavy.yaml").write_text(heavy)
+    found = read_phonons(folder / "heavy.yaml", SETTINGS)
+    assert found.warnings == []
+    np.testing.assert_allclose(found.atoms.get_masses(), [4063.546, 4196.966569], rtol=1e-8)
+    assert not read_phonons(folder / "phonopy_params.yaml", SETTINGS).atoms.has("masses")
+
+
+def test_magnetic_moments_of_the_file_are_said_to_be_lost(folder):
+    content = (folder / "phonopy_params.yaml").read_text()
+    (folder / "magnetic.yaml").write_text(content.replace("    mass:", "    magnetic_moment: 2.2\n    mass:"))
+    (warning,) = read_phonons(folder / "magnetic.yaml", SETTINGS).warnings
+    assert warning.startswith("the magnetic moments in magnetic.yaml are not represented")
+
+
+def test_a_site_mixture_of_phonopys_is_refused(folder):
+    lines = (folder / "phonopy_params.yaml").read_text().splitlines()
+    start = lines.index("unit_cell:")
+    mass = next(index for index in range(start, len(lines)) if "mass:" in lines[index])
+    lines.insert(mass, "    weight: 0.5")
+    (folder / "mixed.yaml").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"mixed\.yaml describes partially occupied sites"):
+        read_phonons(folder / "mixed.yaml", SETTINGS)
 
 
 def test_a_left_handed_cell_is_refused_in_one_line(folder):

@@ -5,7 +5,7 @@ import pytest
 from phonopy.file_IO import write_force_constants_to_hdf5
 from phonopy.physical_units import get_calculator_physical_units
 
-from aiida_crucible.importing.phonopy_files import _from_hdf5
+from aiida_crucible.importing.phonopy_constants import from_hdf5
 
 
 def test_units_have_to_agree(tmp_path):
@@ -16,5 +16,5 @@ def test_units_have_to_agree(tmp_path):
     with pytest.raises(
         ValueError, match=r"says that its force constants are in Ry/au\^2, but eV/angstrom\^2 is expected"
     ):
-        _from_hdf5(path, vasp)
-    np.testing.assert_array_equal(_from_hdf5(path, qe), constants)
+        from_hdf5(path, vasp)
+    np.testing.assert_array_equal(from_hdf5(path, qe), constants)

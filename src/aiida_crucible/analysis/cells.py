@@ -110,6 +110,24 @@ def parse_supercell_matrix(value: Any, largest: int = LARGEST_MULTIPLE) -> NDArr
     return matrix.astype(np.int64)
 
 
+def parse_primitive_matrix(value: Any) -> NDArray[np.float64]:
+    """Return a primitive matrix as phonopy has it, shape [3, 3], from three rows of three numbers.
+
+    :raises ValueError: one line, if it is something else, or makes no whole part of the unit cell.
+    """
+    problem = f"primitive matrix {shown(value)}: give three rows of three numbers"
+    try:
+        matrix = np.array(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(problem) from None
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+        raise ValueError(problem)
+    share = float(np.linalg.det(matrix))
+    if not 0 < share < 1 + 1e-4 or abs(1 / share - round(1 / share)) > 1e-2:
+        raise ValueError(f"primitive matrix {shown(value)} has the determinant {share:.3g}: it must be 1, 1/2, 1/3 …")
+    return matrix
+
+
 def supercell_matrix_for_length(
     cell: NDArray[np.float64], length: float, largest: int = LARGEST_MULTIPLE
 ) -> NDArray[np.int64]:

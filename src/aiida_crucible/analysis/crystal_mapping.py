@@ -86,14 +86,19 @@ class CrystalMapping:
     def ideal(self) -> Atoms:
         """The supercell without displacements, in the cell, orientation and order that it came in (not its origin)."""
         scaled = self._fractional @ np.linalg.inv(self.lattice.matrix)
-        return Atoms(self.unit_cell.numbers[self.unit_atoms], scaled_positions=scaled, cell=self.cell, pbc=True)
+        return self._repeated(scaled, self.cell)
 
     @property
     def unstrained(self) -> Atoms:
         """The supercell without displacements, made of the unit cell as it is, in its orientation."""
         scaled = self._fractional @ np.linalg.inv(self.lattice.matrix)
         cell = self.lattice.matrix @ self.unit_cell.cell.array
-        return Atoms(self.unit_cell.numbers[self.unit_atoms], scaled_positions=scaled, cell=cell, pbc=True)
+        return self._repeated(scaled, cell)
+
+    def _repeated(self, scaled: NDArray[np.float64], cell: NDArray[np.float64]) -> Atoms:
+        numbers, masses = self.unit_cell.numbers, self.unit_cell.get_masses()
+        atoms = self.unit_atoms
+        return Atoms(numbers[atoms], masses=masses[atoms], scaled_positions=scaled, cell=cell, pbc=True)
 
     def find(self, unit_atoms: NDArray[np.int64], translations: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the index in the supercell of atoms that are named by unit-cell atom and cell, shape [n].

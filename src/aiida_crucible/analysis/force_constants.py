@@ -12,8 +12,9 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc, get_drift_force_constants
-from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import guess_primitive_matrix
+
+from aiida_crucible.analysis.phonopy_cells import require_symmetric_masses, to_atoms, to_phonopy
 
 BROKEN_RULE = 1e-3
 """Of the largest force constant: by how much they may break a rule without a word; converged codes stay below."""
@@ -113,7 +114,10 @@ class ForceConstants:
 
 
 def build_phonopy(
-    atoms: Atoms, supercell_matrix: NDArray[np.int64], tolerance: float = 1e-5, primitive: bool = True
+    atoms: Atoms,
+    supercell_matrix: NDArray[np.int64],
+    tolerance: float = 1e-5,
+    primitive: bool | NDArray[np.float64] = True,
 ) -> Phonopy:
     """Return the phonopy object of a crystal, in the setting that it comes in.
 
@@ -122,15 +126,20 @@ def build_phonopy(
     :param atoms: the unit cell.
     :param supercell_matrix: shape [3, 3].
     :param tolerance: distance tolerance of the symmetry search, Å.
-    :param primitive: find the primitive cell of a larger one; otherwise the unit cell is taken for it.
+    :param primitive: find the primitive cell of a larger one; otherwise the unit cell is taken for it; or the matrix of
+        one, as phonopy has it, shape [3, 3].
+    :raises ValueError: one line, if atoms that symmetry makes the same have different masses.
     """
-    cell = PhonopyAtoms(
-        numbers=atoms.numbers, scaled_positions=atoms.get_scaled_positions(wrap=False), cell=atoms.cell.array
-    )
-    matrix = guess_primitive_matrix(cell, symprec=tolerance) if primitive else np.eye(3)
+    cell = to_phonopy(atoms)
+    if isinstance(primitive, bool):
+        matrix = guess_primitive_matrix(cell, symprec=tolerance) if primitive else np.eye(3)
+    else:
+        matrix = primitive
     if np.isclose(np.linalg.det(matrix), 1):
         matrix = np.eye(3)
-    return Phonopy(cell, supercell_matrix=supercell_matrix, primitive_matrix=matrix, symprec=tolerance)
+    phonon = Phonopy(cell, supercell_matrix=supercell_matrix, primitive_matrix=matrix, symprec=tolerance)
+    require_symmetric_masses(phonon)
+    return phonon
 
 
 def duplicate(phonon: Phonopy) -> Phonopy:
@@ -140,11 +149,6 @@ def duplicate(phonon: Phonopy) -> Phonopy:
     other.nac_params = None
     other.dataset = None
     return other
-
-
-def to_atoms(cell: PhonopyAtoms) -> Atoms:
-    """Return phonopy's cell as ASE's."""
-    return Atoms(cell.numbers, scaled_positions=cell.scaled_positions, cell=cell.cell, pbc=True)
 
 
 def plan_displacements(

@@ -17,14 +17,18 @@ from phonopy import Phonopy
 
 from aiida_crucible.analysis.cells import space_group
 from aiida_crucible.analysis.crystal_mapping import CrystalMapping, map_crystal
-from aiida_crucible.analysis.force_constants import to_atoms, warnings_of_rule
+from aiida_crucible.analysis.force_constants import warnings_of_rule
 from aiida_crucible.analysis.long_waves import dynamical_matrices
 from aiida_crucible.analysis.mode_matching import match_modes, overlaps
+from aiida_crucible.analysis.phonopy_cells import to_atoms
 from aiida_crucible.analysis.rounding import clear_rounding, rounding_floor
 from aiida_crucible.analysis.spectra import group_velocities, thermal_properties
 from aiida_crucible.analysis.spectrum_errors import SpectrumErrors, spectrum_errors
 from aiida_crucible.analysis.stability import MATRIX_ELEMENTS, signed_root
 from aiida_crucible.analysis.stability_classes import HARMONIC_CLASSES, IMAGINARY, REAL, Confusion
+
+LARGEST_MASS_DIFFERENCE = 0.001
+"""Relative: tables of standard masses differ by less."""
 
 Array = NDArray[np.float64]
 
@@ -96,7 +100,12 @@ def compare_phonons(reference: Phonopy, model: Phonopy, settings: Mapping[str, A
         **_imaginary(of_reference.squares, of_model.squares, order, weights, settings["imaginary_tolerance"]),
         "smallest_overlap": float(matched.min()),
         "reordered": float(np.average((order != np.arange(order.shape[1])).mean(axis=1), weights=weights)),
-        "warnings": [*_warnings(groups), *_broken_sum_rule("reference", reference), *_broken_sum_rule("model", model)],
+        "warnings": [
+            *_warnings(groups),
+            *_other_masses(reference, model, mapping),
+            *_broken_sum_rule("reference", reference),
+            *_broken_sum_rule("model", model),
+        ],
     }
     arrays = {
         "qpoints": qpoints,
@@ -160,6 +169,19 @@ def _warnings(groups: Mapping[str, Any]) -> list[str]:
     return [
         f"the model's crystal has the space group {groups['model']}, the reference's {groups['reference']}: modes are "
         "compared on the whole mesh, and some of the errors are the other structure's"
+    ]
+
+
+def _other_masses(reference: Phonopy, model: Phonopy, mapping: CrystalMapping) -> list[str]:
+    """Return a warning where an atom is heavier on one side: frequencies differ by that alone."""
+    expected = reference.primitive.masses[mapping.unit_atoms]
+    different = np.flatnonzero(np.abs(model.primitive.masses / expected - 1) > LARGEST_MASS_DIFFERENCE)
+    if not len(different):
+        return []
+    atom = int(different[0])
+    return [
+        f"{model.primitive.symbols[atom]} has the mass {model.primitive.masses[atom]:g} u in the model's structure and "
+        f"{expected[atom]:g} u in the reference's: frequencies differ by that alone"
     ]
 
 

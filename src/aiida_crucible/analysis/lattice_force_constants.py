@@ -14,11 +14,10 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
-from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import Primitive, get_primitive, get_supercell
 
 from aiida_crucible.analysis.crystal_mapping import CrystalMapping, map_crystal
-from aiida_crucible.analysis.force_constants import to_atoms
+from aiida_crucible.analysis.phonopy_cells import to_atoms, to_phonopy
 
 EQUAL_DISTANCE = 1e-3
 """Å within which periodic images are equally near."""
@@ -139,12 +138,7 @@ def _primitive(
             f"supercell_matrix and primitive_matrix of shapes {supercell_matrix.shape} and {primitive_matrix.shape}: "
             "give [3, 3]"
         )
-    cell = PhonopyAtoms(
-        numbers=unit_cell.numbers,
-        scaled_positions=unit_cell.get_scaled_positions(wrap=False),
-        cell=unit_cell.cell.array,
-    )
-    supercell = get_supercell(cell, np.rint(supercell_matrix).astype(int))
+    supercell = get_supercell(to_phonopy(unit_cell), np.rint(supercell_matrix).astype(int))
     try:
         return get_primitive(supercell, np.linalg.inv(supercell_matrix) @ primitive_matrix, symprec=EQUAL_DISTANCE)
     except Exception as error:

@@ -110,11 +110,13 @@ def mean_structure(
     folds = bool(deviations.max() <= noise)
     if folds:
         places = unit_cell.get_scaled_positions(wrap=False) + folded
-        atoms = Atoms(unit_cell.numbers, scaled_positions=places, cell=mean_unit_cell, pbc=True)
+        masses = unit_cell.get_masses()
+        atoms = Atoms(unit_cell.numbers, masses=masses, scaled_positions=places, cell=mean_unit_cell, pbc=True)
         tolerance = _tolerance(max(error / sqrt(sites.n_cells), collective_error), len(unit_cell), length_error)
         cells = f"{sites.n_cells} unit cells agree within {deviations.max():.3f} Å and are averaged"
     else:
-        atoms = Atoms(reference.numbers, scaled_positions=scaled, cell=cell, pbc=True)
+        masses = reference.get_masses()
+        atoms = Atoms(reference.numbers, masses=masses, scaled_positions=scaled, cell=cell, pbc=True)
         tolerance = _tolerance(max(error, collective_error), len(positions), length_error * sites.n_cells ** (1 / 3))
         cells = f"unit cells differ by {deviations.max():.3f} Å, more than noise ({noise:.3f} Å)"
     reason = (

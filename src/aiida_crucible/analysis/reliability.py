@@ -23,13 +23,13 @@ THRESHOLDS: dict[str, Parameter] = {
     ),
 }
 
-LENGTH = Parameter(float, 1.0, "Å", 0.0, exclusive=True)
+LENGTH = Parameter(float, 1.0, "Å", 1.0, 100.0)
 ANGLE = Parameter(float, 90.0, "degrees", 0.0, 180.0, exclusive=True)
 LATTICE: dict[str, Parameter] = {
     **dict.fromkeys(("a", "b", "c"), LENGTH),
     **dict.fromkeys(("alpha", "beta", "gamma"), ANGLE),
-    "c_over_a": Parameter(float, 1.0, "a ratio", 0.0, exclusive=True),
-    "volume": Parameter(float, 1.0, "Å³ a formula unit", 0.0, exclusive=True),
+    "c_over_a": Parameter(float, 1.0, "a ratio", 0.01, 100.0),
+    "volume": Parameter(float, 1.0, "Å³ a formula unit", 1.0, 1e5),
 }
 ENERGY_DIFFERENCE = Parameter(float, 0.0, "eV a formula unit")
 TRANSITION_TEMPERATURE = Parameter(float, 300.0, "K", 0.0, 1e5, exclusive=True)

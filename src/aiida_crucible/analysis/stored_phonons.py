@@ -6,7 +6,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.structure.atoms import PhonopyAtoms
+
+from aiida_crucible.analysis.phonopy_cells import require_symmetric_masses, to_phonopy
 
 STORED_ARRAYS = ("force_constants", "supercell_matrix", "primitive_matrix")
 """What a node of force constants holds, see :func:`restore_phonons`."""
@@ -26,17 +27,18 @@ def restore_phonons(
     :param supercell_matrix: as phonopy has it, shape [3, 3].
     :param primitive_matrix: as phonopy has it, shape [3, 3].
     :param tolerance: distance tolerance of the symmetry search, Å.
-    :raises ValueError: one line, if the force constants do not belong to these cells or are not finite.
+    :raises ValueError: one line, if the force constants do not belong to these cells or are not finite, or if atoms
+        that symmetry makes the same have different masses.
     """
-    cell = PhonopyAtoms(
-        numbers=atoms.numbers, scaled_positions=atoms.get_scaled_positions(wrap=False), cell=atoms.cell.array
-    )
     try:
-        phonon = Phonopy(cell, supercell_matrix=supercell_matrix, primitive_matrix=primitive_matrix, symprec=tolerance)
+        phonon = Phonopy(
+            to_phonopy(atoms), supercell_matrix=supercell_matrix, primitive_matrix=primitive_matrix, symprec=tolerance
+        )
     except Exception as error:
         raise ValueError(
             f"phonopy makes no cells of {atoms.get_chemical_formula()} with these matrices: {_first_line(error)}"
         ) from error
+    require_symmetric_masses(phonon)
     expected = (len(phonon.primitive), len(phonon.supercell), 3, 3)
     values = np.array(force_constants, dtype=float, order="C")
     if values.shape != expected:

@@ -78,6 +78,7 @@ def supercell_like(unit_cell: Atoms, sites: SupercellSites) -> Atoms:
     scaled = (fractional[sites.unit_atoms] + sites.translations) @ np.linalg.inv(sites.matrix)
     return Atoms(
         unit_cell.numbers[sites.unit_atoms],
+        masses=unit_cell.get_masses()[sites.unit_atoms],
         scaled_positions=scaled,
         cell=sites.matrix @ unit_cell.cell.array,
         pbc=True,

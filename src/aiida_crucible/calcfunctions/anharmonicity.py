@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, StructureData, TrajectoryData
+from ase import Atoms
 
 from aiida_crucible.analysis.anharmonicity_combinations import compare_combinations, temperature_curves
 from aiida_crucible.analysis.anharmonicity_settings import own_supercell, validate_anharmonicity
+from aiida_crucible.analysis.crystal_mapping import map_crystal
 from aiida_crucible.analysis.effective_force_constants import evenly_chosen
 from aiida_crucible.anharmonicity_scores import score_combination
 from aiida_crucible.force_data import chosen_frames
@@ -21,14 +23,17 @@ NUMERICS = 5
 
 
 @calcfunction
-def draw_start_frames(trajectory: TrajectoryData, parameters: Dict) -> dict[str, StructureData]:
+def draw_start_frames(
+    trajectory: TrajectoryData, parameters: Dict, structure: StructureData
+) -> dict[str, StructureData]:
     """Return the frames that own runs begin from, drawn at random, each once where there are enough.
 
     :param trajectory: of the reference.
     :param parameters: see :mod:`aiida_crucible.analysis.anharmonicity_settings`.
+    :param structure: the unit cell, whose masses the atoms have.
     :return: ``run_0``, ``run_1`` …
     """
-    drawn = drawn_frames(trajectory, validate_anharmonicity(parameters.get_dict()))
+    drawn = drawn_frames(trajectory, validate_anharmonicity(parameters.get_dict()), to_atoms(structure))
     return {f"run_{index}": structure for index, structure in enumerate(drawn)}
 
 
@@ -110,13 +115,22 @@ def summarise_anharmonicity(missing: Dict, runs: Dict, **scores: Dict) -> dict[s
     return {"summary": Dict(summary), **({"curves": ArrayData(curves)} if curves else {})}
 
 
-def drawn_frames(trajectory: TrajectoryData, settings: Mapping[str, Any]) -> list[StructureData]:
+def drawn_frames(trajectory: TrajectoryData, settings: Mapping[str, Any], unit_cell: Atoms) -> list[StructureData]:
     """Return frames that were drawn at random, each once where there are enough.
 
     :param trajectory: of a crystal.
     :param settings: ``n_runs`` and ``seed``.
+    :param unit_cell: of the crystal; its masses are those of the frames, which a trajectory has none of.
+    :raises ValueError: one line, if masses are not the elements' own and the frames are of another crystal.
     """
     n_frames, n_runs = trajectory.numsteps, settings["n_runs"]
     drawn = np.random.default_rng(settings["seed"]).choice(n_frames, n_runs, replace=n_runs > n_frames)
     frames = list(trajectory_to_atoms(trajectory))
-    return [from_atoms(frames[frame]) for frame in drawn]
+    return [from_atoms(_with_masses(frames[frame], unit_cell)) for frame in drawn]
+
+
+def _with_masses(frame: Atoms, unit_cell: Atoms) -> Atoms:
+    if unit_cell.has("masses"):
+        frame = frame.copy()
+        frame.set_masses(map_crystal(frame, unit_cell).ideal.get_masses())
+    return frame

@@ -64,7 +64,8 @@ def prepare_runs(settings: Dict, **nodes: Data) -> dict[str, Data]:
     """Return what the model's own runs begin with.
 
     :param settings: see :mod:`aiida_crucible.analysis.benchmark_settings`.
-    :param nodes: by material ``trajectory_…`` of the reference, or ``structure_…``, the unit cell.
+    :param nodes: by material ``structure_…``, the unit cell, and where runs begin in its frames ``trajectory_…`` of
+        the reference.
     :return: by material ``supercell_…`` of a unit cell; or ``start_0_…``, ``start_1_…``, frames of the reference, one
         for each run, drawn at random; and by section of the settings the ``failures``.
     """
@@ -137,5 +138,5 @@ def _thinned(settings: Mapping[str, Any], label: str, trajectory: TrajectoryData
 def _starts(settings: Mapping[str, Any], label: str, own: Mapping[str, Any]) -> dict[str, Data]:
     if TRAJECTORY not in own:
         return {f"{SUPERCELL}_{label}": from_atoms(own_supercell(settings, to_atoms(own[STRUCTURE])))}
-    drawn = drawn_frames(own[TRAJECTORY], settings)
+    drawn = drawn_frames(own[TRAJECTORY], settings, to_atoms(own[STRUCTURE]))
     return {f"{START}_{number}_{label}": structure for number, structure in enumerate(drawn)}

@@ -21,7 +21,7 @@ from aiida_crucible.structures import from_atoms, to_atoms
 PICOSECOND = 1000.0
 """fs."""
 
-NUMERICS = 2
+NUMERICS = 3
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 _READ: dict[str, ImportedTrajectory] = {}

@@ -76,7 +76,8 @@ def check_continuation(inputs: Mapping[str, Any]) -> None:
     ours, theirs = structures_of(inputs), structures_of(job.inputs)
     if ours and not (list(ours) == list(theirs) and all(_same_structure(ours[key], theirs[key]) for key in ours)):
         raise ValueError(f"{begun} with another structure: give the same, or start anew")
-    if ours and not _same_reference(inputs.get("reference"), job.inputs.get("reference")):
+    reference = getattr(job.inputs, "reference", None)
+    if ours and not _same_reference(inputs.get("reference"), reference):
         raise ValueError(f"{begun} with another reference: give the same, or start anew")
     if inputs.get("model") is not None and inputs["model"].to_reference() != job.inputs.model.to_reference():
         raise ValueError(
@@ -112,11 +113,11 @@ def _same_reference(one: StructureData | None, other: StructureData | None) -> b
 def _same_structure(one: StructureData, other: StructureData) -> bool:
     if one.uuid == other.uuid:
         return True
-    a, b = to_atoms(one), to_atoms(other)
-    return all(
-        np.array_equal(x, y)
-        for x, y in ((a.numbers, b.numbers), (a.positions, b.positions), (a.cell.array, b.cell.array), (a.pbc, b.pbc))
+    ours, theirs = (
+        (atoms.numbers, atoms.get_masses(), atoms.positions, atoms.cell.array, atoms.pbc)
+        for atoms in (to_atoms(one), to_atoms(other))
     )
+    return all(np.array_equal(x, y) for x, y in zip(ours, theirs, strict=True))
 
 
 def _numbers(given: dict[str, Any]) -> dict[str, Any]:

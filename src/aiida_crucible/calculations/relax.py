@@ -9,9 +9,12 @@ from aiida.engine import CalcJobProcessSpec, PortNamespace
 from aiida.orm import ArrayData, Dict, FolderData, StructureData, TrajectoryData
 from ase import Atoms
 
+from aiida_crucible.analysis.cells import require_no_vacuum
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation, check_unfinished
 from aiida_crucible.structures import require_crystal, to_atoms
+
+PURPOSE = "a relaxation with a moving cell"
 
 
 class RelaxCalculation(EngineCalculation):
@@ -82,7 +85,7 @@ class RelaxCalculation(EngineCalculation):
 
 
 def require_relaxable(structures: Mapping[str, StructureData], parameters: Dict) -> None:
-    """Refuse what is no crystal where the cell is to move.
+    """Refuse what is no crystal, or holds vacuum, where the cell is to move.
 
     :raises ValueError: one line.
     """
@@ -90,6 +93,7 @@ def require_relaxable(structures: Mapping[str, StructureData], parameters: Dict)
         return
     for key, structure in structures.items():
         try:
-            require_crystal(structure, "a relaxation with a moving cell")
+            require_crystal(structure, PURPOSE)
+            require_no_vacuum(to_atoms(structure), PURPOSE)
         except ValueError as error:
             raise ValueError(f"structure {key!r}: {error}; or set the parameter cell to 'fixed'") from None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aiida_crucible.calculations.staging import require_reachable
 from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import to_atoms, trajectory_to_atoms
+from aiida_crucible.structures import require_whole_source, to_atoms, trajectory_to_atoms
 from crucible_engine.devices import require_device, require_precision
 from crucible_engine.models.catalogue import find_family
 from crucible_engine.parameter_rules import shown
@@ -109,6 +109,7 @@ def check_structures(structures: Mapping[str, StructureData] | None) -> None:
             raise ValueError(f"structure {key!r} is a {type(structure).__name__}: give a StructureData")
         try:
             atoms = to_atoms(structure)
+            require_whole_source(structure)
         except ValueError as error:
             raise ValueError(f"structure {key!r}: {error}") from None
         check_structure(key, atoms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aiida_crucible.cli.groups import OneLineErrors
+from aiida_crucible.cli.matrices import PRIMITIVE, SUPERCELL, MatrixCommand, PrimitiveMatrix, SupercellMatrix
 from aiida_crucible.cli.options import say, with_profile
 from aiida_crucible.cli.tables import print_record
 
@@ -40,24 +42,39 @@ def import_() -> None:
     """Import a reference from a file; what does not fit is refused, and leaves nothing behind."""
 
 
-@import_.command("phonons", short_help="Force constants from phonopy's files.")
+@import_.command("phonons", cls=MatrixCommand, short_help="Force constants from phonopy's files.")
 @click.argument("file", type=FILE)
 @click.option(
     "--structure", type=FILE, metavar="FILE", help="The crystal: phonopy's yaml, or the unit cell (POSCAR …)."
 )
-@click.option("--supercell", "supercell_matrix", type=int, nargs=3, metavar="N N N", help="Where no file says it.")
+@click.option(
+    SUPERCELL,
+    "supercell_matrix",
+    type=SupercellMatrix(),
+    metavar="N N N",
+    help="Three whole numbers, or nine row by row, where no file says them.",
+)
+@click.option(
+    PRIMITIVE,
+    "primitive_matrix",
+    type=PrimitiveMatrix(),
+    metavar="CELL",
+    help="P, F, I, A, C, R or nine numbers row by row (0 1/2 1/2 …), where no file says it; looked for if left out.",
+)
 @click.option("--born", type=FILE, metavar="FILE", help="Phonopy's file of Born charges.")
 @click.option(
     "--calculator", metavar="NAME", help="Phonopy's name of the program whose units a file is in; vasp if none."
 )
-@click.option("--symmetry-tolerance", type=float, metavar="Å", help="Of the symmetry search; 1e-5 if left out.")
+@click.option(
+    "--symmetry-tolerance", type=float, metavar="Å", help="Of the symmetry search; the file's own if left out."
+)
 @citation_options
 @with_profile
 def phonons(file: Path, label: str | None, structure: Path | None, born: Path | None, **settings: Any) -> None:
     """Import force constants: FILE is phonopy_params.yaml, FORCE_SETS, FORCE_CONSTANTS or force_constants.hdf5.
 
     FORCE_SETS and force constants need their crystal as well: --structure phonopy.yaml, or --structure POSCAR with
-    --supercell 2 2 2.
+    --supercell 2 2 2 and, if it was another than the smallest, --primitive P. Any of them may be compressed.
     """
     from aiida_crucible.references.from_files import import_phonons
 
@@ -123,7 +140,12 @@ def _find_structure(name: str) -> StructureData:
     from aiida_crucible.structures import from_atoms
 
     if Path(name).is_file():
-        return from_atoms(read_structure(Path(name)))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            structure = from_atoms(read_structure(Path(name)))
+        for warning in said:
+            say(f"Warning: {warning.message}")
+        return structure
     try:
         node = load_node(name)
     except (NotExistent, ValueError):

@@ -9,7 +9,10 @@ from ase import Atoms, units
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal_mapping import CrystalMapping, map_crystal
+from aiida_crucible.foreign_atoms import require_whole_atoms
 from aiida_crucible.importing.foreign_files import read_atoms
+from crucible_engine.preflight import check_structure
+from crucible_engine.schema import EngineError
 
 SAME_PLACE = 1e-2
 """Å by which an atom of one listing of a crystal may differ from the other's: files are written with few digits."""
@@ -24,7 +27,8 @@ UNIT_TOLERANCE = 0.05
 def read_structure(path: Path) -> Atoms:
     """Return the crystal in a file, see :func:`aiida_crucible.importing.foreign_files.read_atoms`.
 
-    :raises ValueError: one line that names the file.
+    :raises ValueError: one line that names the file; also if sites are partially occupied or atoms lie on top of each
+        other.
     """
     try:
         atoms = read_atoms(path)
@@ -33,6 +37,11 @@ def read_structure(path: Path) -> Atoms:
         raise ValueError(f"{path.name} is no structure that ASE reads: {lines[0]}") from error
     if abs(atoms.cell.volume) < 1e-6:
         raise ValueError(f"{path.name} holds no crystal: it has no cell")
+    try:
+        require_whole_atoms(atoms)
+        check_structure(path.name, atoms)
+    except (ValueError, EngineError) as error:
+        raise ValueError(f"{path.name}: {error}") from error
     return atoms
 
 

@@ -12,7 +12,9 @@ import numpy as np
 from ase import Atoms, units
 from numpy.typing import NDArray
 
-from aiida_crucible.importing.foreign_files import check_trajectory, open_lines
+from aiida_crucible.importing.extxyz import BrokenFrameError, iterate_extxyz
+from aiida_crucible.importing.foreign_files import check_trajectory
+from aiida_crucible.importing.settings import TRAJECTORY
 from aiida_crucible.importing.vasprun import iterate_vasprun
 
 LENGTHS = {"angstrom": 1.0, "bohr": units.Bohr}
@@ -62,6 +64,8 @@ def iterate_frames(path: Path, settings: Mapping[str, Any]) -> Iterator[Frame]:
     :raises ValueError: one line that names the file and the frame, if one cannot be read.
     """
     kind = settings["format"] or format_of(path)
+    if kind != "extxyz":
+        _require_usual_names(path, kind, settings)
     reader = {"extxyz": _extxyz, "traj": _traj, "vasprun": _vasprun}[kind]
     # Whoever gives forces in other units gives energies in them, too, and of those nothing is known.
     is_in_ev = settings["force_unit"].startswith("eV")
@@ -88,16 +92,18 @@ def iterate_frames(path: Path, settings: Mapping[str, Any]) -> Iterator[Frame]:
 Read = Iterator[tuple[Atoms, NDArray[np.float64] | None, float | None]]
 
 
-def _extxyz(path: Path, settings: Mapping[str, Any]) -> Read:
-    from ase.io import iread
+def _require_usual_names(path: Path, kind: str, settings: Mapping[str, Any]) -> None:
+    for key in ("forces_key", "energy_key"):
+        if settings[key] != TRAJECTORY[key].default:
+            raise ValueError(f"{path.name} is read as {kind}, which has no names to choose from: leave {key} out")
 
-    index = slice(settings["start"], settings["stop"], settings["stride"])
-    with open_lines(path) as lines:
-        for atoms in iread(lines, index=index, format="extxyz"):
-            said = {} if atoms.calc is None else atoms.calc.results
-            forces = said.get(settings["forces_key"], atoms.arrays.get(settings["forces_key"]))
-            energy = said.get(settings["energy_key"], atoms.info.get(settings["energy_key"]))
-            yield atoms, forces, None if energy is None else float(energy)
+
+def _extxyz(path: Path, settings: Mapping[str, Any]) -> Read:
+    for atoms in iterate_extxyz(path, settings["start"], settings["stop"], settings["stride"]):
+        said = {} if atoms.calc is None else atoms.calc.results
+        forces = said.get(settings["forces_key"], atoms.arrays.get(settings["forces_key"]))
+        energy = said.get(settings["energy_key"], atoms.info.get(settings["energy_key"]))
+        yield atoms, forces, None if energy is None else float(energy)
 
 
 def _traj(path: Path, settings: Mapping[str, Any]) -> Read:
@@ -125,6 +131,8 @@ def _named(path: Path, number: int) -> Iterator[None]:
     """Name file and frame in whatever a reader says, in one line."""
     try:
         yield
+    except BrokenFrameError as error:
+        raise ValueError(f"{path.name} cannot be read at frame {error.frame}: {error}") from error
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{path.name} cannot be read at frame {number}: {lines[0]}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiida_crucible.analysis.cells import parse_supercell_matrix
+from aiida_crucible.analysis.cells import parse_primitive_matrix, parse_supercell_matrix
 from crucible_engine.parameter_rules import Parameter, complete
 
 CITATION: dict[str, Parameter] = {
@@ -19,8 +19,14 @@ PHONONS: dict[str, Parameter] = {
     **CITATION,
     "supercell_matrix": Parameter(list, None, "three whole numbers or three rows of three, where no file says it"),
     "primitive": Parameter(bool, True, "force constants of the primitive cell; otherwise of the unit cell as it is"),
+    "primitive_matrix": Parameter(list, None, "three rows of three numbers, where no file says it; goes before that"),
     "symmetry_tolerance": Parameter(
-        float, 1e-5, "distance tolerance of the symmetry search, Å", 0.0, 1.0, exclusive=True
+        float,
+        None,
+        "distance tolerance of the symmetry search, Å; the file's own if left out, or 1e-5",
+        0.0,
+        1.0,
+        exclusive=True,
     ),
     "calculator": Parameter(str, None, "the program, by phonopy's name, whose units a file without one is in"),
 }
@@ -52,6 +58,8 @@ def validate_phonons(given: Mapping[str, Any]) -> dict[str, Any]:
     settings = complete("an import of phonons", PHONONS, given)
     if settings["supercell_matrix"] is not None:
         settings["supercell_matrix"] = parse_supercell_matrix(settings["supercell_matrix"]).tolist()
+    if settings["primitive_matrix"] is not None:
+        settings["primitive_matrix"] = parse_primitive_matrix(settings["primitive_matrix"]).tolist()
     return settings
 
 

@@ -14,8 +14,13 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.neighbours import nearest_distances
+from aiida_crucible.foreign_atoms import require_whole_atoms
 from aiida_crucible.importing.atom_order import order_of, place_atoms
+from aiida_crucible.importing.energies import gathered_energies
+from aiida_crucible.importing.explained import explained
 from aiida_crucible.importing.frames import Frame, iterate_frames
+from aiida_crucible.importing.left_out import left_out, vectors_of
+from aiida_crucible.importing.settings import TRAJECTORY
 
 LARGEST_DRIFT = 1e-3
 """eV/Å an atom by which forces may miss the sum of zero without a word."""
@@ -67,8 +72,10 @@ def read_trajectory(path: Path, settings: Mapping[str, Any], structure: Atoms | 
     kept: _Kept | None = None
     for frame in iterate_frames(path, settings):
         if kept is None:
-            kept = _Kept(path, frame, settings["forces"] == "required")
+            kept = _Kept(path, frame, settings)
             kept.require_finite(frame)
+            with explained(path):
+                require_whole_atoms(frame.atoms)
             kept.place(frame, structure)
         kept.add(frame)
     if kept is None:
@@ -96,7 +103,7 @@ class _Kept:
 
     path: Path
     first: Frame
-    needs_forces: bool
+    settings: Mapping[str, Any]
     order: NDArray[np.int64] | None = None
     supercell: Atoms | None = None
     numbers: list[int] = field(default_factory=list)
@@ -149,11 +156,8 @@ class _Kept:
             raise ValueError(f"{where} {_other_atoms(atoms, first)}")
         if frame.forces is None and first.forces is not None:
             raise ValueError(f"{where} has no forces, but frame {first.number} has: give frames that all have them")
-        if frame.forces is None and self.needs_forces:
-            raise ValueError(
-                f"{where} has no forces: if an extxyz file calls them otherwise, give forces_key; set forces to "
-                "'optional' where none are needed (--forces-key, --without-forces)"
-            )
+        if frame.forces is None:
+            self._require_no_forces(where)
         if frame.forces is not None and first.forces is None:
             raise ValueError(f"{where} has forces, but frame {first.number} has none: give frames that all have them")
         self.require_finite(frame)
@@ -171,6 +175,19 @@ class _Kept:
                     f"{where} has a cell that is deformed by {np.abs(change).max():.2g} against that of frame "
                     f"{first.number}: it is turned, of other units or of another system"
                 )
+
+    def _require_no_forces(self, where: str) -> None:
+        name, others = self.settings["forces_key"], vectors_of(self.first.atoms)
+        is_usual = name == TRAJECTORY["forces_key"].default
+        meant = f"; it has {', '.join(others)}" if others else ""
+        missing = f"has no forces{'' if is_usual and not others else f' {name!r}'}{meant}"
+        if self.settings["forces"] == "required":
+            raise ValueError(
+                f"{where} {missing}: if an extxyz file calls them otherwise, give forces_key; set "
+                "forces to 'optional' where none are needed (--forces-key, --without-forces)"
+            )
+        if not is_usual:
+            raise ValueError(f"{where} {missing}: leave forces_key out, or give another")
 
     def _look_for_strays(self, frame: Frame) -> None:
         """Keep the atom that is farthest from its place in the first frame, where it is farther than neighbours are."""
@@ -196,7 +213,8 @@ class _Kept:
         n_frames, n_atoms = len(self.numbers), len(self.first.atoms)
         shape = (n_frames, n_atoms, 3)
         forces = np.frombuffer(self.forces).reshape(shape) if len(self.forces) else None
-        energies = None if None in self.energies else np.array(self.energies, dtype=float)
+        warnings = self._warnings(n_atoms)
+        energies = gathered_energies(self.energies, self.settings, self.first.atoms, self.path.name, warnings)
         atoms = self.first.atoms if self.order is None else self.first.atoms[self.order]
         values: dict[str, Any] = {"n_frames": n_frames, "n_atoms": n_atoms, "permuted": self.order is not None}
         if forces is not None:
@@ -212,7 +230,7 @@ class _Kept:
             energies=energies,
             supercell=self.supercell,
             values=values,
-            warnings=self._warnings(n_atoms),
+            warnings=warnings,
         )
 
     def _warnings(self, n_atoms: int) -> list[str]:
@@ -232,6 +250,8 @@ class _Kept:
             )
         if len(self.numbers) == 1:
             said.append(f"{self.path.name} gives a single frame: no average over it has an error")
+        if rest := left_out(self.first.atoms, self.settings):
+            said.append(f"the frames of {self.path.name} carry {rest} as well, which are left out")
         if self.order is not None:
             said.append(f"the atoms of {self.path.name} were put into the order of the structure")
         return said

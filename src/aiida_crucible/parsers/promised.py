@@ -22,11 +22,11 @@ def bytes_of_properties(sizes: Sequence[int]) -> int:
 
 
 def bytes_of_geometries(sizes: Sequence[int]) -> int:
-    """Return the bytes of relaxed geometries and their properties.
+    """Return the bytes of relaxed geometries, their masses and their properties.
 
     :param sizes: numbers of atoms, one for each structure.
     """
-    return bytes_of_properties(sizes) + VALUE * (9 * len(sizes) + 3 * sum(sizes))
+    return bytes_of_properties(sizes) + VALUE * (9 * len(sizes) + (3 + 1) * sum(sizes))
 
 
 def bytes_of_trajectories(sizes: Sequence[int], labels: Iterable[str], parameters: Mapping[str, Any]) -> int:

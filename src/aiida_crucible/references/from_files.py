@@ -16,7 +16,7 @@ from aiida_crucible.importing.settings import citation_of, validate_phonons, val
 from aiida_crucible.importing.source_file import SourceFile, describe_file
 from aiida_crucible.importing.trajectory import read_trajectory
 from aiida_crucible.importing.values import read_values
-from aiida_crucible.structures import to_atoms
+from aiida_crucible.structures import require_whole_source, to_atoms
 
 LARGEST_KEPT_FILE = 100_000_000
 """Bytes beyond which a trajectory's file stays where it is, and its digest alone enters the provenance."""
@@ -55,6 +55,8 @@ def import_trajectory(path: str | Path, structure: StructureData | None = None, 
     :raises ValueError: one line that names the file and the frame, if something does not fit.
     """
     complete = validate_trajectory(settings)
+    if structure is not None:
+        require_whole_source(structure)
     file = describe_file(path)
     found = read_trajectory(file.path, complete, None if structure is None else to_atoms(structure))
     parameters = Dict(complete)

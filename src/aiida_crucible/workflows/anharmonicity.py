@@ -179,7 +179,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
             self.ctx.reference_frames = trajectory
         if self._makes_runs:
             if trajectory is not None:
-                self.ctx.starts = draw_start_frames(trajectory, self.inputs.parameters)
+                self.ctx.starts = draw_start_frames(trajectory, self.inputs.parameters, self.ctx.structure)
             else:
                 supercell = build_own_supercell(self.ctx.structure, self.inputs.parameters)
                 self.ctx.starts = {f"run_{index}": supercell for index in range(self._settings["n_runs"])}

@@ -208,6 +208,7 @@ class DynamicsStage(Stage):
             trajectory = reference_of(self.inputs, label).get(TRAJECTORY)
             if trajectory is not None:
                 nodes[f"{TRAJECTORY}_{label}"] = trajectory
+                nodes[f"structure_{label}"] = self.inputs.structures[label]
             elif label in self.ctx.relaxed:
                 nodes[f"structure_{label}"] = self.ctx.relaxed[label]
         self.ctx.starts = self.prepared(prepare_runs, nodes)

@@ -12,9 +12,9 @@ from aiida.orm import AbstractCode, ArrayData, Dict, StructureData
 from phonopy import Phonopy
 
 from aiida_crucible.analysis.force_constants import build_phonopy
-from aiida_crucible.analysis.force_constants import to_atoms as from_phonopy
 from aiida_crucible.analysis.harmonic_settings import validate_comparison
 from aiida_crucible.analysis.phonon_settings import validate_settings
+from aiida_crucible.analysis.phonopy_cells import to_atoms as from_phonopy
 from aiida_crucible.calcfunctions.harmonic_comparison import compare_harmonic, explain_missing_comparison, restored
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData

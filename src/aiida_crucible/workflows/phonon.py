@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, ArrayData, BandsData, Dict, SinglefileData, StructureData, XyData
 
 from aiida_crucible.analysis.born_charges import check_born_charges
 from aiida_crucible.analysis.cells import require_no_vacuum
+from aiida_crucible.analysis.force_constants import build_phonopy
 from aiida_crucible.analysis.phonon_settings import supercell_matrix, validate_settings
 from aiida_crucible.calcfunctions.phonons import analyse_phonons, displace_supercells, explain_missing_phonons
 from aiida_crucible.calcfunctions.relaxation import summarise_relaxation
@@ -140,7 +142,10 @@ class PhononWorkChain(VerifiedWorkChain):
         super().check_inputs(inputs)
         if "structure" in inputs and "parameters" in inputs:
             atoms = to_atoms(inputs["structure"])
-            supercell_matrix(validate_settings(inputs["parameters"].get_dict()), atoms.cell.array)
+            settings = validate_settings(inputs["parameters"].get_dict())
+            supercell_matrix(settings, atoms.cell.array)
+            if atoms.has("masses"):
+                build_phonopy(atoms, np.eye(3, dtype=int), settings["symmetry_tolerance"], settings["primitive"])
             if "born_charges" in inputs:
                 born = inputs["born_charges"]
                 check_born_charges(born.get_array("charges"), born.get_array("dielectric"), len(atoms))

@@ -17,7 +17,7 @@ from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.phonon import PhononWorkChain, check_crystal
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
-from aiida_crucible.workflows.reliability_inputs import check_competing
+from aiida_crucible.workflows.reliability_inputs import check_competing, require_other_crystals
 from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
 from aiida_crucible.workflows.verified import (
     VerifiedWorkChain,
@@ -145,6 +145,7 @@ class ReliabilityWorkChain(VerifiedWorkChain):
                         f"competing phase {name!r} is {found}, but the structure is {wanted}: their energies cannot be "
                         "compared"
                     )
+            require_other_crystals(inputs["structure"], inputs.get("competing", {}))
         if "reference" in inputs:
             check_reference(inputs["reference"].get_dict(), set(inputs.get("competing", {})))
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from aiida.orm import StructureData
 
 from aiida_crucible.analysis.reliability import MAIN
+from aiida_crucible.analysis.same_crystal import is_same_crystal
+from aiida_crucible.structures import to_atoms
 from aiida_crucible.workflows.phonon import check_crystal
 
 
@@ -22,3 +24,18 @@ def check_competing(structures: Mapping[str, StructureData]) -> None:
             check_crystal(structure)
         except ValueError as error:
             raise ValueError(f"competing phase {name!r}: {error}") from None
+
+
+def require_other_crystals(structure: StructureData, competing: Mapping[str, StructureData]) -> None:
+    """Refuse phases that are the structure itself, or each other: their energies would be a tie by themselves.
+
+    :raises ValueError: one line.
+    """
+    known = {MAIN: to_atoms(structure)}
+    for name, phase in competing.items():
+        atoms = to_atoms(phase)
+        for other, crystal in known.items():
+            if is_same_crystal(atoms, crystal):
+                same = "the structure itself" if other == MAIN else f"competing phase {other!r}"
+                raise ValueError(f"competing phase {name!r} is the same crystal as {same}: leave it out")
+        known[name] = atoms

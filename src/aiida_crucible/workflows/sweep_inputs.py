@@ -7,6 +7,7 @@ from typing import Any
 
 from aiida.orm import ArrayData, Dict, StructureData
 
+from aiida_crucible.analysis.born_charges import require_neutral
 from aiida_crucible.analysis.cells import require_no_vacuum
 from aiida_crucible.analysis.order_parameters import displacement_pattern
 from aiida_crucible.analysis.polarization import neutral_charges
@@ -77,6 +78,7 @@ def check_crystal_inputs(inputs: Mapping[str, Any]) -> None:
             raise ValueError("born_charges need a reference_structure, from which displacements are counted: give it")
         charges = inputs["born_charges"].get_array("charges")
         neutral_charges(charges)
+        require_neutral(charges)
         if len(charges) != len(atoms):
             raise ValueError(f"born_charges are of {len(charges)} atoms, but the structure has {len(atoms)}")
     centre = settings["local_centre"]

@@ -295,8 +295,8 @@ def near(sites: Atoms, start: Atoms) -> Atoms:
 
 
 def _resting(start: Atoms) -> Atoms:
-    """Return numbers and geometry alone, without whatever else a structure may carry."""
-    return Atoms(start.numbers, positions=start.positions, cell=start.cell, pbc=start.pbc)
+    """Return numbers, masses and geometry alone, without whatever else a structure may carry."""
+    return Atoms(start.numbers, masses=start.get_masses(), positions=start.positions, cell=start.cell, pbc=start.pbc)
 
 
 def _part(arrays: Arrays, prefix: str) -> Arrays:

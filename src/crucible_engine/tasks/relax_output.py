@@ -80,6 +80,7 @@ def _members(journal: Path, shown: list[Shown], structures: list[tuple[str, Atom
     count, total = len(repeated), int(n_atoms.sum())
     return {
         "numbers": Member(np.int32, (total,), (atoms.numbers for _, atoms in repeated)),
+        "masses": Member(np.float64, (total,), (atoms.get_masses() for _, atoms in repeated)),
         "pbc": Member(bool, (count, 3), (atoms.pbc[None] for _, atoms in repeated)),
         "n_atoms": Member(np.int64, (count,), [n_atoms]),
         "labels": Member(labels.dtype, (count,), [labels]),
