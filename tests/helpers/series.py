@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
-
-SEED = int(os.environ.get("CRUCIBLE_TEST_SEED", "20"))
-"""From outside, or the one that the tests were written with."""
+from seeds import chosen_seed
 
 
 def seeds(count: int) -> list[int]:
-    """Return so many seeds."""
-    return [SEED + number for number in range(count)]
+    """Return so many seeds, from the one that is given from outside on."""
+    first = chosen_seed(20)
+    return [first + number for number in range(count)]
 
 
 def correlated(n: int, time: float, rng: np.random.Generator) -> np.ndarray:

@@ -143,6 +143,7 @@ def test_small_variants_differ_in_size_and_time_alone(name):
     full, small = (TemperatureSweepWorkChain.get_protocol_inputs(which) for which in (name, f"{name}-small"))
     assert small["parameters"].pop("supercell_matrix") == [2, 2, 2]
     assert small["base"]["dynamics"]["parameters"].pop("steps") == 5000
+    assert (small["parameters"].pop("stability_time"), full["parameters"].pop("stability_time")) == (10.0, 100.0)
     del full["parameters"]["supercell_matrix"], full["base"]["dynamics"]["parameters"]["steps"]
     assert small == full
 

@@ -9,8 +9,6 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_, while_
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, Str, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.answers import NO
-from aiida_crucible.analysis.start import judge_start
 from aiida_crucible.analysis.sweep_settings import INDEPENDENT, SweepJob, plan_jobs, validate_sweep
 from aiida_crucible.analysis.temperature_record import FAILED, NOT_RUN
 from aiida_crucible.analysis.transition_records import CRYSTAL_OUTCOMES
@@ -32,7 +30,6 @@ from aiida_crucible.workflows.sweep_inputs import (
 from aiida_crucible.workflows.sweep_relaxation import RelaxedFirst
 from aiida_crucible.workflows.sweep_runs import count_left_over, is_done, outputs_of
 from aiida_crucible.workflows.verified import VerifiedWorkChain, message_of
-from crucible_engine.parameters import validate_parameters
 
 
 class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
@@ -311,16 +308,9 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
         for name, node in found.items():
             self.out(f"runs.{label}.{name}", node)
         if not self.ctx.analyses:
-            self._warn_of_start(found["analysis"])
+            self.warn_of_start(found["analysis"])
         self.ctx.analyses[label] = found["analysis"]
         return found["analysis"]
-
-    def _warn_of_start(self, analysis: Dict) -> None:
-        """Say with the first temperature, not days later, that the crystal was not at rest."""
-        dynamics = validate_parameters("dynamics", self.inputs.base.dynamics.parameters.get_dict())
-        answer = judge_start(analysis["start"], dynamics)
-        if answer.answer == NO:
-            self.report(f"warning: {answer.reason}")
 
 
 def _key(index: int) -> str:

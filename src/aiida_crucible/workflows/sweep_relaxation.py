@@ -9,6 +9,8 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessSpec, ToContext
 from aiida.orm import Dict, StructureData
 
+from aiida_crucible.analysis.answers import NO
+from aiida_crucible.analysis.start import judge_start
 from aiida_crucible.analysis.sweep_settings import validate_sweep
 from aiida_crucible.calcfunctions.dynamics import strain_unit_cell
 from aiida_crucible.calcfunctions.relaxation import summarise_relaxation
@@ -108,3 +110,10 @@ class RelaxedFirst(VerifiedWorkChain):
     def has_crystal(self) -> bool:
         """Return whether there is a crystal to run."""
         return self.ctx.structure is not None
+
+    def warn_of_start(self, analysis: Dict) -> None:
+        """Say with the first temperature, not days later, that the crystal was not at rest."""
+        dynamics = validate_parameters("dynamics", self.inputs.base.dynamics.parameters.get_dict())
+        answer = judge_start(analysis["start"], dynamics)
+        if answer.answer == NO:
+            self.report(f"warning: {answer.reason}")
