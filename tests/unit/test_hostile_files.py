@@ -91,7 +91,7 @@ def test_a_compressed_structure_is_bounded(tmp_path, monkeypatch, name):
 def test_a_frame_that_announces_more_atoms_than_it_has_comes_to_an_end(tmp_path, name):
     text = b'999999999999\nLattice="1 0 0 0 1 0 0 0 1"\nCu 0 0 0\n'
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
-    with pytest.raises(ValueError, match="frame 0: it ends in the middle of a frame"):
+    with pytest.raises(ValueError, match="frame 0: line 1 announces 999999999999 atoms"):
         first_frame(tmp_path / name)
     with pytest.raises(ValueError, match="ends in the middle of a frame"):
         read_structure(tmp_path / name)

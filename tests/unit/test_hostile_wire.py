@@ -45,9 +45,20 @@ def test_deep_json_is_refused_in_one_line(text):
     assert refused.value.failure is RESULTS_UNREADABLE
 
 
+def test_depth_is_counted_whatever_the_interpreter_bears(monkeypatch):
+    monkeypatch.setattr(json, "loads", lambda *_, **__: pytest.fail("it was read, by a reader that calls itself"))
+    with pytest.raises(ValueError, match="more than 64 levels"):
+        bounds.parse_json(DEEP)
+
+
 def test_usual_depth_is_read():
     content = json.loads("[" * 60 + "1" + "]" * 60)
     assert bounds.parse_json(json.dumps(content)) == content
+
+
+@pytest.mark.parametrize("text", ["[" * 100, '"' + "[" * 100, '\\"' + "{" * 100, "é[" * 70])
+def test_brackets_in_words_are_no_levels(text):
+    assert bounds.parse_json(json.dumps({"word": text})) == {"word": text}
 
 
 def test_a_stream_is_read_up_to_its_bound():

@@ -40,7 +40,9 @@ def read_atoms(path: Path) -> Atoms:
     :raises ValueError: one line, without the file's name, if its format is another or it is too large.
     :raises Exception: whatever ASE's reader says.
     """
-    with _decompressed(path) as plain:
+    if path.stat().st_size > LARGEST_STRUCTURE:
+        raise ValueError(f"it holds more than {LARGEST_STRUCTURE} bytes: give a single structure")
+    with decompressed(path, LARGEST_STRUCTURE) as plain:
         kind = filetype(str(plain), read=True, guess=True)
         if kind not in STRUCTURE_FORMATS:
             raise ValueError(
@@ -66,6 +68,25 @@ def open_bytes(path: Path, largest: int = LARGEST_TRAJECTORY) -> Iterator[IO[byt
     """
     with open_with_compression(str(path), "rb") as stream, io.BufferedReader(_Counted(stream, largest)) as counted:
         yield counted
+
+
+@contextmanager
+def decompressed(path: Path, largest: int) -> Iterator[Path]:
+    """Hand out a file as it is, or the content of a compressed one under its name without that ending.
+
+    :param path: may be compressed (gz, bz2, xz).
+    :param largest: bytes after decompression.
+    :raises ValueError: one line, without the file's name, if there are more.
+    """
+    name, compression = get_compression(path.name)
+    if compression is None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder, name)
+        with open_bytes(path, largest) as source, plain.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        yield plain
 
 
 @contextmanager
@@ -130,22 +151,6 @@ class _Lines(io.TextIOWrapper):
         if self._ends > ENDS_TOLERATED:
             raise ValueError("it ends in the middle of a frame, or a frame announces more atoms than it has")
         return line
-
-
-@contextmanager
-def _decompressed(path: Path) -> Iterator[Path]:
-    """Give a file of no more than :data:`LARGEST_STRUCTURE` bytes that is not compressed: ASE asks no such question."""
-    name, compression = get_compression(path.name)
-    if compression is None:
-        if path.stat().st_size > LARGEST_STRUCTURE:
-            raise ValueError(f"it holds more than {LARGEST_STRUCTURE} bytes: give a single structure")
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder, name)
-        with open_bytes(path, LARGEST_STRUCTURE) as source, plain.open("wb") as target:
-            shutil.copyfileobj(source, target)
-        yield plain
 
 
 def _texts_of(stream: IO[bytes], size: int) -> Iterator[bytes]:

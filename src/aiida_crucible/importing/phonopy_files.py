@@ -21,10 +21,11 @@ from phonopy.physical_units import CalculatorPhysicalUnits
 from aiida_crucible.analysis.force_constants import ForceConstants, symmetrised
 from aiida_crucible.analysis.phonon_analysis import BornCharges
 from aiida_crucible.analysis.phonopy_cells import to_atoms
-from aiida_crucible.importing.decompressed import decompressed
+from aiida_crucible.bounds import LARGEST_TEXT
 from aiida_crucible.importing.explained import explained
 from aiida_crucible.importing.force_constant_checks import check_symmetries
 from aiida_crucible.importing.force_constant_files import check_announced
+from aiida_crucible.importing.foreign_files import decompressed
 from aiida_crucible.importing.phonopy_born import read_born_charges
 from aiida_crucible.importing.phonopy_constants import from_hdf5, put_constants
 from aiida_crucible.importing.phonopy_crystal import Described, crystal_of, is_yaml, read_described, units_of
@@ -68,11 +69,15 @@ def read_phonons(
     :raises ValueError: one line that names the file and what does not fit.
     """
     with ExitStack() as stack:
-        source, crystal, charges = (
-            None if file is None else stack.enter_context(decompressed(file)) for file in (path, structure, born)
-        )
-        assert source is not None
-        return _read(source, settings, crystal, charges)
+        source = _plain(stack, path)
+        others = [None if file is None else _plain(stack, file) for file in (structure, born)]
+        return _read(source, settings, *others)
+
+
+def _plain(stack: ExitStack, path: Path) -> Path:
+    """Return a file that is not compressed, for as long as the stack lasts."""
+    with explained(path):
+        return stack.enter_context(decompressed(path, LARGEST_TEXT))
 
 
 def _read(path: Path, settings: Mapping[str, Any], structure: Path | None, born: Path | None) -> ImportedPhonons:
