@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from ase.io.formats import open_with_compression
 
-from aiida_crucible.bounds import read_bounded
+from aiida_crucible.bounds import LARGEST_STRUCTURE, read_bounded
 from aiida_crucible.importing.explained import explained
 
 COMPRESSED = (".gz", ".bz2", ".xz")
@@ -25,7 +25,7 @@ def decompressed(path: Path) -> Iterator[Path]:
         yield path
         return
     with explained(path), open_with_compression(str(path), "rb") as stream:
-        content = read_bounded(stream)
+        content = read_bounded(stream, LARGEST_STRUCTURE)
     with TemporaryDirectory() as folder:
         plain = Path(folder) / path.stem
         plain.write_bytes(content)
