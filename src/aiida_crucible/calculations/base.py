@@ -21,6 +21,7 @@ from aiida_crucible.calculations.staging import stage_checkpoint
 from aiida_crucible.calculations.verifications import digest_of, require_capability
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import CalculationSpec, define_failures
+from aiida_crucible.foreground import EndsItsJobs
 from crucible_engine.parameters import needs_stress, validate_parameters
 from crucible_engine.schema import (
     ARRAYS_FILE,
@@ -45,7 +46,7 @@ STATUS_FILE = "exit_status.txt"
 """Exit status of the engine's process; missing if the job script itself was ended."""
 
 
-class EngineCalculation(CalcJob):
+class EngineCalculation(EndsItsJobs, CalcJob):
     """A task of the engine as a CalcJob.
 
     The engine travels with the job as one file, so that any Python with numpy, ase and the model's package is a code,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from aiida_crucible.calculations.staging import require_reachable
 from aiida_crucible.data.model import ModelData
+from aiida_crucible.labels import check_labels
 from aiida_crucible.structures import to_atoms, trajectory_to_atoms
 from crucible_engine.devices import require_device, require_precision
 from crucible_engine.models.catalogue import find_family
@@ -103,7 +104,8 @@ def parameters_serializer(task: str) -> Callable[[Any], Dict]:
 
 
 def check_structures(structures: Mapping[str, StructureData] | None) -> None:
-    """Refuse structures that no potential can mean."""
+    """Refuse structures that no potential can mean, and keys that cannot be names."""
+    check_labels("a structure", structures or {})
     for key, structure in (structures or {}).items():
         if not isinstance(structure, StructureData):
             raise ValueError(f"structure {key!r} is a {type(structure).__name__}: give a StructureData")
@@ -140,7 +142,8 @@ def _check_finite(what: str, array: NDArray[np.float64]) -> None:
 
 
 def check_trajectories(trajectories: Mapping[str, TrajectoryData] | None) -> None:
-    """Refuse what :func:`check_trajectory` does, with the key of the trajectory."""
+    """Refuse what :func:`check_trajectory` does, with the key of the trajectory, and keys that cannot be names."""
+    check_labels("a trajectory", trajectories or {})
     for key, trajectory in (trajectories or {}).items():
         if not isinstance(trajectory, TrajectoryData):
             raise ValueError(f"trajectory {key!r} is a {type(trajectory).__name__}: give a TrajectoryData")

@@ -12,6 +12,7 @@ from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.verifications import require_capability
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.foreground import EndsItsJobs
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin
 from aiida_crucible.workflows.verify import VerifyWorkChain, check_fit, define_model_ports, needs_of
 from crucible_engine.schema import Condition
@@ -36,7 +37,7 @@ class VerifiedProtocolMixin(ProtocolMixin):
         return cls.override({"verify": verify, **own}, overrides)
 
 
-class VerifiedWorkChain(VerifiedProtocolMixin, WorkChain):
+class VerifiedWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
     """A WorkChain that starts with the verification of its model.
 
     :cvar JOBS: where the ports of its CalcJobs are, e.g. ``base.relax``.

@@ -13,13 +13,14 @@ from aiida_crucible.calculations.verifications import find_verification, require
 from aiida_crucible.calculations.verify import VerifyCalculation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.foreground import EndsItsJobs
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, merged, with_options
 from crucible_engine.parameters import PARAMETERS, needs_stress, validate_parameters
 
 STOP, CONTINUE = "stop", "continue"
 
 
-class VerifyWorkChain(ProtocolMixin, WorkChain):
+class VerifyWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
     """Return the verification of a model in an environment: a finished one, or one that is run now."""
 
     PROTOCOL_FILE = "verify.yaml"

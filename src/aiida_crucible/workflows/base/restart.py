@@ -17,6 +17,7 @@ from aiida_crucible.exit_codes import (
     WorkflowSpec,
     exits,
 )
+from aiida_crucible.foreground import EndsItsJobs
 from crucible_engine.schema import JOURNAL_FILE, RESULTS_FILE, Condition
 
 INTERRUPTED = OF_CONDITION[Condition.INTERRUPTED]
@@ -27,7 +28,7 @@ SMALLEST_BATCH = 2
 """It halves to one structure at a time: the safe choice after a batch of unknown size did not fit."""
 
 
-class EngineRestartWorkChain(BaseRestartWorkChain):
+class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
     """Run a CalcJob until it is done: continue what was interrupted, and stop at once where no restart helps.
 
     Whatever the last job produced is attached, also when the WorkChain gives up.
