@@ -18,7 +18,6 @@ from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.dynamics_restart import check_continuation, check_restart_folder
 from aiida_crucible.calculations.dynamics_size import describe, size_of
 from aiida_crucible.calculations.dynamics_structures import (
-    LABEL,
     check_barostat,
     check_given,
     check_reference,
@@ -216,7 +215,7 @@ def check_structure(structure: StructureData | None) -> None:
     :raises ValueError: one line.
     """
     if structure is not None:
-        validation.check_structures({LABEL: structure})
+        validation.check_alone(structure)
 
 
 def check_attached(names: list[str] | None) -> None:

@@ -24,6 +24,7 @@ from crucible_engine.models.catalogue import (
     validate_dtype,
     validate_settings,
 )
+from crucible_engine.models.family import CHECKPOINT_START
 from crucible_engine.parameter_rules import shown, suggestion
 from crucible_engine.schema import CHECKPOINT_FILE, ModelReference
 
@@ -233,10 +234,12 @@ class ModelData(Data):
             path = Path(checkpoint).expanduser()
             if not path.is_file():
                 raise ValueError(f"checkpoint {checkpoint} is not a file on this machine")
-            sha256 = _digest_of_file(path)
+            sha256, start = _digest_of_file(path), _start_of_file(path)
+            _require_checkpoint(str(checkpoint), start)
             self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
         else:
-            sha256 = _digest_on_computer(computer, str(checkpoint))
+            sha256, start = _look_on_computer(computer, str(checkpoint))
+            _require_checkpoint(str(checkpoint), start)
             self.computer = computer
             self.base.attributes.set("checkpoint_path", str(checkpoint))
         owner, known = find_by_sha256(sha256) or (family, None)
@@ -295,18 +298,37 @@ def _digest_of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _digest_on_computer(computer: Computer, path: str) -> str:
-    """Return the sha256 of a file on a computer, taken there."""
+def _start_of_file(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(len(CHECKPOINT_START))
+
+
+def _require_checkpoint(path: str, start: bytes) -> None:
+    """Refuse a file that no family could load.
+
+    :param start: its first bytes.
+    """
+    if start != CHECKPOINT_START:
+        raise ValueError(
+            f"checkpoint {path} is none: it does not begin like an archive of torch.save (torch 1.6 or later), which "
+            "the files of all families are"
+        )
+
+
+def _look_on_computer(computer: Computer, path: str) -> tuple[str, bytes]:
+    """Return the sha256 of a file on a computer, taken there, and its first bytes."""
     if not PurePosixPath(path).is_absolute():
         raise ValueError(f"checkpoint {path} on computer {computer.label!r} must be an absolute path")
     with computer.get_transport() as transport:
         if not transport.isfile(path):
             raise ValueError(f"checkpoint {path} is not a file on computer {computer.label!r}")
         quoted = shlex.quote(path)
-        status, output, error = transport.exec_command_wait(f"sha256sum {quoted} || shasum -a 256 {quoted}")
+        start = f"head -c {len(CHECKPOINT_START)} {quoted} | od -An -tx1"
+        status, output, error = transport.exec_command_wait(f"{start}; sha256sum {quoted} || shasum -a 256 {quoted}")
     if status != 0:
         raise ValueError(f"the sha256 of {path} on computer {computer.label!r} cannot be taken: {error.strip()}")
-    return str(output.split()[0]).lstrip("\\")
+    first, *others = output.splitlines()
+    return str(others[0].split()[0]).lstrip("\\"), bytes.fromhex(first)
 
 
 def _checked(name: str, value: Any, kind: Any, wanted: str) -> Any:

@@ -31,7 +31,7 @@ def check_sweep_crystal(structure: StructureData | None) -> None:
     """
     if structure is not None:
         require_crystal(structure, PURPOSE)
-        validation.check_structures({KEY: structure})
+        validation.check_alone(structure)
         require_no_vacuum(to_atoms(structure), PURPOSE)
 
 
