@@ -195,12 +195,6 @@ def test_masses_that_are_not_the_elements_are_told_of(folder):
     assert warning.startswith("heavy.yaml gives Cu the mass 65.54") and "63.546" in warning
 
 
-def test_a_left_handed_cell_is_refused_in_one_line(folder):
-    write(folder / "mirrored.vasp", Atoms("Cu", cell=[[3, 0, 0], [0, 0, 3], [0, 3, 0]], pbc=True), format="vasp")
-    with pytest.raises(ValueError, match=r"mirrored\.vasp cannot be read: "):
-        read_phonons(folder / "FORCE_SETS", with_matrix(), folder / "mirrored.vasp")
-
-
 def bad(folder, name):
     return folder / name, SETTINGS, folder / "phonopy.yaml"
 

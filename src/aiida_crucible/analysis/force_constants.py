@@ -117,7 +117,8 @@ def build_phonopy(
 ) -> Phonopy:
     """Return the phonopy object of a crystal, in the setting that it comes in.
 
-    A cell that is primitive already keeps its own axes, so that wave vectors mean what they mean for the user.
+    A cell that is primitive already keeps its own axes, so that wave vectors mean what they mean for the user. A
+    left-handed one, which files may hold, stays so: its supercell counts atoms along its own vectors.
 
     :param atoms: the unit cell.
     :param supercell_matrix: shape [3, 3].
@@ -127,7 +128,14 @@ def build_phonopy(
     cell = PhonopyAtoms(
         numbers=atoms.numbers, scaled_positions=atoms.get_scaled_positions(wrap=False), cell=atoms.cell.array
     )
-    matrix = guess_primitive_matrix(cell, symprec=tolerance) if primitive else np.eye(3)
+    matrix = np.eye(3)
+    if primitive:
+        # The standard cell that spglib compares with is right-handed; turned round, the primitive vectors are the same.
+        turn = np.sign(np.linalg.det(cell.cell))
+        turned = PhonopyAtoms(
+            numbers=cell.numbers, scaled_positions=turn * cell.scaled_positions, cell=turn * cell.cell
+        )
+        matrix = guess_primitive_matrix(turned, symprec=tolerance)
     if np.isclose(np.linalg.det(matrix), 1):
         matrix = np.eye(3)
     return Phonopy(cell, supercell_matrix=supercell_matrix, primitive_matrix=matrix, symprec=tolerance)

@@ -112,11 +112,13 @@ def _find_rows(identifier: str) -> tuple[WorkflowNode, list[dict[str, Any]]]:
     from aiida_crucible.benchmark_nodes import may_have_rows, rows_of
 
     node = find_process(identifier)
-    rows = rows_of(node) if isinstance(node, WorkflowNode) else []
-    if not rows and not (isinstance(node, WorkflowNode) and may_have_rows(node)):
+    if not isinstance(node, WorkflowNode):
+        raise click.ClickException(f"{_name(node)} is no WorkChain: give the PK of a BenchmarkWorkChain")
+    rows = rows_of(node)
+    if not rows and not may_have_rows(node):
         raise click.ClickException(f"{_name(node)} is no benchmark: give the PK of a BenchmarkWorkChain")
     if not rows and node.is_terminated:
-        raise click.ClickException(f"{_name(node)} has ended without a row: see `verdi process report {node.pk}`")
+        raise click.ClickException(f"{_name(node)} has ended and has no rows: see `verdi process report {node.pk}`")
     return node, rows
 
 

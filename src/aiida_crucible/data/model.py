@@ -91,11 +91,13 @@ class ModelData(Data):
         if checkpoint is not None:
             _checked("checkpoint", checkpoint, str | PurePath, "a path")
             _checked("computer", computer, Computer | None, "a Computer (`load_computer`)")
-            node._set_checkpoint(entry, checkpoint, computer, dict(chosen))
+            start = node._set_checkpoint(entry, checkpoint, computer, dict(chosen))
         else:
             node._set_released(entry, entry.default_name if name is None else name, dict(chosen))
         node.base.attributes.set("dtype", validate_dtype(entry.name, dtype or entry.default_dtype))
         node._set_description(description)
+        if checkpoint is not None:
+            _require_checkpoint(str(checkpoint), start)
         node._set_identity()
         node.label = node.title
         stored = node._find_same() or node.store()
@@ -226,8 +228,8 @@ class ModelData(Data):
 
     def _set_checkpoint(
         self, family: Family, checkpoint: str | Path, computer: Computer | None, settings: dict[str, Any]
-    ) -> None:
-        """Set what defines and describes a checkpoint file, and keep its bytes or its place."""
+    ) -> bytes:
+        """Set what defines and describes a checkpoint file, keep its bytes or its place, and return how it begins."""
         if not family.checkpoint_files:
             raise ValueError(f"family {family.name!r} has no checkpoint files: leave {checkpoint} out")
         if computer is None:
@@ -235,11 +237,9 @@ class ModelData(Data):
             if not path.is_file():
                 raise ValueError(f"checkpoint {checkpoint} is not a file on this machine")
             sha256, start = _digest_of_file(path), _start_of_file(path)
-            _require_checkpoint(str(checkpoint), start)
             self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
         else:
             sha256, start = _look_on_computer(computer, str(checkpoint))
-            _require_checkpoint(str(checkpoint), start)
             self.computer = computer
             self.base.attributes.set("checkpoint_path", str(checkpoint))
         owner, known = find_by_sha256(sha256) or (family, None)
@@ -247,6 +247,7 @@ class ModelData(Data):
             raise ValueError(f"checkpoint {checkpoint} holds weights of {owner.name}, not of {family.name}")
         self._set_known(family, known, validate_settings(family.name, settings, known.name if known else None))
         self.base.attributes.set_many({"name": None, "sha256": sha256})
+        return start
 
     def _set_known(self, family: Family, known: NamedModel | None, settings: dict[str, Any]) -> None:
         self.base.attributes.set_many({"family": family.name, "settings": settings})
@@ -323,12 +324,12 @@ def _look_on_computer(computer: Computer, path: str) -> tuple[str, bytes]:
         if not transport.isfile(path):
             raise ValueError(f"checkpoint {path} is not a file on computer {computer.label!r}")
         quoted = shlex.quote(path)
-        start = f"head -c {len(CHECKPOINT_START)} {quoted} | od -An -tx1"
+        start = f'echo "start $(head -c {len(CHECKPOINT_START)} {quoted} | od -An -tx1)"'
         status, output, error = transport.exec_command_wait(f"{start}; sha256sum {quoted} || shasum -a 256 {quoted}")
     if status != 0:
         raise ValueError(f"the sha256 of {path} on computer {computer.label!r} cannot be taken: {error.strip()}")
     first, *others = output.splitlines()
-    return str(others[0].split()[0]).lstrip("\\"), bytes.fromhex(first)
+    return str(others[0].split()[0]).lstrip("\\"), bytes.fromhex(first.removeprefix("start"))
 
 
 def _checked(name: str, value: Any, kind: Any, wanted: str) -> Any:

@@ -81,7 +81,7 @@ def register(
     :param label: the Code's label; by default the family's name.
     :raises ModelEnvironmentError: if the label belongs to a Code that is no environment.
     """
-    label = label or specification.family
+    label = specification.family if label is None else label
     require_free_label(computer, label)
     # A retired Code comes back; one in use is somebody's.
     own = [code for code in codes_of(computer, executable) if code.label == label or code.is_hidden]

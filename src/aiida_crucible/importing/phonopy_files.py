@@ -42,6 +42,7 @@ from aiida_crucible.importing.force_constant_checks import (
     warnings_of_masses,
 )
 from aiida_crucible.importing.force_constant_files import check_announced
+from aiida_crucible.importing.handedness import right_handed
 from aiida_crucible.importing.plain_yaml import read_yaml
 
 LARGEST_DRIFT = 1e-3
@@ -110,6 +111,7 @@ def read_phonons(
     if described is not None:
         warnings += warnings_of_masses(source, described.unitcell)
     charges = _born_charges(phonon, described, born)
+    phonon = right_handed(phonon)
     found = symmetrised(phonon)
     warnings += check_symmetries(path, found)
     return ImportedPhonons(
