@@ -76,7 +76,11 @@ def test_codes_are_never_renumbered():
 
 OF_AIIDA = {*CalcJob.exit_codes, *BaseRestartWorkChain.exit_codes}
 UNRECOVERABLE = {"ERROR_UNRECOVERABLE": 310}
-NOT_VERIFIED = {"ERROR_VERIFICATION_FAILED": 330, "ERROR_VERIFICATION_UNFINISHED": 331}
+NOT_VERIFIED = {
+    "ERROR_VERIFICATION_FAILED": 330,
+    "ERROR_CAPABILITY_MISSING": 331,
+    "ERROR_VERIFICATION_UNFINISHED": 333,
+}
 OF_WORKCHAINS = {
     "crucible.anharmonicity": {**NOT_VERIFIED, "ERROR_PHONONS_FAILED": 322, "ERROR_NOTHING_MEASURED": 410},
     "crucible.benchmark": {},
@@ -95,7 +99,7 @@ OF_WORKCHAINS = {
         "ERROR_SWEEP_FAILED": 323,
     },
     "crucible.similarity.base": UNRECOVERABLE,
-    "crucible.sweep": {**NOT_VERIFIED, "ERROR_EVERY_TEMPERATURE_FAILED": 332},
+    "crucible.sweep": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320, "ERROR_EVERY_TEMPERATURE_FAILED": 332},
     "crucible.verify": {"ERROR_VERIFICATION_FAILED": 320, "ERROR_VERIFICATION_UNFINISHED": 321},
 }
 
