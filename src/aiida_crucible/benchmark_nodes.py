@@ -12,6 +12,9 @@ from aiida_crucible.analysis.anharmonicity_combinations import REFERENCE
 ROWS = "rows"
 """Namespace of the rows among a process's outputs."""
 
+BENCHMARKS = "aiida.workflows:crucible.benchmark"
+"""What the types of a benchmark's own WorkChains begin with."""
+
 ENDED = ("finished", "excepted", "killed")
 
 
@@ -29,6 +32,12 @@ def rows_of(node: ProcessNode) -> list[dict[str, Any]]:
     found = _rows_among(called_workflows(node))
     # Batches that make the reference have rows too, of the reference against itself.
     return [row for row in found if (row.get("model"), row.get("protocol")) != (REFERENCE, REFERENCE)]
+
+
+def may_have_rows(node: WorkflowNode) -> bool:
+    """Return whether a WorkChain, or one that it has called so far, is a benchmark or a part of one."""
+    query = QueryBuilder().append(WorkflowNode, filters={"id": {"in": called_workflows(node)}}, project="process_type")
+    return any(str(kind).startswith(BENCHMARKS) for kind in query.all(flat=True))
 
 
 def called_workflows(node: ProcessNode) -> list[int]:

@@ -1,7 +1,7 @@
 """How a process can end: one table of exit codes, never renumbered, and which of them AiiDA's cache must forget.
 
 2xx: a bad input that only the run could see. 3xx: unrecoverable. 4xx: restartable. 5xx: the physics did not converge.
-Every code below 400 invalidates the cache; those from 400 on are kept, since a restart continues from what they left.
+Every code below 400 invalidates the cache; one of 4xx is kept where a restart has continued it to its end.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from crucible_engine.schema import Condition
 
 FIRST_CACHED_STATUS = 400
+RESTARTABLE = range(400, 500)
 
 
 class Failure(NamedTuple):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aiida_crucible.analysis.force_runs import ForceRun, mean_crystal
 from aiida_crucible.analysis.lattice_force_constants import LatticeForceConstants, lattice_force_constants
 from aiida_crucible.analysis.stored_phonons import STORED_ARRAYS
-from aiida_crucible.structures import to_atoms
+from aiida_crucible.structures import cells_of, to_atoms
 
 FORCES = "forces"
 DAMPING = "damping_rate"
@@ -112,7 +112,7 @@ def _numbers(trajectory: TrajectoryData) -> NDArray[np.int64]:
 
 
 def _cells(trajectory: TrajectoryData) -> NDArray[np.float64]:
-    cells = trajectory.get_cells()
+    cells = cells_of(trajectory)
     if cells is None or not all(trajectory.pbc):
         raise ValueError("the frames are not periodic in three directions: anharmonicity needs a crystal")
-    return np.asarray(cells)
+    return cells

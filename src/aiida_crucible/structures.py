@@ -1,7 +1,8 @@
 """The only place that turns AiiDA's structures and trajectories into ASE's and back.
 
 Å and u on both sides. Sites keep their order; names of kinds, which no potential sees, survive where a geometry is put
-back into the structure that it came from (:func:`with_geometry`).
+back into the structure that it came from (:func:`with_geometry`). Cells come out right-handed (:func:`right_handed`):
+nobody behind this has to think of the others.
 
 Masses: AiiDA gives each kind one. That of AiiDA's own table says nothing, and is ASE's standard mass over there; any
 other (an isotope's) is the atom's own.
@@ -24,7 +25,7 @@ from aiida_crucible.foreign_atoms import require_whole_atoms, unrepresented
 
 
 def to_atoms(structure: StructureData) -> Atoms:
-    """Return the structure as ASE's ``Atoms``.
+    """Return the structure as ASE's ``Atoms``, its cell right-handed.
 
     :param structure: a structure whose every site holds one whole atom.
     :raises ValueError: one line, if a site is partially occupied, vacant, or of no chemical element.
@@ -37,7 +38,7 @@ def to_atoms(structure: StructureData) -> Atoms:
     return Atoms(
         [symbols[site.kind_name] for site in structure.sites],
         positions=[site.position for site in structure.sites],
-        cell=structure.cell,
+        cell=right_handed(np.array(structure.cell)),
         pbc=structure.pbc,
         # ``None`` is for ASE the element's own.
         masses=own if any(mass is not None for mass in own) else None,
@@ -78,15 +79,33 @@ def with_geometry(structure: StructureData, cell: NDArray[np.float64], positions
     return moved
 
 
+def right_handed(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return lattice vectors with a positive triple product: those of a left-handed cell all turned round.
+
+    It is the same lattice in the same place, with the same lengths and angles in the same order, and its supercells
+    are the same crystals; what is told in Cartesian axes (positions, forces, Born charges) stays as it is.
+
+    :param cells: lattice vectors in rows, Å, shape [..., 3, 3].
+    """
+    is_left = np.linalg.det(cells) < 0
+    return np.where(is_left[..., None, None], -cells, cells)
+
+
+def cells_of(trajectory: TrajectoryData) -> NDArray[np.float64] | None:
+    """Return the cells of the frames, right-handed, Å, shape [n_frames, 3, 3]; ``None`` where there are none."""
+    cells = trajectory.get_cells()
+    return None if cells is None else right_handed(cells)
+
+
 def trajectory_to_atoms(trajectory: TrajectoryData) -> Iterator[Atoms]:
-    """Yield the frames of a trajectory.
+    """Yield the frames of a trajectory, their cells right-handed.
 
     :raises ValueError: one line, if a symbol is no chemical element.
     """
     unknown = sorted(set(trajectory.symbols) - set(atomic_numbers))
     if unknown:
         raise ValueError(f"the trajectory's symbol {unknown[0]!r} is no chemical element")
-    cells = trajectory.get_cells()
+    cells = cells_of(trajectory)
     for index, positions in enumerate(trajectory.get_positions()):
         yield Atoms(
             trajectory.symbols,

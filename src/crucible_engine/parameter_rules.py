@@ -59,6 +59,15 @@ def complete(what: str, table: Mapping[str, Parameter], given: Mapping[str, Any]
     }
 
 
+def plain(value: Any) -> Any:
+    """Return numpy's numbers and arrays as Python's own, those in lists and dicts among them."""
+    if type(value).__module__ == "numpy":
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return type(value)(plain(item) for item in value) if type(value) in (list, tuple) else value
+
+
 def shown(value: Any) -> str:
     """Return a value as messages show it: like ``repr``, but never longer than a line."""
     return _BRIEF.repr(value)
@@ -80,6 +89,7 @@ def normalise(where: str, rule: Parameter, value: Any) -> Any:
     :param where: whose value it is, as messages should call it.
     :raises ParameterError: one line that says what is wrong and what is allowed.
     """
+    value = plain(value)
     if value is None and rule.default is None:
         return None
     value = _convert(where, rule, value)

@@ -66,7 +66,7 @@ def stand_in(localhost, tmp_path_factory):
 def checkpoint_model(tmp_path):
     """Return a model that is a checkpoint file, another one in each test."""
     path = tmp_path / "mine.model"
-    path.write_bytes(uuid.uuid4().bytes)
+    path.write_bytes(b"PK\x03\x04" + uuid.uuid4().bytes)
     return ModelData.get_or_create("mace", checkpoint=path)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from aiida.engine import run_get_node
 from aiida.orm import ArrayData, Computer, Dict, InstalledCode, Int, Node, QueryBuilder
 from ase.build import bulk, molecule
 
+from aiida_crucible.calculations.relax import RelaxCalculation
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, check_placement, promised_package
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import from_atoms
@@ -14,6 +18,7 @@ from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.phonon import PhononWorkChain
 from aiida_crucible.workflows.relax import RelaxWorkChain
 from aiida_crucible.workflows.reliability import ReliabilityWorkChain
+from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
 from aiida_crucible.workflows.verify import VerifyWorkChain
 
 PACKAGE = {"package": "chgnet", "version": "0.4.2"}
@@ -55,6 +60,7 @@ def refused(workchain, message, *inputs, **options):
         ("cpu", "'options' is 'cpu': give a dict"),
         ({"device": "gpu7"}, "device 'gpu7' is unknown"),
         ({"device": "xpu"}, "device 'xpu' is unknown: give auto, cpu, cuda, cuda:N or mps"),
+        ({"max_memory_kb": 1000}, "max_memory_kb is 1000, less than Python and numpy take"),
         ({"max_wallclock_seconds": -5}, "max_wallclock_seconds is -5: give at least 1"),
         ({"resources": {"num_machine": 1}}, "not what core.direct of computer 'localhost' takes"),
         ({"resources": {"num_machines": 1, "num_cores_per_mpiproc": 0}}, "give a whole number, at least 1"),
@@ -67,9 +73,16 @@ def test_wrong_options(workchain, options, message, code, model, fcc):
 
 @pytest.mark.parametrize("workchain", WORKCHAINS)
 def test_wrong_kinds_of_input(workchain, code, model, fcc):
-    refused(workchain, r"Atoms\(.*of type Atoms: give a StructureData", code, model, bulk("Cu"))
+    refused(workchain, r"Atoms\(.*of type Atoms: give a StructureData \(`aiida_crucible.structures.from_atoms`", code,
+            model, bulk("Cu"))  # fmt: skip
+    refused(workchain, r"'Cu.cif', of type str: give a StructureData \(`from_atoms\(ase.io.read", code, model, "Cu.cif")
+    refused(workchain, r"is 12, of type int: give a StructureData \(`aiida.orm.load_node\(12\)`", code, model, 12)
     refused(workchain, "'model' is 'emt', of type str: give a ModelData", code, "emt", fcc)
-    refused(workchain, "'code' is 5, of type int: give a AbstractCode", 5, model, fcc)
+    refused(workchain, r"'code' is 5, of type int: give a Code \(`aiida.orm.load_node\(5\)`", 5, model, fcc)
+    refused(workchain, "there is no code 'sevennet@localhost'.*: `aiida-crucible env create sevennet` makes it$",
+            "sevennet@localhost", model, fcc)  # fmt: skip
+    refused(workchain, "no code 'mace@lumi'.*: `aiida-crucible env create mace --computer lumi` makes it$", "mace@lumi",
+            model, fcc)  # fmt: skip
     refused(workchain, "no code 'pyton@localhost' in this profile: did you mean 'python@localhost'", "pyton@localhost",
             model, fcc)  # fmt: skip
     refused(workchain, "overrides are 'fast': give a dict", code, model, fcc, overrides="fast")
@@ -181,3 +194,57 @@ def test_a_toolset_without_torch_has_no_gpu(environment):
     ):
         check_placement(without_torch, {"device": "cuda"})
     check_placement(without_torch, {"device": "auto"})
+
+
+@pytest.mark.parametrize("workchain", (PhononWorkChain, ReliabilityWorkChain))
+def test_what_is_wrong_with_the_structure_is_said_once(workchain, code, model):
+    twice = bulk("Cu", cubic=True)
+    twice.positions[1] = twice.positions[0]
+    refused(workchain, r"^input 'structure': the structure has (?!.*'structure')", code, model, from_atoms(twice))
+
+
+def test_numbers_of_numpy_are_numbers(code, model, fcc):
+    builder = TemperatureSweepWorkChain.get_builder_from_protocol(
+        code,
+        model,
+        from_atoms(bulk("Cu", cubic=True)),
+        "fast",
+        temperatures=np.linspace(100, 300, 3),
+        overrides={
+            "parameters": {"supercell_matrix": 2 * np.eye(3, dtype=int)},
+            "base": {
+                "max_iterations": np.int64(3),
+                "dynamics": {"parameters": {"steps": np.int64(100), "time_step": np.float32(2), "seed": np.uint8(7)}},
+            },
+        },
+        options={"max_wallclock_seconds": np.int64(3600), "resources": {"num_machines": np.int32(1)}},
+    )
+    dynamics = builder.base.dynamics
+    assert builder.parameters["temperatures"] == [100.0, 200.0, 300.0]
+    assert builder.parameters["supercell_matrix"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
+    assert builder.base.max_iterations.value == 3
+    assert [dynamics.parameters[name] for name in ("steps", "time_step", "seed")] == [100, 2.0, 7]
+    assert type(dynamics.metadata.options["max_wallclock_seconds"]) is int
+    relax = RelaxCalculation.get_builder()
+    relax.parameters = {"keep_symmetry": np.bool_(False), "max_steps": np.int64(100)}
+    assert relax.parameters["keep_symmetry"] is False
+    assert json.loads(json.dumps(relax.parameters.get_dict()))["max_steps"] == 100
+    builder = ReliabilityWorkChain.get_builder_from_protocol(
+        code, model, fcc, "fast", reference={"source": "me", "lattice": {"a": np.float32(3.5)}}
+    )
+    assert builder.reference["lattice"] == {"a": 3.5}
+
+
+@pytest.mark.parametrize("value", [np.array([1, 2]), np.array("a"), np.complex128(1)])
+def test_other_things_of_numpy_are_not(value, code, model, fcc):
+    overrides = {"base": {"relax": {"parameters": {"max_steps": value}}}}
+    refused(RelaxWorkChain, "'max_steps' of relax is .*: give a whole number", code, model, fcc, overrides=overrides)
+
+
+@pytest.mark.slow
+def test_a_code_that_is_no_python_says_nothing_of_the_model(model, localhost, fcc):
+    shell = InstalledCode(label="shell", computer=localhost, filepath_executable="/bin/bash").store()
+    _, node = run_get_node(RelaxWorkChain.get_builder_from_protocol(shell, model, fcc, "fast"))
+    assert node.exit_status == RelaxWorkChain.exit_codes.ERROR_VERIFICATION_UNFINISHED.status
+    assert node.exit_message.startswith("the model could not be verified: ")
+    assert "the Code must be a Python" in node.exit_message

@@ -35,8 +35,8 @@ def four():
 def workchain(forgotten):
     """Return a function that makes the node of a WorkChain with rows."""
 
-    def make(rows=(), state=ProcessState.FINISHED, caller=None, label="BenchmarkWorkChain"):
-        node = WorkChainNode(process_type="aiida.workflows:crucible.benchmark")
+    def make(rows=(), state=ProcessState.FINISHED, caller=None, label="BenchmarkWorkChain", kind="crucible.benchmark"):
+        node = WorkChainNode(process_type=f"aiida.workflows:{kind}")
         node.set_process_label(label)
         node.set_process_state(state)
         if state is ProcessState.FINISHED:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from aiida.common.links import LinkType
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
+from aiida.orm import CalcJobNode, FolderData, RemoteData
+from aiida.plugins import CalculationFactory
 
 from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.evaluate import EvaluateCalculation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.parsers.base import EngineParser
+from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from crucible_engine.schema import PROTOCOL
 
 
@@ -47,3 +51,73 @@ def test_failures_below_400_are_computed_again(code, copper):
     with enable_caching():
         _, again = run_get_node(EvaluateCalculation, **inputs)
     assert source_of(again) is None
+
+
+TASKS = ("evaluate", "relax", "dynamics", "similarity", "verify")
+
+
+@pytest.fixture
+def job(localhost):
+    """Return a function that stores a job of a task that ended with a status, and may continue another."""
+
+    def make(task, status, continued=None):
+        node = CalcJobNode(computer=localhost, process_type=f"aiida.calculations:crucible.{task}")
+        if continued is not None:
+            left = continued.outputs[CalculationFactory(f"crucible.{task}").CONTINUED_OUTPUT]
+            node.base.links.add_incoming(left, link_type=LinkType.INPUT_CALC, link_label="restart_from")
+        node.store()
+        for label, left in (("retrieved", FolderData()), ("remote_folder", RemoteData("/here", computer=localhost))):
+            left.base.links.add_incoming(node, link_type=LinkType.CREATE, link_label=label)
+            left.store()
+        node.set_process_state("finished")
+        node.set_exit_status(status)
+        node.seal()
+        return node
+
+    return make
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("statuses", "is_valid"),
+    [
+        ((0,), True),
+        ((500,), True),
+        ((302,), False),
+        ((400,), False),
+        ((401,), False),
+        ((402,), False),
+        ((403,), False),
+        ((400, 0), True),
+        ((402, 400, 0), True),
+        ((400, 500), True),
+        ((400, 400), False),
+        ((400, 302), False),
+    ],
+)
+def test_what_was_cut_short_is_found_only_where_it_was_continued_to_the_end(task, statuses, is_valid, job):
+    first = last = job(task, statuses[0])
+    for status in statuses[1:]:
+        last = job(task, status, last)
+    assert first.base.caching.is_valid_cache is is_valid
+
+
+@pytest.mark.slow
+def test_no_iteration_is_answered_by_the_job_that_failed(code, model, copper, monkeypatch):
+    """A job that leaves nothing to continue is run again with the very inputs of the one that failed."""
+    killed = iter([True, True, False])
+    parse = EngineParser.parse
+
+    def fail(parser, **kwargs):
+        code = parse(parser, **kwargs)
+        return parser.exit_codes.ERROR_INTERRUPTED.format(detail="killed") if next(killed) else code
+
+    monkeypatch.setattr(EngineParser, "parse", fail)
+    monkeypatch.setattr(EvaluateBaseWorkChain, "continue_from", lambda chain, node: None)
+    with enable_caching():
+        inputs = {"code": code, "model": model, "structures": {"copper": copper}}
+        _, node = run_get_node(EvaluateBaseWorkChain, evaluate=inputs)
+        assert node.is_finished_ok, node.exit_message
+        assert [source_of(called) for called in node.called] == [None, None, None]
+        _, again = run_get_node(EvaluateCalculation, **inputs)
+    assert source_of(again) == node.called[-1].uuid

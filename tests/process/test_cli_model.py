@@ -62,7 +62,7 @@ def test_settings_are_part_of_it(run):
 
 def test_checkpoint_file_without_an_environment_says_what_is_unknown(run, tmp_path):
     path = tmp_path / "weights.model"
-    path.write_bytes(b"weights")
+    path.write_bytes(b"PK\x03\x04weights")
     status, output = run("model", "add", "mace", str(path))
     assert status == 0
     assert "Its elements are unknown" in output

@@ -64,9 +64,7 @@ def look(localhost, tmp_path, monkeypatch):
         ({"outcome": "melted"}, {}, "replica replica_0 is melted at step 300"),
         ({"outcome": "diffusive"}, {"outcomes": ["diffusive"]}, "is diffusive"),
         ({"temperature": 1300.4}, {"highest_temperature": 1200}, "is at 1300 K, above 1200 K, at step 300"),
-        ({"time": time.time() - 1900}, {"idle_minutes": 30}, "no progress for 3"),
         ({}, {"allocations": 3}, "9700 steps at 5 a second need 4 more allocations of 600 s, where 3 are allowed"),
-        (None, {"idle_minutes": 4}, "no progress for 5 minutes"),
     ],
 )
 def test_hopeless_jobs_are_asked_to_stop_once(line, settings, message, look):
@@ -85,17 +83,54 @@ def test_hopeless_jobs_are_asked_to_stop_once(line, settings, message, look):
         ({"outcome": "diffusive"}, {}),
         ({"temperature": 1300.0}, {}),
         ({"temperature": None}, {"highest_temperature": 1200}),
-        ({"time": time.time() - 3000}, {"idle_minutes": None}),
-        ({"time": time.time() - 9000, "done": 10000}, {"idle_minutes": 30}),
+        ({"time": time.time() - 9000}, {"idle_minutes": 30}),
+        ({"time": time.time() + 9000}, {"idle_minutes": 30}),
         ({}, {"allocations": 4}),
         ({"rate": None}, {"allocations": 1}),
-        (None, {"idle_minutes": 6}),
+        (None, {"idle_minutes": 4}),
     ],
 )
 def test_others_are_left_alone(line, settings, look):
     result, killed, node = look(line, **settings)
     assert (result, killed) == (None, [])
     assert STOPPED_KEY not in node.base.extras.all
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a function that lets this machine's clock go on, and nobody else's."""
+    now = [time.time()]
+    monkeypatch.setattr(monitors.time, "time", lambda: now[0])
+
+    def go_on(minutes):
+        now[0] += 60 * minutes
+
+    return go_on
+
+
+@pytest.mark.parametrize("ahead", [-7200, 0, 7200])
+@pytest.mark.parametrize("line", [{}, None])
+def test_idle_is_what_does_not_change_whatever_the_computers_clock_says(line, ahead, look, clock):
+    written = None if line is None else {"time": 1.8e9 + ahead}
+    assert look(written, idle_minutes=30)[1] == []
+    clock(29)
+    assert look(written, idle_minutes=30)[1] == []
+    clock(2)
+    _, killed, node = look(written, idle_minutes=30)
+    assert killed == ["17"]
+    assert node.base.extras.get(STOPPED_KEY)["message"] == "no progress for 31 minutes"
+
+
+@pytest.mark.parametrize("ahead", [-7200, 7200])
+def test_a_job_that_goes_on_is_not_idle(ahead, look, clock):
+    for step in range(4):
+        assert look({"time": 1.8e9 + ahead, "done": 300 + step}, idle_minutes=30)[1] == []
+        clock(29)
+    assert look({"time": 1.8e9 + ahead, "done": 303}, idle_minutes=None)[1] == []
+    clock(2)
+    assert look({"time": 1.8e9 + ahead, "done": 10000}, idle_minutes=30)[1] == []
+    clock(60)
+    assert look({"time": 1.8e9 + ahead, "done": 10000}, idle_minutes=30)[1] == [], "all of its steps are done"
 
 
 def test_engine_that_goes_on_to_the_next_replica_is_left_alone(look):

@@ -9,14 +9,17 @@ from aiida.common.exceptions import NotExistent
 from aiida.orm import Computer, InstalledCode, load_code, load_node
 
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
-from aiida_crucible.environments import ModelEnvironmentError, Specification, TorchBuild
+from aiida_crucible.environments import ModelEnvironmentError, Specification, TorchBuild, local
 from aiida_crucible.environments.codes import (
+    ROOT_PROPERTY,
+    find_code,
     find_computer,
     find_environment,
     register,
     registered_environments,
 )
-from aiida_crucible.environments.manage import remove_environment
+from aiida_crucible.environments.manage import Request, create_environment, remove_environment
+from aiida_crucible.workflows.protocols.mixin import as_code
 
 CONTENT = {
     "torch": "2.13.0+cpu",
@@ -101,6 +104,52 @@ def test_same_label_on_two_computers(make, tmp_path):
     assert find_environment("chgnet", other).code.computer.label == "there"
     with pytest.raises(ModelEnvironmentError, match="several computers: choose one of chgnet@here, chgnet@there"):
         find_environment("chgnet")
+
+
+def test_another_label_renames_nothing(make):
+    first = make()
+    second = make(label="chgnet-too")
+    assert (first.label, second.label) == ("chgnet", "chgnet-too")
+    assert first.filepath_executable == second.filepath_executable
+    assert [make().pk, make(label="chgnet-too").pk] == [first.pk, second.pk]
+    remove_environment(find_environment("chgnet"))
+    assert not list(registered_environments()), "both are of the folder that is gone"
+
+
+@pytest.mark.parametrize("label", ["\N{LATIN SMALL LETTER U WITH DIAERESIS}", "a\nb", "a b", "a\n", "-a", "", "a@b"])
+def test_a_label_that_no_code_should_have_is_refused_before_anything_changes(label, make):
+    code = make()
+    with pytest.raises(ModelEnvironmentError, match="is no Code's: begin with a letter") as refusal:
+        make(label=label)
+    assert "\n" not in str(refusal.value)
+    assert code.label == "chgnet"
+    assert [item.code.pk for item in registered_environments()] == [code.pk]
+
+
+def test_codes_of_an_imported_archive_do_not_stand_in_the_way(make, tmp_path):
+    raw = Computer("here (Imported #0)", "localhost", "", "core.local", "core.direct", str(tmp_path)).store()
+    imported = make(on=raw)
+    mine = make()
+    assert find_environment("chgnet").code.pk == mine.pk
+    assert find_code("chgnet").pk == mine.pk
+    assert as_code("chgnet").pk == mine.pk
+    assert find_environment(str(imported.pk)).state == "unreachable"
+
+
+def test_a_root_is_remembered_once_something_lies_there(computer, tmp_path, monkeypatch):
+    def fail(*arguments, **named):
+        raise ModelEnvironmentError("there is no room")
+
+    monkeypatch.setattr(local, "ensure", fail)
+    with pytest.raises(ModelEnvironmentError, match="no room"):
+        create_environment(Request("emt"), computer, root=str(tmp_path / "full"), report=print)
+    assert computer.get_property(ROOT_PROPERTY, None) is None
+    folder = tmp_path / "roomy" / Specification("emt", "3.11", TorchBuild("cpu")).folder
+    monkeypatch.setattr(local, "ensure", lambda *arguments, **named: folder / "bin" / "python")
+    monkeypatch.setattr(local, "read_content", lambda folder: {**CONTENT, "packages": {"ase": "3.26.0"}})
+    code = create_environment(Request("emt"), computer, root=str(tmp_path / "roomy"), report=print)
+    assert computer.get_property(ROOT_PROPERTY) == str(tmp_path / "roomy")
+    assert str(code.filepath_executable).startswith(str(tmp_path / "roomy"))
 
 
 def test_state(make, monkeypatch, tmp_path):

@@ -175,7 +175,7 @@ def test_portable_code_is_refused(inputs, tmp_path, localhost):
 
 
 def test_checkpoint_on_another_computer_is_refused(inputs, tmp_path, localhost, aiida_computer_local):
-    (tmp_path / "mine.model").write_bytes(b"weights")
+    (tmp_path / "mine.model").write_bytes(b"PK\x03\x04weights")
     elsewhere = aiida_computer_local(label="elsewhere")
     inputs["model"] = ModelData.get_or_create("mace", checkpoint=tmp_path / "mine.model", computer=elsewhere)
     with pytest.raises(ValueError, match="stays on computer 'elsewhere', but the code runs on 'localhost'"):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 
 import numpy as np
 import pytest
-from aiida.engine import run_get_node
+from aiida.engine import BaseRestartWorkChain, CalcJob, run_get_node
 from aiida.orm import InstalledCode, TrajectoryData
 from aiida.plugins.entry_point import get_entry_points
 from ase.build import bulk
 
 from aiida_crucible.calculations.evaluate import EvaluateCalculation
 from aiida_crucible.exit_codes import FAILURES, OF_CONDITION
+from aiida_crucible.parsers.evaluate import EvaluateParser
 from aiida_crucible.structures import atoms_to_trajectory
+from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
+from aiida_crucible.workflows.verified import message_of
 from crucible_engine.journal import JournalWriter, Record
 from crucible_engine.schema import EVALUATIONS, STARTED, Condition, Results
 
@@ -67,6 +72,77 @@ def test_codes_are_never_renumbered():
         "ERROR_NOT_CONVERGED": 500,
     }
     assert set(OF_CONDITION) == set(Condition) - {Condition.FINISHED}
+
+
+OF_AIIDA = {*CalcJob.exit_codes, *BaseRestartWorkChain.exit_codes}
+UNRECOVERABLE = {"ERROR_UNRECOVERABLE": 310}
+NOT_VERIFIED = {
+    "ERROR_VERIFICATION_FAILED": 330,
+    "ERROR_CAPABILITY_MISSING": 331,
+    "ERROR_VERIFICATION_UNFINISHED": 333,
+}
+OF_WORKCHAINS = {
+    "crucible.anharmonicity": {**NOT_VERIFIED, "ERROR_PHONONS_FAILED": 322, "ERROR_NOTHING_MEASURED": 410},
+    "crucible.benchmark": {},
+    "crucible.benchmark.batch": NOT_VERIFIED,
+    "crucible.configuration_space": {"ERROR_COMPARISON_FAILED": 330},
+    "crucible.dynamics.base": UNRECOVERABLE,
+    "crucible.evaluate.base": UNRECOVERABLE,
+    "crucible.harmonic_comparison": {"ERROR_PHONONS_FAILED": 322},
+    "crucible.phonon": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320, "ERROR_EVALUATION_FAILED": 321},
+    "crucible.relax": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320},
+    "crucible.relax.base": UNRECOVERABLE,
+    "crucible.reliability": {
+        **NOT_VERIFIED,
+        "ERROR_RELAXATION_FAILED": 320,
+        "ERROR_PHONONS_FAILED": 322,
+        "ERROR_SWEEP_FAILED": 323,
+    },
+    "crucible.similarity.base": UNRECOVERABLE,
+    "crucible.sweep": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320, "ERROR_EVERY_TEMPERATURE_FAILED": 332},
+    "crucible.verify": {"ERROR_VERIFICATION_FAILED": 320, "ERROR_VERIFICATION_UNFINISHED": 321},
+}
+
+
+def test_codes_of_workchains_are_never_renumbered():
+    found = {}
+    for point in get_entry_points("aiida.workflows"):
+        if point.name.startswith("crucible."):
+            codes = point.load().exit_codes
+            found[point.name] = {label: code.status for label, code in codes.items() if label not in OF_AIIDA}
+    assert found == OF_WORKCHAINS
+
+
+@pytest.mark.parametrize("entry_point", own_processes())
+def test_a_code_has_one_meaning_in_a_process(entry_point):
+    codes = entry_point.load().exit_codes
+    statuses = [code.status for code in codes.values()]
+    assert sorted(set(statuses)) == sorted(statuses)
+    assert all(200 <= code.status < 600 for label, code in codes.items() if label not in OF_AIIDA)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "the disk of AiiDA's own profile is full"),
+        (ValueError("something else"), "ValueError: something else"),
+    ],
+)
+def test_a_job_that_aiida_could_not_finish(error, said, code, model, copper, monkeypatch):
+    """Say so in every WorkChain above, the disk of AiiDA's repository in particular."""
+
+    def fail(*arguments, **named):
+        raise error
+
+    monkeypatch.setattr(EvaluateParser, "parse", fail)
+    _, node = run_get_node(
+        EvaluateBaseWorkChain, evaluate={"code": code, "model": model, "structures": {"copper": copper}}
+    )
+    assert node.exit_status == EvaluateBaseWorkChain.exit_codes.ERROR_SUB_PROCESS_EXCEPTED.status
+    assert node.exit_message.startswith(f"EvaluateCalculation<{node.called[0].pk}> excepted: {said}")
+    assert "\n" not in node.exit_message
+    assert said in message_of(node)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from crucible_engine.models.catalogue import FAMILIES
 def checkpoint(tmp_path):
     """Return the path of a file that stands for somebody's own weights."""
     path = tmp_path / "mine.model"
-    path.write_bytes(b"weights of " + str(tmp_path).encode())
+    path.write_bytes(b"PK\x03\x04weights of " + str(tmp_path).encode())
     return path
 
 
@@ -104,6 +104,16 @@ def test_reference_is_complete():
 def test_bad_models_say_so_in_a_line(arguments, message):
     with pytest.raises(ValueError, match=message) as raised:
         ModelData.get_or_create(**arguments)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"data_Cu\n_cell_length_a 3.6\n", b"\x80\x02}q\x00.", b"\x89HDF"])
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_a_file_that_can_be_no_checkpoint_is_refused(content, is_elsewhere, tmp_path, localhost):
+    path = tmp_path / "some.cif"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"some\.cif is none: it does not begin like an archive of torch") as raised:
+        ModelData.get_or_create("mace", checkpoint=path, computer=localhost if is_elsewhere else None)
     assert "\n" not in str(raised.value)
 
 

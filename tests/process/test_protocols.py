@@ -27,6 +27,11 @@ def fcc():
     return from_atoms(bulk("Cu"))
 
 
+@pytest.fixture
+def cubic():
+    return from_atoms(bulk("Cu", cubic=True))
+
+
 @pytest.mark.parametrize("workchain", WORKCHAINS)
 def test_every_protocol_gives_a_builder(workchain, code, model, fcc):
     assert set(workchain.get_available_protocols()) == NAMES
@@ -35,10 +40,10 @@ def test_every_protocol_gives_a_builder(workchain, code, model, fcc):
         workchain.get_builder_from_protocol(code.full_label, model, fcc, name)
 
 
-def test_every_protocol_of_a_sweep_gives_a_builder(code, model, fcc):
+def test_every_protocol_of_a_sweep_gives_a_builder(code, model, cubic):
     assert set(TemperatureSweepWorkChain.get_available_protocols()) == SWEEPS
     for name in SWEEPS:
-        TemperatureSweepWorkChain.get_builder_from_protocol(code.full_label, model, fcc, name)
+        TemperatureSweepWorkChain.get_builder_from_protocol(code.full_label, model, cubic, name)
 
 
 @pytest.mark.parametrize("workchain", (*WORKCHAINS, TemperatureSweepWorkChain))
@@ -59,7 +64,11 @@ def test_a_misspelt_protocol_is_refused(workchain, code, model, fcc):
         (PhononWorkChain, {"forces": {"evaluate": {"metadata": {"optins": {}}}}}, "did you mean 'options'"),
         (TemperatureSweepWorkChain, {"parameters": {"temperature": [300]}}, "did you mean 'temperatures'"),
         (TemperatureSweepWorkChain, {"base": {"dynamics": {"parameters": {"stpes": 9}}}}, "did you mean 'steps'"),
-        (ReliabilityWorkChain, {"sweep": {"parameters": {"moed": "heating"}}}, "did you mean 'mode'"),
+        (
+            ReliabilityWorkChain,
+            {"sweep": {"parameters": {"temperatures": [9], "moed": "heating"}}},
+            "did you mean 'mode'",
+        ),
         (ReliabilityWorkChain, {"phonon": {"paramters": {}}}, "did you mean 'parameters'"),
         (ReliabilityWorkChain, {"thresholds": {"lattice_tolerence": 0.1}}, "did you mean 'lattice_tolerance'"),
     ],
@@ -158,18 +167,22 @@ def test_the_ensemble_of_a_general_protocol_may_be_another(code, model, fcc):
     assert builder.parameters["temperatures"] == [10.0, 20.5]
 
 
-def test_an_assessment_sweeps_temperatures_only_where_they_are_given(code, model, fcc):
-    builder = ReliabilityWorkChain.get_builder_from_protocol(code, model, fcc, "fast", options={"device": "cpu"})
+def test_an_assessment_sweeps_temperatures_only_where_they_are_given(code, model, cubic):
+    builder = ReliabilityWorkChain.get_builder_from_protocol(code, model, cubic, "fast", options={"device": "cpu"})
     assert "parameters" not in builder.sweep
     builder = ReliabilityWorkChain.get_builder_from_protocol(
-        code, model, fcc, "pto-test", temperatures=[300, 400], options={"device": "cpu"}
+        code, model, cubic, "pto-test", temperatures=[300, 400], options={"device": "cpu"}
     )
     assert builder.sweep.parameters["temperatures"] == [300.0, 400.0]
     assert builder.sweep.parameters["supercell_matrix"] == [[5, 0, 0], [0, 5, 0], [0, 0, 5]]
     assert builder.sweep.base.dynamics.metadata.options["device"] == "cpu"
     overrides = {"sweep": {"parameters": {"mode": "heating"}}}
-    builder = ReliabilityWorkChain.get_builder_from_protocol(code, model, fcc, "fast", overrides=overrides)
+    with pytest.raises(ValueError, match=r"^override 'sweep' has no temperatures.*give `temperatures=\[300"):
+        ReliabilityWorkChain.get_builder_from_protocol(code, model, cubic, "fast", overrides=overrides)
+    overrides = {"sweep": {"parameters": {"mode": "heating", "temperatures": [300, 400]}}}
+    builder = ReliabilityWorkChain.get_builder_from_protocol(code, model, cubic, "fast", overrides=overrides)
     assert builder.sweep.parameters["mode"] == "heating"
+    assert builder.sweep.parameters["temperatures"] == [300.0, 400.0]
 
 
 def test_published_cells_and_numbers():

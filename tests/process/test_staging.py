@@ -80,7 +80,7 @@ def test_cleaned_file_is_brought_again(stand_in, checkpoint_model, copper, local
 @pytest.mark.slow
 def test_file_that_stays_on_the_computer_is_used_in_place(stand_in, copper, localhost, tmp_path):
     path = tmp_path / "shared.model"
-    path.write_bytes(b"weights of the group")
+    path.write_bytes(b"PK\x03\x04weights of the group")
     model = ModelData.get_or_create("mace", checkpoint=path, computer=localhost)
     inputs = {"code": stand_in, "model": model, "structures": {"copper": copper}}
     outputs, node = run_get_node(EvaluateCalculation, **inputs)

@@ -215,12 +215,6 @@ def test_a_site_mixture_of_phonopys_is_refused(folder):
         read_phonons(folder / "mixed.yaml", SETTINGS)
 
 
-def test_a_left_handed_cell_is_refused_in_one_line(folder):
-    write(folder / "mirrored.vasp", Atoms("Cu", cell=[[3, 0, 0], [0, 0, 3], [0, 3, 0]], pbc=True), format="vasp")
-    with pytest.raises(ValueError, match=r"mirrored\.vasp cannot be read: "):
-        read_phonons(folder / "FORCE_SETS", with_matrix(), folder / "mirrored.vasp")
-
-
 def bad(folder, name):
     return folder / name, SETTINGS, folder / "phonopy.yaml"
 

@@ -12,6 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc, get_drift_force_constants
+from phonopy.structure.atoms import PhonopyAtoms
 from phonopy.structure.cells import guess_primitive_matrix
 
 from aiida_crucible.analysis.phonopy_cells import require_symmetric_masses, to_atoms, to_phonopy
@@ -121,7 +122,8 @@ def build_phonopy(
 ) -> Phonopy:
     """Return the phonopy object of a crystal, in the setting that it comes in.
 
-    A cell that is primitive already keeps its own axes, so that wave vectors mean what they mean for the user.
+    A cell that is primitive already keeps its own axes, so that wave vectors mean what they mean for the user. A
+    left-handed one, which files may hold, stays so: its supercell counts atoms along its own vectors.
 
     :param atoms: the unit cell.
     :param supercell_matrix: shape [3, 3].
@@ -132,7 +134,7 @@ def build_phonopy(
     """
     cell = to_phonopy(atoms)
     if isinstance(primitive, bool):
-        matrix = guess_primitive_matrix(cell, symprec=tolerance) if primitive else np.eye(3)
+        matrix = _primitive_matrix(cell, tolerance) if primitive else np.eye(3)
     else:
         matrix = primitive
     if np.isclose(np.linalg.det(matrix), 1):
@@ -140,6 +142,13 @@ def build_phonopy(
     phonon = Phonopy(cell, supercell_matrix=supercell_matrix, primitive_matrix=matrix, symprec=tolerance)
     require_symmetric_masses(phonon)
     return phonon
+
+
+def _primitive_matrix(cell: PhonopyAtoms, tolerance: float) -> NDArray[np.float64]:
+    # The standard cell that spglib compares with is right-handed; turned round, the primitive vectors are the same.
+    turn = np.sign(np.linalg.det(cell.cell))
+    turned = PhonopyAtoms(numbers=cell.numbers, scaled_positions=turn * cell.scaled_positions, cell=turn * cell.cell)
+    return np.asarray(guess_primitive_matrix(turned, symprec=tolerance))
 
 
 def duplicate(phonon: Phonopy) -> Phonopy:

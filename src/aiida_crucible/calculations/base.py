@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
+from aiida.common.links import LinkType
 from aiida.engine import CalcJob, CalcJobProcessSpec, PortNamespace
-from aiida.orm import Dict, FolderData
+from aiida.orm import CalcJobNode, Data, Dict, FolderData
 from ase import Atoms
 
 from aiida_crucible.calculations import validation
@@ -20,7 +21,8 @@ from aiida_crucible.calculations.job_script import pass_signals_on
 from aiida_crucible.calculations.staging import stage_checkpoint
 from aiida_crucible.calculations.verifications import digest_of, require_capability
 from aiida_crucible.data.model import ModelData
-from aiida_crucible.exit_codes import CalculationSpec, define_failures
+from aiida_crucible.exit_codes import OF_CONDITION, RESTARTABLE, CalculationSpec, define_failures
+from aiida_crucible.foreground import EndsItsJobs
 from crucible_engine.parameters import needs_stress, validate_parameters
 from crucible_engine.schema import (
     ARRAYS_FILE,
@@ -33,11 +35,14 @@ from crucible_engine.schema import (
     RESULTS_FILE,
     STRUCTURES_FILE,
     TRAJECTORIES_FILE,
+    Condition,
     Job,
     ModelReference,
 )
 from crucible_engine.structures_file import write_structures
 from crucible_engine.toolsets import TOOLSET_OF_TASK
+
+NOT_CONVERGED = OF_CONDITION[Condition.NOT_CONVERGED]
 
 STDOUT_FILE = "stdout.txt"
 STDERR_FILE = "stderr.txt"
@@ -45,7 +50,7 @@ STATUS_FILE = "exit_status.txt"
 """Exit status of the engine's process; missing if the job script itself was ended."""
 
 
-class EngineCalculation(CalcJob):
+class EngineCalculation(EndsItsJobs, CalcJob):
     """A task of the engine as a CalcJob.
 
     The engine travels with the job as one file, so that any Python with numpy, ase and the model's package is a code,
@@ -119,6 +124,29 @@ class EngineCalculation(CalcJob):
         if "parameters" in inputs:
             need = needs_stress(cls.TASK, validate_parameters(cls.TASK, inputs["parameters"].get_dict()))
             require_capability(inputs["code"], inputs["model"], [need] if need else [])
+
+    @classmethod
+    def is_valid_cache(cls, node: CalcJobNode) -> bool:
+        """Return whether a job may stand for another of the same inputs.
+
+        Walltime and memory are no part of what AiiDA hashes: what lacked them, or was killed, may have them now. Only
+        where a job has continued it to the end is it kept, as the first step of a way that is known.
+        """
+        if not super().is_valid_cache(node):
+            return False
+        return node.exit_status not in RESTARTABLE or cls._was_continued(node)
+
+    @classmethod
+    def _was_continued(cls, node: CalcJobNode) -> bool:
+        """Return whether another job has brought to an end what a job left unfinished."""
+        if cls.CONTINUED_OUTPUT not in node.outputs:
+            return False
+        left: Data = node.outputs[cls.CONTINUED_OUTPUT]
+        jobs = left.base.links.get_outgoing(CalcJobNode, LinkType.INPUT_CALC, "restart_from").all_nodes()
+        return any(
+            cls._was_continued(job) if job.exit_status in RESTARTABLE else job.exit_status in (0, NOT_CONVERGED.status)
+            for job in jobs
+        )
 
     @classmethod
     @abc.abstractmethod

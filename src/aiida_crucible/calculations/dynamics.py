@@ -10,7 +10,7 @@ from typing import Any
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec, ExitCode, PortNamespace
-from aiida.orm import ArrayData, CalcJobNode, RemoteData, StructureData, TrajectoryData
+from aiida.orm import ArrayData, RemoteData, StructureData, TrajectoryData
 from ase import Atoms
 
 from aiida_crucible.calculations import validation
@@ -18,7 +18,6 @@ from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.dynamics_restart import check_continuation, check_restart_folder
 from aiida_crucible.calculations.dynamics_size import describe, size_of
 from aiida_crucible.calculations.dynamics_structures import (
-    LABEL,
     check_barostat,
     check_given,
     check_reference,
@@ -27,12 +26,12 @@ from aiida_crucible.calculations.dynamics_structures import (
     symbols_of,
     warning_of,
 )
-from aiida_crucible.exit_codes import NOTHING_TO_CONTINUE, OF_CONDITION
+from aiida_crucible.exit_codes import NOTHING_TO_CONTINUE
 from aiida_crucible.structures import to_atoms
 from crucible_engine.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
 from crucible_engine.parameter_rules import suggestion
 from crucible_engine.parameters import validate_parameters
-from crucible_engine.schema import REFERENCE_FILE, RUN_FOLDER, Condition
+from crucible_engine.schema import REFERENCE_FILE, RUN_FOLDER
 from crucible_engine.structures_file import write_structures
 
 SERIES_FILES = "series-*.npy"
@@ -143,21 +142,6 @@ class DynamicsCalculation(EngineCalculation):
                 warnings.warn(warning, stacklevel=2)
 
     @classmethod
-    def is_valid_cache(cls, node: CalcJobNode) -> bool:
-        """Return whether a job may stand for another of the same inputs.
-
-        An interrupted one may, since its checkpoint leads to the next. One without a checkpoint leads nowhere, and
-        one that lacked memory would be found again by a job that was given more: AiiDA does not hash that.
-        """
-        if not super().is_valid_cache(node):
-            return False
-        if not node.exit_status:
-            return True
-        results = node.outputs.results.get_dict() if "results" in node.outputs else {}
-        lacked_memory = node.exit_status == OF_CONDITION[Condition.OUT_OF_MEMORY].status
-        return not lacked_memory and results.get("summary", {}).get("checkpoint") is not None
-
-    @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
         """Return the chemical symbols of each structure."""
         return symbols_of(structures_of(inputs))
@@ -231,7 +215,7 @@ def check_structure(structure: StructureData | None) -> None:
     :raises ValueError: one line.
     """
     if structure is not None:
-        validation.check_structures({LABEL: structure})
+        validation.check_alone(structure)
 
 
 def check_attached(names: list[str] | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiida.engine import PortNamespace
 from aiida.orm import Dict, StructureData
+from ase import Atoms
 
 from aiida_crucible.structures import require_crystal, to_atoms
 from crucible_engine.dynamics.orientation import Orientation
@@ -101,14 +102,23 @@ def _check_barostat(structure: StructureData, values: Mapping[str, Any]) -> None
         require_crystal(structure, ensemble)
     except ValueError as error:
         raise ValueError(f"{error}; or choose an nvt ensemble") from None
-    if ensemble == "npt-melchionna":
-        if len(structure.sites) == 1:
-            raise ValueError(
-                "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another "
-                "ensemble"
-            )
-        if values["mask"] is not None:
-            Orientation.of(to_atoms(structure), triangular=True).turn_mask(values["mask"])
+    check_melchionna(to_atoms(structure), values)
+
+
+def check_melchionna(atoms: Atoms, values: Mapping[str, Any]) -> None:
+    """Refuse one atom, and a mask that cannot be turned with the cell, where the ensemble is npt-melchionna.
+
+    :param values: parameters of the dynamics, complete.
+    :raises ValueError: one line.
+    """
+    if values["ensemble"] != "npt-melchionna":
+        return
+    if len(atoms) == 1:
+        raise ValueError(
+            "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another ensemble"
+        )
+    if values["mask"] is not None:
+        Orientation.of(atoms, triangular=True).turn_mask(values["mask"])
 
 
 def _name_of(label: str) -> str:

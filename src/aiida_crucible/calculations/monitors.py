@@ -28,6 +28,9 @@ from crucible_engine.schema import LOST_OUTCOMES
 STOPPED_KEY = "crucible_stopped"
 """Extra of a job that a monitor has asked to stop: ``message`` (why), ``time`` (when, seconds since the epoch)."""
 
+SEEN_KEY = "crucible_seen"
+"""Extra of a job that a monitor looks at: ``line`` (its last progress) and ``time`` (when that was new, as above)."""
+
 GRACE = 120.0
 """Seconds in which a job may write its checkpoint and results; AiiDA itself would wait for none."""
 
@@ -54,7 +57,8 @@ def dynamics_monitor(
     :param outcomes: of a replica that end the job where ``on_failure`` is ``continue``; otherwise the engine itself
         ends the replica and goes on to the next.
     :param highest_temperature: K; above it the job is ended.
-    :param idle_minutes: without a sign of progress; ``None`` for as long as the scheduler allows.
+    :param idle_minutes: without a sign of progress, from the first look on; ``None`` for as long as the scheduler
+        allows. The clock is this machine's: that of the computer may be another.
     :param allocations: how many walltimes the whole run may take; needs ``max_wallclock_seconds``.
     """
     stopped: dict[str, Any] | None = node.base.extras.get(STOPPED_KEY, None)
@@ -64,16 +68,17 @@ def dynamics_monitor(
     if folder is None:
         return None
     line = read_remote(transport, folder)
-    began = _modified(transport, str(PurePosixPath(folder) / STDOUT_FILE))
+    seen = _seen_since(node, line)
     if line is None:
-        reasons: Iterable[str | None] = [_idle(began, idle_minutes)]
+        reasons: Iterable[str | None] = [_idle(seen, idle_minutes)]
     else:
+        began = _modified(transport, str(PurePosixPath(folder) / STDOUT_FILE))
         is_settled = began is not None and line["time"] - began > SETTLED
         walltime = node.get_option("max_wallclock_seconds") if is_settled else None
         reasons = [
             _lost(line, outcomes) if node.inputs.parameters.get("on_failure", "stop") == "continue" else None,
             _hot(line, highest_temperature),
-            _idle(line["time"], idle_minutes) if line["done"] < line["total"] else None,
+            _idle(seen, idle_minutes) if line["done"] < line["total"] else None,
             _too_slow(line, walltime, allocations),
         ]
     reason = next((reason for reason in reasons if reason is not None), None)
@@ -103,8 +108,17 @@ def _hot(line: dict[str, Any], limit: float | None) -> str | None:
     return f"replica {line.get('replica')} is at {temperature:.0f} K, above {limit:g} K, at step {line.get('step')}"
 
 
-def _idle(since: float | None, minutes: float | None) -> str | None:
-    if since is None or minutes is None or time.time() - since <= 60 * minutes:
+def _seen_since(node: CalcJobNode, line: dict[str, Any] | None) -> float:
+    """Return when a job's progress was first seen as it is now, seconds since the epoch."""
+    seen: dict[str, Any] | None = node.base.extras.get(SEEN_KEY, None)
+    if seen is None or seen["line"] != line:
+        seen = {"line": line, "time": time.time()}
+        node.base.extras.set(SEEN_KEY, seen)
+    return float(seen["time"])
+
+
+def _idle(since: float, minutes: float | None) -> str | None:
+    if minutes is None or time.time() - since <= 60 * minutes:
         return None
     return f"no progress for {(time.time() - since) / 60:.0f} minutes"
 

@@ -10,12 +10,14 @@ import numpy as np
 from aiida.orm import AbstractCode, ContainerizedCode, Dict, InstalledCode, StructureData, TrajectoryData
 from numpy.typing import NDArray
 
+from aiida_crucible.calculations.misfits import misfit
 from aiida_crucible.calculations.staging import require_reachable
 from aiida_crucible.data.model import ModelData
+from aiida_crucible.labels import check_labels
 from aiida_crucible.structures import require_whole_source, to_atoms, trajectory_to_atoms
 from crucible_engine.devices import require_device, require_precision
 from crucible_engine.models.catalogue import find_family
-from crucible_engine.parameter_rules import shown
+from crucible_engine.parameter_rules import plain, shown
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.schema import EngineError
@@ -23,6 +25,9 @@ from crucible_engine.toolsets import TOOLSET_OF_TASK, TOOLSETS
 
 ENVIRONMENT_KEY = "crucible_environment"
 """Extra of a Code that ``aiida-crucible env create`` made: family, package, version, lock, torch."""
+
+LEAST_MEMORY = 50_000
+"""Kilobytes below which no engine starts: Python with numpy and ASE takes about 80 000."""
 
 Check = Callable[[Any], None]
 Complete = Callable[[dict[str, Any]], dict[str, Any]]
@@ -87,7 +92,7 @@ def settings_serializer(what: str, complete: Complete) -> Callable[[Any], Dict]:
     def serialize(value: Any) -> Dict:
         if not isinstance(value, dict):
             raise ValueError(f"{what} are {shown(value)}: give a dict or a Dict node")
-        return Dict(complete(value))
+        return Dict(complete(plain(value)))
 
     return serialize
 
@@ -103,16 +108,26 @@ def parameters_serializer(task: str) -> Callable[[Any], Dict]:
 
 
 def check_structures(structures: Mapping[str, StructureData] | None) -> None:
-    """Refuse structures that no potential can mean."""
+    """Refuse structures that no potential can mean, and keys that cannot be names."""
+    check_labels("a structure", structures or {})
     for key, structure in (structures or {}).items():
         if not isinstance(structure, StructureData):
-            raise ValueError(f"structure {key!r} is a {type(structure).__name__}: give a StructureData")
+            raise ValueError(f"structure {key!r} is {misfit(structure, (StructureData,))}")
         try:
             atoms = to_atoms(structure)
             require_whole_source(structure)
         except ValueError as error:
             raise ValueError(f"structure {key!r}: {error}") from None
         check_structure(key, atoms)
+
+
+def check_alone(structure: StructureData) -> None:
+    """Refuse what :func:`check_structures` does, of a structure that comes alone and needs no key."""
+    key = "structure"
+    try:
+        check_structures({key: structure})
+    except (ValueError, EngineError) as error:
+        raise ValueError(f"the structure{str(error).removeprefix(f'structure {key!r}')}") from None
 
 
 def check_trajectory(trajectory: TrajectoryData | None) -> None:
@@ -141,10 +156,11 @@ def _check_finite(what: str, array: NDArray[np.float64]) -> None:
 
 
 def check_trajectories(trajectories: Mapping[str, TrajectoryData] | None) -> None:
-    """Refuse what :func:`check_trajectory` does, with the key of the trajectory."""
+    """Refuse what :func:`check_trajectory` does, with the key of the trajectory, and keys that cannot be names."""
+    check_labels("a trajectory", trajectories or {})
     for key, trajectory in (trajectories or {}).items():
         if not isinstance(trajectory, TrajectoryData):
-            raise ValueError(f"trajectory {key!r} is a {type(trajectory).__name__}: give a TrajectoryData")
+            raise ValueError(f"trajectory {key!r} is {misfit(trajectory, (TrajectoryData,))}")
         try:
             check_trajectory(trajectory)
         except (ValueError, EngineError) as error:
@@ -268,12 +284,18 @@ def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse several processes (the engine is one, which uses threads or a GPU) and no time to run."""
+    """Refuse several processes (the engine is one, which uses threads or a GPU), no time and no memory to run."""
     if options.get("withmpi"):
         raise ValueError("metadata.options.withmpi is True: the engine runs as one process, never under MPI")
     walltime = options.get("max_wallclock_seconds")
     if walltime is not None and walltime < 1:
         raise ValueError(f"metadata.options.max_wallclock_seconds is {walltime}: give at least 1")
+    memory = options.get("max_memory_kb")
+    if memory is not None and memory < LEAST_MEMORY:
+        raise ValueError(
+            f"metadata.options.max_memory_kb is {memory}, less than Python and numpy take ({LEAST_MEMORY}): give it in "
+            "kilobytes, for a model some 4000000"
+        )
     resources = options.get("resources", {})
     cores = resources.get("num_cores_per_mpiproc")
     if cores is not None and (not isinstance(cores, int) or isinstance(cores, bool) or cores < 1):

@@ -105,18 +105,20 @@ def status_(process: str) -> None:
 def _find_rows(identifier: str) -> tuple[WorkflowNode, list[dict[str, Any]]]:
     """Return a benchmark and the rows that it has.
 
-    :raises click.ClickException: if it is none, or has ended without any.
+    :raises click.ClickException: if it is no benchmark, or has ended without any.
     """
     from aiida.orm import WorkflowNode
 
-    from aiida_crucible.benchmark_nodes import rows_of
+    from aiida_crucible.benchmark_nodes import may_have_rows, rows_of
 
     node = find_process(identifier)
     if not isinstance(node, WorkflowNode):
         raise click.ClickException(f"{_name(node)} is no WorkChain: give the PK of a BenchmarkWorkChain")
     rows = rows_of(node)
+    if not rows and not may_have_rows(node):
+        raise click.ClickException(f"{_name(node)} is no benchmark: give the PK of a BenchmarkWorkChain")
     if not rows and node.is_terminated:
-        raise click.ClickException(f"{_name(node)} has ended and has no rows: give the PK of a BenchmarkWorkChain")
+        raise click.ClickException(f"{_name(node)} has ended and has no rows: see `verdi process report {node.pk}`")
     return node, rows
 
 

@@ -62,7 +62,7 @@ def create(
         return
     load_profile(profile)
 
-    from aiida_crucible.environments.codes import ROOT_PROPERTY, find_computer
+    from aiida_crucible.environments.codes import find_computer
     from aiida_crucible.environments.manage import Request, create_environment, recipe_for
     from aiida_crucible.environments.problems import CudaRefusedError
 
@@ -71,14 +71,13 @@ def create(
     if dry_run:
         click.echo(recipe_for(request, place, root), nl=False)
         return
-    if root is not None:
-        place.set_property(ROOT_PROPERTY, root)
+    choices = {"label": label, "root": root}
     try:
-        code = create_environment(request, place, label=label, accept_cuda=yes, report=say)
+        code = create_environment(request, place, **choices, accept_cuda=yes, report=say)
     except CudaRefusedError as refusal:
         if not is_interactive() or not click.confirm(f"{refusal}.\nDownload it all the same?", err=True):
             raise
-        code = create_environment(request, place, label=label, accept_cuda=True, report=say)
+        code = create_environment(request, place, **choices, accept_cuda=True, report=say)
     click.echo(f"{code.full_label} (PK {code.pk}): {code.description}")
 
 

@@ -63,9 +63,12 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort):
         return None
     from aiida.common.exceptions import AiidaException
+    from plumpy import KilledError
 
     from aiida_crucible.environments import ModelEnvironmentError
 
+    if isinstance(error, KilledError):
+        return f"the run was {error}" if str(error) else "the run was killed"
     if isinstance(error, AiidaException | ModelEnvironmentError | ValueError):
         return (str(error).strip() or type(error).__name__).splitlines()[0]
     return None

@@ -57,6 +57,13 @@ def list_(family: str | None, profile: str | None) -> None:
     """List the released weights that are known, and the models of this profile."""
     from crucible_engine.models.catalogue import FAMILIES
 
+    nodes_missing = None
+    try:
+        load_profile(profile)
+    except click.ClickException as problem:
+        if profile is not None:
+            raise
+        nodes_missing = problem.message
     rows = [
         (
             entry.name,
@@ -73,14 +80,10 @@ def list_(family: str | None, profile: str | None) -> None:
     ]
     print_table(("family", "name", "theory", "training set", "elements", "maturity", "licence"), rows)
     click.echo()
-    try:
-        load_profile(profile)
-    except click.ClickException as problem:
-        if profile is not None:
-            raise
-        say(f"No models of yours are shown: {problem.message}")
-        return
-    _list_nodes(family)
+    if nodes_missing is None:
+        _list_nodes(family)
+    else:
+        say(f"No models of yours are shown: {nodes_missing}")
 
 
 @model.command("add", short_help="Make (or find) the node of a potential.")

@@ -1,4 +1,4 @@
-"""The sha256 of a file, here or on another computer."""
+"""The sha256 and the first bytes of a file, here or on another computer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path, PurePosixPath
 
 from aiida.orm import Computer
+
+from crucible_engine.models.family import CHECKPOINT_START
 
 
 def digest_of_file(path: Path) -> str:
@@ -18,8 +20,14 @@ def digest_of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def digest_on_computer(computer: Computer, path: str) -> str:
-    """Return the hexadecimal sha256 of a file on a computer, taken there.
+def start_of_file(path: Path) -> bytes:
+    """Return as many bytes of a file as tell whether it is a checkpoint."""
+    with path.open("rb") as stream:
+        return stream.read(len(CHECKPOINT_START))
+
+
+def look_on_computer(computer: Computer, path: str) -> tuple[str, bytes]:
+    """Return the hexadecimal sha256 of a file on a computer, taken there, and its first bytes.
 
     :raises ValueError: one line, if there is no such file or the computer cannot take it.
     """
@@ -29,7 +37,9 @@ def digest_on_computer(computer: Computer, path: str) -> str:
         if not transport.isfile(path):
             raise ValueError(f"checkpoint {path} is not a file on computer {computer.label!r}")
         quoted = shlex.quote(path)
-        status, output, error = transport.exec_command_wait(f"sha256sum {quoted} || shasum -a 256 {quoted}")
+        start = f'echo "start $(head -c {len(CHECKPOINT_START)} {quoted} | od -An -tx1)"'
+        status, output, error = transport.exec_command_wait(f"{start}; sha256sum {quoted} || shasum -a 256 {quoted}")
     if status != 0:
         raise ValueError(f"the sha256 of {path} on computer {computer.label!r} cannot be taken: {error.strip()}")
-    return str(output.split()[0]).lstrip("\\")
+    first, *others = output.splitlines()
+    return str(others[0].split()[0]).lstrip("\\"), bytes.fromhex(first.removeprefix("start"))

@@ -14,7 +14,7 @@ from aiida.manage import get_manager
 from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
-from aiida_crucible.data.file_digest import digest_of_file, digest_on_computer
+from aiida_crucible.data.file_digest import digest_of_file, look_on_computer, start_of_file
 from crucible_engine.models.catalogue import (
     Family,
     NamedModel,
@@ -24,6 +24,7 @@ from crucible_engine.models.catalogue import (
     validate_dtype,
     validate_settings,
 )
+from crucible_engine.models.family import CHECKPOINT_START
 from crucible_engine.parameter_rules import shown, suggestion
 from crucible_engine.schema import CHECKPOINT_FILE, ModelReference
 
@@ -90,11 +91,13 @@ class ModelData(Data):
         if checkpoint is not None:
             _checked("checkpoint", checkpoint, str | PurePath, "a path")
             _checked("computer", computer, Computer | None, "a Computer (`load_computer`)")
-            node._set_checkpoint(entry, checkpoint, computer, dict(chosen))
+            start = node._set_checkpoint(entry, checkpoint, computer, dict(chosen))
         else:
             node._set_released(entry, entry.default_name if name is None else name, dict(chosen))
         node.base.attributes.set("dtype", validate_dtype(entry.name, dtype or entry.default_dtype))
         node._set_description(description)
+        if checkpoint is not None:
+            _require_checkpoint(str(checkpoint), start)
         node._set_identity()
         node.label = node.title
         stored = node._find_same() or node.store()
@@ -225,18 +228,18 @@ class ModelData(Data):
 
     def _set_checkpoint(
         self, family: Family, checkpoint: str | Path, computer: Computer | None, settings: dict[str, Any]
-    ) -> None:
-        """Set what defines and describes a checkpoint file, and keep its bytes or its place."""
+    ) -> bytes:
+        """Set what defines and describes a checkpoint file, keep its bytes or its place, and return how it begins."""
         if not family.checkpoint_files:
             raise ValueError(f"family {family.name!r} has no checkpoint files: leave {checkpoint} out")
         if computer is None:
             path = Path(checkpoint).expanduser()
             if not path.is_file():
                 raise ValueError(f"checkpoint {checkpoint} is not a file on this machine")
-            sha256 = digest_of_file(path)
+            sha256, start = digest_of_file(path), start_of_file(path)
             self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
         else:
-            sha256 = digest_on_computer(computer, str(checkpoint))
+            sha256, start = look_on_computer(computer, str(checkpoint))
             self.computer = computer
             self.base.attributes.set("checkpoint_path", str(checkpoint))
         owner, known = find_by_sha256(sha256) or (family, None)
@@ -244,6 +247,7 @@ class ModelData(Data):
             raise ValueError(f"checkpoint {checkpoint} holds weights of {owner.name}, not of {family.name}")
         self._set_known(family, known, validate_settings(family.name, settings, known.name if known else None))
         self.base.attributes.set_many({"name": None, "sha256": sha256})
+        return start
 
     def _set_known(self, family: Family, known: NamedModel | None, settings: dict[str, Any]) -> None:
         self.base.attributes.set_many({"family": family.name, "settings": settings})
@@ -288,6 +292,18 @@ class ModelData(Data):
             if held_by_node or (node.computer, node.checkpoint_path) == (self.computer, self.checkpoint_path):
                 return node  # type: ignore[no-any-return]
         return None
+
+
+def _require_checkpoint(path: str, start: bytes) -> None:
+    """Refuse a file that no family could load.
+
+    :param start: its first bytes.
+    """
+    if start != CHECKPOINT_START:
+        raise ValueError(
+            f"checkpoint {path} is none: it does not begin like an archive of torch.save (torch 1.6 or later), which "
+            "the files of all families are"
+        )
 
 
 def _checked(name: str, value: Any, kind: Any, wanted: str) -> Any:

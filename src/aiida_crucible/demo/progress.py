@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import click
 from aiida.engine import ProcessBuilder
@@ -33,36 +31,29 @@ def run_together(builders: Mapping[str, ProcessBuilder]) -> dict[str, WorkChainN
     """Run WorkChains to their end, all at once, and return their nodes.
 
     :param builders: what to run, by its name for people.
-    :raises KeyboardInterrupt: once the running jobs were ended, if the user asked for it.
+    :raises KeyboardInterrupt: once a signal has ended the jobs, see :mod:`aiida_crucible.foreground`.
     """
     for handler in logging.getLogger("aiida").handlers:
         # The reports stay in the provenance (`verdi process report`); here they would come between the lines.
         handler.setLevel(logging.ERROR)
     runner = get_manager().create_runner(communicator=None, poll_interval=0.2)
-    nodes = {name: runner.schedule(builder) for name, builder in builders.items()}
-    if not runner.run_until_complete(_watch(nodes)):
-        _stop_jobs(nodes)
+    processes = {name: runner.instantiate_process(builder) for name, builder in builders.items()}
+    nodes = {name: process.node for name, process in processes.items()}
+    steps = [runner.loop.create_task(process.step_until_terminated()) for process in processes.values()]
+    runner.run_until_complete(_watch(nodes, steps))
+    if any(node.is_killed for node in nodes.values()):
         raise KeyboardInterrupt
     return nodes
 
 
-async def _watch(nodes: Mapping[str, ProcessNode]) -> bool:
-    """Show the progress until all are finished; return ``False`` if the user interrupts."""
-    interrupted = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    # An exception anywhere in the loop could hit a half-made commit; a flag is seen between two steps.
-    loop.add_signal_handler(signal.SIGINT, interrupted.set)
+async def _watch(nodes: Mapping[str, ProcessNode], steps: Collection[asyncio.Task[None]]) -> None:
+    """Show the progress until all have ended, and what they had called with them."""
     display = Display()
-    try:
-        while not all(node.is_terminated for node in nodes.values()):
-            display.update(nodes)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(interrupted.wait(), LOOK_INTERVAL)
-                return False
+    pending = set(steps)
+    while pending:
         display.update(nodes)
-        return True
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        _, pending = await asyncio.wait(pending, timeout=LOOK_INTERVAL)
+    display.update(nodes)
 
 
 class Display:
@@ -112,14 +103,3 @@ def _result(job: CalcJobNode) -> str:
     if job.is_finished_ok:
         return f"{(job.mtime - job.ctime).total_seconds():.0f} s"
     return f"ended with exit code {job.exit_status}, see `verdi process report {job.pk}`"
-
-
-def _stop_jobs(nodes: Mapping[str, ProcessNode]) -> None:
-    """End the jobs that an interrupted demonstration would leave behind; they run on their own otherwise."""
-    for node in nodes.values():
-        for job in _jobs(node):
-            if not job.is_terminated and job.get_job_id() is not None:
-                with job.computer.get_transport() as transport:
-                    scheduler = job.computer.get_scheduler()
-                    scheduler.set_transport(transport)
-                    scheduler.kill_job(job.get_job_id())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,8 +15,12 @@ from aiida.orm import AbstractCode, Computer, InstalledCode, QueryBuilder, load_
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python
+from crucible_engine.models.catalogue import FAMILIES
 from crucible_engine.parameter_rules import suggestion
+from crucible_engine.toolsets import TOOLSETS
 from crucible_engine.toolsets import find_environment as find_description
+
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 ROOT_PROPERTY = "crucible_environments"
 """Property of a Computer: the folder for its environments."""
@@ -39,9 +45,15 @@ class RegisteredEnvironment:
 
     @property
     def state(self) -> str:
-        """``retired``, ``missing`` (seen on this machine only), ``outdated`` (its lock has changed) or ``ready``."""
+        """Whether it can be used.
+
+        ``retired``, ``unreachable`` (its computer is not configured, as those of an imported archive), ``missing``
+        (seen on this machine only), ``outdated`` (its lock has changed) or ``ready``.
+        """
         if self.code.is_hidden:
             return "retired"
+        if not self.code.computer.is_configured:
+            return "unreachable"
         if is_this_machine(self.code.computer) and not Path(self.code.filepath_executable).exists():
             return "missing"
         build = TorchBuild(self.content["build"], self.content["release"])
@@ -59,7 +71,8 @@ def register(
     """Return the Code of an environment, which from now on is what ``label@computer`` means.
 
     A Code never changes its executable: what jobs ran with stays true. The Code that had the label before gets its
-    digest appended to its name and is hidden.
+    digest appended to its name and is hidden. An environment that has a Code of another label keeps it, and gets one
+    more.
 
     :param computer: where the environment lies.
     :param executable: absolute path of its Python.
@@ -68,9 +81,11 @@ def register(
     :param label: the Code's label; by default the family's name.
     :raises ModelEnvironmentError: if the label belongs to a Code that is no environment.
     """
-    label = label or specification.family
+    label = specification.family if label is None else label
     require_free_label(computer, label)
-    code = _find_by_executable(computer, executable)
+    # A retired Code comes back; one in use is somebody's.
+    own = [code for code in codes_of(computer, executable) if code.label == label or code.is_hidden]
+    code = min(own, key=lambda code: code.label != label, default=None)
     _retire_other(computer, label, code)
     if code is None:
         code = InstalledCode(label=label, computer=computer, filepath_executable=executable)
@@ -100,14 +115,17 @@ def find_environment(name: str, computer: Computer | None = None) -> RegisteredE
             and (computer is None or computer.pk == item.code.computer.pk)
         )
     ]
+    # An imported archive brings Codes of computers that this profile cannot reach.
+    matches = [item for item in matches if item.code.computer.is_configured] or matches
     if len(matches) == 1:
         return matches[0]
     if matches:
         choices = ", ".join(item.code.full_label for item in matches)
         raise ModelEnvironmentError(f"environment {name!r} is on several computers: choose one of {choices}")
     where = "" if computer is None else f" on {computer.label}"
-    hint = suggestion(label, [item.code.label for item in known]) if known else "none is registered in this profile"
-    raise ModelEnvironmentError(f"there is no environment {name!r}{where}: {hint} (see `aiida-crucible env list`)")
+    raise ModelEnvironmentError(
+        f"there is no environment {name!r}{where}: {missing_code(name, [item.code.label for item in known])}"
+    )
 
 
 def find_code(name: str) -> AbstractCode:
@@ -121,6 +139,25 @@ def find_code(name: str) -> AbstractCode:
     except (NotExistent, MultipleObjectsError):
         return find_environment(name).code
     return code
+
+
+def missing_code(name: str, known: list[str]) -> str:
+    """Return what to do where there is no Code of a name.
+
+    :param name: a label, alone or with ``@`` and its computer's.
+    :param known: the labels that there are, in the same form.
+    """
+    label, _, at = name.partition("@")
+    if label in {**FAMILIES, **TOOLSETS}:
+        where = f" --computer {at}" if at not in ("", "localhost") else ""
+        return f"`aiida-crucible env create {label}{where}` makes it"
+    if not known:
+        return "none is registered in this profile: `aiida-crucible env create FAMILY` makes one"
+    # A computer that they share makes no two labels alike.
+    near = difflib.get_close_matches(label, [other.partition("@")[0] for other in known], n=1)
+    matches = [other for other in known if other.partition("@")[0] in near]
+    hint = f"did you mean {matches[0]!r}?" if matches else f"known are {', '.join(sorted(set(known)))}"
+    return f"{hint} (see `aiida-crucible env list` and `verdi code list`)"
 
 
 def registered_environments(include_retired: bool = False) -> Iterator[RegisteredEnvironment]:
@@ -167,8 +204,11 @@ def require_free_label(computer: Computer, label: str) -> None:
 
     :raises ModelEnvironmentError: if it is no label, or belongs to a Code that is no environment.
     """
-    if not label or "@" in label:
-        raise ModelEnvironmentError(f"label {label!r} is no Code's: give one without @ (--label)")
+    if not LABEL.fullmatch(label):
+        raise ModelEnvironmentError(
+            f"label {label!r} is no Code's: begin with a letter (a to z) or digit and go on with those and . _ + - "
+            "(--label)"
+        )
     for holder in _codes_labelled(computer, label):
         if ENVIRONMENT_KEY not in holder.base.extras.all:
             raise ModelEnvironmentError(
@@ -189,12 +229,16 @@ def _codes_labelled(computer: Computer, label: str) -> list[InstalledCode]:
     return codes
 
 
-def _find_by_executable(computer: Computer, executable: str) -> InstalledCode | None:
+def codes_of(computer: Computer, executable: str) -> list[InstalledCode]:
+    """Return the Codes of an environment, retired ones among them.
+
+    :param executable: absolute path of its Python.
+    """
     query = QueryBuilder().append(Computer, filters={"id": computer.pk}, tag="computer")
     filters = {"attributes.filepath_executable": executable, "extras": {"has_key": ENVIRONMENT_KEY}}
     query.append(InstalledCode, filters=filters, with_computer="computer")
-    code: InstalledCode | None = query.first(flat=True)
-    return code
+    codes: list[InstalledCode] = query.all(flat=True)
+    return codes
 
 
 def _content_of_code(specification: Specification, content: Mapping[str, Any]) -> dict[str, Any]:

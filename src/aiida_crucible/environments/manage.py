@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiida.orm import Computer, InstalledCode
 from aiida.transports import Transport
@@ -14,12 +15,14 @@ from aiida_crucible.environments import local, remote
 from aiida_crucible.environments.codes import (
     ROOT_PROPERTY,
     RegisteredEnvironment,
+    codes_of,
     is_this_machine,
     register,
     require_free_label,
     retire,
 )
 from aiida_crucible.environments.problems import ModelEnvironmentError
+from aiida_crucible.environments.specification import Specification
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ def create_environment(
     computer: Computer,
     *,
     label: str | None = None,
+    root: str | None = None,
     accept_cuda: bool = False,
     report: Callable[[str], None],
 ) -> InstalledCode:
@@ -49,20 +53,25 @@ def create_environment(
     :param request: what is wanted.
     :param computer: where.
     :param label: the Code's label; by default the family's name.
+    :param root: folder for its environments, remembered once one is there; by default the one that it remembers.
     :param accept_cuda: whether a CUDA build may be downloaded where there is no GPU.
     :param report: called with each line of progress.
     :raises ModelEnvironmentError: if it cannot be created; :class:`CudaRefusedError` if that takes an agreement.
     """
     require_free_label(computer, request.family if label is None else label)
+    place = root or computer.get_property(ROOT_PROPERTY, None)
     if is_this_machine(computer):
-        return _create_here(request, computer, label, accept_cuda, report)
-    with open_transport(computer) as transport:
-        root = computer.get_property(ROOT_PROPERTY, None)
-        site = remote.survey(transport, root, request.python, computer.get_prepend_text())
-        specification = remote.specify(site, request.family, request.torch)
-        executable = remote.create(transport, site, specification, accept_cuda=accept_cuda, report=report)
-        content = remote.read_content(transport, executable)
-    return register(computer, executable, specification, content, label)
+        specification, executable, content = _create_here(request, place, accept_cuda, report)
+    else:
+        with open_transport(computer) as transport:
+            site = remote.survey(transport, place, request.python, computer.get_prepend_text())
+            specification = remote.specify(site, request.family, request.torch)
+            executable = remote.create(transport, site, specification, accept_cuda=accept_cuda, report=report)
+            content = remote.read_content(transport, executable)
+    code = register(computer, executable, specification, content, label)
+    if root is not None:
+        computer.set_property(ROOT_PROPERTY, root)
+    return code
 
 
 def recipe_for(request: Request, computer: Computer, root: str | None = None) -> str:
@@ -93,20 +102,19 @@ def remove_environment(environment: RegisteredEnvironment) -> None:
         )
     with open_transport(environment.code.computer) as transport:
         remote.delete(transport, str(environment.folder))
-    retire(environment.code)
+    for code in codes_of(environment.code.computer, str(environment.code.filepath_executable)):
+        retire(code)
 
 
 def _create_here(
-    request: Request, computer: Computer, label: str | None, accept_cuda: bool, report: Callable[[str], None]
-) -> InstalledCode:
-    root = computer.get_property(ROOT_PROPERTY, None)
+    request: Request, root: str | None, accept_cuda: bool, report: Callable[[str], None]
+) -> tuple[Specification, str, dict[str, Any]]:
     choices = {"python": request.python, "torch": request.torch}
     specification = local.specify(request.family, **choices)
     executable = local.ensure(
         request.family, **choices, root=Path(root) if root else None, accept_cuda=accept_cuda, report=report
     )
-    content = local.read_content(executable.parent.parent)
-    return register(computer, str(executable), specification, content, label)
+    return specification, str(executable), local.read_content(executable.parent.parent)
 
 
 @contextmanager

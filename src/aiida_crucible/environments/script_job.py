@@ -8,16 +8,23 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
+from aiida.engine import run_get_node
 from aiida.manage.caching import disable_caching
 from aiida.orm import InstalledCode, ProcessNode, SinglefileData
-from aiida_shell import ShellJob, launch_shell_job
+from aiida_shell import ShellJob
+from aiida_shell.launch import prepare_shell_job_inputs
 
 from aiida_crucible.bounds import LARGEST_ANSWER, parse_json, read_bounded
 from aiida_crucible.calculations.engine_archive import engine_archive
 from aiida_crucible.calculations.validation import check_code
 from aiida_crucible.environments.problems import ModelEnvironmentError
+from aiida_crucible.foreground import EndsItsJobs
 from crucible_engine.parameter_rules import suggestion
 from crucible_engine.schema import ENGINE_FILE
+
+
+class ScriptJob(EndsItsJobs, ShellJob):
+    """A job of aiida-shell that an interrupt ends, also where it waits in a queue."""
 
 
 def run_script(
@@ -44,7 +51,7 @@ def run_script(
             raise ValueError(f"a job has no option {name!r}: {suggestion(name, known)}")
     # The state of a computer is asked for: what it was at another time is no answer.
     with disable_caching():
-        outputs, node = launch_shell_job(
+        inputs = prepare_shell_job_inputs(
             code,
             arguments=["{script}", "{engine}", "{request}"],
             nodes={
@@ -55,6 +62,7 @@ def run_script(
             outputs=[answer],
             metadata={"label": f"{script} in {code.full_label}", "options": dict(options or {})},
         )
+        outputs, node = run_get_node(ScriptJob, inputs)
     content = outputs.get(answer.replace(".", "_"))
     if content is None:
         raise ModelEnvironmentError(

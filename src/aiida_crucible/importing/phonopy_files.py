@@ -26,6 +26,7 @@ from aiida_crucible.importing.explained import explained
 from aiida_crucible.importing.force_constant_checks import check_symmetries
 from aiida_crucible.importing.force_constant_files import check_announced
 from aiida_crucible.importing.foreign_files import decompressed
+from aiida_crucible.importing.handedness import right_handed
 from aiida_crucible.importing.phonopy_born import read_born_charges
 from aiida_crucible.importing.phonopy_constants import from_hdf5, put_constants
 from aiida_crucible.importing.phonopy_crystal import Described, crystal_of, is_yaml, read_described, units_of
@@ -113,6 +114,7 @@ def _read(path: Path, settings: Mapping[str, Any], structure: Path | None, born:
     else:
         raise ValueError(f"{path.name} holds neither forces nor force constants: give FORCE_SETS with it as structure")
     charges = read_born_charges(phonon, described, source, born, warnings)
+    phonon = right_handed(phonon)
     found = symmetrised(phonon)
     warnings += check_symmetries(path, found)
     return ImportedPhonons(

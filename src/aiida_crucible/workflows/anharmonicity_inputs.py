@@ -31,7 +31,7 @@ def check_anharmonic_crystal(structure: StructureData | None) -> None:
     """
     if structure is not None:
         require_crystal(structure, PURPOSE)
-        validation.check_structures({"structure": structure})
+        validation.check_alone(structure)
         require_no_vacuum(to_atoms(structure), PURPOSE)
 
 

@@ -17,6 +17,7 @@ from aiida_crucible.calcfunctions.benchmark_materials import explain_failed_mate
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.foreground import EndsItsJobs
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
@@ -52,7 +53,7 @@ class Batch(NamedTuple):
     materials: Sequence[str]
 
 
-class BenchmarkWorkChain(VerifiedProtocolMixin, WorkChain):
+class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
     """Compare models with a reference, material by material, and draw up the tables.
 
     A row is one material with one model by one protocol. What cannot be had of it is missing with a reason, and stops

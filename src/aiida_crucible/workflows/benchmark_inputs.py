@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiida.orm import AbstractCode, Data, Dict, QueryBuilder, StructureData
@@ -21,6 +20,7 @@ from aiida_crucible.calcfunctions.benchmark_materials import regroup_row
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.verifications import place_of
 from aiida_crucible.data.model import ModelData
+from aiida_crucible.labels import check_labels
 from aiida_crucible.workflows.benchmark_batch_ports import check_references
 from aiida_crucible.workflows.benchmark_stages import NAMES
 from crucible_engine.parameter_rules import shown, suggestion
@@ -32,7 +32,6 @@ REFERENCE = "reference"
 JOBS = ("relax.relax", "forces.evaluate", "base.dynamics")
 """Where the ports of the CalcJobs are."""
 
-LABEL = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
 ANIONS = ("F", "O", "Cl", "N", "Br", "I", "S", "Se", "C", "Te", "P", "As", "Sb", "H")
 """Non-metals by falling electronegativity (Pauling): the first that a material has is its group."""
 NO_ANION = "metal"
@@ -95,38 +94,6 @@ def check_benchmark(inputs: Mapping[str, Any]) -> None:
             validation.check_placement(code, namespace)
         for model in [*inputs["models"].values(), *(one["model"] for one in makers)]:
             validation.check_precision(model, namespace)
-
-
-def check_labels(what: str, labels: Collection[str]) -> None:
-    """Refuse labels that AiiDA cannot name an output by.
-
-    :raises ValueError: one line.
-    """
-    for label in labels:
-        if not LABEL.fullmatch(str(label)):
-            raise ValueError(
-                f"{what} is labelled {label!r}: use letters, digits and single underscores between them, as in "
-                f"{re.sub('[^A-Za-z0-9]+', '_', str(label)).strip('_') or 'mace_mp'!r}"
-            )
-    refuse_alike(what, [str(label) for label in labels])
-
-
-def refuse_alike(what: str, labels: Sequence[str]) -> None:
-    """Refuse two labels that AiiDA takes for one: where it looks for a link, an underscore stands for any character.
-
-    :raises ValueError: one line.
-    """
-    by_length: dict[int, list[str]] = {}
-    for label in labels:
-        by_length.setdefault(len(label), []).append(label)
-    for label in labels:
-        alike = re.compile(label.replace("_", "."))
-        for other in by_length[len(label)] if "_" in label else ():
-            if other != label and alike.fullmatch(other):
-                raise ValueError(
-                    f"{what} is labelled {label!r}, and another {other!r}, which AiiDA's database cannot tell apart "
-                    "(an underscore stands for any character there): rename one of them"
-                )
 
 
 def check_models(inputs: Mapping[str, Any]) -> None:

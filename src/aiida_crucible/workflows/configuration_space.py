@@ -13,12 +13,13 @@ from aiida_crucible.calcfunctions.configuration_space import draw_configuration_
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.similarity import check_comparable
 from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.foreground import EndsItsJobs
 from aiida_crucible.frame_scores import SIGMA, are_details, run_in_details
 from aiida_crucible.workflows.base.similarity import SimilarityBaseWorkChain
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, with_options
 
 
-class ConfigurationSpaceWorkChain(ProtocolMixin, WorkChain):
+class ConfigurationSpaceWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
     """Compare the frames of samplers, map them, say how much they overlap, and draw them by sampler and by σ(t)."""
 
     PROTOCOL_FILE = "configuration_space.yaml"

@@ -19,13 +19,14 @@ from aiida_crucible.calcfunctions.harmonic_comparison import compare_harmonic, e
 from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.foreground import EndsItsJobs
 from aiida_crucible.structures import to_atoms
 from aiida_crucible.workflows.phonon import PhononWorkChain, check_crystal
 from aiida_crucible.workflows.protocols.mixin import as_code, check_overrides, fill_builder, merged, with_options
 from aiida_crucible.workflows.verified import message_of
 
 
-class HarmonicComparisonWorkChain(WorkChain):
+class HarmonicComparisonWorkChain(EndsItsJobs, WorkChain):
     """Compute the phonons of a model in the reference's supercell, and say how far they are from the reference's.
 
     A model that gives no phonons has answered too: the exit status is 0 and ``summary`` says why.

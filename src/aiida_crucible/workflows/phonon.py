@@ -236,7 +236,7 @@ def check_crystal(structure: StructureData) -> None:
     :raises ValueError: one line.
     """
     require_crystal(structure, PURPOSE)
-    validation.check_structures({KEY: structure})
+    validation.check_alone(structure)
     require_no_vacuum(to_atoms(structure), PURPOSE)
 
 

@@ -17,8 +17,13 @@ from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.phonon import PhononWorkChain, check_crystal
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
-from aiida_crucible.workflows.reliability_inputs import check_competing, require_other_crystals
+from aiida_crucible.workflows.reliability_inputs import (
+    check_competing,
+    require_other_crystals,
+    require_temperatures,
+)
 from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
+from aiida_crucible.workflows.sweep_inputs import check_crystal_inputs
 from aiida_crucible.workflows.verified import (
     VerifiedWorkChain,
     did_not_converge,
@@ -146,6 +151,8 @@ class ReliabilityWorkChain(VerifiedWorkChain):
                         "compared"
                     )
             require_other_crystals(inputs["structure"], inputs.get("competing", {}))
+            if "sweep" in inputs:
+                check_crystal_inputs({**inputs["sweep"], "structure": inputs["structure"]})
         if "reference" in inputs:
             check_reference(inputs["reference"].get_dict(), set(inputs.get("competing", {})))
 
@@ -166,7 +173,10 @@ class ReliabilityWorkChain(VerifiedWorkChain):
             inputs["sweep"] = TemperatureSweepWorkChain.get_protocol_inputs(cls.SWEEP_PROTOCOLS.get(name, name))
             for name in ("verify", "relax"):
                 inputs["sweep"].pop(name, None)
-        return cls.override(inputs, overrides)
+        result = cls.override(inputs, overrides)
+        if isinstance(overrides, Mapping) and "sweep" in overrides:
+            require_temperatures(overrides["sweep"])
+        return result
 
     @classmethod
     def get_builder_from_protocol(

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from aiida.orm import StructureData
+from aiida.orm import Dict, StructureData
 
 from aiida_crucible.analysis.reliability import MAIN
 from aiida_crucible.analysis.same_crystal import is_same_crystal
+from aiida_crucible.labels import check_labels
 from aiida_crucible.structures import to_atoms
 from aiida_crucible.workflows.phonon import check_crystal
 
 
+def require_temperatures(sweep: Any) -> None:
+    """Refuse to change a sweep that nobody has asked for by its temperatures.
+
+    :param sweep: what is to be set otherwise, nested as the ports are.
+    :raises ValueError: one line.
+    """
+    parameters = sweep.get("parameters") if isinstance(sweep, Mapping) else None
+    if isinstance(parameters, Mapping | Dict) and "temperatures" not in parameters:
+        parameters = None
+    if isinstance(sweep, Mapping) and parameters is None:
+        raise ValueError(
+            "override 'sweep' has no temperatures, and those of a protocol are for another material: give "
+            "`temperatures=[300, 600, …]` (K)"
+        )
+
+
 def check_competing(structures: Mapping[str, StructureData]) -> None:
-    """Refuse phases that are no crystals, or of the name that the structure itself has.
+    """Refuse phases that are no crystals, or of a name that cannot be one or is the structure's own.
 
     :raises ValueError: one line.
     """
+    check_labels("a competing phase", structures)
     if MAIN in structures:
         raise ValueError(f"a competing phase cannot be named {MAIN!r}: that is the crystal in question")
     for name, structure in structures.items():

@@ -128,7 +128,7 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
             help="For each of start, runs, stability, symmetry, transitions and averages: question, answer (yes, no, "
             "cannot-tell, not-asked), reason, evidence; and `outcomes` by temperature.",
         )
-        spec.exit_code(330, "ERROR_EVERY_TEMPERATURE_FAILED", message="no temperature could be run: {detail}")
+        spec.exit_code(332, "ERROR_EVERY_TEMPERATURE_FAILED", message="no temperature could be run: {detail}")
 
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:

@@ -14,6 +14,7 @@ from aiida_crucible.analysis.polarization import neutral_charges
 from aiida_crucible.analysis.supercell_sites import find_sites
 from aiida_crucible.analysis.sweep_settings import SweepJob, strained_unit_cell, sweep_supercell, validate_sweep
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.dynamics_structures import check_melchionna
 from aiida_crucible.structures import require_crystal, to_atoms
 from crucible_engine.parameter_rules import shown, suggestion
 from crucible_engine.parameters import validate_parameters
@@ -31,7 +32,7 @@ def check_sweep_crystal(structure: StructureData | None) -> None:
     """
     if structure is not None:
         require_crystal(structure, PURPOSE)
-        validation.check_structures({KEY: structure})
+        validation.check_alone(structure)
         require_no_vacuum(to_atoms(structure), PURPOSE)
 
 
@@ -62,12 +63,14 @@ def check_dynamics_parameters(parameters: Dict) -> None:
 def check_crystal_inputs(inputs: Mapping[str, Any]) -> None:
     """Check the supercell, the reference structure and the Born charges against the structure.
 
-    :param inputs: with ``structure`` and ``parameters``.
+    :param inputs: with ``structure``, ``parameters`` and those of the dynamics.
     :raises ValueError: one line.
     """
     settings = validate_sweep(inputs["parameters"].get_dict())
     atoms = to_atoms(inputs["structure"])
-    find_sites(sweep_supercell(settings, atoms), strained_unit_cell(settings, atoms))
+    supercell = sweep_supercell(settings, atoms)
+    find_sites(supercell, strained_unit_cell(settings, atoms))
+    check_melchionna(supercell, validate_parameters("dynamics", inputs["base"]["dynamics"]["parameters"].get_dict()))
     if "reference_structure" in inputs:
         try:
             displacement_pattern(to_atoms(inputs["reference_structure"]), atoms)

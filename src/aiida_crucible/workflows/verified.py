@@ -12,6 +12,8 @@ from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.verifications import require_capability
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.foreground import EndsItsJobs
+from aiida_crucible.workflows.endings import said_of
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin
 from aiida_crucible.workflows.verify import VerifyWorkChain, check_fit, define_model_ports, needs_of
 from crucible_engine.schema import Condition
@@ -36,7 +38,7 @@ class VerifiedProtocolMixin(ProtocolMixin):
         return cls.override({"verify": verify, **own}, overrides)
 
 
-class VerifiedWorkChain(VerifiedProtocolMixin, WorkChain):
+class VerifiedWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
     """A WorkChain that starts with the verification of its model.
 
     :cvar JOBS: where the ports of its CalcJobs are, e.g. ``base.relax``.
@@ -70,6 +72,7 @@ class VerifiedWorkChain(VerifiedProtocolMixin, WorkChain):
         )
         spec.exit_code(330, "ERROR_VERIFICATION_FAILED", message="the model is not believed: {detail}")
         spec.exit_code(331, "ERROR_CAPABILITY_MISSING", message="the model lacks what is asked of it: {detail}")
+        spec.exit_code(333, "ERROR_VERIFICATION_UNFINISHED", message="the model could not be verified: {detail}")
         spec.inputs.validator = validation.validator(cls.check_inputs)
 
     @classmethod
@@ -99,8 +102,10 @@ class VerifiedWorkChain(VerifiedProtocolMixin, WorkChain):
     def inspect_verification(self) -> ExitCode | None:
         """Stop with the finding, or go on with it where the user says so."""
         if "verifying" in self.ctx and not self.ctx.verifying.is_finished_ok:
-            code: ExitCode = self.exit_codes.ERROR_VERIFICATION_FAILED.format(detail=message_of(self.ctx.verifying))
-            return code
+            found_faults = "results" in self.ctx.verifying.outputs
+            codes = self.exit_codes
+            code: ExitCode = codes.ERROR_VERIFICATION_FAILED if found_faults else codes.ERROR_VERIFICATION_UNFINISHED
+            return code.format(detail=message_of(self.ctx.verifying))
         given = self.inputs.get("verification")
         self.ctx.verification = given or self.ctx.verifying.outputs.results
         self.out("verification", self.ctx.verification)
@@ -116,22 +121,16 @@ class VerifiedWorkChain(VerifiedProtocolMixin, WorkChain):
 
 def message_of(child: ProcessNode) -> str:
     """Return why a child failed, in its own words."""
-    said = child.exit_message or _last_line(child.exception)
+    said = said_of(child)
     jobs = [job for job in child.called if isinstance(job, CalcJobNode)] if _gave_up(child) else []
     if jobs:
         said = f"{said} The last job said: {message_of(max(jobs, key=lambda job: job.pk))}"
-    said = said or f"it ended with {child.process_state.value} and exit status {child.exit_status}"
     return f"{child.process_label}<{child.pk}>: {said}"
 
 
 def _gave_up(child: ProcessNode) -> bool:
     """Return whether a child ran a job as often as it may: the job's own message tells why."""
     return bool(child.exit_status == BaseRestartWorkChain.spec().exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED.status)
-
-
-def _last_line(exception: str | None) -> str:
-    """Return what an exception says, without the lines that lead to it."""
-    return exception.strip().splitlines()[-1] if exception and exception.strip() else ""
 
 
 def did_not_converge(child: ProcessNode) -> bool:

@@ -13,13 +13,15 @@ from aiida_crucible.calculations.verifications import find_verification, require
 from aiida_crucible.calculations.verify import VerifyCalculation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.foreground import EndsItsJobs
+from aiida_crucible.workflows.endings import said_of
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, merged, with_options
 from crucible_engine.parameters import PARAMETERS, needs_stress, validate_parameters
 
 STOP, CONTINUE = "stop", "continue"
 
 
-class VerifyWorkChain(ProtocolMixin, WorkChain):
+class VerifyWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
     """Return the verification of a model in an environment: a finished one, or one that is run now."""
 
     PROTOCOL_FILE = "verify.yaml"
@@ -118,9 +120,8 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
         job = self.ctx.job
         if job.is_finished_ok:
             return None
-        said = job.exit_message or f"it ended with {job.process_state.value}"
         unfinished: ExitCode = self.exit_codes.ERROR_VERIFICATION_UNFINISHED
-        return unfinished.format(detail=f"{_name(job)}: {said}")
+        return unfinished.format(detail=f"{_name(job)}: {said_of(job)}")
 
     def inspect_verification(self) -> ExitCode | None:
         """Return the results; stop with the faults, unless the user goes on in spite of them."""

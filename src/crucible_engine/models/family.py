@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+CHECKPOINT_START = b"PK\x03\x04"
+"""First bytes of a checkpoint file, of whatever family: torch saves a zip archive."""
+
 
 @dataclass(frozen=True)
 class Setting:

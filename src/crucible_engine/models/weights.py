@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from crucible_engine.bounds import LARGEST_PICKLE, LONGEST_SCAN
+from crucible_engine.models.family import CHECKPOINT_START
 from crucible_engine.schema import Condition, EngineError, ModelReference
 
 # What a pickle asks for when torch saves tensors, and numpy arrays beside them: none runs foreign code.
@@ -85,7 +86,7 @@ def require_whole(path: Path) -> None:
             reason = _shape_problem(path, archive) or _damage(archive)
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, struct.error) as error:
         with path.open("rb") as stream:
-            truncated = isinstance(error, zipfile.BadZipFile) and stream.read(4) == b"PK\x03\x04"
+            truncated = isinstance(error, zipfile.BadZipFile) and stream.read(len(CHECKPOINT_START)) == CHECKPOINT_START
         reason = "it was truncated" if truncated else "it is no torch checkpoint (torch 1.6 or later saves one)"
     if reason:
         raise _unreadable(path, reason)

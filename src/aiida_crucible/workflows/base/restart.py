@@ -17,6 +17,8 @@ from aiida_crucible.exit_codes import (
     WorkflowSpec,
     exits,
 )
+from aiida_crucible.foreground import EndsItsJobs
+from aiida_crucible.workflows.endings import said_of
 from crucible_engine.schema import JOURNAL_FILE, RESULTS_FILE, Condition
 
 INTERRUPTED = OF_CONDITION[Condition.INTERRUPTED]
@@ -27,7 +29,7 @@ SMALLEST_BATCH = 2
 """It halves to one structure at a time: the safe choice after a batch of unknown size did not fit."""
 
 
-class EngineRestartWorkChain(BaseRestartWorkChain):
+class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
     """Run a CalcJob until it is done: continue what was interrupted, and stop at once where no restart helps.
 
     Whatever the last job produced is attached, also when the WorkChain gives up.
@@ -54,6 +56,8 @@ class EngineRestartWorkChain(BaseRestartWorkChain):
         spec.exit_code(
             310, "ERROR_UNRECOVERABLE", message="{job} failed, and running it again would not help: {detail}"
         )
+        # AiiDA's own code, which does not say why.
+        spec.exit_code(301, "ERROR_SUB_PROCESS_EXCEPTED", message="{job} excepted: {detail}")
 
     def setup(self) -> None:
         """Begin with the inputs as they were given."""
@@ -63,8 +67,12 @@ class EngineRestartWorkChain(BaseRestartWorkChain):
     def inspect_process(self) -> ExitCode | None:
         """Let the handlers decide; attach what there is when they give up."""
         exit_code: ExitCode | None = super().inspect_process()
+        job = self.ctx.children[self.ctx.iteration - 1]
         if exit_code is not None and exit_code.status != 0:
-            self._attach_outputs(self.ctx.children[self.ctx.iteration - 1])
+            self._attach_outputs(job)
+        if job.is_excepted:
+            excepted: ExitCode = self.exit_codes.ERROR_SUB_PROCESS_EXCEPTED
+            return excepted.format(job=_name(job), detail=said_of(job))
         return exit_code
 
     @process_handler(priority=600)
@@ -108,8 +116,7 @@ class EngineRestartWorkChain(BaseRestartWorkChain):
 
     def give_up(self, node: CalcJobNode, detail: str) -> ProcessHandlerReport:
         """Return the report that ends the WorkChain with the job's own message."""
-        job = f"{node.process_label}<{node.pk}>"
-        return ProcessHandlerReport(True, self.exit_codes.ERROR_UNRECOVERABLE.format(job=job, detail=detail))
+        return ProcessHandlerReport(True, self.exit_codes.ERROR_UNRECOVERABLE.format(job=_name(node), detail=detail))
 
     def _can_be_staged_again(self, node: CalcJobNode) -> bool:
         """Return whether a job failed for a checkpoint file that we can bring back, and did not fail for it twice."""
@@ -125,6 +132,10 @@ def check_max_iterations(value: Int) -> None:
     """
     if value.value < 1:
         raise ValueError(f"max_iterations is {value.value}: give at least 1")
+
+
+def _name(node: CalcJobNode) -> str:
+    return f"{node.process_label}<{node.pk}>"
 
 
 def _batch_size(node: CalcJobNode) -> int | None:

@@ -12,9 +12,11 @@ from aiida.common import AttributeDict
 from aiida.common.exceptions import MultipleObjectsError, NotExistent
 from aiida.engine import PortNamespace, ProcessBuilder
 from aiida.engine.processes.builder import ProcessBuilderNamespace
-from aiida.orm import AbstractCode, Computer, Dict, QueryBuilder, load_code
+from aiida.orm import AbstractCode, Computer, Dict, Node, QueryBuilder, load_code, load_computer
 
-from crucible_engine.parameter_rules import shown, suggestion
+from aiida_crucible.calculations.misfits import misfit
+from aiida_crucible.environments.codes import missing_code
+from crucible_engine.parameter_rules import plain, shown, suggestion
 
 
 class ProtocolMixin:
@@ -125,7 +127,7 @@ def fill_builder(builder: ProcessBuilder, inputs: Mapping[str, Any]) -> None:
 
     :raises ValueError: one line, if an input is of another type or refused, or does not fit to the others.
     """
-    _fill(builder, inputs, "")
+    _fill(builder, {key: _plain(value) for key, value in inputs.items()}, "")
     ports = builder.process_class.spec().inputs
     # As AiiDA does at submission.
     problem = ports.validate(ports.pre_process(AttributeDict(builder._inputs(prune=True))))
@@ -148,6 +150,13 @@ def _fill(builder: ProcessBuilderNamespace, inputs: Mapping[str, Any], path: str
             raise ValueError(f"input {where!r}: {complaint}") from error
 
 
+def _plain(value: Any) -> Any:
+    """Return nested inputs with numpy's numbers as Python's; nodes and what holds them stay."""
+    if isinstance(value, Mapping) and not isinstance(value, Node):
+        return {key: _plain(item) for key, item in value.items()}
+    return plain(value)
+
+
 def _check_type(where: str, port: Any, value: Any) -> None:
     """Refuse a value that neither is what a port takes nor becomes it, in the words of the one who gave it."""
     if isinstance(port, PortNamespace):
@@ -164,8 +173,7 @@ def _check_type(where: str, port: Any, value: Any) -> None:
 def _require_type(where: str, given: Any, value: Any, valid_type: Any) -> None:
     types = valid_type if isinstance(valid_type, tuple) else (valid_type,)
     if valid_type is not None and not isinstance(value, types):
-        wanted = " or ".join(item.__name__ for item in types if item is not type(None))
-        raise ValueError(f"input {where!r} is {shown(given)}, of type {type(given).__name__}: give a {wanted}")
+        raise ValueError(f"input {where!r} is {misfit(given, types)}")
 
 
 def as_code(code: AbstractCode | str) -> AbstractCode:
@@ -178,11 +186,21 @@ def as_code(code: AbstractCode | str) -> AbstractCode:
     try:
         loaded: AbstractCode = load_code(code)
     except NotExistent:
-        query = QueryBuilder().append(Computer, tag="computer", project="label")
-        query.append(AbstractCode, with_computer="computer", project="label")
-        known = [f"{label}@{computer}" for computer, label in query.all()]
-        hint = suggestion(code, known) if known else "`aiida-crucible env create FAMILY` makes one"
-        raise ValueError(f"there is no code {code!r} in this profile: {hint}") from None
+        known = [f"{label}@{computer}" for computer, label in _codes("label")]
+        raise ValueError(f"there is no code {code!r} in this profile: {missing_code(code, known)}") from None
     except MultipleObjectsError:
-        raise ValueError(f"code {code!r} is on several computers: name it as label@computer") from None
+        found = [(computer, node) for computer, node in _codes("*") if node.label == code]
+        # An imported archive brings codes of computers that this profile cannot reach.
+        reachable = [node for computer, node in found if load_computer(computer).is_configured]
+        if len(reachable) == 1:
+            return reachable[0]
+        choices = ", ".join(f"{code}@{computer}" for computer, _ in found)
+        raise ValueError(f"code {code!r} is on several computers: choose one of {choices}") from None
     return loaded
+
+
+def _codes(project: str) -> list[Any]:
+    """Return computer's label and what is asked for of each code of this profile."""
+    query = QueryBuilder().append(Computer, tag="computer", project="label")
+    found: list[Any] = query.append(AbstractCode, with_computer="computer", project=project).all()
+    return found

@@ -1,0 +1,213 @@
+"""Runs in the interpreter that calls ``run_get_node``: no job of theirs outlives them.
+
+AiiDA itself kills the process that was launched and no other: what that one had called, jobs on computers among it,
+goes on with nobody to watch, and ``verdi process kill`` does not reach what is in no daemon. Here a signal that asks
+the interpreter to end (Ctrl-C, SIGTERM, SIGHUP of a closed terminal) ends the jobs and all processes of the run. A
+process that ends early for another reason takes with it what it had called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import plumpy
+from aiida.common.datastructures import CalcJobState
+from aiida.engine import Process
+from aiida.engine.daemon.execmanager import kill_calculation
+from aiida.orm import CalcJobNode
+from aiida.schedulers.datastructures import JobState
+from plumpy.processes import PROCESS_STACK
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+SUBMISSION_GRACE = 60.0
+"""Seconds in which a job that is being submitted gets its number: a connection may have to be opened for it."""
+
+EXIT_GRACE = 60.0
+"""Seconds in which a job that was told to end may write what it has."""
+
+LOOK_INTERVAL = 0.25
+"""Seconds between two looks at whether something has ended."""
+
+
+class EndsItsJobs(Process):
+    """A process that leaves nothing running behind it in the foreground; in a daemon all goes on by itself."""
+
+    async def step_until_terminated(self) -> None:
+        """Run; return only when whatever this process had called has ended as well."""
+        if self.runner.is_daemon_runner:
+            await super().step_until_terminated()
+            return
+        run = _RUNS.setdefault(self.loop, _Run(self.loop))
+        async with run.stepping(self):
+            await super().step_until_terminated()
+
+
+class _Run:
+    """The processes of this package that one event loop steps in the foreground, and who called them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._processes: dict[int, Process] = {}
+        self._callers: dict[int, list[Process]] = {}
+        self._previous: dict[signal.Signals, Any] = {}
+        self._told: set[int] = set()
+        self._ending: asyncio.Task[None] | None = None
+        self._is_hurried = False
+
+    @contextlib.asynccontextmanager
+    async def stepping(self, process: Process) -> AsyncIterator[None]:
+        """Take part while a process is stepped; leave when all that it called has ended."""
+        if not self._processes:
+            self._listen()
+        self._processes[process.pid] = process
+        self._callers[process.pid] = list(PROCESS_STACK.get())
+        if self._ending is not None:
+            _kill(process, "the run is being interrupted")
+        try:
+            yield
+            called = [other for pk, other in self._processes.items() if process in self._callers[pk]]
+            await self._end(called, f"{_title(process)}, which had called it, ended before it")
+            if self._ending is not None:
+                await asyncio.wait({self._ending})
+        finally:
+            del self._processes[process.pid], self._callers[process.pid]
+            if not self._processes:
+                self._stop_listening()
+
+    def _listen(self) -> None:
+        for number in SIGNALS:
+            previous = signal.getsignal(number)
+            # What was started with `nohup` stays deaf, and only the main thread hears.
+            if previous not in (signal.SIG_IGN, None):
+                with contextlib.suppress(ValueError, RuntimeError):
+                    # AiiDA's own handler strikes anywhere; this one waits until the loop is between two steps.
+                    self._loop.add_signal_handler(number, self._receive, number)
+                    self._previous[number] = previous
+
+    def _stop_listening(self) -> None:
+        for number, previous in self._previous.items():
+            self._loop.remove_signal_handler(number)
+            signal.signal(number, previous)
+        self._previous.clear()
+        self._told.clear()
+        self._ending, self._is_hurried = None, False
+
+    def _receive(self, number: signal.Signals) -> None:
+        if self._ending is None:
+            self._ending = self._loop.create_task(self._end_all(number.name))
+        else:
+            self._is_hurried = True
+
+    async def _end_all(self, reason: str) -> None:
+        """End all that runs here, and say what became of it."""
+        processes = list(self._processes.values())
+        callers = {caller.pid: caller for callers in self._callers.values() for caller in callers}
+        others = [caller for pk, caller in callers.items() if pk not in self._processes]
+        n_jobs = sum(_is_with_scheduler(process) for process in processes)
+        _say(f"{reason}: ending {n_jobs} running job{'s' * (n_jobs != 1)} (once more to leave without waiting)")
+        for other in others:
+            # Somebody else's process would go on as soon as it sees ours ended.
+            other.pause()
+        left = await self._end(processes, f"ended by {reason}")
+        for line in left:
+            _say(f"{reason}: {line}")
+        for other in others:
+            other.play()
+            _kill(other, f"ended by {reason}")
+        top = " ".join(str(process.pid) for process in (*others, *processes) if process.node.caller is None)
+        _say(
+            f"{reason}: {'the rest has ended' if left else 'all has ended'}, see `verdi process status {top}`; run it "
+            "again to begin anew: with AiiDA's caching what was finished is found and not computed again"
+        )
+
+    async def _end(self, processes: Collection[Process], reason: str) -> list[str]:
+        """End processes and their jobs; return one line for each job that may still run."""
+        untold = [process for process in processes if process.pid not in self._told]
+        self._told.update(process.pid for process in untold)
+        for process in untold:
+            if not isinstance(process.node, CalcJobNode):
+                _kill(process, reason)
+        jobs = [process for process in untold if isinstance(process.node, CalcJobNode)]
+        lines = await asyncio.gather(*(self._end_job(process, reason) for process in jobs))
+        while not all(process.has_terminated() for process in processes):
+            await asyncio.sleep(LOOK_INTERVAL)
+        return [line for line in lines if line is not None]
+
+    async def _end_job(self, process: Process, reason: str) -> str | None:
+        """End a job on its computer and its process; return one line if it may still run there."""
+        node = process.node
+        if node.get_state() is CalcJobState.SUBMITTING:
+            await self._until(lambda: node.get_job_id() is not None or process.has_terminated(), SUBMISSION_GRACE)
+        if not _is_with_scheduler(process):
+            _kill(process, reason)
+            return None
+        job = f"job {node.get_job_id()} of {_title(process)} on {node.computer.label}"
+        ending = self._loop.create_task(_end_on_computer(process, reason))
+        await self._until(ending.done, EXIT_GRACE)
+        _kill(process, reason)
+        if not ending.done():
+            ending.cancel()
+            return f"{job} has not ended yet: see there whether it does"
+        if (error := ending.exception()) is not None:
+            return f"{job} could not be ended ({str(error).strip().splitlines()[-1]}): end it there"
+        return None
+
+    async def _until(self, is_true: Callable[[], bool], seconds: float) -> None:
+        """Wait for something, but no longer than a time, and not for somebody in a hurry."""
+        end = self._loop.time() + seconds
+        while not is_true() and not self._is_hurried and self._loop.time() < end:
+            await asyncio.sleep(LOOK_INTERVAL)
+
+
+_RUNS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Run] = WeakKeyDictionary()
+
+
+def _is_with_scheduler(process: Process) -> bool:
+    """Return whether a process has a job on a computer that may still run."""
+    node = process.node
+    if not isinstance(node, CalcJobNode) or process.has_terminated() or node.get_job_id() is None:
+        return False
+    return node.get_state() in (CalcJobState.SUBMITTING, CalcJobState.WITHSCHEDULER)
+
+
+async def _end_on_computer(process: Process, reason: str) -> None:
+    """End a job; return when its scheduler no longer has it.
+
+    :raises Exception: each transport and scheduler has its own.
+    """
+    node = process.node
+    async with process.runner.transport.request_transport(node.get_authinfo()) as request:
+        transport = await request
+        kill_calculation(node, transport)
+        # Before its parent sees a failure that it might mend.
+        _kill(process, reason)
+        scheduler = node.computer.get_scheduler()
+        scheduler.set_transport(transport)
+        while True:
+            job = scheduler.get_jobs(jobs=[node.get_job_id()], as_dict=True).get(node.get_job_id())
+            if job is None or job.job_state is JobState.DONE:
+                return
+            await asyncio.sleep(LOOK_INTERVAL)
+
+
+def _kill(process: Process, reason: str) -> None:
+    """Kill a process itself, not its job: AiiDA's own `kill` of a CalcJob cannot wait inside the loop."""
+    plumpy.Process.kill(process, reason)
+
+
+def _title(process: Process) -> str:
+    return f"{process.node.process_label}<{process.pid}>"
+
+
+def _say(line: str) -> None:
+    """Write a line for whoever is there; the terminal may be gone."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"aiida-crucible: {line}\n")
+        sys.stderr.flush()
