@@ -48,7 +48,8 @@ def run_sweep(
     if not (folder / "results.json").exists():
         parameters = {**inputs["base"]["dynamics"]["parameters"], **dynamics, "temperatures": list(temperatures)}
         write_job(folder, "dynamics", {"crystal": crystal.supercell}, model, **parameters)
-        assert run_here(folder)["condition"] == "finished"
+        results = run_here(folder)
+        assert results["condition"] == "finished", results["message"]
     job, results = (json.loads((folder / name).read_text()) for name in ("job.json", "results.json"))
     arrays, time_step = read_arrays(folder), job["parameters"]["time_step"]
     return [

@@ -47,9 +47,11 @@ def test_the_quick_potential_is_that_of_ase(symbol):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("symbol", "steps"), [("Cu", 200), ("Cu", 400), ("Al", 200), ("Al", 400), ("Al", 1000)])
-def test_a_short_sweep_of_a_metal_finds_no_transition_and_excludes_none(tmp_path, symbol, steps):
-    records, report = sweep(tmp_path, symbol, steps, seed=1)
+@pytest.mark.parametrize(
+    ("symbol", "steps", "seed"), [("Cu", 200, 1), ("Cu", 200, 2), ("Cu", 400, 1), ("Al", 200, 1), ("Al", 400, 1)]
+)
+def test_a_short_sweep_of_a_metal_finds_no_transition_and_excludes_none(tmp_path, symbol, steps, seed):
+    records, report = sweep(tmp_path, symbol, steps, seed)
     assert (report.status.value, report.transitions) == ("cannot-tell", [])
     assert "steps at each temperature would be" in report.verdict
     answers = answer_questions(records, report, "Fm-3m (225)", 5.0)
