@@ -181,7 +181,7 @@ def test_verification_does_not_stand_for_what_a_later_job_loaded(verified, code,
 @pytest.mark.slow
 def test_what_needs_a_stress_is_refused(faulty_code, without_stress, copper):
     relax = {"structures": {"copper": copper}, "metadata": {"options": {}}}
-    with_cell = {"code": faulty_code, "model": without_stress, "structure": copper}
+    with_cell = {"code": faulty_code, "model": without_stress, "structures": {"copper": copper}}
     _, node = run_get_node(RelaxWorkChain, **with_cell)
     assert node.exit_status == RelaxWorkChain.exit_codes.ERROR_CAPABILITY_MISSING.status
     assert "gives no stress" in node.exit_message
