@@ -13,6 +13,7 @@ from aiida_crucible.calculations.verifications import find_verification, require
 from aiida_crucible.calculations.verify import VerifyCalculation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
+from aiida_crucible.workflows.protocols.arguments import with_checked_arguments
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, merged, with_options
 from crucible_engine.parameters import PARAMETERS, needs_stress, validate_parameters
 
@@ -62,6 +63,7 @@ class VerifyWorkChain(ProtocolMixin, WorkChain):
         check_fit(inputs, validation.symbols_of(inputs["verify"].get("structures")), cls.JOBS)
 
     @classmethod
+    @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         code: AbstractCode | str,
