@@ -96,7 +96,7 @@ def call_here(folder: Path) -> tuple[int, str]:
     before = Path.cwd(), dict(os.environ), {name: signal.getsignal(getattr(signal, name)) for name in SIGNALS}
     stderr = io.StringIO()
     try:
-        with contextlib.redirect_stderr(stderr):
+        with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(io.StringIO()):
             status = main([str(folder / JOB_FILE)])
     finally:
         cwd, environment, handlers = before

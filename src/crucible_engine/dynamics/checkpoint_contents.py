@@ -33,7 +33,7 @@ class Scalars:
     rows: Rows = (0, 0)
     finding: Finding | None = None
     found_at: int | None = None
-    start: Any = None
+    start: dict[str, Any] | None = None
     random: dict[str, Any] = field(default_factory=dict)
 
 
