@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import json
 import os
 import sys
 import time
@@ -37,6 +36,7 @@ from crucible_engine.schema import (
 )
 from crucible_engine.standard_streams import occupy_standard_descriptors, say, unfailing_streams
 from crucible_engine.threads import ThreadControl
+from crucible_engine.value_types import parse_json
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -130,12 +130,11 @@ def _read_job(path: Path) -> str:
     return content.decode("utf-8")
 
 
-def _parse_json(text: str) -> dict[str, Any]:
+def _parse_json(text: str) -> Any:
     try:
-        content: dict[str, Any] = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise EngineError(Condition.INVALID_JOB, f"{JOB_FILE} is no JSON: {error}") from error
-    return content
 
 
 def _complain(message: str, error: Exception) -> int:

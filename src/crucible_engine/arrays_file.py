@@ -13,6 +13,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
+from crucible_engine.npz_file import read_npz
+from crucible_engine.parameter_rules import as_line
 from crucible_engine.results_file import sync_folder
 
 
@@ -50,6 +52,22 @@ def write_arrays(path: Path, members: dict[str, Member]) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def read_arrays(path: Path, largest: int | None = None) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an ``.npz``.
+
+    :param path: the file.
+    :param largest: bytes that it may have at the most.
+    :raises FileNotFoundError: if there is no such file.
+    :raises ValueError: one line, if it is damaged, no such file, or holds anything but arrays of numbers and text.
+    """
+    try:
+        return read_npz(path, largest)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged archive makes zipfile and numpy raise almost anything
+        raise ValueError(f"{path.name} is damaged ({as_line(str(error))})") from error
 
 
 def _write_member(archive: zipfile.ZipFile, name: str, member: Member) -> None:

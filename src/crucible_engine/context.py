@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from crucible_engine.interruption import Interruption
-from crucible_engine.journal import JournalWriter, Record
+from crucible_engine.journal import JournalWriter, Record, require_records
+from crucible_engine.journal_records import Check
 from crucible_engine.preflight import Survey
 from crucible_engine.progress import Progress
 from crucible_engine.schema import JOURNAL_FILE, PROGRESS_FILE, Condition, EngineError, Job
@@ -93,13 +94,20 @@ class Context:
         """Where the job's journal is."""
         return self.folder / JOURNAL_FILE
 
-    def open_journal(self) -> JournalWriter:
+    def open_journal(self, check: Check) -> JournalWriter:
         """Begin the job's journal, or continue the one found in the job's folder.
 
+        :param check: of its records, see :mod:`crucible_engine.journal_records`.
         :raises EngineError: ``INVALID_JOB``, if that one belongs to other work.
         """
         with self.interruption.deferred():
-            return JournalWriter(self.journal_path, self.identity)
+            journal = JournalWriter(self.journal_path, self.identity)
+            try:
+                require_records(self.journal_path, check)
+            except EngineError:
+                journal.close()
+                raise
+            return journal
 
     def append(self, journal: JournalWriter, record: Record) -> None:
         """Append a record to the journal; a signal waits until it is written."""

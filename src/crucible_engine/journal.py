@@ -16,11 +16,13 @@ seconds before the last append, because the disk itself is asked to keep them (f
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import struct
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crucible_engine.schema import Condition, EngineError
+from crucible_engine.value_types import parse_json, require_fields
 
 SYNC_INTERVAL = 1.0
 """Seconds between two requests that the disk keeps what was appended."""
@@ -36,6 +39,9 @@ SYNC_INTERVAL = 1.0
 _FRAME = struct.Struct("<4sQI")
 _TEXT_LENGTH = struct.Struct("<I")
 _MARK = b"CRJ1"
+_HEADER = "header"
+_NUMBERS_AND_TEXT = re.compile(r"[<>|][biufcU]\d{1,9}")
+"""Types of arrays as ``numpy.dtype.str`` writes them."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class JournalWriter:
         self._stream.seek(end)
         self._synced = time.monotonic()
         if found is None:
-            self.append(Record("header", header))
+            self.append(Record(_HEADER, header))
             self.sync()
 
     def append(self, record: Record) -> None:
@@ -108,6 +114,23 @@ class JournalWriter:
             self._stream.close()
 
 
+def require_records(path: Path, check: Callable[[Record], None]) -> None:
+    """Check that every record of a journal is what the job would have written.
+
+    :param path: the journal's file.
+    :param check: see :mod:`crucible_engine.journal_records`.
+    :raises EngineError: ``INVALID_JOB``, for the first that is not.
+    """
+    for number, record in enumerate(read_journal(path)[1], start=1):
+        try:
+            check(record)
+        except ValueError as error:
+            raise EngineError(
+                Condition.INVALID_JOB,
+                f"record {number} of {path.name} is none of this job's, {error}: remove the file and start anew",
+            ) from error
+
+
 def read_journal(path: Path) -> tuple[dict[str, Any], Iterator[Record]]:
     """Return the header of a journal and its records, which are read one after the other.
 
@@ -118,7 +141,7 @@ def read_journal(path: Path) -> tuple[dict[str, Any], Iterator[Record]]:
     """
     records = (record for record, _ in _read(path))
     header = next(records, None)
-    if header is None or header.kind != "header":
+    if header is None:
         raise ValueError(f"{path.name} is no journal of crucible_engine, or its first record is damaged")
     return header.fields, records
 
@@ -141,9 +164,10 @@ def read_record(path: Path, position: int) -> Record:
         size = os.fstat(stream.fileno()).st_size
         stream.seek(position)
         payload = _read_payload(stream, size)
-    if payload is None:
+    record = None if payload is None else _decode(payload)
+    if record is None:
         raise ValueError(f"{path.name} has no intact record at byte {position}")
-    return _decode(payload)
+    return record
 
 
 def _inspect(path: Path) -> tuple[dict[str, Any] | None, int]:
@@ -156,11 +180,15 @@ def _inspect(path: Path) -> tuple[dict[str, Any] | None, int]:
 
 
 def _read(path: Path) -> Iterator[tuple[Record, int]]:
-    """Yield every intact record with the position of its end."""
+    """Yield every intact record with the position of its end; nothing of a file that does not begin with a header."""
     with path.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         while (payload := _read_payload(stream, size)) is not None:
-            yield _decode(payload), stream.tell()
+            is_first = stream.tell() == _FRAME.size + len(payload)
+            record = _decode(payload)
+            if record is None or is_first != (record.kind == _HEADER):
+                return
+            yield record, stream.tell()
 
 
 def _read_payload(stream: IO[bytes], size: int) -> bytes | None:
@@ -183,14 +211,35 @@ def _encode(record: Record) -> bytes:
     return b"".join([_TEXT_LENGTH.pack(len(text)), text, *(array.tobytes() for array in arrays.values())])
 
 
-def _decode(payload: bytes) -> Record:
+@dataclass(frozen=True)
+class _Text:
+    """The JSON text of a record; of each array the name, the type and the shape."""
+
+    kind: str
+    fields: dict[str, Any]
+    arrays: list[tuple[str, str, list[int]]]
+
+
+def _decode(payload: bytes) -> Record | None:
+    """Return the record; ``None`` for a payload that is none, although its checksum is right."""
+    if len(payload) < _TEXT_LENGTH.size:
+        return None
     (length,) = _TEXT_LENGTH.unpack_from(payload)
     position = _TEXT_LENGTH.size + length
-    content = json.loads(payload[_TEXT_LENGTH.size : position])
+    try:
+        content = parse_json(payload[_TEXT_LENGTH.size : position].decode())
+        require_fields(_Text, content, "record")
+    except ValueError:
+        return None
     arrays = {}
     for name, dtype, shape in content["arrays"]:
-        count = int(np.prod(shape, dtype=np.int64))
-        arrays[name] = np.frombuffer(payload, dtype=dtype, count=count, offset=position).reshape(shape)
+        count = math.prod(shape)
+        if not _NUMBERS_AND_TEXT.fullmatch(dtype) or min(shape, default=0) < 0:
+            return None
+        try:
+            arrays[name] = np.frombuffer(payload, dtype=dtype, count=count, offset=position).reshape(shape)
+        except (ValueError, TypeError, OverflowError):  # there is no such type, or the payload is too short for it
+            return None
         position += arrays[name].nbytes
     return Record(content["kind"], content["fields"], arrays)
 

@@ -68,6 +68,8 @@ class MemberReader:
     """
 
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+        if f"{name}.npy" not in archive.namelist():
+            raise ValueError(f"it has no array {name!r}")
         self._stream = archive.open(f"{name}.npy")
         self.shape, is_fortran, self.dtype = _read_header(self._stream, name, archive.getinfo(f"{name}.npy").file_size)
         if is_fortran or not self.shape:
@@ -96,9 +98,12 @@ class MemberReader:
 
 def _read_header(stream: IO[bytes], name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Return shape, whether it is in Fortran order, and type of an array whose member has ``size`` bytes."""
-    version = npy.read_magic(stream)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, is_fortran, dtype = read(stream)
+    try:
+        version = npy.read_magic(stream)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, is_fortran, dtype = read(stream)
+    except Exception as error:  # numpy parses a header as Python, which raises almost anything
+        raise ValueError(f"array {name!r} has a damaged header ({type(error).__name__})") from error
     if dtype.kind not in KINDS:
         raise ValueError(f"array {name!r} is of type {dtype}: it is pickled, or no array of numbers or text")
     announced = dtype.itemsize

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,18 @@ _BRIEF = reprlib.Repr()
 _BRIEF.maxlist = _BRIEF.maxtuple = 9
 _BRIEF.maxdict = 4
 _BRIEF.maxstring = _BRIEF.maxother = 80
+
+WANTED: dict[type, str] = {
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    str: "a word",
+    list: "a list",
+    dict: "a dict",
+}
+"""What messages call the kinds of values."""
+LARGEST_WHOLE_NUMBER = 2**63
+"""What counters and seeds of any width hold."""
 
 
 class ParameterError(ValueError):
@@ -50,6 +63,8 @@ def complete(what: str, table: Mapping[str, Parameter], given: Mapping[str, Any]
     :param given: what the user gave.
     :raises ParameterError: one line that names the parameter, what is wrong and what is allowed.
     """
+    if not isinstance(given, Mapping):
+        raise ParameterError(f"the parameters of {what} are {shown(given)}: give a dict")
     for name in given:
         if name not in table:
             raise ParameterError(_unknown(what, name, list(table)))
@@ -70,17 +85,32 @@ def plain(value: Any) -> Any:
 
 def shown(value: Any) -> str:
     """Return a value as messages show it: like ``repr``, but never longer than a line."""
-    return _BRIEF.repr(value)
+    try:
+        text = _BRIEF.repr(value)
+    except ValueError:  # Python writes no number of more than some thousand digits
+        text = "a number of thousands of digits"
+    return as_line(text)
+
+
+def as_line(text: str, longest: int = 1000) -> str:
+    """Return foreign text as one line that no terminal obeys, cut where it is too long to be read."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= longest else f"{line[:longest]} …"
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a real number, of Python or of numpy; ``True`` is none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def suggestion(name: object, known: list[str]) -> str:
     """Return ``did you mean 'x'?``, or the known names where nothing is near."""
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(shown(name).strip("'\""), known, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(set(known)))}"
 
 
-def _unknown(task: str, name: str, known: list[str]) -> str:
-    return f"{task} has no parameter {name!r}: {suggestion(name, known)}"
+def _unknown(task: str, name: object, known: list[str]) -> str:
+    return f"{task} has no parameter {shown(name)}: {suggestion(name, known)}"
 
 
 def normalise(where: str, rule: Parameter, value: Any) -> Any:
@@ -101,15 +131,16 @@ def normalise(where: str, rule: Parameter, value: Any) -> Any:
 
 
 def _convert(where: str, rule: Parameter, value: Any) -> Any:
-    wanted = {float: "a number", int: "a whole number", bool: "true or false", str: "a word", list: "a list"}[rule.kind]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if rule.kind is float and is_number:
-        return float(value)
-    if rule.kind is int and is_number and float(value).is_integer():
-        return int(value)
+    if rule.kind in (int, float) and is_number(value):
+        if isinstance(value, numbers.Integral) and abs(int(value)) > LARGEST_WHOLE_NUMBER:
+            raise ParameterError(f"{where} is {shown(value)}: give less than {LARGEST_WHOLE_NUMBER:.0e} ({rule.help})")
+        if rule.kind is float:
+            return float(value)
+        if float(value).is_integer():
+            return int(value)
     if rule.kind in (bool, str, list) and isinstance(value, rule.kind):
         return value
-    raise ParameterError(f"{where} is {shown(value)}: give {wanted} ({rule.help})")
+    raise ParameterError(f"{where} is {shown(value)}: give {WANTED[rule.kind]} ({rule.help})")
 
 
 def _check_range(where: str, rule: Parameter, value: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -20,13 +21,24 @@ from crucible_engine.dynamics.parameters import check_own_structures
 from crucible_engine.models.base import is_periodic
 from crucible_engine.parameter_rules import ParameterError
 from crucible_engine.parameters import lack_of_stress, needs_stress
-from crucible_engine.schema import Condition, EngineError
+from crucible_engine.schema import (
+    ARRAYS_FILE,
+    JOURNAL_FILE,
+    PROGRESS_FILE,
+    RUN_FOLDER,
+    STRUCTURES_FILE,
+    TRAJECTORIES_FILE,
+    Condition,
+    EngineError,
+)
 from crucible_engine.structures_file import read_structures
 
 MINIMUM_DISTANCE = 0.3
 """Å. No two nuclei of any condensed phase are nearer (H2 has 0.74): such a structure was read wrongly."""
 MINIMUM_VOLUME_PER_ATOM = 0.5
 """Å³. Hydrogen at the centre of Jupiter has more."""
+OWN_FILES = (STRUCTURES_FILE, JOURNAL_FILE, PROGRESS_FILE, ARRAYS_FILE, TRAJECTORIES_FILE)
+"""What a task reads and writes in a job's folder, besides ``RUN_FOLDER``."""
 DIRECT_ATOMS = 128
 """Up to so many atoms all pairs at once are quicker than a neighbour list."""
 
@@ -73,6 +85,19 @@ class Survey:
             self._hash.update(np.ascontiguousarray(array).tobytes())
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a job's folder in which a folder stands where a file is read or written, or a file where a folder is.
+
+    :raises EngineError: ``INVALID_JOB``.
+    """
+    run = folder / RUN_FOLDER
+    files = [folder / name for name in OWN_FILES] + (list(run.iterdir()) if run.is_dir() else [])
+    wrong = next((path for path in files if path.exists() and not path.is_file()), None)
+    if wrong is not None or (run.exists() and not run.is_dir()):
+        name, kind, wanted = (RUN_FOLDER, "file", "folder") if wrong is None else (wrong.name, "folder", "file")
+        raise EngineError(Condition.INVALID_JOB, f"{name} is a {kind} where a {wanted} was expected: remove it")
+
+
 def survey_structures(path: Path) -> Survey:
     """Check every structure of a file and say what they are as a whole; memory does not grow with their number.
 
@@ -85,7 +110,7 @@ def survey_structures(path: Path) -> Survey:
         for label, atoms in read_structures(path):
             check_structure(label, atoms)
             survey.add(label, atoms)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
         raise EngineError(Condition.INVALID_JOB, f"{path.name} cannot be read: {error}") from error
     return survey
 

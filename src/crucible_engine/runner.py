@@ -33,6 +33,7 @@ from crucible_engine.preflight import (
     check_capability,
     check_dynamics_structures,
     check_elements,
+    check_folder,
     check_relaxable,
     survey_structures,
 )
@@ -70,6 +71,7 @@ def run_job(
     :param results: filled as things become known, so that a job that fails still tells what it knew.
     :raises EngineError: for everything that has a name.
     """
+    check_folder(folder)
     for name in (ARRAYS_FILE, TRAJECTORIES_FILE):
         (folder / name).unlink(missing_ok=True)
     job = _complete(job)

@@ -20,8 +20,11 @@ K, pressures GPa, frequencies THz.
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from crucible_engine.parameter_rules import shown
+from crucible_engine.value_types import require_fields
 
 PROTOCOL = 5
 """Version of the wire *and* of every task's numerics.
@@ -211,45 +214,39 @@ class Job:
     def from_dict(cls, content: dict[str, Any]) -> Job:
         """Return the job that ``content`` describes.
 
-        :raises EngineError: ``INVALID_JOB``, if a field is unknown or missing, or the protocol is another one.
+        :raises EngineError: ``INVALID_JOB``, if a field is unknown, missing or of another type, or the protocol is
+            another one.
         """
-        _check_fields(cls, content, "job")
-        if content.get("protocol") != PROTOCOL:
-            raise EngineError(
-                Condition.INVALID_JOB,
-                f"the job speaks protocol {content.get('protocol')!r}, this engine {PROTOCOL}: "
-                "use the engine that was shipped with the job",
-            )
-        if content["task"] not in TASKS:
-            raise EngineError(
-                Condition.INVALID_JOB, f"task {content['task']!r} is unknown: choose one of {', '.join(TASKS)}"
-            )
-        threads = content.get("threads")
-        if threads is not None and (not isinstance(threads, int) or threads < 1):
-            raise EngineError(
-                Condition.INVALID_JOB, f"threads is {threads!r}: give a whole number, at least 1, or null"
-            )
-        return cls(**{**content, "model": _model_of(content["task"], content["model"])})
+        try:
+            return cls._from_valid(content)
+        except ValueError as error:
+            raise EngineError(Condition.INVALID_JOB, str(error)) from None
+
+    @classmethod
+    def _from_valid(cls, content: Any) -> Job:
+        _require_protocol(content)
+        require_fields(cls, content, "job")
+        task, model = content["task"], content["model"]
+        if task not in TASKS:
+            raise ValueError(f"task {shown(task)} is unknown: choose one of {', '.join(TASKS)}")
+        if task in TASKS_WITHOUT_MODEL and model is not None:
+            raise ValueError(f"task {task!r} needs no model: leave it null")
+        if task not in TASKS_WITHOUT_MODEL and model is None:
+            raise ValueError("the model of the job is no JSON object")
+        for name, least in (("threads", 1), ("walltime", 0)):
+            if content.get(name) is not None and content[name] < least:
+                raise ValueError(f"{name} of the job is {shown(content[name])}: give at least {least}, or null")
+        return cls(**{**content, "model": model and ModelReference(**model)})
 
 
-def _model_of(task: str, model: Any) -> ModelReference | None:
-    if task not in TASKS_WITHOUT_MODEL:
-        _check_fields(ModelReference, model, "job's model")
-        return ModelReference(**model)
-    if model is not None:
-        raise EngineError(Condition.INVALID_JOB, f"task {task!r} needs no model: leave it null")
-    return None
-
-
-def _check_fields(cls: type, content: Any, what: str) -> None:
-    if not isinstance(content, dict):
-        raise EngineError(Condition.INVALID_JOB, f"the {what} is no JSON object")
-    known = {item.name for item in fields(cls)}
-    required = {"task", "model"} if cls is Job else {"family"}
-    unknown, missing = sorted(set(content) - known), sorted(required - set(content))
-    if unknown or missing:
-        problem = f"has unknown fields {unknown}" if unknown else f"lacks the fields {missing}"
-        raise EngineError(Condition.INVALID_JOB, f"the {what} {problem}")
+def _require_protocol(content: Any) -> None:
+    """Refuse the job of another protocol before anything else is asked of it: its fields may be others."""
+    protocol = content.get("protocol") if isinstance(content, dict) else PROTOCOL
+    if protocol != PROTOCOL or isinstance(protocol, bool):
+        raise ValueError(
+            f"the job speaks protocol {shown(protocol)}, this engine {PROTOCOL}: use the engine that was shipped with "
+            "the job"
+        )
 
 
 @dataclass

@@ -7,6 +7,7 @@ Members: ``numbers`` int32 [n_atoms_total], ``masses`` float64 [n_atoms_total] (
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -14,6 +15,7 @@ from typing import IO
 import numpy as np
 from ase import Atoms
 
+from crucible_engine.array_layout import Layout
 from crucible_engine.npz_file import MemberReader, open_npz
 
 
@@ -47,10 +49,13 @@ def read_structures(path: str | Path, start: int = 0) -> Iterator[tuple[str, Ato
     :raises ValueError: if the file is truncated or no such file.
     """
     with open_npz(path) as archive:
-        members = ("n_atoms", "numbers", "masses", "positions", "cells", "pbc", "labels")
-        readers = {name: MemberReader(archive, name) for name in members}
-        for index in range(readers["n_atoms"].shape[0]):
+        readers = _open_members(archive)
+        n_structures, rows_left = readers["n_atoms"].shape[0], readers["numbers"].shape[0]
+        for index in range(n_structures):
             n_atoms = int(readers["n_atoms"].read(1)[0])
+            rows_left -= n_atoms
+            if n_atoms < 0 or rows_left < 0:
+                raise ValueError(f"n_atoms of structure {index} is {n_atoms}, which are not there")
             rows = {"numbers": n_atoms, "masses": n_atoms, "positions": n_atoms, "cells": 1, "pbc": 1, "labels": 1}
             if index < start:
                 for name, count in rows.items():
@@ -65,9 +70,41 @@ def read_structures(path: str | Path, start: int = 0) -> Iterator[tuple[str, Ato
                 pbc=part["pbc"][0],
             )
             yield str(part["labels"][0]), atoms
+        if rows_left:
+            raise ValueError(f"{rows_left} atoms belong to no structure")
 
 
-def count_structures(path: str | Path) -> int:
-    """Return how many structures a file holds."""
+def _open_members(archive: zipfile.ZipFile) -> dict[str, MemberReader]:
+    """Return the readers of all members, which fit each other.
+
+    :raises ValueError: if one is missing, of another type or of another length.
+    """
+    readers = {name: MemberReader(archive, name) for name in ("n_atoms", "numbers")}
+    count, total = (readers[name].shape[:1] or (None,) for name in readers)
+    layouts = {
+        "n_atoms": Layout("i", (None,)),
+        "numbers": Layout("i", (None,)),
+        "masses": Layout("f", total),
+        "positions": Layout("f", (*total, 3)),
+        "cells": Layout("f", (*count, 3, 3)),
+        "pbc": Layout("b", (*count, 3)),
+        "labels": Layout("U", count),
+    }
+    for name, layout in layouts.items():
+        if name not in readers:
+            readers[name] = MemberReader(archive, name)
+        reader = readers[name]
+        problem = layout.problem(reader.dtype.kind, reader.shape)
+        if problem is not None:
+            raise ValueError(f"array {name!r} {problem}")
+    return readers
+
+
+def read_sizes(path: str | Path) -> list[int]:
+    """Return how many atoms each structure of a file has.
+
+    :param path: an ``.npz`` that :func:`read_structures` reads.
+    """
     with open_npz(path) as archive:
-        return MemberReader(archive, "n_atoms").shape[0]
+        reader = MemberReader(archive, "n_atoms")
+        return [int(size) for size in reader.read(reader.shape[0])]

@@ -86,10 +86,17 @@ def run_engine(folder: Path, **options: Any) -> dict[str, Any]:
 
 def run_here(folder: Path) -> dict[str, Any]:
     """Run the engine's program in this process, which saves the start of another one; return as :func:`run_engine`."""
+    status, stderr = call_here(folder)
+    assert status == 0, stderr
+    return {**read_results(folder), "stderr": stderr}
+
+
+def call_here(folder: Path) -> tuple[int, str]:
+    """Run the engine's program in this process; return its exit status and what it wrote to the standard error."""
     before = Path.cwd(), dict(os.environ), {name: signal.getsignal(getattr(signal, name)) for name in SIGNALS}
     stderr = io.StringIO()
     try:
-        with contextlib.redirect_stderr(stderr):
+        with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(io.StringIO()):
             status = main([str(folder / JOB_FILE)])
     finally:
         cwd, environment, handlers = before
@@ -98,8 +105,7 @@ def run_here(folder: Path) -> dict[str, Any]:
         os.environ.update(environment)
         for name, handler in handlers.items():
             signal.signal(getattr(signal, name), handler)
-    assert status == 0, stderr.getvalue()
-    return {**read_results(folder), "stderr": stderr.getvalue()}
+    return status, stderr.getvalue()
 
 
 def read_results(folder: Path) -> dict[str, Any]:

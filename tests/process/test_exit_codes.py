@@ -262,9 +262,9 @@ def test_truncated_arrays(parse, frames, results, arrays):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("forces", lambda array: array[:-1], "forces have shape (15, 3) where (16, 3)"),
-        ("energies", lambda array: array[1:], "energies have shape (3,) where (4,)"),
-        ("stresses", lambda array: array[:, :3], "stresses have shape (4, 3) where (4, 6)"),
+        ("forces", lambda array: array[:-1], "forces has shape (15, 3) where (16, 3)"),
+        ("energies", lambda array: array[1:], "energies has shape (3,) where (4,)"),
+        ("stresses", lambda array: array[:, :3], "stresses has shape (4, 3) where (4, 6)"),
         ("n_atoms", lambda array: array + np.array([0, 1, -1, 0]), "other numbers of atoms than the inputs"),
     ],
 )

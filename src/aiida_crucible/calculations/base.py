@@ -108,14 +108,14 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         :param ports: the ports that there are: a WorkChain may leave some out, to fill them itself.
         :raises ValueError: one line for the user.
         """
-        validation.check_options(inputs.get("metadata", {}).get("options", {}))
+        validation.check_options(validation.options_of(inputs))
         if "model" in inputs:
             validation.check_trust(inputs["model"])
             validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
-            validation.check_precision(inputs["model"], inputs.get("metadata", {}).get("options", {}))
+            validation.check_precision(inputs["model"], validation.options_of(inputs))
             if inputs.get("code") is not None:
                 validation.check_environment(inputs["code"], inputs["model"])
-                validation.check_placement(inputs["code"], inputs.get("metadata", {}).get("options", {}))
+                validation.check_placement(inputs["code"], validation.options_of(inputs))
                 cls._check_capability(inputs)
 
     @classmethod
@@ -234,9 +234,10 @@ def _extended(
     inherited: validation.Validator | None, check: Callable[[Any, PortNamespace], None]
 ) -> validation.Validator:
     """Return a validator that asks AiiDA's own one first."""
+    check_types = validation.validator(lambda inputs: validation.check_resource_types(validation.options_of(inputs)))
 
     def validate(inputs: Any, ports: PortNamespace) -> str | None:
-        complaint = inherited(inputs, ports) if inherited else None
+        complaint = check_types(inputs, ports) or (inherited(inputs, ports) if inherited else None)
         return complaint or validation.validator(lambda value: check(value, ports))(inputs, ports)
 
     return validate

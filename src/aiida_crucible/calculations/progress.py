@@ -11,8 +11,9 @@ from aiida.common.escaping import escape_for_bash
 from aiida.orm import CalcJobNode
 from aiida.transports import Transport
 
-from aiida_crucible.bounds import LARGEST_SAYING, parse_json
+from aiida_crucible.bounds import LARGEST_SAYING
 from crucible_engine.schema import PROGRESS_FILE
+from crucible_engine.value_types import parse_json, require_type
 
 LINES = 3
 """The last may be half-written, and the one before it is as good."""
@@ -23,10 +24,14 @@ def last_line(text: str) -> dict[str, Any] | None:
     for line in reversed(text.splitlines()):
         try:
             content = parse_json(line)
+            require_type("the line", content, dict[str, Any])
+            for name in ("time", "done", "total"):
+                require_type(name, content.get(name), float)
+            for name in ("rate", "temperature", "eta"):
+                require_type(name, content.get(name), float | None)
         except ValueError:
             continue
-        if isinstance(content, dict) and {"time", "done", "total"} <= set(content):
-            return content
+        return content  # type: ignore[no-any-return]
     return None
 
 

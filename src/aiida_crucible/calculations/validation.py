@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from aiida.orm import AbstractCode, ContainerizedCode, Dict, InstalledCode, StructureData, TrajectoryData
+from aiida.orm import AbstractCode, ContainerizedCode, Dict, InstalledCode, Node, StructureData, TrajectoryData
 from numpy.typing import NDArray
+from sqlalchemy.orm.exc import ObjectDeletedError
 
 from aiida_crucible.calculations.misfits import misfit
 from aiida_crucible.calculations.staging import require_reachable
@@ -17,11 +18,12 @@ from aiida_crucible.labels import check_labels
 from aiida_crucible.structures import require_whole_source, to_atoms, trajectory_to_atoms
 from crucible_engine.devices import require_device, require_precision
 from crucible_engine.models.catalogue import find_family
-from crucible_engine.parameter_rules import plain, shown
+from crucible_engine.parameter_rules import as_line, plain, shown
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.schema import EngineError
 from crucible_engine.toolsets import TOOLSET_OF_TASK, TOOLSETS
+from crucible_engine.value_types import require_type
 
 ENVIRONMENT_KEY = "crucible_environment"
 """Extra of a Code that ``aiida-crucible env create`` made: family, package, version, lock, torch."""
@@ -39,12 +41,43 @@ def validator(check: Check) -> Validator:
 
     def validate(value: Any, _: Any) -> str | None:
         try:
+            require_living("what is given", value)
             check(value)
         except (ValueError, EngineError) as error:
-            return str(error)
+            return as_line(str(error))
         return None
 
     return validate
+
+
+def options_of(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the ``metadata.options`` of a job's inputs; none where AiiDA will refuse what is in their place."""
+    found: Any = inputs
+    for name in ("metadata", "options"):
+        found = found.get(name, {})
+        if not isinstance(found, Mapping):
+            return {}
+    return found  # type: ignore[no-any-return]
+
+
+def require_living(where: str, value: Any) -> None:
+    """Refuse a node that was deleted from the profile since it was loaded, also one in a dict or list.
+
+    :param where: whose value it is, as the message should call it.
+    :raises ValueError: one line.
+    """
+    if isinstance(value, Mapping):
+        for item in value.values():
+            require_living(where, item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            require_living(where, item)
+    elif isinstance(value, Node):
+        try:
+            value.backend_entity.is_stored  # noqa: B018
+            value.base.attributes.keys()
+        except ObjectDeletedError:
+            raise ValueError(f"{where} has a node that was deleted from this profile: load or make another") from None
 
 
 def check_code(code: AbstractCode | None) -> None:
@@ -283,8 +316,14 @@ def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:
         )
 
 
+def check_resource_types(options: Mapping[str, Any]) -> None:
+    """Refuse resources that are no whole numbers or words; AiiDA multiplies what it is given."""
+    require_type("metadata.options.resources", options.get("resources", {}), Mapping[str, int | str | None])
+
+
 def check_options(options: Mapping[str, Any]) -> None:
     """Refuse several processes (the engine is one, which uses threads or a GPU), no time and no memory to run."""
+    check_resource_types(options)
     if options.get("withmpi"):
         raise ValueError("metadata.options.withmpi is True: the engine runs as one process, never under MPI")
     walltime = options.get("max_wallclock_seconds")
@@ -296,7 +335,7 @@ def check_options(options: Mapping[str, Any]) -> None:
             f"metadata.options.max_memory_kb is {memory}, less than Python and numpy take ({LEAST_MEMORY}): give it in "
             "kilobytes, for a model some 4000000"
         )
-    resources = options.get("resources", {})
+    resources = {name: number for name, number in options.get("resources", {}).items() if number is not None}
     cores = resources.get("num_cores_per_mpiproc")
     if cores is not None and (not isinstance(cores, int) or isinstance(cores, bool) or cores < 1):
         raise ValueError(

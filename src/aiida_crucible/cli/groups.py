@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from crucible_engine.parameter_rules import suggestion
+from crucible_engine.parameter_rules import as_line, suggestion
 
 
 class OneLineErrors(click.Group):
@@ -26,6 +26,9 @@ class OneLineErrors(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            error.message = as_line(error.message)  # it repeats what was typed
+            raise
         except Exception as error:
             message = explain(error)
             if message is None:
@@ -70,5 +73,5 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, KilledError):
         return f"the run was {error}" if str(error) else "the run was killed"
     if isinstance(error, AiidaException | ModelEnvironmentError | ValueError):
-        return (str(error).strip() or type(error).__name__).splitlines()[0]
+        return as_line((str(error).strip() or type(error).__name__).splitlines()[0])
     return None

@@ -35,6 +35,7 @@ def read_structure(path: Path) -> Atoms:
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(f"{path.name} is no structure that ASE reads: {lines[0]}") from error
+    require_finite(path, atoms.cell.array, atoms.positions)
     if abs(atoms.cell.volume) < 1e-6:
         raise ValueError(f"{path.name} holds no crystal: it has no cell")
     try:
@@ -43,6 +44,16 @@ def read_structure(path: Path) -> Atoms:
     except (ValueError, EngineError) as error:
         raise ValueError(f"{path.name}: {error}") from error
     return atoms
+
+
+def require_finite(path: Path, *arrays: NDArray[np.float64]) -> None:
+    """Refuse a cell or positions that are no finite numbers: spglib ends the whole process at the first of them.
+
+    :param path: the file that they are from.
+    :raises ValueError: one line that names the file.
+    """
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError(f"{path.name} has positions or a cell that are no finite numbers")
 
 
 def describe_difference(listed: Atoms, expected: Atoms) -> str:

@@ -18,7 +18,7 @@ from aiida_crucible.analysis.cells import parse_supercell_matrix
 from aiida_crucible.analysis.force_constants import build_phonopy
 from aiida_crucible.analysis.phonopy_cells import to_atoms
 from aiida_crucible.bounds import check_supercell_size
-from aiida_crucible.importing.atom_order import describe_difference, read_structure
+from aiida_crucible.importing.atom_order import describe_difference, read_structure, require_finite
 from aiida_crucible.importing.explained import explained
 from aiida_crucible.importing.plain_yaml import read_yaml
 
@@ -60,6 +60,7 @@ def read_described(path: Path) -> Described:
         )
     if data.unitcell is None:
         raise ValueError(f"{path.name} describes no unit cell: it is none of phonopy's files")
+    require_finite(path, data.unitcell.cell, data.unitcell.positions)
     if data.unitcell.is_site_mixture or data.unitcell.has_weighted_species:
         raise ValueError(f"{path.name} describes partially occupied sites: a reference needs whole atoms")
     return Described(data, _tolerance_in(path, plain))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
+import re
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from aiida.engine import ExitCode
 from aiida.orm import Data, Dict
 from aiida.parsers import Parser
+from aiida.repository import FileType
 
 from aiida_crucible.bounds import LARGEST_JOURNAL, LARGEST_RESULTS, LARGEST_SAYING, read_bounded
 from aiida_crucible.calculations.base import STATUS_FILE, STDERR_FILE, STDOUT_FILE, EngineCalculation
@@ -28,6 +30,8 @@ from aiida_crucible.exit_codes import (
 from aiida_crucible.parsers.files import OutputError, read_records, read_results
 from crucible_engine.diagnosis import NO_SPACE
 from crucible_engine.journal import Record
+from crucible_engine.journal_records import Check
+from crucible_engine.parameter_rules import as_line
 from crucible_engine.schema import (
     JOURNAL_FILE,
     NO_SPACE_LEFT,
@@ -75,6 +79,10 @@ class EngineParser(Parser):
         del records, temporary
         return {}, {}
 
+    def record_check(self) -> Check | None:
+        """Return the check of the job's journal; ``None`` where it is of no use to a parser."""
+        return None
+
     def parse(self, **kwargs: Any) -> ExitCode:
         """Parse what was retrieved; see :class:`EngineParser`."""
         try:
@@ -89,7 +97,7 @@ class EngineParser(Parser):
     def exit_code(self, failure: Failure, detail: str) -> ExitCode:
         """Return the exit code of a failure, its message complete with the detail."""
         code: ExitCode = getattr(self.exit_codes, failure.label)
-        return code.format(detail=detail)
+        return code.format(detail=as_line(detail))
 
     def _parse_complete(self, results: Results, temporary: Path) -> ExitCode:
         self.out("results", Dict(results.to_dict()))
@@ -124,7 +132,7 @@ class EngineParser(Parser):
 
     def _failure_without_results(self) -> tuple[Failure, str]:
         status = self._read(STATUS_FILE)
-        killed_by = _signal_name(int(status)) if status is not None and status.strip().isdigit() else None
+        killed_by = None if status is None else _signal_name(status)
         complaint = (self._read(STDERR_FILE) or "").strip().splitlines()[-1:]
         if killed_by in CRASHES:
             return OF_CONDITION[Condition.UNEXPECTED_ERROR], f"the engine's process crashed ({killed_by})"
@@ -165,18 +173,22 @@ class EngineParser(Parser):
 
     def _read_results(self) -> Results | None:
         text = self._read(RESULTS_FILE)
+        if text is None and RESULTS_FILE in self.retrieved.base.repository.list_object_names():
+            raise OutputError(RESULTS_UNREADABLE, f"{RESULTS_FILE} is a folder")
         return None if text is None else read_results(text)
 
     def _read_journal(self) -> list[Record]:
-        if not self._has(JOURNAL_FILE):
+        check = self.record_check()
+        if check is None or not self._has(JOURNAL_FILE):
             return []
         with self.retrieved.base.repository.as_path(JOURNAL_FILE) as path:
             if path.stat().st_size > LARGEST_JOURNAL:
                 raise OutputError(RESULTS_UNREADABLE, f"{JOURNAL_FILE} has more than {LARGEST_JOURNAL} bytes")
-            return read_records(path)
+            return read_records(path, check)
 
     def _has(self, name: str) -> bool:
-        return name in self.retrieved.base.repository.list_object_names()
+        repository = self.retrieved.base.repository
+        return name in repository.list_object_names() and repository.get_object(name).file_type is FileType.FILE
 
     def _read(self, name: str) -> str | None:
         if not self._has(name):
@@ -212,9 +224,11 @@ def _says_full(status: str | None, complaint: list[str]) -> str | None:
     return None
 
 
-def _signal_name(status: int) -> str | None:
+def _signal_name(status: str) -> str | None:
     """Return the signal that ended a process, from the status that a shell gives it (128 + its number)."""
+    if not re.fullmatch(r"\s*[0-9]{1,3}\s*", status):
+        return None
     try:
-        return signal.Signals(status - 128).name
+        return signal.Signals(int(status) - 128).name
     except ValueError:
         return None

@@ -20,9 +20,10 @@ from aiida_crucible.exit_codes import ARRAYS_MISMATCH, FIRST_CACHED_STATUS
 from aiida_crucible.force_data import DAMPING, FEMTOSECONDS
 from aiida_crucible.parsers.base import EngineParser
 from aiida_crucible.parsers.dynamics_files import read_checkpoint, read_streams
-from aiida_crucible.parsers.files import Arrays, OutputError, read_arrays
+from aiida_crucible.parsers.files import Arrays, OutputError, read_arrays, require_arrays
 from aiida_crucible.parsers.promised import bytes_of_dynamics
 from aiida_crucible.structures import with_geometry
+from crucible_engine.array_layout import Layout
 from crucible_engine.journal import Record
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.schema import ARRAYS_FILE, SERIES_COLUMNS
@@ -60,13 +61,14 @@ class DynamicsParser(EngineParser):
         del records
         checkpoint, done = read_checkpoint(temporary, self._promised)
         outputs: Mapping[str, Data] = {}
-        if (temporary / ARRAYS_FILE).exists():
-            try:
-                outputs = self._nodes_of(read_arrays(temporary / ARRAYS_FILE, self._promised))
-            except OutputError as error:
-                self.logger.warning(f"the arrays of the unfinished job are left out: {error.detail}")
-        else:
-            outputs = self._nodes_of(read_streams(temporary, done, self._promised))
+        try:
+            if (temporary / ARRAYS_FILE).exists():
+                arrays: Arrays = read_arrays(temporary / ARRAYS_FILE, self._promised)
+            else:
+                arrays = read_streams(temporary, done, self._promised)
+            outputs = self._nodes_of(arrays)
+        except OutputError as error:
+            self.logger.warning(f"the arrays of the unfinished job are left out: {error.detail}")
         sizes = [len(structure.sites) for structure in self._structures]
         return outputs, {
             "n_replicas": len(sizes),
@@ -116,7 +118,7 @@ def _check_names(arrays: Arrays, n_replicas: int) -> None:
     :raises OutputError: one line that names the array.
     """
     for name in arrays:
-        match = re.fullmatch(r"[a-z_]+_(\d+)", name)
+        match = re.fullmatch(r"[a-z_]+_([0-9]{1,9})", name)
         if match is None or int(match[1]) >= n_replicas:
             raise OutputError(ARRAYS_MISMATCH, f"{name} belongs to none of the {n_replicas} replicas")
 
@@ -131,23 +133,21 @@ def _check_shapes(arrays: Arrays, index: int, n_atoms: int) -> None:
         if (first in arrays) != (second in arrays):
             missing = second if first in arrays else first
             raise OutputError(ARRAYS_MISMATCH, f"{missing}_{index} is missing from {ARRAYS_FILE}")
-    n_frames = len(arrays["frame_steps"]) if "frame_steps" in arrays else 0
-    of_atoms = ("mean_positions", "mean_square_displacements", "final_positions", "final_velocities")
-    shapes: dict[str, tuple[int, ...]] = {
-        "frame_steps": (n_frames,),
-        "frame_cells": (n_frames, 3, 3),
-        **{f"frame_{name}": (n_frames, n_atoms, 3) for name in ("positions", "forces", "velocities")},
-        **dict.fromkeys(of_atoms, (n_atoms, 3)),
-        "mean_cell": (3, 3),
-        "final_cell": (3, 3),
+    frames, vectors = (None,), Layout("f", (n_atoms, 3))
+    if "frame_steps" in arrays:
+        frames = arrays["frame_steps"].shape[:1] or frames
+    layouts = {
+        "series": Layout("f", (None, len(SERIES_COLUMNS))),
+        "frame_steps": Layout("i", frames),
+        "frame_cells": Layout("f", (*frames, 3, 3)),
+        **{f"frame_{name}": Layout("f", (*frames, n_atoms, 3)) for name in ("positions", "forces", "velocities")},
+        **dict.fromkeys(
+            ("mean_positions", "mean_square_displacements", "final_positions", "final_velocities"), vectors
+        ),
+        **dict.fromkeys(("mean_cell", "final_cell"), Layout("f", (3, 3))),
     }
-    if "series" in arrays:
-        shapes["series"] = (len(arrays["series"]), len(SERIES_COLUMNS))
-    for name, array in arrays.items():
-        if name in shapes and array.shape != shapes[name]:
-            raise OutputError(
-                ARRAYS_MISMATCH, f"{name}_{index} has shape {array.shape} where {shapes[name]} was expected"
-            )
+    named = {f"{name}_{index}": array for name, array in arrays.items()}
+    require_arrays(named, {f"{name}_{index}": layout for name, layout in layouts.items() if name in arrays})
 
 
 def _series(arrays: Arrays) -> ArrayData | None:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_crucible.bounds import LARGEST_MARGIN, LARGEST_RESULTS, parse_json
+from aiida_crucible.bounds import LARGEST_MARGIN, LARGEST_RESULTS
+from crucible_engine.arrays_file import read_arrays
 from crucible_engine.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
-from crucible_engine.npz_file import read_npz
+from crucible_engine.dynamics.stream import series_dtype
 from crucible_engine.schema import SERIES_COLUMNS
+from crucible_engine.value_types import parse_json, require_type
 
 
 def read_checkpoint(folder: Path, promised: int) -> tuple[dict[str, int] | None, dict[str, Any]]:
@@ -26,12 +28,15 @@ def read_checkpoint(folder: Path, promised: int) -> tuple[dict[str, int] | None,
     """
     for name in (STATE_FILE, PREVIOUS_STATE_FILE):
         try:
-            arrays = read_npz(folder / name, promised + LARGEST_RESULTS)
+            arrays = read_arrays(folder / name, promised + LARGEST_RESULTS)
             scalars = parse_json(str(arrays["scalars"]))
-            done: dict[str, Any] = scalars["done"]
-            return {"replica": len(done), "step": int(scalars.get("step", 0))}, done
-        except Exception:  # a damaged archive makes zipfile and numpy raise almost anything
+            require_type("scalars", scalars, dict[str, Any])
+            done, step = scalars.get("done"), scalars.get("step", 0)
+            require_type("done", done, dict[str, dict[str, Any]])
+            require_type("step", step, int)
+        except (OSError, ValueError, KeyError):
             continue
+        return {"replica": len(done), "step": step}, done
     return None, {}
 
 
@@ -46,8 +51,8 @@ def read_streams(folder: Path, done: Collection[str], promised: int) -> dict[str
     arrays = {}
     for label in done:
         index = label.rpartition("_")[2]
-        with contextlib.suppress(Exception):
-            result = read_npz(folder / f"result-{index}.npz", promised + LARGEST_MARGIN)
+        with contextlib.suppress(OSError, ValueError):
+            result = read_arrays(folder / f"result-{index}.npz", promised + LARGEST_MARGIN)
             arrays.update({f"{name}_{index}": array for name, array in result.items()})
     for path in sorted(folder.glob("series-*.npy")):
         match = re.fullmatch(r"series-(\d+)", path.stem)
@@ -56,8 +61,8 @@ def read_streams(folder: Path, done: Collection[str], promised: int) -> dict[str
         try:
             # Mapped, so that a file shorter than it announces is refused before memory is asked for.
             rows = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError, EOFError):
+        except Exception:  # numpy parses a header as Python, which raises almost anything
             continue
-        if match is not None and rows.dtype.names == SERIES_COLUMNS:
+        if match is not None and rows.dtype == series_dtype(SERIES_COLUMNS) and rows.ndim == 1:
             arrays[f"series_{match[1]}"] = rows.view(np.float64).reshape(len(rows), len(SERIES_COLUMNS))
     return arrays

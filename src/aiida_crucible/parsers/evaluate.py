@@ -13,7 +13,8 @@ from aiida_crucible.parsers.base import EngineParser
 from aiida_crucible.parsers.files import Arrays, check_properties, properties_of, read_arrays, split_properties
 from aiida_crucible.parsers.promised import bytes_of_properties
 from crucible_engine.journal import Record
-from crucible_engine.schema import ARRAYS_FILE, EVALUATIONS
+from crucible_engine.journal_records import Check, evaluation_check
+from crucible_engine.schema import ARRAYS_FILE
 
 
 class EvaluateParser(EngineParser):
@@ -31,7 +32,7 @@ class EvaluateParser(EngineParser):
     ) -> tuple[Mapping[str, Data], dict[str, Any]]:
         """Return ``properties`` of the first structures, or ``properties_of`` the trajectories, that were done."""
         sizes = self._sizes()
-        evaluated = [record.arrays for record in records if record.kind == EVALUATIONS]
+        evaluated = [record.arrays for record in records]
         completed = sum(len(arrays["energies"]) for arrays in evaluated)
         summary = {"n_structures": len(sizes), "n_completed": completed}
         if not completed:
@@ -39,6 +40,10 @@ class EvaluateParser(EngineParser):
         arrays = {name: np.concatenate([part[name] for part in evaluated]) for name in evaluated[0]}
         check_properties(arrays, sizes[:completed], self._stress)
         return self._nodes_of(arrays), summary
+
+    def record_check(self) -> Check:
+        """Return the check of the records of the structures, one batch after the other."""
+        return evaluation_check(self._sizes(), self._stress)
 
     @property
     def _stress(self) -> bool:

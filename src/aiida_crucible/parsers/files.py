@@ -9,13 +9,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_crucible.bounds import LARGEST_MARGIN, parse_json
+from aiida_crucible.bounds import LARGEST_MARGIN
 from aiida_crucible.exit_codes import ARRAYS_MISMATCH, ARRAYS_UNREADABLE, PROTOCOL_DIFFERS, RESULTS_UNREADABLE, Failure
+from crucible_engine import arrays_file
+from crucible_engine.array_layout import Layout, require_layout
 from crucible_engine.journal import Record, read_journal
-from crucible_engine.npz_file import read_npz
-from crucible_engine.schema import ARRAYS_FILE, PROTOCOL, RESULTS_FILE, Condition, Results
+from crucible_engine.journal_records import Check, property_layouts
+from crucible_engine.parameter_rules import as_line, shown
+from crucible_engine.schema import PROTOCOL, RESULTS_FILE, Condition, Results
+from crucible_engine.value_types import parse_json, require_fields, require_type
 
 Arrays = Mapping[str, NDArray[Any]]
+
+SUMMARIES: dict[str, Any] = {
+    "checks": list[dict[str, Any]],
+    "faults": list[str],
+    "non_finite": list[str],
+    "not_run": list[str],
+    "overlaps": list[dict[str, Any]],
+    "replicas": dict[str, dict[str, Any]],
+    "samplers": dict[str, dict[str, Any]],
+    "structures": dict[str, dict[str, Any]],
+    "warnings": list[str],
+}
+"""What the parts of a summary are that WorkChains and reports look into, whichever task they are of."""
 
 
 class OutputError(Exception):
@@ -37,18 +54,32 @@ def read_results(text: str) -> Results:
     :raises OutputError: if it is truncated, no such file, or of another protocol.
     """
     try:
-        content = parse_json(text, parse_constant=_refuse_constant)
+        content = parse_json(text)
         protocol = content["protocol"]
     except (ValueError, TypeError, KeyError) as error:
         raise OutputError(RESULTS_UNREADABLE, f"{RESULTS_FILE} is damaged ({error})") from None
-    if protocol != PROTOCOL:
-        raise OutputError(PROTOCOL_DIFFERS, f"the engine wrote {protocol!r}, this package reads {PROTOCOL}")
+    if protocol != PROTOCOL or isinstance(protocol, bool):
+        raise OutputError(PROTOCOL_DIFFERS, f"the engine wrote {shown(protocol)}, this package reads {PROTOCOL}")
     try:
+        require_fields(Results, content, "results")
         results = Results(**content)
         Condition(results.condition)
-    except (ValueError, TypeError) as error:
+        _require_summary(results)
+    except ValueError as error:
         raise OutputError(RESULTS_UNREADABLE, f"{RESULTS_FILE} has unexpected fields ({error})") from None
+    results.message = as_line(results.message)
+    if results.condition != Condition.FINISHED and not results.message:
+        results.message = f"the engine gave no reason why the job is {results.condition}"
     return results
+
+
+def _require_summary(results: Results) -> None:
+    for name, kind in SUMMARIES.items():
+        if name in results.summary:
+            require_type(f"{name} of the summary", results.summary[name], kind)
+    for name in ("replicas", "structures"):
+        for label, part in results.summary.get(name, {}).items():
+            require_type(f"the outcome of {label}", part.get("outcome"), str)
 
 
 def read_arrays(path: Path, promised: int) -> dict[str, NDArray[Any]]:
@@ -60,20 +91,39 @@ def read_arrays(path: Path, promised: int) -> dict[str, NDArray[Any]]:
         was promised.
     """
     try:
-        return read_npz(path, promised + LARGEST_MARGIN)
+        return arrays_file.read_arrays(path, promised + LARGEST_MARGIN)
     except FileNotFoundError:
-        raise OutputError(ARRAYS_UNREADABLE, f"{ARRAYS_FILE} was not retrieved") from None
-    except Exception as error:  # a damaged archive makes zipfile and numpy raise almost anything
-        raise OutputError(ARRAYS_UNREADABLE, f"{ARRAYS_FILE} is damaged ({error})") from None
+        raise OutputError(ARRAYS_UNREADABLE, f"{path.name} was not retrieved") from None
+    except ValueError as error:
+        raise OutputError(ARRAYS_UNREADABLE, str(error)) from None
 
 
-def read_records(path: Path) -> list[Record]:
-    """Return the intact records of a journal; none if not even its header is intact."""
+def read_records(path: Path, check: Check) -> list[Record]:
+    """Return the records of a journal up to the first that is damaged or none of the job's.
+
+    :param path: the journal's file.
+    :param check: of the job's records, see :mod:`crucible_engine.journal_records`.
+    """
+    found: list[Record] = []
     try:
         _, records = read_journal(path)
+        for record in records:
+            check(record)
+            found.append(record)
     except ValueError:
-        return []
-    return list(records)
+        return found
+    return found
+
+
+def require_arrays(arrays: Arrays, layouts: Mapping[str, Layout]) -> None:
+    """Check that arrays are what the job promised.
+
+    :raises OutputError: one line that names the array.
+    """
+    try:
+        require_layout(arrays, layouts)
+    except ValueError as error:
+        raise OutputError(ARRAYS_MISMATCH, str(error)) from None
 
 
 def check_properties(arrays: Arrays, sizes: Sequence[int], stress: bool) -> None:
@@ -84,14 +134,8 @@ def check_properties(arrays: Arrays, sizes: Sequence[int], stress: bool) -> None
     :param stress: whether stresses were asked for.
     :raises OutputError: one line that names the array.
     """
-    shapes = {"energies": (len(sizes),), "n_atoms": (len(sizes),), "forces": (sum(sizes), 3)}
-    if stress:
-        shapes["stresses"] = (len(sizes), 6)
-    for name, shape in shapes.items():
-        if name not in arrays:
-            raise OutputError(ARRAYS_MISMATCH, f"{name} are missing from {ARRAYS_FILE}")
-        if arrays[name].shape != shape:
-            raise OutputError(ARRAYS_MISMATCH, f"{name} have shape {arrays[name].shape} where {shape} was expected")
+    layouts = property_layouts(len(sizes), sum(sizes), stress)
+    require_arrays(arrays, {**layouts, "n_atoms": Layout("i", (len(sizes),))})
     if arrays["n_atoms"].tolist() != list(sizes):
         raise OutputError(ARRAYS_MISMATCH, "the structures have other numbers of atoms than the inputs")
 
@@ -121,7 +165,3 @@ def split_properties(arrays: Arrays, counts: Sequence[int]) -> list[Arrays]:
         parts.append({**part, "forces": arrays["forces"][rows[start] : rows[stop]]})
         start = stop
     return parts
-
-
-def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")

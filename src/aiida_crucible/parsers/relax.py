@@ -12,10 +12,19 @@ from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
 
 from aiida_crucible.exit_codes import ARRAYS_MISMATCH
 from aiida_crucible.parsers.base import EngineParser
-from aiida_crucible.parsers.files import Arrays, OutputError, check_properties, properties_of, read_arrays
+from aiida_crucible.parsers.files import (
+    Arrays,
+    OutputError,
+    check_properties,
+    properties_of,
+    read_arrays,
+    require_arrays,
+)
 from aiida_crucible.parsers.promised import bytes_of_geometries, bytes_of_trajectories
 from aiida_crucible.structures import with_geometry
+from crucible_engine.array_layout import Layout
 from crucible_engine.journal import Record
+from crucible_engine.journal_records import Check, relaxation_check
 from crucible_engine.parameters import validate_parameters
 from crucible_engine.schema import ARRAYS_FILE, RELAXED, TRAJECTORIES_FILE
 
@@ -50,6 +59,10 @@ class RelaxParser(EngineParser):
         arrays["n_atoms"] = np.array([len(record.arrays["positions"]) for record in done])
         return self._geometries(keys, arrays), summary
 
+    def record_check(self) -> Check:
+        """Return the check of the records of the structures, one after the other."""
+        return relaxation_check([len(structure.sites) for structure in self._structures.values()])
+
     @property
     def _structures(self) -> dict[str, StructureData]:
         return dict(sorted(self.node.inputs.structures.items()))
@@ -57,8 +70,7 @@ class RelaxParser(EngineParser):
     def _geometries(self, keys: Sequence[str], arrays: Arrays) -> dict[str, Data]:
         sizes = [len(self._structures[key].sites) for key in keys]
         check_properties(arrays, sizes, stress=True)
-        _check_shape(arrays, "positions", (sum(sizes), 3))
-        _check_shape(arrays, "cells", (len(sizes), 3, 3))
+        require_arrays(arrays, {"positions": Layout("f", (sum(sizes), 3)), "cells": Layout("f", (len(sizes), 3, 3))})
         outputs: dict[str, Data] = {"properties": ArrayData(properties_of(arrays))}
         ends = np.cumsum(sizes)
         for key, cell, positions in zip(keys, arrays["cells"], np.split(arrays["positions"], ends[:-1]), strict=True):
@@ -68,7 +80,7 @@ class RelaxParser(EngineParser):
         return outputs
 
     def _trajectories(self, arrays: Arrays) -> dict[str, Data]:
-        _check_frames(arrays)
+        _check_frames(arrays, {key: len(structure.sites) for key, structure in self._structures.items()})
         outputs: dict[str, Data] = {}
         first_frame = first_atom = 0
         for key, group in groupby(arrays["labels"].tolist()):
@@ -97,19 +109,21 @@ def _trajectory(structure: StructureData, arrays: Arrays, frames: slice, atoms: 
     return trajectory
 
 
-def _check_frames(arrays: Arrays) -> None:
-    for name in ("labels", "steps", "n_atoms"):
-        if name not in arrays:
-            raise OutputError(ARRAYS_MISMATCH, f"{name} are missing from {TRAJECTORIES_FILE}")
-    check_properties(arrays, arrays["n_atoms"].tolist(), stress=True)
-    _check_shape(arrays, "positions", arrays["forces"].shape)
-    _check_shape(arrays, "cells", (len(arrays["labels"]), 3, 3))
+def _check_frames(arrays: Arrays, sizes: Mapping[str, int]) -> None:
+    """Check that the frames of trajectories are of the structures of the job, whole and one structure after the other.
 
-
-def _check_shape(arrays: Arrays, name: str, shape: tuple[int, ...]) -> None:
-    found = arrays[name].shape if name in arrays else None
-    if found != shape:
-        raise OutputError(ARRAYS_MISMATCH, f"{name} have shape {found} where {shape} was expected")
+    :param sizes: atoms of each structure.
+    :raises OutputError: one line that names the array.
+    """
+    require_arrays(arrays, {"labels": Layout("U", (None,))})
+    labels = arrays["labels"].tolist()
+    order = [key for key, _ in groupby(labels)]
+    if len(set(order)) < len(order) or not set(order) <= set(sizes):
+        raise OutputError(ARRAYS_MISMATCH, f"labels of {TRAJECTORIES_FILE} are not those of the structures")
+    check_properties(arrays, [sizes[label] for label in labels], stress=True)
+    frames, atoms = len(labels), len(arrays["forces"])
+    layouts = {"steps": ("i", (frames,)), "positions": ("f", (atoms, 3)), "cells": ("f", (frames, 3, 3))}
+    require_arrays(arrays, {name: Layout(*layout) for name, layout in layouts.items()})
 
 
 def _without_index(fields: Mapping[str, Any]) -> dict[str, Any]:

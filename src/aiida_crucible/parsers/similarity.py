@@ -11,10 +11,12 @@ from aiida.orm import ArrayData, Data
 
 from aiida_crucible.exit_codes import ARRAYS_MISMATCH
 from aiida_crucible.parsers.base import EngineParser
-from aiida_crucible.parsers.files import Arrays, OutputError, read_arrays
+from aiida_crucible.parsers.files import Arrays, OutputError, read_arrays, require_arrays
 from aiida_crucible.parsers.promised import bytes_of_map
+from crucible_engine.array_layout import Layout
 from crucible_engine.journal import Record
-from crucible_engine.schema import ARRAYS_FILE, TILE
+from crucible_engine.journal_records import Check, tile_check
+from crucible_engine.schema import ARRAYS_FILE
 
 NAMES = ("kernel", "self_similarities", "coordinates", "variances", "sampler", "frame", "n_atoms")
 
@@ -29,12 +31,16 @@ class SimilarityParser(EngineParser):
         check_map(arrays, n_given)
         return {"map": ArrayData({name: np.asarray(arrays[name]) for name in NAMES})}
 
+    def record_check(self) -> Check:
+        """Return the check of the tiles, of which the parser counts those that there are."""
+        return tile_check(None)
+
     def outputs_of_unfinished(
         self, records: list[Record], temporary: Path
     ) -> tuple[Mapping[str, Data], dict[str, Any]]:
         """Say in the summary how many tiles of the kernel were done; they are in the journal, which is continued."""
         del temporary
-        return {}, {"tiles_done": sum(record.kind == TILE for record in records)}
+        return {}, {"tiles_done": len(records)}
 
 
 def check_map(arrays: Arrays, n_given: int) -> None:
@@ -44,14 +50,13 @@ def check_map(arrays: Arrays, n_given: int) -> None:
     :param n_given: frames that it was given.
     :raises OutputError: one line that names the array.
     """
-    for name in NAMES:
-        if name not in arrays:
-            raise OutputError(ARRAYS_MISMATCH, f"{name} is missing from {ARRAYS_FILE}")
+    require_arrays(arrays, {"self_similarities": Layout("f", (None,)), "variances": Layout("f", (None,))})
     n, n_components = len(arrays["self_similarities"]), len(arrays["variances"])
     if n > n_given:
         raise OutputError(ARRAYS_MISMATCH, f"there are {n} frames where {n_given} were given")
-    shapes = {"kernel": (n, n), "coordinates": (n, n_components)}
-    for name in NAMES:
-        shape = shapes.get(name, (n_components,) if name == "variances" else (n,))
-        if arrays[name].shape != shape:
-            raise OutputError(ARRAYS_MISMATCH, f"{name} has shape {arrays[name].shape} where {shape} was expected")
+    layouts = {
+        "kernel": Layout("f", (n, n)),
+        "coordinates": Layout("f", (n, n_components)),
+        **dict.fromkeys(("sampler", "frame", "n_atoms"), Layout("i", (n,))),
+    }
+    require_arrays(arrays, layouts)

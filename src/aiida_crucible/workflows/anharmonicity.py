@@ -27,6 +27,7 @@ from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.concurrency import Share, choose_share
 from aiida_crucible.workflows.phonon import PhononWorkChain
+from aiida_crucible.workflows.protocols.arguments import with_checked_arguments
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
 from aiida_crucible.workflows.sweep_runs import is_done, outcome_of, outputs_of
 from aiida_crucible.workflows.verified import VerifiedWorkChain, message_of
@@ -92,6 +93,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
         return cls.override(merged({"phonon": phonon}, own), overrides)
 
     @classmethod
+    @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         code: AbstractCode | str,

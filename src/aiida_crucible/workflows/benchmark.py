@@ -34,6 +34,7 @@ from aiida_crucible.workflows.benchmark_plan import Plan, given_references
 from aiida_crucible.workflows.benchmark_ports import define_inputs, define_results
 from aiida_crucible.workflows.benchmark_stages import NAMES
 from aiida_crucible.workflows.calls import call_once
+from aiida_crucible.workflows.protocols.arguments import with_checked_arguments
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
 from aiida_crucible.workflows.verified import VerifiedProtocolMixin, message_of
 from aiida_crucible.workflows.verify import VerifyWorkChain
@@ -93,6 +94,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
         check_benchmark(inputs)
 
     @classmethod
+    @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         models: Mapping[str, tuple[AbstractCode | str, ModelData]],

@@ -16,6 +16,7 @@ from aiida_crucible.exit_codes import WorkflowSpec
 from aiida_crucible.foreground import EndsItsJobs
 from aiida_crucible.frame_scores import SIGMA, are_details, run_in_details
 from aiida_crucible.workflows.base.similarity import SimilarityBaseWorkChain
+from aiida_crucible.workflows.protocols.arguments import with_checked_arguments
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, with_options
 
 
@@ -90,6 +91,7 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
             validation.check_tools(inputs["code"], "similarity")
 
     @classmethod
+    @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         code: AbstractCode | str,

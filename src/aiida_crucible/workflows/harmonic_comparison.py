@@ -22,6 +22,7 @@ from aiida_crucible.exit_codes import WorkflowSpec
 from aiida_crucible.foreground import EndsItsJobs
 from aiida_crucible.structures import to_atoms
 from aiida_crucible.workflows.phonon import PhononWorkChain, check_crystal
+from aiida_crucible.workflows.protocols.arguments import with_checked_arguments
 from aiida_crucible.workflows.protocols.mixin import as_code, check_overrides, fill_builder, merged, with_options
 from aiida_crucible.workflows.verified import message_of
 
@@ -99,6 +100,7 @@ class HarmonicComparisonWorkChain(EndsItsJobs, WorkChain):
         return PhononWorkChain.get_available_protocols()
 
     @classmethod
+    @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         code: AbstractCode | str,

@@ -22,6 +22,7 @@ from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import require_crystal, to_atoms
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
+from aiida_crucible.workflows.protocols.arguments import with_checked_arguments
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, with_options
 from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
 
@@ -151,6 +152,7 @@ class PhononWorkChain(VerifiedWorkChain):
                 check_born_charges(born.get_array("charges"), born.get_array("dielectric"), len(atoms))
 
     @classmethod
+    @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         code: AbstractCode | str,

@@ -14,6 +14,7 @@ from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.relax import require_relaxable
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
+from aiida_crucible.workflows.protocols.arguments import with_checked_arguments
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, with_options
 from aiida_crucible.workflows.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
 
@@ -68,6 +69,7 @@ class RelaxWorkChain(VerifiedWorkChain):
         require_relaxable(inputs["structures"], inputs["base"]["relax"]["parameters"])
 
     @classmethod
+    @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         code: AbstractCode | str,

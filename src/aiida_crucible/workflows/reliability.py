@@ -16,6 +16,7 @@ from aiida_crucible.calculations import validation
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
 from aiida_crucible.workflows.phonon import PhononWorkChain, check_crystal
+from aiida_crucible.workflows.protocols.arguments import with_checked_arguments
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, merged, with_options
 from aiida_crucible.workflows.reliability_inputs import (
     check_competing,
@@ -179,6 +180,7 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         return result
 
     @classmethod
+    @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         code: AbstractCode | str,

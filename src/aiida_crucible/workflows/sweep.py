@@ -19,6 +19,7 @@ from aiida_crucible.calculations.dynamics_structures import WHAT_MOVES
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
 from aiida_crucible.workflows.concurrency import Share, choose_share
+from aiida_crucible.workflows.protocols.arguments import with_checked_arguments
 from aiida_crucible.workflows.protocols.mixin import as_code, fill_builder, with_options
 from aiida_crucible.workflows.sweep_inputs import (
     check_charges_array,
@@ -145,6 +146,7 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
                 check_crystal_inputs(inputs)
 
     @classmethod
+    @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         code: AbstractCode | str,

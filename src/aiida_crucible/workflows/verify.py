@@ -15,6 +15,7 @@ from aiida_crucible.data.model import ModelData
 from aiida_crucible.exit_codes import WorkflowSpec
 from aiida_crucible.foreground import EndsItsJobs
 from aiida_crucible.workflows.endings import said_of
+from aiida_crucible.workflows.protocols.arguments import with_checked_arguments
 from aiida_crucible.workflows.protocols.mixin import ProtocolMixin, as_code, fill_builder, merged, with_options
 from crucible_engine.parameters import PARAMETERS, needs_stress, validate_parameters
 
@@ -64,6 +65,7 @@ class VerifyWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
         check_fit(inputs, validation.symbols_of(inputs["verify"].get("structures")), cls.JOBS)
 
     @classmethod
+    @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         code: AbstractCode | str,

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crucible_engine.npz_file import read_npz
+from crucible_engine.arrays_file import read_arrays
 from crucible_engine.results_file import sync_folder
 from crucible_engine.schema import Condition, EngineError
+from crucible_engine.value_types import parse_json, require_type
 
 STATE_FILE = "state.npz"
 PREVIOUS_STATE_FILE = "state.previous.npz"
@@ -64,10 +65,10 @@ class Checkpoints:
                 continue
             try:
                 scalars, arrays = _load(path)
-            except Exception as error:  # a damaged archive makes zipfile and numpy raise almost anything
+            except (ValueError, KeyError) as error:
                 damage = damage or f"{path.name} is damaged ({error})"
                 continue
-            self._require_own(path.name, scalars.pop("identity"))
+            self._require_own(path.name, scalars.pop("identity", None))
             return scalars, arrays
         if damage:
             raise EngineError(
@@ -75,12 +76,12 @@ class Checkpoints:
             )
         return None
 
-    def _require_own(self, name: str, found: dict[str, Any]) -> None:
+    def _require_own(self, name: str, found: Any) -> None:
         wanted = json.loads(json.dumps(self._identity))
         if found == wanted:
             return
-        different = _differences(found, wanted)
-        if "parameters" in different:
+        different = _differences(found, wanted) if isinstance(found, dict) else ["work"]
+        if "parameters" in different and isinstance(found.get("parameters"), dict):
             parameters = _differences(found["parameters"], wanted["parameters"])
             different[different.index("parameters")] = ", ".join(f"parameter {name!r}" for name in parameters)
         words = {
@@ -101,6 +102,7 @@ def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 
 def _load(path: Path) -> tuple[dict[str, Any], Arrays]:
-    arrays = read_npz(path)
-    scalars: dict[str, Any] = json.loads(str(arrays.pop(_SCALARS)))
+    arrays = read_arrays(path)
+    scalars = parse_json(str(arrays.pop(_SCALARS)))
+    require_type(_SCALARS, scalars, dict[str, Any])
     return scalars, arrays

@@ -10,11 +10,10 @@ import numpy as np
 from ase.geometry import cell_to_cellpar
 from numpy.typing import NDArray
 
-from crucible_engine.arrays_file import Member, write_arrays
+from crucible_engine.arrays_file import Member, read_arrays, write_arrays
 from crucible_engine.dynamics.recorder import frames_path, series_path
 from crucible_engine.dynamics.settings import Settings
 from crucible_engine.dynamics.stream import Records, frame_dtype
-from crucible_engine.npz_file import read_npz
 from crucible_engine.schema import SERIES_COLUMNS
 
 CHUNK = 256
@@ -35,11 +34,14 @@ def write_result(folder: Path, replica: int, arrays: dict[str, NDArray[Any]]) ->
 
 
 def read_result(folder: Path, replica: int) -> dict[str, NDArray[np.float64]]:
-    """Return what :func:`write_result` kept; nothing for a replica that is not done."""
+    """Return what :func:`write_result` kept; nothing for a replica that is not done.
+
+    :raises ValueError: if the file is damaged.
+    """
     path = result_path(folder, replica)
     if not path.exists():
         return {}
-    return read_npz(path)
+    return read_arrays(path)
 
 
 def write_output(

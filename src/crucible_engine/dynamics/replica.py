@@ -12,6 +12,7 @@ from ase.calculators.calculator import Calculator
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from numpy.typing import NDArray
 
+from crucible_engine.array_layout import Layout, require_layout
 from crucible_engine.dynamics.averages import Averages
 from crucible_engine.dynamics.guard import GuardedCalculator, LostError, volume_of
 from crucible_engine.dynamics.integrators import degrees_of_freedom, integrator_of, read_state, rest, write_state
@@ -153,16 +154,20 @@ class Replica:
             "start": self._start,
             "random": self._rng.bit_generator.state,
         }
+        return scalars, {**self._arrays(), **self._integrator_arrays()}
+
+    def _arrays(self) -> Arrays:
         atoms = self.atoms
-        arrays = {
+        return {
             "positions": atoms.positions,
             "momenta": atoms.arrays["momenta"],
             "cell": atoms.cell.array,
-            **{_INTEGRATOR + name: value for name, value in read_state(self._dynamics, self._integrator).items()},
             **{_AVERAGES + name: value for name, value in self._averages.state().items()},
             **{_WATCH + name: np.asarray(value) for name, value in self._watch.state().items()},
         }
-        return scalars, arrays
+
+    def _integrator_arrays(self) -> Arrays:
+        return {_INTEGRATOR + name: value for name, value in read_state(self._dynamics, self._integrator).items()}
 
     def result(self) -> Arrays:
         """Return the arrays of a run that is done: averages and the last geometry, in the given orientation."""
@@ -216,10 +221,14 @@ class Replica:
             self._dynamics.initialize()
 
     def _restore(self, scalars: dict[str, Any], arrays: Arrays) -> None:
+        self._require_own(arrays)
         self.step, self.lost, self.found_at = scalars["step"], scalars["lost"], scalars["found_at"]
         self.finding = scalars["finding"] and Finding(**scalars["finding"])
         self._start = scalars["start"]
-        self._rng.bit_generator.state = scalars["random"]
+        try:
+            self._rng.bit_generator.state = scalars["random"]
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise _not_of_this_job(f"random is no state of {type(self._rng.bit_generator).__name__}") from error
         self.atoms.set_cell(arrays["cell"])
         self.atoms.positions[:] = arrays["positions"]
         self.atoms.arrays["momenta"][:] = arrays["momenta"]
@@ -227,6 +236,28 @@ class Replica:
         self._dynamics.nsteps = self.step
         self._averages.restore(_part(arrays, _AVERAGES))
         self._watch.restore(_part(arrays, _WATCH))
+
+    def _require_own(self, arrays: Arrays) -> None:
+        """Refuse the arrays of a checkpoint that are not what this replica, as it begins, would write itself.
+
+        :raises EngineError: ``INVALID_JOB``.
+        """
+        # Some integrators make a part of what they keep at their first step only.
+        of_integrator = {_INTEGRATOR + name for name in self._integrator.state}
+        expected = {name: Layout.of(array) for name, array in self._arrays().items()}
+        unknown = sorted(set(arrays) - set(expected) - of_integrator)
+        if unknown:
+            raise _not_of_this_job(f"it has the array {unknown[0]!r}")
+        for name, array in self._integrator_arrays().items():
+            if name not in arrays or arrays[name].shape != array.shape:
+                raise _not_of_this_job(f"{name} is missing or has another shape than {array.shape}")
+        if any(array.dtype.kind not in "fiub" for array in arrays.values()):
+            raise _not_of_this_job("an array holds no numbers")
+        try:
+            require_layout(arrays, expected)
+            self._watch.require_own(_part(arrays, _WATCH))
+        except ValueError as error:
+            raise _not_of_this_job(str(error)) from error
 
     def _keep_geometry(self) -> None:
         """Remember the geometry of a whole step: a step that fails leaves none."""
@@ -292,6 +323,12 @@ def near(sites: Atoms, start: Atoms) -> Atoms:
     turns = np.where(sites.pbc, np.rint(apart - apart[0]), 0.0)
     sites.positions += turns @ sites.cell.array
     return sites
+
+
+def _not_of_this_job(problem: str) -> EngineError:
+    return EngineError(
+        Condition.INVALID_JOB, f"the checkpoint is none of this job's, {problem}: start the run without it"
+    )
 
 
 def _resting(start: Atoms) -> Atoms:

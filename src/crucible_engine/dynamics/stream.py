@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,10 @@ class Stream:
         self._buffer = bytearray()
         self._header_length = len(_header(dtype, 0))
         end = self._header_length + rows * dtype.itemsize
-        if not rows:
+        if rows:
+            require_stream(path, dtype, rows)
+        else:
             path.write_bytes(_header(dtype, 0))
-        elif not path.exists() or path.stat().st_size < end:
-            raise EngineError(
-                Condition.INVALID_JOB,
-                f"{path.name} is missing or shorter than its checkpoint says: restart from a whole copy of the folder",
-            )
         self._stream = path.open("r+b", buffering=0)
         self._stream.truncate(end)
         self._stream.seek(end)
@@ -71,6 +69,32 @@ class Stream:
         while left:
             left = left[self._stream.write(left) :]
         self._buffer.clear()
+
+
+def require_stream(path: Path, dtype: np.dtype[Any], rows: int) -> None:
+    """Check that a file is a stream that holds what a checkpoint vouches for.
+
+    :param path: the file.
+    :param dtype: of one record.
+    :param rows: how many records it must hold.
+    :raises EngineError: ``INVALID_JOB``.
+    """
+    header = _header(dtype, 0)
+    if rows < 0 or not path.is_file() or path.stat().st_size < len(header) + rows * dtype.itemsize:
+        problem = "is missing or shorter than its checkpoint says"
+    elif not _is_header(path, len(header), dtype):
+        problem = "is no table of what its checkpoint says"
+    else:
+        return
+    raise EngineError(Condition.INVALID_JOB, f"{path.name} {problem}: restart from a whole copy of the folder")
+
+
+def _is_header(path: Path, length: int, dtype: np.dtype[Any]) -> bool:
+    """Return whether a file begins with the header of a stream; the number of rows in it may be any."""
+    with path.open("rb") as stream:
+        found = stream.read(length)
+    match = re.search(rb"'shape': \((\d{1,15}),\)", found)
+    return match is not None and found == _header(dtype, int(match[1]))
 
 
 class Records:

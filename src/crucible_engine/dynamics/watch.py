@@ -118,6 +118,17 @@ class Watch:
             "highest_temperature": self._highest_temperature,
         }
 
+    def require_own(self, state: Mapping[str, Any]) -> None:
+        """Check what a file says that :meth:`state` returned.
+
+        :raises ValueError: one line, if it names atoms or outcomes that there are none of.
+        """
+        partner = np.asarray(state["partner"])
+        if partner.size and not 0 <= partner.min() <= partner.max() < len(partner):
+            raise ValueError("partner names atoms that the structure has not")
+        if not 0 <= int(state["worst"]) < len(OUTCOMES_OF_DYNAMICS):
+            raise ValueError("worst is none of the outcomes")
+
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state` of a watch of the same run returned."""
         self._company.restore({name: state[name] for name in self._company.state()})

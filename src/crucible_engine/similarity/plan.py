@@ -77,6 +77,10 @@ class Plan:
             others = range(first, count)
             yield from ((first, second) for second in (reversed(others) if first % 2 else others))
 
+    def tile_shapes(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """Return the frames of both blocks of each tile."""
+        return {(i, j): (len(self.blocks[i].frames), len(self.blocks[j].frames)) for i, j in self.tiles()}
+
     def pairs_of(self, tile: tuple[int, int]) -> int:
         """Return how many pairs of frames a tile has."""
         n, m = (len(self.blocks[index].frames) for index in tile)

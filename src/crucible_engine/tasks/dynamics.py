@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 
 from crucible_engine.context import Context, TaskResult
 from crucible_engine.dynamics.checkpoint import Checkpoints
+from crucible_engine.dynamics.checkpoint_contents import require_checkpoint
 from crucible_engine.dynamics.output import (
     average_series,
     conserved_drift,
@@ -100,6 +101,8 @@ class _Run:
         self._calculators = FreshCalculators(model)
         self._checkpoints = Checkpoints(self._folder, context.identity)
         found = self._checkpoints.read()
+        if found is not None:
+            require_checkpoint(found[0], self._folder, self._starts.sizes, self._settings)
         self._scalars, self._arrays = found or ({"done": {}, "rows_of_done": {}}, {})
         self._done: dict[str, dict[str, Any]] = self._scalars["done"]
         self._rows: dict[int, tuple[int, int]] = {int(k): tuple(v) for k, v in self._scalars["rows_of_done"].items()}

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from crucible_engine.arrays_file import Member, write_arrays
 from crucible_engine.context import Context, TaskResult
 from crucible_engine.journal import Record, read_journal
+from crucible_engine.journal_records import evaluation_check
 from crucible_engine.models.base import Evaluation, Model, is_periodic
 from crucible_engine.models.batching import evaluate_structures
 from crucible_engine.schema import ARRAYS_FILE, EVALUATIONS, STRUCTURES_FILE, Job
-from crucible_engine.structures_file import read_structures
+from crucible_engine.structures_file import read_sizes, read_structures
 
 LISTED = 20
 """So many structures with non-finite numbers are named in the summary."""
@@ -57,7 +58,8 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
 
 def _evaluate_rest(job: Job, model: Model, context: Context, stress: bool) -> tuple[int, int]:
     """Bring the journal to its end; return how many structures it had and the size of the largest new batch."""
-    journal = context.open_journal()
+    sizes = read_sizes(context.folder / STRUCTURES_FILE)
+    journal = context.open_journal(evaluation_check(sizes, stress))
     resumed = done = count_evaluated(context.journal_path)
     largest = 0
     progress = context.progress(job, context.survey.n_structures, done)

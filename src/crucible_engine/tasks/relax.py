@@ -32,6 +32,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from crucible_engine.context import Context, TaskResult
+from crucible_engine.journal_records import relaxation_check
 from crucible_engine.models.base import Model, is_periodic
 from crucible_engine.models.fresh_calculators import FreshCalculators
 from crucible_engine.progress import Progress
@@ -58,7 +59,7 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
     settings = Settings(**job.parameters)
     structures = list(read_structures(context.folder / STRUCTURES_FILE))
     _require_distinct([label for label, _ in structures])
-    journal = context.open_journal()
+    journal = context.open_journal(relaxation_check([len(atoms) for _, atoms in structures]))
     try:
         contents = read_contents(context.journal_path)
         _require_as_many_steps(contents, settings.max_steps)

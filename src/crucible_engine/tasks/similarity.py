@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from crucible_engine.arrays_file import Member, write_arrays
 from crucible_engine.context import Context, TaskResult
 from crucible_engine.journal import Record, read_journal
+from crucible_engine.journal_records import tile_check
 from crucible_engine.schema import (
     ARRAYS_FILE,
     RUN_FOLDER,
@@ -99,7 +100,7 @@ class _Comparison:
         """Bring the journal to its end; return how many pairs it had."""
         folder = self._run_folder()
         store = BlockStore(self._plan, lambda index: self._describe(self._chosen.frames[index]), folder)
-        journal = self._context.open_journal()
+        journal = self._context.open_journal(tile_check(self._plan.tile_shapes()))
         done = {tuple(record.fields["tile"]) for record in read_journal(self._context.journal_path)[1]}
         resumed = pairs = sum(self._plan.pairs_of(tile) for tile in self._plan.tiles() if tile in done)
         progress = self._context.progress(self._job, self._plan.n_pairs, resumed)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import yaml
 from aiida.common import AttributeDict
-from aiida.common.exceptions import MultipleObjectsError, NotExistent
+from aiida.common.exceptions import MultipleObjectsError, NotExistent, ValidationError
 from aiida.engine import PortNamespace, ProcessBuilder
 from aiida.engine.processes.builder import ProcessBuilderNamespace
 from aiida.orm import AbstractCode, Computer, Dict, Node, QueryBuilder, load_code, load_computer
@@ -120,6 +120,8 @@ def check_overrides(ports: PortNamespace, overrides: Any, path: str = "") -> Non
                 raise ValueError(f"override {where!r} is unknown: {suggestion(key, list(ports))}")
         elif isinstance(ports[key], PortNamespace):
             check_overrides(ports[key], value, where)
+        elif ports[key].valid_type is Dict and not isinstance(value, Mapping | Dict):
+            raise ValueError(f"override {where!r} is {shown(value)}: give a dict or a Dict node")
 
 
 def fill_builder(builder: ProcessBuilder, inputs: Mapping[str, Any]) -> None:
@@ -138,7 +140,10 @@ def fill_builder(builder: ProcessBuilder, inputs: Mapping[str, Any]) -> None:
 def _fill(builder: ProcessBuilderNamespace, inputs: Mapping[str, Any], path: str) -> None:
     for key, value in inputs.items():
         where = f"{path}.{key}" if path else key
-        port = builder._port_namespace.get(key)
+        ports = builder._port_namespace
+        port = ports.get(key)
+        if port is None and (len(ports) or not ports.dynamic):
+            raise ValueError(f"input {where!r} is unknown: {suggestion(key, list(ports))}")
         if isinstance(port, PortNamespace) and len(port) and isinstance(value, Mapping):
             _fill(builder[key], value, where)
             continue
@@ -167,6 +172,8 @@ def _check_type(where: str, port: Any, value: Any) -> None:
             node = port.serialize(value)
         except TypeError:
             node = None
+        except ValidationError as error:  # of a Dict that holds what no database takes
+            raise ValueError(f"input {where!r} is {shown(value)}: {error}") from error
         _require_type(where, value, node, port.valid_type)
 
 

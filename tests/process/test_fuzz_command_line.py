@@ -1,0 +1,43 @@
+"""Whatever is typed, a command does it or ends with one line that begins with ``Error:``, and stores nothing then."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from aiida.orm import Node, QueryBuilder
+from fake_uv import FakeUv
+from fuzzing import fuzz
+from hostile_words import try_command
+
+from aiida_crucible.environments import local
+
+
+@pytest.fixture
+def attempt(localhost, tmp_path, monkeypatch):
+    """Return one try, see :data:`fuzzing.Attempt`."""
+    uv = FakeUv(tmp_path)
+    monkeypatch.setattr(local, "find_uv", lambda: str(uv.path))
+    monkeypatch.setattr(local, "has_gpu", lambda: False)
+    monkeypatch.setenv(local.ROOT_VARIABLE, str(uv.root))
+    monkeypatch.chdir(tmp_path)
+
+    def attempt(rng):
+        before = QueryBuilder().append(Node).count()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            message = try_command(rng, tmp_path)
+        if message is not None:
+            assert QueryBuilder().append(Node).count() == before
+        return message
+
+    return attempt
+
+
+def test_fifty_hostile_commands(attempt):
+    fuzz(attempt, 50, always_the_same=True)
+
+
+@pytest.mark.long
+def test_a_thousand_hostile_commands(attempt):
+    fuzz(attempt, 1000, always_the_same=False)
