@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
 from typing import IO, Any
 
 import numpy as np
@@ -32,9 +29,6 @@ LARGEST_ANSWER = 2**22
 
 LARGEST_SAYING = 2**16
 """Bytes at the end of a log or a progress file that are looked at."""
-
-DEEPEST_JSON = 64
-"""Levels of lists and dictionaries in JSON: AiiDA and what comes after it follow each by a call of a function."""
 
 LARGEST_MARGIN = 2**22
 """Bytes that a file of arrays may have beyond the arrays themselves: names, headers, tables of contents."""
@@ -69,25 +63,3 @@ def check_supercell_size(n_atoms: int, matrix: Any) -> None:
         raise ValueError(
             f"the supercell would have {size:.3g} atoms, more than {LARGEST_SUPERCELL}: give a smaller one"
         )
-
-
-def parse_json(text: str | bytes, parse_constant: Callable[[str], Any] | None = None) -> Any:
-    """Return what JSON holds.
-
-    :param text: bounded by whoever read it.
-    :param parse_constant: see :func:`json.loads`.
-    :raises ValueError: one line, if it is no JSON, or deeper than :data:`DEEPEST_JSON`.
-    """
-    # Counted before: the reader's own limit is the interpreter's, which packages raise beyond what the stack bears.
-    if _depth_of(text) > DEEPEST_JSON:
-        raise ValueError(f"it has more than {DEEPEST_JSON} levels")
-    return json.loads(text, parse_constant=parse_constant)
-
-
-def _depth_of(text: str | bytes) -> int:
-    """Return the levels of brackets that JSON opens."""
-    content = text.encode(errors="replace") if isinstance(text, str) else text
-    characters = np.frombuffer(re.sub(rb'"(?:[^"\\]|\\.)*"', b"", content), dtype=np.uint8)
-    steps = np.isin(characters, np.frombuffer(b"[{", dtype=np.uint8)).astype(np.int64)
-    steps -= np.isin(characters, np.frombuffer(b"]}", dtype=np.uint8))
-    return int(np.cumsum(steps).max(initial=0))

@@ -21,6 +21,7 @@ from crucible_engine import __main__ as engine
 from crucible_engine.dynamics.stream import Records
 from crucible_engine.journal import _FRAME, _MARK, _TEXT_LENGTH, JournalWriter, Record
 from crucible_engine.schema import JOB_FILE, RESULTS_FILE
+from crucible_engine.value_types import parse_json
 
 DEEP = "[" * 100_000 + "]" * 100_000
 
@@ -38,7 +39,7 @@ class RunsCode:
 )
 def test_deep_json_is_refused_in_one_line(text):
     with pytest.raises(ValueError, match="more than 64 levels") as caught:
-        bounds.parse_json(text)
+        parse_json(text)
     assert "\n" not in str(caught.value)
     with pytest.raises(OutputError, match="more than 64 levels") as refused:
         read_results(text)
@@ -48,17 +49,17 @@ def test_deep_json_is_refused_in_one_line(text):
 def test_depth_is_counted_whatever_the_interpreter_bears(monkeypatch):
     monkeypatch.setattr(json, "loads", lambda *_, **__: pytest.fail("it was read, by a reader that calls itself"))
     with pytest.raises(ValueError, match="more than 64 levels"):
-        bounds.parse_json(DEEP)
+        parse_json(DEEP)
 
 
 def test_usual_depth_is_read():
     content = json.loads("[" * 60 + "1" + "]" * 60)
-    assert bounds.parse_json(json.dumps(content)) == content
+    assert parse_json(json.dumps(content)) == content
 
 
 @pytest.mark.parametrize("text", ["[" * 100, '"' + "[" * 100, '\\"' + "{" * 100, "é[" * 70])
 def test_brackets_in_words_are_no_levels(text):
-    assert bounds.parse_json(json.dumps({"word": text})) == {"word": text}
+    assert parse_json(json.dumps({"word": text})) == {"word": text}
 
 
 def test_a_stream_is_read_up_to_its_bound():

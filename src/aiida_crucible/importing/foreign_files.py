@@ -20,7 +20,8 @@ import numpy as np
 from ase import Atoms
 from ase.io.formats import filetype, get_compression, open_with_compression
 
-from aiida_crucible.bounds import DEEPEST_JSON, LARGEST_STRUCTURE, LARGEST_TRAJECTORY, LONGEST_LINE, parse_json
+from aiida_crucible.bounds import LARGEST_STRUCTURE, LARGEST_TRAJECTORY, LONGEST_LINE
+from crucible_engine.value_types import DEEPEST, parse_json
 
 STRUCTURE_FORMATS = (
     "abinit-in", "abinit-out", "aims", "aims-output", "castep-cell", "cif", "cp2k-restart", "crystal", "cube", "dftb",
@@ -110,7 +111,7 @@ def check_trajectory(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as stream:
         for text in _texts_of(stream, size):
-            _check_arrays(parse_json(text), size)
+            _check_arrays(parse_json(text, finite=False), size)
 
 
 class _Counted(io.RawIOBase):
@@ -178,10 +179,10 @@ def _exactly(stream: IO[bytes], count: int) -> bytes:
 
 
 def _check_arrays(content: Any, size: int, depth: int = 0) -> None:
-    if depth > DEEPEST_JSON:
+    if depth > DEEPEST:
         raise ValueError("it is text within text within text")
     if isinstance(content, str) and re.search(r"__(complex_)?ndarray__", content):
-        content = parse_json(content)  # constraints are JSON within JSON
+        content = parse_json(content, finite=False)  # constraints are JSON within JSON
     if isinstance(content, list):
         for item in content:
             _check_arrays(item, size, depth + 1)
