@@ -168,7 +168,7 @@ def _problem_of_fields(where: str, value: Any, cls: Any) -> str | None:
 
 def _problem_of_tuple(where: str, value: Any, inner: tuple[Any, ...]) -> str | None:
     if not isinstance(value, tuple | list) or len(value) != len(inner):
-        return _complaint(where, value, f"{len(inner)} values")
+        return _complaint(where, value, "a pair" if len(inner) == 2 else f"{len(inner)} values")
     problems = (_problem(where, item, kind) for item, kind in zip(value, inner, strict=True))
     return next((problem for problem in problems if problem is not None), None)
 

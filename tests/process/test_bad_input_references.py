@@ -312,7 +312,7 @@ def test_a_single_frame_has_a_score_without_an_error(phonon, cell):
     trajectory: TrajectoryData = atoms_to_trajectory([atoms])
     trajectory.set_array("forces", atoms.get_forces()[None])
     combination = Dict(Combination(REFERENCE, REFERENCE, REFERENCE).as_dict())
-    found = measure_anharmonicity(structure, constants, Dict({}), combination, reference=trajectory)
+    found = measure_anharmonicity(structure, constants, Dict({}), combination, Dict({}), reference=trajectory)
     score = found["score"].get_dict()
     assert score["sigma"]["time_averaged"]["value"] > 0
     assert score["sigma"]["time_averaged"]["standard_error"] is None

@@ -209,8 +209,8 @@ def test_bad_input_is_one_line(code, model):
     )
     refused("the reference of 'Cu' has 'forceconstants': did you mean 'force_constants'", code, model,
             references={"Cu": {"structure": from_atoms(bulk("Cu")), "forceconstants": silent}})  # fmt: skip
-    refused("the reference of 'Cu' is .*: give a dict with any of structure", code, model, references={"Cu": silent})
-    refused("model 'toy' is .*: give a pair", code, model, models={"toy": model})
+    refused("input 'references'.Cu is .*: give a dict", code, model, references={"Cu": silent})
+    refused("'models'.toy is .*: give a pair", code, model, models={"toy": model})
     refused(r"groups is \['Cu'\]: give a dict", code, model, groups=["Cu"])
     refused("protocol 'fast' leaves phonons out, .* nothing could be measured", code, model, settings={"phonon": None})
     refused("there are no models", code, model, models={})

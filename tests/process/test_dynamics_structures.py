@@ -111,7 +111,7 @@ def refused(message, process, **inputs):
 
 
 def crystals(*symbols):
-    return {f"{index}_{symbol}": from_atoms(bulk(symbol, cubic=True)) for index, symbol in enumerate(symbols)}
+    return {f"{symbol}_{index}": from_atoms(bulk(symbol, cubic=True)) for index, symbol in enumerate(symbols)}
 
 
 @pytest.mark.parametrize("process", [DynamicsCalculation, DynamicsBaseWorkChain])
@@ -138,7 +138,7 @@ def crystals(*symbols):
         (
             lambda: {"structures": crystals("Cu", "Fe")},
             {"temperatures": [300, 300]},
-            "structure '1_Fe' contains Fe, which model emt does not know",
+            "structure 'Fe_1' contains Fe, which model emt does not know",
         ),
         (
             lambda: {"structures": {**crystals("Cu"), "water": from_atoms(molecule("H2O"))}},

@@ -73,7 +73,7 @@ def runs(profile):
 def measured(constants, discard=0.0, **runs):
     combination = Dict(Combination(OWN, OWN, OWN, 300.0).as_dict())
     settings = Dict({"discard": discard, "effective_frames": 0})
-    return measure_anharmonicity(from_atoms(UNIT), constants, settings, combination, **runs)["details"]
+    return measure_anharmonicity(from_atoms(UNIT), constants, settings, combination, Dict({}), **runs)["details"]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ def touching(marker):
     return {"factory": "os:system", "arguments": {"command": f"touch {marker}"}}
 
 
-@pytest.mark.parametrize("said", [{}, {"trust_code": False}, {"trust_code": "no"}, {"trust_pickle": True}])
+@pytest.mark.parametrize("said", [{}, {"trust_code": False}, {"trust_pickle": True}])
 def test_a_factory_does_not_run_unless_trusted(tmp_path, said):
     marker = tmp_path / "ran"
     content = {"family": "ase", "dtype": "float64", "settings": touching(marker), **said}
@@ -20,6 +20,13 @@ def test_a_factory_does_not_run_unless_trusted(tmp_path, said):
     with pytest.raises(EngineError, match=r"runs the code that it names \(factory 'os:system'\).*set trust_code"):
         load_model(job.reference)
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("said", ["no", "yes", 1, None])
+def test_trust_is_true_or_false(said):
+    content = {"family": "ase", "dtype": "float64", "settings": touching("nowhere"), "trust_code": said}
+    with pytest.raises(EngineError, match=r"trust_code of the model of the job is .*: give true or false"):
+        Job.from_dict({**Job("evaluate", ModelReference("ase")).to_dict(), "model": content})
 
 
 def test_the_condition_is_one_of_its_own():

@@ -107,6 +107,10 @@ def record_of(layout, data=b""):
     return _FRAME.pack(_MARK, len(payload), zlib.crc32(payload)) + payload
 
 
+def check_nothing(record):
+    """Take any record: what is tested is how it is read."""
+
+
 @pytest.mark.parametrize(
     "layout", [[["energies", "|O", [1]]], [["energies", "<f8", [2**40]]], [["energies", "<f8", [2**32, 2**32]]]]
 )
@@ -117,7 +121,7 @@ def test_a_journal_holds_no_objects_and_no_more_than_its_bytes(tmp_path, layout)
     with path.open("ab") as stream:
         stream.write(record_of(layout, pickle.dumps(RunsCode(marker))))
     with contextlib.suppress(ValueError):
-        assert len(read_records(path)) <= 2
+        assert len(read_records(path, check_nothing)) <= 2
     assert not marker.exists()
 
 
@@ -127,7 +131,7 @@ def test_a_record_that_announces_more_than_there_is_ends_the_journal(tmp_path):
         journal.append(Record("evaluations", {}, {"energies": np.zeros(1)}))
     with path.open("ab") as stream:
         stream.write(_FRAME.pack(_MARK, 2**60, 0))
-    assert len(read_records(path)) == 1
+    assert len(read_records(path, check_nothing)) == 1
 
 
 def test_a_stream_of_objects_is_none(tmp_path):

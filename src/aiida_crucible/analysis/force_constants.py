@@ -147,7 +147,9 @@ def build_phonopy(
 def _primitive_matrix(cell: PhonopyAtoms, tolerance: float) -> NDArray[np.float64]:
     # The standard cell that spglib compares with is right-handed; turned round, the primitive vectors are the same.
     turn = np.sign(np.linalg.det(cell.cell))
-    turned = PhonopyAtoms(numbers=cell.numbers, scaled_positions=turn * cell.scaled_positions, cell=turn * cell.cell)
+    turned = PhonopyAtoms(
+        numbers=cell.numbers, scaled_positions=turn * cell.scaled_positions, cell=turn * cell.cell, masses=cell.masses
+    )
     return np.asarray(guess_primitive_matrix(turned, symprec=tolerance))
 
 

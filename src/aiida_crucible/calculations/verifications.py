@@ -83,7 +83,8 @@ def lacks_stress(results: Mapping[str, Any]) -> bool:
 
     :param results: content of its `results`.
     """
-    return results["summary"].get("capabilities", {}).get("stress") is False
+    summary = results.get("summary", {})
+    return isinstance(summary, Mapping) and summary.get("capabilities", {}).get("stress") is False
 
 
 def _latest(code: AbstractCode, model: ModelData) -> CalcJobNode | None:

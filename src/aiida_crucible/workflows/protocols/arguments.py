@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from aiida.orm import Node
+
+from aiida_crucible.calculations.misfits import misfit
 from aiida_crucible.calculations.validation import require_living
 from aiida_crucible.workflows.protocols.mixin import check_overrides
 from crucible_engine.parameter_rules import as_line
@@ -51,5 +55,27 @@ def _check(cls: Any, name: str, value: Any, annotation: Any) -> None:
     if name == "overrides" and value is not None:
         check_overrides(cls.spec().inputs, value)
     elif name not in CHECKED_WITH_PORTS:
+        _require_nodes(f"input {name!r}", value, annotation)
         require_type(f"input {name!r}", value, annotation)
     require_living(name, value)
+
+
+def _require_nodes(where: str, value: Any, annotation: Any) -> None:
+    """Refuse what is no node where one is wanted, and say how a node is made of it.
+
+    :raises ValueError: one line.
+    """
+    if typing.get_origin(annotation) is Mapping and isinstance(value, Mapping):
+        for key, item in value.items():
+            _require_nodes(f"{where}.{key}", item, typing.get_args(annotation)[1])
+        return
+    kinds = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    classes = tuple(typing.get_origin(kind) or kind for kind in kinds)
+    if not all(isinstance(kind, type) for kind in classes) or isinstance(value, classes):
+        return
+    if nodes := tuple(kind for kind in classes if issubclass(kind, Node)):
+        raise ValueError(f"{where} is {misfit(value, nodes)}")
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
