@@ -15,6 +15,11 @@ _BRIEF.maxlist = _BRIEF.maxtuple = 9
 _BRIEF.maxdict = 4
 _BRIEF.maxstring = _BRIEF.maxother = 80
 
+DEEPEST = 64
+"""Levels of nesting; what this package writes has a few, and readers that call themselves stand some hundreds."""
+
+TOO_DEEP = f"it nests more than {DEEPEST} levels deep"
+
 WANTED: dict[type, str] = {
     float: "a number",
     int: "a whole number",
@@ -74,13 +79,21 @@ def complete(what: str, table: Mapping[str, Parameter], given: Mapping[str, Any]
     }
 
 
-def plain(value: Any) -> Any:
-    """Return numpy's numbers and arrays as Python's own, those in lists and dicts among them."""
+def plain(value: Any, levels: int = DEEPEST) -> Any:
+    """Return numpy's numbers and arrays as Python's own, those in lists and dicts among them.
+
+    :param levels: of nesting that are looked into.
+    :raises ValueError: one line, if there are more.
+    """
     if type(value).__module__ == "numpy":
         return value.tolist()
+    if not isinstance(value, dict) and type(value) not in (list, tuple):
+        return value
+    if not levels:
+        raise ValueError(TOO_DEEP)
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return type(value)(plain(item) for item in value) if type(value) in (list, tuple) else value
+        return {key: plain(item, levels - 1) for key, item in value.items()}
+    return type(value)([plain(item, levels - 1) for item in value])
 
 
 def shown(value: Any) -> str:

@@ -14,11 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Union
 
-from crucible_engine.parameter_rules import WANTED, is_number, shown
-
-DEEPEST = 64
-"""Levels of nesting; what this package writes has a few, and readers that call themselves stand some hundreds."""
-
+from crucible_engine.parameter_rules import DEEPEST, TOO_DEEP, WANTED, is_number, shown
 
 _ROUND = bytes.maketrans(b"[]{}", b"()()")
 _OTHERS = bytes(sorted(set(range(256)) - set(b"[]{}")))
@@ -33,7 +29,7 @@ def parse_json(text: str | bytes, finite: bool = True) -> Any:
     """
     # Looked at before: the reader's own limit is the interpreter's, which packages raise beyond what the stack bears.
     if _is_too_deep(text.encode(errors="replace") if isinstance(text, str) else text):
-        raise ValueError(_TOO_DEEP)
+        raise ValueError(TOO_DEEP)
     if not finite:
         return json.loads(text)
     return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
@@ -58,7 +54,7 @@ def require_shallow(content: Any) -> None:
         level = [inner for item in level for inner in _items(item)]
         if not level:
             return
-    raise ValueError(_TOO_DEEP)
+    raise ValueError(TOO_DEEP)
 
 
 def require_fields(cls: type, content: Any, what: str) -> None:
@@ -226,6 +222,3 @@ def _finite(text: str) -> float:
 
 def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
-
-
-_TOO_DEEP = f"it nests more than {DEEPEST} levels deep"

@@ -128,7 +128,7 @@ def test_competing_phases_and_reference(code, model, fcc):
     refused(ReliabilityWorkChain, "competing", code, model, fcc, competing=fcc)
     refused(ReliabilityWorkChain, "is Au, but the structure is Cu", code, model, fcc,
             competing={"gold": from_atoms(bulk("Au"))})  # fmt: skip
-    refused(ReliabilityWorkChain, "give a dict", code, model, fcc, reference="experiment")
+    refused(ReliabilityWorkChain, "give a Dict", code, model, fcc, reference="experiment")
     refused(ReliabilityWorkChain, "did you mean 'lattice'", code, model, fcc, reference={"latice": {}})
     refused(ReliabilityWorkChain, "'thresholds' is 5: give a dict", code, model, fcc, overrides={"thresholds": 5})
 

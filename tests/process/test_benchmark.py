@@ -211,7 +211,7 @@ def test_bad_input_is_one_line(code, model):
             references={"Cu": {"structure": from_atoms(bulk("Cu")), "forceconstants": silent}})  # fmt: skip
     refused("input 'references'.Cu is .*: give a dict", code, model, references={"Cu": silent})
     refused("'models'.toy is .*: give a pair", code, model, models={"toy": model})
-    refused(r"groups is \['Cu'\]: give a dict", code, model, groups=["Cu"])
+    refused(r"groups.* is \['Cu'\]: give a dict", code, model, groups=["Cu"])
     refused("protocol 'fast' leaves phonons out, .* nothing could be measured", code, model, settings={"phonon": None})
     refused("there are no models", code, model, models={})
     refused("there are no materials", code, model, structures={})

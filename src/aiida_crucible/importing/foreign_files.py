@@ -21,7 +21,8 @@ from ase import Atoms
 from ase.io.formats import filetype, get_compression, open_with_compression
 
 from aiida_crucible.bounds import LARGEST_STRUCTURE, LARGEST_TRAJECTORY, LONGEST_LINE
-from crucible_engine.value_types import DEEPEST, parse_json
+from crucible_engine.parameter_rules import DEEPEST
+from crucible_engine.value_types import parse_json
 
 STRUCTURE_FORMATS = (
     "abinit-in", "abinit-out", "aims", "aims-output", "castep-cell", "cif", "cp2k-restart", "crystal", "cube", "dftb",
