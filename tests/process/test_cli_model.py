@@ -90,6 +90,14 @@ def test_mistake_is_one_line(run, arguments, message):
     assert len(output.splitlines()) == 1
 
 
+def test_a_device_that_is_none_leaves_no_model_behind(run):
+    before = len(models("sevennet"))
+    status, output = run("model", "verify", "sevennet", "--device", "junk")
+    assert status != 0
+    assert "device 'junk' is unknown: give auto, cpu, cuda" in output
+    assert len(models("sevennet")) == before
+
+
 def test_code_that_a_model_names_runs_once_it_is_trusted_by_name(run, stand_in, monkeypatch):
     factory = "factory=ase.calculators.emt:EMT"
     assert run("model", "add", "ase", "--setting", factory)[0] == 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aiida_crucible.cli.groups import OneLineErrors
-from aiida_crucible.cli.options import FamilyName, job_options, load_profile, say, with_profile
+from aiida_crucible.cli.options import DeviceName, FamilyName, job_options, load_profile, say, with_profile
 from aiida_crucible.cli.tables import print_record, print_table
 
 if TYPE_CHECKING:
@@ -167,7 +167,9 @@ def show(name: str) -> None:
 @model.command("verify", short_help="Verify a model in an environment before it is believed.")
 @click.argument("name", metavar="FAMILY|PK|LABEL")
 @click.option("--code", metavar="CODE", help="Environment to verify it in; the one named as the family if left out.")
-@click.option("--device", metavar="DEVICE", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 …")
+@click.option(
+    "--device", metavar="DEVICE", default="auto", show_default=True, type=DeviceName(), help="auto, cpu, cuda, cuda:1 …"
+)
 @click.option("--again", is_flag=True, help="Verify anew what was verified before.")
 @TRUST_PICKLE
 @TRUST_CODE

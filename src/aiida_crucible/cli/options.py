@@ -55,6 +55,22 @@ class EnvironmentName(FamilyName):
         return [*super().shell_complete(ctx, param, incomplete), *tools]
 
 
+class DeviceName(click.ParamType):
+    """The name of a device that the engine computes on."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the device's name."""
+        from crucible_engine.devices import require_device
+
+        try:
+            require_device(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
 class JobOptions(click.ParamType):
     """Options of a job for its scheduler, as YAML (or JSON) text, or the path of such a file."""
 
