@@ -36,8 +36,8 @@ def test_real_model(run_verification, name):
     assert found["summary"]["faults"] == expected, found["summary"]["checks"]
     assert 0 < found["summary"]["force_noise"] < 1e-4
     assert found["fingerprint"]["status"] == ("passed" if CASES[name].weights else "not-applicable")
-    if name.startswith("chgnet"):
-        assert found["seconds"] < 10
+    # Users wait for these: some 400 take CHGNet eight seconds on an idle core.
+    assert found["summary"]["evaluations"] < 600
 
 
 @pytest.mark.parametrize("name", PLANTED)
