@@ -5,6 +5,7 @@ import os
 # Before numpy is imported: threads for matrices of three rows only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,11 @@ from sqlalchemy.engine import Engine
 # Tests start this Python more than a hundred times: each start would compile all of the project anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Tests end processes by signals, and those started in the background or with `nohup` are born deaf to some.
+for _name in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_name) is signal.SIG_IGN:
+        signal.signal(_name, signal.default_int_handler if _name is signal.SIGINT else signal.SIG_DFL)
 
 # Nobody here waits for the disk, neither at each file of AiiDA's repository nor below: no test survives a power cut.
 os.fsync = lambda descriptor: None

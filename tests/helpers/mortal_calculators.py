@@ -12,7 +12,8 @@ from crucible_engine.models.emt import OrderedEMT
 class Mortal(OrderedEMT):
     """EMT that ends its own process.
 
-    :param marker: path of a file that is made at the death; where it exists nobody dies.
+    :param marker: path of a folder that is made at the death; where it exists nobody dies. (A file would be
+        taken for weights.)
     :param call: at which calculation of a process the death comes, counted from 1.
     :param by: name of the signal, or ``MemoryError``, which is raised.
     """
@@ -24,7 +25,7 @@ class Mortal(OrderedEMT):
     def calculate(self, *arguments, **keywords):
         self.calls_left -= 1
         if self.calls_left == 0 and not self.marker.exists():
-            self.marker.touch()
+            self.marker.mkdir()
             if self.by == "MemoryError":
                 raise MemoryError
             os.kill(os.getpid(), getattr(signal, self.by))

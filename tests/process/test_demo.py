@@ -87,7 +87,7 @@ except KeyboardInterrupt:
 @pytest.mark.slow
 def test_an_interrupted_demo_leaves_no_job_behind(tmp_path):
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "demo")]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert finished.stdout.split() == ["ended"], finished.stdout + finished.stderr
 
 

@@ -28,7 +28,10 @@ print(len([name for name in sys.modules if name.startswith({package!r})]))
 """
 
 # Only these import a model package, and only when the job asks for that family.
-ADAPTERS = {f"crucible_engine.models.{name}" for name in ("chgnet", "mace", "orb", "sevennet", "torch_support")}
+ADAPTERS = {
+    f"crucible_engine.models.{name}"
+    for name in ("chgnet", "mace", "orb", "sevennet", "torch_checkpoint", "torch_support")
+}
 MODEL_PACKAGES = {"torch", "chgnet", "mace", "sevenn", "orb_models", "e3nn", "matgl", "pymatgen"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aiida_crucible.analysis.answers import CANNOT_TELL, NO, YES, Answer
-from aiida_crucible.analysis.sweep_settings import ordered_temperatures, temperature_label
+from aiida_crucible.analysis.sweep_settings import INDEPENDENT, ordered_temperatures, temperature_label
 
 LARGEST_FORCE = 0.1
 """eV/Å, of one atom: twice what the coarsest protocol of a relaxation leaves, a tenth of a thermal force."""
@@ -42,6 +42,15 @@ def judge_start(start: Mapping[str, Any] | None, dynamics: Mapping[str, Any]) ->
     limits = f"{LARGEST_FORCE:g} eV/Å" if stress is None else f"{LARGEST_FORCE:g} eV/Å and {LARGEST_STRESS:g} GPa"
     reason = f"{said}, where {limits} is small: not this model's own crystal, so that the runs begin with a shock"
     return Answer(QUESTION, NO, f"{reason}; {REMEDY}", evidence)
+
+
+def begins_in_given_crystal(settings: Mapping[str, Any], label: str) -> bool:
+    """Return whether a temperature's run began in the crystal that was given, and not in one that another had heated.
+
+    :param settings: of the sweep, complete.
+    :param label: of the temperature.
+    """
+    return settings["mode"] == INDEPENDENT or label == temperature_label(ordered_temperatures(settings)[0])
 
 
 def first_start(settings: Mapping[str, Any], analyses: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, StructureData
 
 from aiida_crucible.analysis.cells import space_group
-from aiida_crucible.analysis.start import first_start, judge_start
+from aiida_crucible.analysis.start import begins_in_given_crystal, first_start, judge_start
 from aiida_crucible.analysis.sweep_settings import temperature_label, validate_sweep
 from aiida_crucible.analysis.temperature_record import DONE, NOT_RUN, TemperatureRecord
 from aiida_crucible.analysis.temperature_sweep import answer_questions, curves, find_transitions
@@ -50,8 +50,10 @@ def summarise_sweep(
             else given.get(label, {"state": NOT_RUN, "reason": ""})
         )
         by_label[label] = {"temperature": temperature, **entry, **values}
+        # What acts on a hot crystal is no cause of what becomes of it.
+        told = values if begins_in_given_crystal(settings, label) else {**values, "start": None}
         records.append(
-            TemperatureRecord(label, temperature, entry["state"], entry["reason"], values.get("outcome"), values)
+            TemperatureRecord(label, temperature, entry["state"], entry["reason"], values.get("outcome"), told)
         )
     transitions = find_transitions(records, settings["mode"])
     group = space_group(to_atoms(structure), SYMMETRY_TOLERANCE)

@@ -11,7 +11,7 @@ import tabulate
 WIDTH = 100
 STATUS = {"passed": "ok", "failed": "FAILED", "not-applicable": "-"}
 HEADER = ("check", "", "value", "allowed", "finding")
-FINDING_WIDTH = 44
+FINDING_WIDTH = 38
 
 
 def format_verification(results: Mapping[str, Any]) -> str:
