@@ -21,7 +21,9 @@ from planted_faults import (
     NoSelfImages,
     Remembering,
     StaleCache,
+    clipped,
     no_images,
+    random_field,
     rough_energy,
     scaled,
 )
@@ -61,6 +63,18 @@ def test_fault_is_found_by_name(emt, name):
 @pytest.mark.parametrize("quantity", ["forces", "stress"])
 def test_one_percent_is_found_in_double_precision(emt, quantity, factor):
     assert faults_of(FaultyModel(emt, scaled(**{quantity: factor}))) == [f"{quantity}-inconsistent"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "seed"),
+    [(7.0, 0), pytest.param(15.0, 1, marks=pytest.mark.long), pytest.param(12.0, 2, marks=pytest.mark.long)],
+)
+def test_limit_that_only_the_closest_atoms_reach(emt, limit, seed):
+    assert faults_of(FaultyModel(emt, clipped(limit)), seed=seed) == ["forces-clipped"]
+
+
+def test_energy_that_is_lost_along_direct_forces_is_no_other_fault(emt):
+    assert faults_of(FaultyModel(emt, *[random_field] * 10)) == ["direct-forces"]
 
 
 @pytest.mark.parametrize("amplitudes", [{"energy": 1e-3}, {"forces": 1e-4}, {"energy": 1e-2, "forces": 0.1}])

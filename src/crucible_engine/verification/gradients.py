@@ -223,11 +223,15 @@ def misfit_allowed(derivatives: Sequence[Derivatives], scatter: float) -> float:
     :param derivatives: of each probe.
     :param scatter: how much the reported values change when they are evaluated again, in their unit.
     """
-    # An energy that stays where forces are reported is no flat one, and the forces are to be compared with it.
-    typical = max(_rms([item.numerical for item in derivatives]), _rms([item.reported for item in derivatives]))
+    true, reported = _rms([item.numerical for item in derivatives]), _rms([item.reported for item in derivatives])
+    typical = max(true, reported)
     if not typical:
         return math.inf
-    return RELATIVE_TOLERANCE + ERROR_MARGIN * (_rms([item.error for item in derivatives]) + scatter) / typical
+    error = ERROR_MARGIN * _rms([item.error for item in derivatives])
+    # A factor between the two takes the error along. Where the energy stays while forces are reported there is none,
+    # and the forces are to be compared with it all the same.
+    own = true if error <= UNRESOLVED * true else typical
+    return RELATIVE_TOLERANCE + error / own + ERROR_MARGIN * scatter / typical
 
 
 def _unresolved(names: Sequence[str], tolerance: float) -> list[Check]:

@@ -22,6 +22,8 @@ LARGEST_FORCE = 40.0
 """eV/Å. Closer atoms say nothing of what molecular dynamics meets."""
 RELATIVE, ABSOLUTE = 0.1, 0.02
 """How much of the energy of an interval, and how many eV, forces may miss: cutoffs make steps of some meV."""
+CLOSE_LOOK = 17
+"""Structures that tell a limit from other faults; only a model that has some fault is asked for them."""
 SATURATED = 0.01
 """Relative difference up to which forces are one and the same limit."""
 RISEN = 1.2
@@ -42,8 +44,7 @@ def check_short_distance(evaluator: Evaluator, probe: Probe) -> Check:
         return not_applicable(NAME, "no two atoms of the probe are neighbours")
     atom, vector = pair
     length = float(np.linalg.norm(vector))
-    structures = [_moved(probe.atoms, atom, (1 - factor) * vector) for factor in APPROACH]
-    evaluations = evaluator(structures, stress=False, extreme=True)
+    evaluations = _approach(evaluator, probe.atoms, pair, APPROACH)
     step = length * float(APPROACH[0] - APPROACH[1])
     work, integral = _work(evaluations, atom, vector / length, step)
     count = _reasonable(evaluations, work / step)
@@ -54,7 +55,9 @@ def check_short_distance(evaluator: Evaluator, probe: Probe) -> Check:
     if not len(wrong):
         return measured(NAME, message, max(0.0, float(missed.max(initial=0.0))), ABSOLUTE, "eV")
     reported = evaluations[int(wrong[-1]) + 1].forces
-    limit = _common_limit([evaluations[index + 1] for index in wrong], np.abs(work[wrong] / step))
+    # Forces reach a limit before they miss so much of the energy.
+    nearer = np.linspace(APPROACH[max(int(wrong[0]) - 1, 0)], APPROACH[int(wrong[-1]) + 1], CLOSE_LOOK)
+    limit = _common_limit(_approach(evaluator, probe.atoms, pair, nearer), length * nearer)
     message = f"where the energy's slope is {strongest:.3g} eV/Å the largest force is {np.abs(reported).max():.3g} eV/Å"
     if limit is not None:
         message = f"no force exceeds {limit:.3g} eV/Å where the energy's slope is {strongest:.3g} eV/Å"
@@ -70,6 +73,15 @@ def _nearest_pair(atoms: Atoms) -> tuple[int, NDArray[np.float64]] | None:
         return None
     nearest = others[np.argmin(distances[others])]
     return int(first[nearest]), vectors[nearest]
+
+
+def _approach(
+    evaluator: Evaluator, atoms: Atoms, pair: tuple[int, NDArray[np.float64]], factors: NDArray[np.float64]
+) -> list[Evaluation]:
+    """Evaluate an atom and its neighbour at distances in units of the first one, shape [n]."""
+    atom, vector = pair
+    structures = [_moved(atoms, atom, (1 - factor) * vector) for factor in factors]
+    return evaluator(structures, stress=False, extreme=True)
 
 
 def _moved(atoms: Atoms, atom: int, shift: NDArray[np.float64]) -> Atoms:
@@ -95,13 +107,18 @@ def _reasonable(evaluations: Sequence[Evaluation], slopes: NDArray[np.float64]) 
     return len(fine) if fine.all() else int(np.argmin(fine))
 
 
-def _common_limit(evaluations: Sequence[Evaluation], slopes: NDArray[np.float64]) -> float | None:
-    """Return the limit at which all forces stand while the energy's slope goes on; ``None`` if there is none."""
-    if len(evaluations) < 2 or slopes.max() < RISEN * slopes.min():
-        return None
+def _common_limit(evaluations: Sequence[Evaluation], distances: NDArray[np.float64]) -> float | None:
+    """Return the limit at which forces stand while the energy's slope goes on; ``None`` if there is none.
+
+    :param evaluations: of atoms that come closer.
+    :param distances: Å, shape [n].
+    """
+    slopes = np.abs(np.gradient(np.array([item.energy for item in evaluations]), distances))
     components = np.array([np.abs(item.forces).max() for item in evaluations])
     norms = np.array([np.linalg.norm(item.forces, axis=1).max() for item in evaluations])
     for sizes in (components, norms):
-        if sizes.min() > 0 and sizes.max() - sizes.min() <= SATURATED * sizes.max():
+        standing = sizes >= (1 - SATURATED) * sizes.max()
+        first = int(np.argmax(standing))
+        if sizes[first] > 0 and standing[first:].all() and slopes[first:].max() >= RISEN * slopes[first:].min():
             return float(sizes.max())
     return None
