@@ -211,7 +211,7 @@ def test_bad_input_is_one_line(code, model):
             references={"Cu": {"structure": from_atoms(bulk("Cu")), "forceconstants": silent}})  # fmt: skip
     refused("input 'references'.Cu is .*: give a dict", code, model, references={"Cu": silent})
     refused("'models'.toy is .*: give a pair", code, model, models={"toy": model})
-    refused(r"groups.* is \['Cu'\]: give a dict", code, model, groups=["Cu"])
+    refused(r"'groups' is \['Cu'\], of type list: give a dict", code, model, groups=["Cu"])
     refused("protocol 'fast' leaves phonons out, .* nothing could be measured", code, model, settings={"phonon": None})
     refused("there are no models", code, model, models={})
     refused("there are no materials", code, model, structures={})
@@ -224,7 +224,7 @@ def test_bad_input_is_one_line(code, model):
     )
     refused("a reference is one trajectory", code, model, reference_model=(code, model),
             reference_settings={"anharmonicity": {"n_runs": 2}})  # fmt: skip
-    refused("the group of 'Cu' is 1: give a name", code, model, groups={"Cu": 1})
+    refused("'groups'.Cu is 1, of type int: give a word", code, model, groups={"Cu": 1})
     refused("a model is labelled 'reference'", code, model, models={"reference": (code, model)})
     refused("protocol 'hot' runs at 600 K, but the reference model at 300 K", code, model,
             reference_model=(code, model), protocols={"hot": {"anharmonicity": {"temperatures": [600]}}})  # fmt: skip
