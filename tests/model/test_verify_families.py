@@ -36,7 +36,7 @@ def test_real_model(run_verification, name):
     assert found["summary"]["faults"] == expected, found["summary"]["checks"]
     assert 0 < found["summary"]["force_noise"] < 1e-4
     assert found["fingerprint"]["status"] == ("passed" if CASES[name].weights else "not-applicable")
-    # Users wait for these: some 400 take CHGNet eight seconds on an idle core.
+    # Users wait for these: 380 to 430 took CHGNet 8 to 11 seconds on one core.
     assert found["summary"]["evaluations"] < 600
 
 
