@@ -95,7 +95,7 @@ class DerivativeChecks:
             reason = "only forces and energies that fit each other elsewhere are compared where atoms are close"
             return [*of_forces, not_applicable(SHORT_DISTANCE, reason)]
         probe = next(probe for probe in self._probes if probe.is_crystal and probe.is_small and len(probe.atoms) > 1)
-        close = check_short_distance(self._evaluator, probe)
+        close = check_short_distance(self._evaluator, probe, self._scatter)
         if close.fault == CLIPPED:
             return [*(check.unjudged(f"see {SHORT_DISTANCE}") if check.fault else check for check in of_forces), close]
         if close.fault and any(check.fault for check in of_forces):
