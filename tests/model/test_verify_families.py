@@ -29,7 +29,12 @@ def faulty(run_verification):
     return run_verification("chgnet-0.3.0", "plant")
 
 
-@pytest.mark.parametrize("name", CASES)
+IN_THE_GATE = ("chgnet-0.3.0", "7net-l3i5", "mace", "orb-v2", "emt")
+"""One model of each family; conformance runs all of them."""
+MODELS = [pytest.param(name, marks=() if name in IN_THE_GATE else pytest.mark.long) for name in CASES]
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_real_model(run_verification, name):
     found = run_verification(name)
     expected = [] if CASES[name].conservative else ["direct-forces"]
