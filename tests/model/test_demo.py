@@ -77,9 +77,9 @@ def test_the_users_own_aiida_is_not_touched(first, home):
     assert not (home / ".aiida").exists()
 
 
-def test_again_it_is_quick_since_nothing_is_computed(first, demo):
+def test_again_nothing_is_computed(first, demo):
     output, seconds = demo()
     steps = output.split("Runs")[1].split("Tetragonal")[0].strip().splitlines()
     assert len(steps) == 2 * len(("relax", "evaluate")) + len(TEMPERATURES)
     assert all(step.endswith("found in the cache") for step in steps)
-    assert seconds < 60
+    print(f"the second time took {seconds:.0f} s")
