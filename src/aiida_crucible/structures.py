@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 
 from aiida_crucible.foreign_atoms import require_whole_atoms, unrepresented
 
+SHORTEST_PERIOD = 1e-6
+"""Å; lattice vectors that span less in some direction are none of a crystal."""
+
 
 def to_atoms(structure: StructureData) -> Atoms:
     """Return the structure as ASE's ``Atoms``, its cell right-handed.
@@ -65,18 +68,27 @@ def from_atoms(atoms: Atoms) -> StructureData:
     return structure
 
 
-def with_geometry(structure: StructureData, cell: NDArray[np.float64], positions: NDArray[np.float64]) -> StructureData:
+def with_geometry(
+    structure: StructureData, cell: NDArray[np.float64], positions: NDArray[np.float64]
+) -> StructureData | None:
     """Return a new, unstored structure with the sites and kinds of another and a geometry of its own.
 
     :param structure: gives sites, kinds, periodicity.
     :param cell: lattice vectors in rows, Å, shape [3, 3].
     :param positions: Å, shape [n_atoms, 3].
+    :returns: ``None`` where a model has left no geometry: NaN, or a cell that has collapsed.
     """
+    if not (np.isfinite(cell).all() and np.isfinite(positions).all()) or _is_collapsed(cell[list(structure.pbc)]):
+        return None
     moved = structure.clone()
     if any(structure.pbc):
         moved.set_cell(np.asarray(cell, dtype=float).tolist())
     moved.reset_sites_positions(np.asarray(positions, dtype=float).tolist())
     return moved
+
+
+def _is_collapsed(periods: NDArray[np.float64]) -> bool:
+    return bool(len(periods) and np.linalg.svd(periods, compute_uv=False).min() < SHORTEST_PERIOD)
 
 
 def right_handed(cells: NDArray[np.float64]) -> NDArray[np.float64]:

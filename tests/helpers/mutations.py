@@ -35,6 +35,9 @@ PLAIN_JUNK: Sequence[Any] = (
 )  # fmt: skip
 """What JSON can say (NaN and infinity are said by Python's)."""
 
+DEEPEST_CHANGE = 8
+"""Nested levels."""
+
 
 def mutated(rng: random.Random, value: Any, junk: Sequence[Any] = PLAIN_JUNK, changes: int = 2) -> Any:
     """Return a nested value with one change or more of those that people and programs make."""
@@ -46,11 +49,13 @@ def mutated(rng: random.Random, value: Any, junk: Sequence[Any] = PLAIN_JUNK, ch
     return value
 
 
-def copied(value: Any) -> Any:
-    """Return nested dicts and lists anew; what is in them stays the same object."""
+def copied(value: Any, depth: int = 0) -> Any:
+    """Return nested dicts and lists anew; what is in them, and what is nested deeper than any change, stays the same."""
+    if depth > DEEPEST_CHANGE:
+        return value
     if type(value) is dict:
-        return {key: copied(item) for key, item in value.items()}
-    return [copied(item) for item in value] if type(value) is list else value
+        return {key: copied(item, depth + 1) for key, item in value.items()}
+    return [copied(item, depth + 1) for item in value] if type(value) is list else value
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -63,7 +68,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     else:
         items = ()
     for key, item in items:
-        found += _places(item, (*path, key)) if len(path) < 8 else []
+        found += _places(item, (*path, key)) if len(path) < DEEPEST_CHANGE else []
     return found
 
 

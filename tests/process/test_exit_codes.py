@@ -310,6 +310,7 @@ def test_interrupted_job_keeps_what_was_done(parse, frames, arrays, tmp_path):
         ({"exit_status.txt": b"1\n", "stderr.txt": b"OSError: Disk quota exceeded\n"}, "ERROR_DISK_FULL"),
         ({"exit_status.txt": b"28\n"}, "ERROR_DISK_FULL"),
         ({"exit_status.txt": b"", "stderr.txt": b"", "progress.jsonl": b""}, "ERROR_DISK_FULL"),
+        ({"exit_status.txt": b"Traceback (most recent call last)\n", "progress.jsonl": b"{}\n"}, "ERROR_INTERRUPTED"),
         ({"exit_status.txt": b"2\n", "stderr.txt": b"crucible_engine: cannot run job.json\n"}, "ERROR_UNEXPECTED"),
         ({"exit_status.txt": b"1\n", "stderr.txt": b"", "progress.jsonl": b"{}\n"}, "ERROR_INTERRUPTED"),
         ({"exit_status.txt": b"1\n", "stderr.txt": b"", "stdout.txt": STARTED.encode()}, "ERROR_UNEXPECTED"),
@@ -318,6 +319,7 @@ def test_interrupted_job_keeps_what_was_done(parse, frames, arrays, tmp_path):
 def test_job_without_results(files, label, parse, frames):
     outputs, code = parse("evaluate", files, {}, {"trajectory": frames})
     assert code.status == CODES[label].status
+    assert "Traceback" not in code.message
     assert outputs["results"]["summary"]["n_completed"] == 0
     assert (outputs["results"]["condition"] == "interrupted") == (label == "ERROR_INTERRUPTED")
     if label == "ERROR_ENGINE_NOT_STARTED":

@@ -63,6 +63,22 @@ def test_geometry_is_put_back_into_kinds():
     assert structure.cell[2][2] == 4.0
 
 
+@pytest.mark.parametrize(
+    "cell", [np.full((3, 3), np.nan), np.zeros((3, 3)), np.array([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [4.0, 4.0, 0.0]])]
+)
+def test_what_is_no_geometry_is_none(cell):
+    structure = StructureData(cell=np.eye(3) * 4)
+    structure.append_atom(symbols="Fe", position=(0, 0, 0))
+    assert with_geometry(structure, cell, np.zeros((1, 3))) is None
+    assert with_geometry(structure, np.eye(3), np.full((1, 3), np.inf)) is None
+
+
+def test_a_molecule_needs_no_cell():
+    structure = StructureData(pbc=[False] * 3)
+    structure.append_atom(symbols="Fe", position=(0, 0, 0))
+    assert with_geometry(structure, np.zeros((3, 3)), np.ones((1, 3))).sites[0].position == (1.0, 1.0, 1.0)
+
+
 def test_trajectory_round_trip():
     frames = [bulk("Cu", cubic=True) for _ in range(3)]
     for index, frame in enumerate(frames):

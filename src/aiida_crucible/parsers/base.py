@@ -131,7 +131,7 @@ class EngineParser(Parser):
         return self._failure_without_results()
 
     def _failure_without_results(self) -> tuple[Failure, str]:
-        status = self._read(STATUS_FILE)
+        status = _exit_status(self._read(STATUS_FILE))
         killed_by = None if status is None else _signal_name(status)
         complaint = (self._read(STDERR_FILE) or "").strip().splitlines()[-1:]
         if killed_by in CRASHES:
@@ -139,7 +139,7 @@ class EngineParser(Parser):
         if (full := _says_full(status, complaint)) is not None:
             return OF_CONDITION[Condition.DISK_FULL], f"the computer's disk is full: {full}"
         if status is None or killed_by or self._has(JOURNAL_FILE) or self._has(PROGRESS_FILE):
-            alone = "was ended from outside" if status is None else f"ended with exit status {status.strip()}"
+            alone = "was ended from outside" if status is None else f"ended with exit status {status}"
             how = f"was killed ({killed_by})" if killed_by else alone
             return OF_CONDITION[Condition.INTERRUPTED], (
                 f"the job {how} before it was done: continue it with `restart_from`, its "
@@ -151,7 +151,7 @@ class EngineParser(Parser):
         said = complaint or printed[-1:]
         how = f"said {said[0][:LONGEST_SAYING]!r}" if said else "ended without a word"
         if STARTED in printed:
-            how = f"ended with exit status {status.strip()} and no {RESULTS_FILE}" if said == [STARTED] else how
+            how = f"ended with exit status {status} and no {RESULTS_FILE}" if said == [STARTED] else how
             return OF_CONDITION[Condition.UNEXPECTED_ERROR], f"the engine had started, but {how}"
         return ENGINE_NOT_STARTED, f"code {self.node.inputs.code.label!r} {how}"
 
@@ -213,20 +213,26 @@ def _condition_of(failure: Failure) -> Condition:
 def _says_full(status: str | None, complaint: list[str]) -> str | None:
     """Return what tells that a job's disk was full, ``None`` where nothing does.
 
-    :param status: content of the file with the engine's exit status; a file without content is one that had no room.
+    :param status: the engine's exit status; an empty one is of a file that had no room.
     :param complaint: the last line of standard error, if there is any.
     """
     for line in complaint:
         if any(os.strerror(number) in line for number in NO_SPACE):
             return line
-    if status is not None and status.strip() in ("", str(NO_SPACE_LEFT)):
-        return f"it took no {RESULTS_FILE if status.strip() else STATUS_FILE}"
+    if status in ("", str(NO_SPACE_LEFT)):
+        return f"it took no {RESULTS_FILE if status else STATUS_FILE}"
     return None
+
+
+def _exit_status(content: str | None) -> str | None:
+    """Return the exit status that a shell wrote, empty where it had no room to; ``None`` where it wrote none."""
+    status = None if content is None else content.strip()
+    return status if status is not None and re.fullmatch("[0-9]{0,3}", status) else None
 
 
 def _signal_name(status: str) -> str | None:
     """Return the signal that ended a process, from the status that a shell gives it (128 + its number)."""
-    if not re.fullmatch(r"\s*[0-9]{1,3}\s*", status):
+    if not status:
         return None
     try:
         return signal.Signals(int(status) - 128).name

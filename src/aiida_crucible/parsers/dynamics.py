@@ -186,10 +186,7 @@ def _averages(arrays: Arrays) -> ArrayData | None:
 
 
 def _final(arrays: Arrays, structure: StructureData) -> StructureData | None:
-    """Return the last geometry; ``None`` where a model that gave NaN has left none."""
+    """Return the last geometry; ``None`` where the model has left none."""
     if "final_positions" not in arrays:
         return None
-    cell, positions = arrays["final_cell"], arrays["final_positions"]
-    if not (np.isfinite(cell).all() and np.isfinite(positions).all()):
-        return None
-    return with_geometry(structure, cell, positions)
+    return with_geometry(structure, arrays["final_cell"], arrays["final_positions"])

@@ -74,9 +74,9 @@ class RelaxParser(EngineParser):
         outputs: dict[str, Data] = {"properties": ArrayData(properties_of(arrays))}
         ends = np.cumsum(sizes)
         for key, cell, positions in zip(keys, arrays["cells"], np.split(arrays["positions"], ends[:-1]), strict=True):
-            # A model that gave NaN may have left no geometry; the structure's outcome tells.
-            if np.isfinite(cell).all() and np.isfinite(positions).all():
-                outputs[f"relaxed.{key}"] = with_geometry(self._structures[key], cell, positions)
+            # A model may have left no geometry; the structure's outcome tells.
+            if (geometry := with_geometry(self._structures[key], cell, positions)) is not None:
+                outputs[f"relaxed.{key}"] = geometry
         return outputs
 
     def _trajectories(self, arrays: Arrays) -> dict[str, Data]:
