@@ -105,7 +105,7 @@ def try_command(rng: random.Random, folder: Path) -> str | None:
     ]
     if words[:2] == ["env", "create"] and "--dry-run" not in words:
         words.append("--dry-run")  # an environment takes minutes
-    if words[:1] == ["demo"] and (len(words) < 3 or not Path(words[2]).is_file()):
+    if words[:1] == ["demo"] and (len(words) < 3 or not words[2].startswith(str(folder))):
         return None  # it would begin
     result = CliRunner().invoke(main, words)
     if result.exception is not None and not isinstance(result.exception, SystemExit):

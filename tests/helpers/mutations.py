@@ -50,7 +50,7 @@ def mutated(rng: random.Random, value: Any, junk: Sequence[Any] = PLAIN_JUNK, ch
 
 
 def copied(value: Any, depth: int = 0) -> Any:
-    """Return nested dicts and lists anew; what is in them, and what is nested deeper than any change, stays the same."""
+    """Return nested dicts and lists anew, as deep as changes go; what is in them stays the same object."""
     if depth > DEEPEST_CHANGE:
         return value
     if type(value) is dict:

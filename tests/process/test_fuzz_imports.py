@@ -33,7 +33,6 @@ def attempt(originals, tmp_path):
     return attempt
 
 
-@pytest.mark.long
 def test_fifty_hostile_files(attempt):
     fuzz(attempt, 50, always_the_same=True)
 
