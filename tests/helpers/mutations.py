@@ -6,6 +6,7 @@ Everything is drawn from a :class:`random.Random`, so that Hypothesis or a seed 
 from __future__ import annotations
 
 import io
+import contextlib
 import json
 import random
 import struct
@@ -92,7 +93,8 @@ def _changed(rng: random.Random, value: Any, path: tuple[Any, ...], junk: Sequen
     elif change == "extend":
         holder[key] = _extended(rng, holder[key], junk)
     elif change == "as text":
-        holder[key] = str(holder[key])
+        with contextlib.suppress(RecursionError):  # a value of a thousand levels has no text
+            holder[key] = str(holder[key])
     elif isinstance(holder[key], int | float):
         holder[key] = rng.choice((-holder[key], holder[key] * 10**6, holder[key] + 0.5, bool(holder[key])))
     return value
