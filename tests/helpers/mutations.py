@@ -5,8 +5,8 @@ Everything is drawn from a :class:`random.Random`, so that Hypothesis or a seed 
 
 from __future__ import annotations
 
-import io
 import contextlib
+import io
 import json
 import random
 import struct
