@@ -96,7 +96,7 @@ def _changed(rng: random.Random, value: Any, path: tuple[Any, ...], junk: Sequen
         with contextlib.suppress(RecursionError):  # a value of a thousand levels has no text
             holder[key] = str(holder[key])
     elif isinstance(holder[key], int | float):
-        holder[key] = rng.choice((-holder[key], holder[key] * 10**6, holder[key] + 0.5, bool(holder[key])))
+        holder[key] = rng.choice((-holder[key], holder[key] * 10**6, holder[key] * 2 + 1, bool(holder[key])))
     return value
 
 
