@@ -7,7 +7,6 @@ import decimal
 import fractions
 import random
 import traceback
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
