@@ -159,7 +159,14 @@ def try_inputs(rng: random.Random, nodes: Nodes, junk: tuple[Any, ...]) -> str |
     ports = process_class.spec().inputs
 
     def validate() -> None:
-        problem = ports.validate(ports.pre_process(ports.serialize(AttributeDict(inputs))))
+        values = ports.pre_process(ports.serialize(AttributeDict(inputs)))
+        try:
+            problem = ports.validate(values)
+        except RecursionError as error:
+            # AiiDA shows the whole of a value that it knows no port for, and one of a thousand levels has no text.
+            if traceback.extract_tb(error.__traceback__)[-1].name != "validate_ports":
+                raise
+            raise ValueError("Unexpected ports") from None
         if problem is not None:
             said = str(problem)
             # AiiDA shows the whole of a value that it knows no port for.
