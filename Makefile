@@ -56,7 +56,7 @@ build: $(VENV)/.project
 	$(BIN)/uv build --python $(BIN)/python
 
 locks: $(VENV)/.project
-	UV=$(CURDIR)/$(BIN)/uv src/aiida_crucible/environments/locks/refresh.sh
+	UV=$(CURDIR)/$(BIN)/uv src/crucible_engine/families/refresh_locks.sh
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist docs/_build docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

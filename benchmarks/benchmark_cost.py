@@ -40,7 +40,7 @@ def main() -> None:
     from aiida.manage.caching import disable_caching
     from aiida.orm import InstalledCode, load_computer
 
-    from aiida_crucible.data.model import ModelData
+    from aiida_crucible.nodes.model import ModelData
 
     get_manager().set_runner(get_manager().create_runner(poll_interval=0.2))
     localhost = load_computer("localhost")
@@ -81,7 +81,7 @@ def measure(folder, what, models, structures, **arguments):
     from aiida.engine import run_get_node
     from aiida.orm import CalcJobNode, Node, QueryBuilder
 
-    from aiida_crucible.workflows.benchmark import BenchmarkWorkChain
+    from aiida_crucible.workflows.benchmark.workchain import BenchmarkWorkChain
 
     builder = BenchmarkWorkChain.get_builder_from_protocol(models, structures, "fast", settings=SETTINGS, **arguments)
     nodes, size, start, began = (
@@ -117,8 +117,12 @@ def seconds_of_analysis(node) -> float:
     """Return the seconds of the calcfunctions' bodies, from a sample of each kind computed again."""
     from aiida.orm import CalcFunctionNode
 
-    from aiida_crucible.calcfunctions.benchmark_batches import prepare_evaluation, prepare_runs, settle_references
-    from aiida_crucible.calcfunctions.benchmark_materials import measure_material
+    from aiida_crucible.workflows.benchmark.batch_calcfunctions import (
+        prepare_evaluation,
+        prepare_runs,
+        settle_references,
+    )
+    from aiida_crucible.workflows.benchmark.material_calcfunctions import measure_material
 
     total = 0.0
     calls = [child for child in node.called_descendants if isinstance(child, CalcFunctionNode)]

@@ -22,9 +22,9 @@ import numpy as np
 from ase import Atoms
 from ase.spacegroup import crystal
 
-from crucible_engine.similarity.descriptors import Describer, Soap
-from crucible_engine.similarity.plan import make_plan
-from crucible_engine.similarity.tiles import Match, TileMaker
+from crucible_engine.tasks.similarity.descriptors import Describer, Soap
+from crucible_engine.tasks.similarity.plan import make_plan
+from crucible_engine.tasks.similarity.tiles import Match, TileMaker
 
 ALPHAS = (1.0, 0.1, 0.01)
 THRESHOLD = 1e-6

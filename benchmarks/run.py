@@ -24,8 +24,8 @@ from uv import find_uv_bin
 
 from aiida_crucible import environments
 from aiida_crucible.calculations.engine_archive import engine_archive
-from crucible_engine.schema import ENGINE_FILE, JOB_FILE, STRUCTURES_FILE, Job
-from crucible_engine.structures_file import write_structures
+from crucible_engine.wire.schema import ENGINE_FILE, JOB_FILE, STRUCTURES_FILE, Job
+from crucible_engine.wire.structures import write_structures
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "helpers"))

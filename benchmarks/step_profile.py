@@ -16,8 +16,8 @@ from chgnet.model import model as chgnet_model
 from chgnet.model.dynamics import CHGNetCalculator
 from crystals import lead_titanate
 
-from crucible_engine.models.load import load_model
-from crucible_engine.schema import ModelReference
+from crucible_engine.families.load import load_model
+from crucible_engine.wire.schema import ModelReference
 
 PARTS: dict[str, list[float]] = {}
 

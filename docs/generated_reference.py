@@ -10,15 +10,15 @@ from typing import Any
 
 import tabulate
 
-from aiida_crucible.analysis.anharmonicity_settings import SETTINGS as ANHARMONICITY
-from aiida_crucible.analysis.benchmark_settings import PARAMETERS as BENCHMARK
-from aiida_crucible.analysis.harmonic_settings import SETTINGS as COMPARISON
-from aiida_crucible.analysis.phonon_settings import SETTINGS as PHONON
-from aiida_crucible.analysis.reliability import THRESHOLDS
-from aiida_crucible.analysis.sweep_settings import SETTINGS as SWEEP
-from crucible_engine.dynamics.parameters import ENSEMBLES
-from crucible_engine.models.catalogue import FAMILIES
-from crucible_engine.parameters import PARAMETERS
+from aiida_crucible.analysis.anharmonicity.settings import SETTINGS as ANHARMONICITY
+from aiida_crucible.analysis.benchmark.settings import PARAMETERS as BENCHMARK
+from aiida_crucible.analysis.comparison.settings import SETTINGS as COMPARISON
+from aiida_crucible.analysis.dynamics.sweep_settings import SETTINGS as SWEEP
+from aiida_crucible.analysis.phonons.settings import SETTINGS as PHONON
+from aiida_crucible.analysis.verdict.reliability import THRESHOLDS
+from crucible_engine.families.registry import FAMILIES
+from crucible_engine.tasks.dynamics.parameters import ENSEMBLES
+from crucible_engine.tasks.parameters import PARAMETERS
 
 FIRST_STATUS = 200
 """Below it are AiiDA's own."""
@@ -158,12 +158,9 @@ def _settings(settings: Mapping[str, Any]) -> list[str]:
 
 def protocols() -> str:
     """Return the protocol files as they are."""
-    files = importlib.resources.files("aiida_crucible.workflows.protocols")
-    sections = [
-        f"## `{item.name}`\n\n```yaml\n{item.read_text(encoding='utf-8')}```"
-        for item in sorted(files.iterdir(), key=lambda item: item.name)
-        if item.name.endswith((".yaml", ".yml"))
-    ]
+    folders = importlib.resources.files("aiida_crucible.workflows").iterdir()
+    files = {folder.name: folder / "protocol.yaml" for folder in folders if (folder / "protocol.yaml").is_file()}
+    sections = [f"## `{name}`\n\n```yaml\n{files[name].read_text(encoding='utf-8')}```" for name in sorted(files)]
     return "\n\n".join(sections) + "\n"
 
 

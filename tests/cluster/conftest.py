@@ -22,7 +22,7 @@ from engine_jobs import HELPERS
 from loopback_slurm import LoopbackSlurm
 from loopback_sshd import LoopbackSshd
 
-from aiida_crucible.data.model import ModelData
+from aiida_crucible.nodes.model import ModelData
 
 HERE = Path(__file__).parent
 WAYS_TO_PACKAGES = ("UV_", "PIP_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")

@@ -16,9 +16,9 @@ from aiida.orm import CalcFunctionNode, CalcJobNode, QueryBuilder
 from ase.build import bulk
 from daemons import wait_until
 
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.benchmark import BenchmarkWorkChain
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.benchmark.workchain import BenchmarkWorkChain
 
 pytestmark = pytest.mark.timeout(2400)
 

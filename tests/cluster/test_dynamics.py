@@ -9,9 +9,9 @@ from aiida.orm import Dict
 from daemons import wait_until
 from dynamics_runs import gold_copper
 
-from aiida_crucible.calculations.dynamics import DynamicsCalculation
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
+from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 
 SECONDS_A_STEP = 0.5
 PARAMETERS = {

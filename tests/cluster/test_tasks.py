@@ -10,12 +10,12 @@ from ase.calculators.emt import EMT
 from daemons import wait_until
 from engine_jobs import rattled_copper
 
-from aiida_crucible.calculations.evaluate import EvaluateCalculation
-from aiida_crucible.calculations.relax import RelaxCalculation
-from aiida_crucible.structures import from_atoms, to_atoms
-from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
-from crucible_engine.journal import read_journal
-from crucible_engine.schema import EVALUATIONS, JOURNAL_FILE
+from aiida_crucible.calculations.evaluate.calculation import EvaluateCalculation
+from aiida_crucible.calculations.relax.calculation import RelaxCalculation
+from aiida_crucible.nodes.structures import from_atoms, to_atoms
+from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
+from crucible_engine.wire.journal import read_journal
+from crucible_engine.wire.schema import EVALUATIONS, JOURNAL_FILE
 
 
 def structures(count):

@@ -11,9 +11,9 @@ from rounding_noise import disturbed
 from scipy.integrate import quad
 from spring_crystal import SpringCrystal
 
-from aiida_crucible.analysis.force_constants import build_phonopy, plan_displacements, solve_force_constants
-from aiida_crucible.analysis.force_runs import ForceRun
-from aiida_crucible.analysis.lattice_force_constants import LatticeForceConstants, lattice_force_constants
+from aiida_crucible.analysis.anharmonicity.force_runs import ForceRun
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
+from aiida_crucible.analysis.phonons.lattice_force_constants import LatticeForceConstants, lattice_force_constants
 
 
 def three_springs() -> SpringCrystal:

@@ -10,10 +10,10 @@ from ase.data import atomic_numbers
 from conformance_cases import cluster
 from conformance_suite import agree, check
 
-from crucible_engine.models.batching import evaluate_structures
-from crucible_engine.models.catalogue import find_named
-from crucible_engine.models.load import load_model
-from crucible_engine.schema import Condition, EngineError
+from crucible_engine.families.batching import evaluate_structures
+from crucible_engine.families.load import load_model
+from crucible_engine.families.registry import find_named
+from crucible_engine.wire.schema import Condition, EngineError
 
 
 @check

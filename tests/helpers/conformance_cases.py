@@ -15,8 +15,8 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk, molecule
 
-from crucible_engine.models.load import load_model
-from crucible_engine.schema import ModelReference
+from crucible_engine.families.load import load_model
+from crucible_engine.wire.schema import ModelReference
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from conformance_suite import check
 
-from crucible_engine.models.catalogue import find_named
-from crucible_engine.schema import Condition, EngineError
+from crucible_engine.families.registry import find_named
+from crucible_engine.wire.schema import Condition, EngineError
 
 
 @check
@@ -107,7 +107,7 @@ def a_decoy_hides_no_pickle(suite):
     """torch takes DATA.PKL for data.pkl; it reads the table of contents that the file's end names."""
     if not suite.family.checkpoint_files:
         return
-    from crucible_engine.models.torch_checkpoint import read_content
+    from crucible_engine.families.torch_checkpoint import read_content
 
     suite.model()
     marker, path = suite.folder / "code-ran", suite.folder / f"{suite.case.name}-decoy"

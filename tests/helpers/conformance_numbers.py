@@ -6,7 +6,7 @@ from ase.data import chemical_symbols
 from conformance_cases import package_calculator
 from conformance_suite import TOLERANCE, agree, agree_with_calculator, check
 
-from crucible_engine.models import fingerprints
+from crucible_engine.families import fingerprints
 
 
 @check

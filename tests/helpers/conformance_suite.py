@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from conformance_cases import structures
 
-from crucible_engine.models.catalogue import FAMILIES
-from crucible_engine.models.load import load_model
-from crucible_engine.schema import EngineError
+from crucible_engine.families.load import load_model
+from crucible_engine.families.registry import FAMILIES
+from crucible_engine.wire.schema import EngineError
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 CHECKS = {}

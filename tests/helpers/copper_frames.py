@@ -8,9 +8,9 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from engine_jobs import HELPERS
 
-from aiida_crucible.analysis.force_constants import build_phonopy, plan_displacements, solve_force_constants
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.anharmonicity import AnharmonicityWorkChain
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.anharmonicity.workchain import AnharmonicityWorkChain
 
 LATTICE = 3.6
 DYNAMICS = {"steps": 30, "time_step": 2.0, "frame_interval": 2}

@@ -11,9 +11,9 @@ from ase import Atoms
 from ase.build import bulk
 from engine_jobs import read_arrays, run_here
 
-from crucible_engine.dynamics.parameters import ENSEMBLES
-from crucible_engine.dynamics.replica import Replica
-from crucible_engine.schema import RUN_FOLDER
+from crucible_engine.tasks.dynamics.parameters import ENSEMBLES
+from crucible_engine.tasks.dynamics.replica import Replica
+from crucible_engine.wire.schema import RUN_FOLDER
 
 VARIANTS: dict[str, dict[str, Any]] = {
     **{ensemble: {"ensemble": ensemble} for ensemble in ENSEMBLES},

@@ -18,10 +18,10 @@ from ase import Atoms
 from ase.build import bulk
 from rounding_noise import disturbed
 
-from crucible_engine.__main__ import main
-from crucible_engine.interruption import SIGNALS
-from crucible_engine.schema import ARRAYS_FILE, JOB_FILE, RESULTS_FILE, STRUCTURES_FILE, Job, ModelReference
-from crucible_engine.structures_file import write_structures
+from crucible_engine.job.interruption import SIGNALS
+from crucible_engine.job.program import main
+from crucible_engine.wire.schema import ARRAYS_FILE, JOB_FILE, RESULTS_FILE, STRUCTURES_FILE, Job, ModelReference
+from crucible_engine.wire.structures import write_structures
 
 HELPERS = Path(__file__).parent
 SOURCE = HELPERS.parents[1] / "src"

@@ -15,12 +15,12 @@ import numpy as np
 from ase import Atoms
 from engine_jobs import EMT, read_arrays, run_here, write_job
 
-from aiida_crucible.analysis.sweep_settings import sweep_supercell, temperature_label, validate_sweep
-from aiida_crucible.analysis.temperature_record import DONE, TemperatureRecord
-from aiida_crucible.analysis.temperature_run import Crystal, Run, analyse_run, describe_run, evenly_spaced
-from aiida_crucible.analysis.transition_records import CRYSTAL_OUTCOMES
-from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
-from crucible_engine.schema import SERIES_COLUMNS, ModelReference
+from aiida_crucible.analysis.dynamics.sweep_settings import sweep_supercell, temperature_label, validate_sweep
+from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord
+from aiida_crucible.analysis.dynamics.temperature_run import Crystal, Run, analyse_run, describe_run, evenly_spaced
+from aiida_crucible.analysis.transitions.records import CRYSTAL_OUTCOMES
+from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
+from crucible_engine.wire.schema import SERIES_COLUMNS, ModelReference
 
 CELL = [name for name in SERIES_COLUMNS if name.startswith("cell_")]
 

@@ -7,11 +7,11 @@ from aiida.engine import ToContext, WorkChain, run_get_node
 from aiida.orm import InstalledCode, ProcessNode, QueryBuilder, StructureData, load_computer
 from ase.build import bulk
 
-from aiida_crucible.calculations.dynamics import DynamicsCalculation
-from aiida_crucible.data.model import ModelData
+from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
 from aiida_crucible.demo.profile import open_profile
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 
 
 class OfSomebodyElse(WorkChain):

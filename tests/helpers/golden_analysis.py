@@ -26,24 +26,22 @@ from rounding_noise import disturbed
 from scipy.integrate import trapezoid
 from spring_crystal import SpringCrystal
 
-from aiida_crucible.analysis.cells import formula_units, lattice_parameters
-from aiida_crucible.analysis.phonon_analysis import PhononAnalysis, analyse, prepare
-from aiida_crucible.analysis.phonon_settings import validate_settings
-from aiida_crucible.analysis.reliability import assess, validate_thresholds
-from aiida_crucible.calcfunctions import (
-    anharmonicity,
-    benchmark,
-    benchmark_batches,
-    benchmark_materials,
-    configuration_space,
-    dynamics,
-    harmonic_comparison,
-    phonons,
-    references,
-    relaxation,
-    reliability,
-    sweep,
-)
+from aiida_crucible.analysis.crystal.cells import formula_units, lattice_parameters
+from aiida_crucible.analysis.phonons.phonon_analysis import PhononAnalysis, analyse, prepare
+from aiida_crucible.analysis.phonons.settings import validate_settings
+from aiida_crucible.analysis.verdict.reliability import assess, validate_thresholds
+from aiida_crucible.references import calcfunctions as references
+from aiida_crucible.workflows.anharmonicity import calcfunctions as anharmonicity
+from aiida_crucible.workflows.benchmark import batch_calcfunctions as benchmark_batches
+from aiida_crucible.workflows.benchmark import calcfunctions as benchmark
+from aiida_crucible.workflows.benchmark import material_calcfunctions as benchmark_materials
+from aiida_crucible.workflows.configuration_space import calcfunctions as configuration_space
+from aiida_crucible.workflows.harmonic_comparison import calcfunctions as harmonic_comparison
+from aiida_crucible.workflows.phonon import calcfunctions as phonons
+from aiida_crucible.workflows.relax import calcfunctions as relaxation
+from aiida_crucible.workflows.reliability import calcfunctions as reliability
+from aiida_crucible.workflows.sweep import calcfunctions as sweep
+from aiida_crucible.workflows.sweep import run_calcfunctions as dynamics
 
 STORED = Path(__file__).parents[1] / "data" / "golden_analysis.json"
 
@@ -162,7 +160,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
 
 def remedy(module: ModuleType) -> str:
     """Return what to do about numbers that changed."""
-    file = f"src/aiida_crucible/calcfunctions/{Path(str(module.__file__)).name}"
+    file = "/".join(Path(str(module.__file__)).parts[-4:])
     return (
         f"if that is meant, raise NUMERICS in {file}, so that no cached result of the old numbers is taken for a new "
         "one, and run 'python tests/helpers/golden_analysis.py'"

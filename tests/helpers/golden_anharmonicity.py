@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from anharmonic_crystals import QuarticPairs
 
-from aiida_crucible.analysis.anharmonicity_combinations import (
+from aiida_crucible.analysis.anharmonicity.combinations import (
     OWN,
     REFERENCE,
     Combination,
     compare_combinations,
     temperature_curves,
 )
-from aiida_crucible.analysis.anharmonicity_run import analyse_anharmonicity
-from aiida_crucible.analysis.anharmonicity_settings import validate_anharmonicity
+from aiida_crucible.analysis.anharmonicity.run import analyse_anharmonicity
+from aiida_crucible.analysis.anharmonicity.settings import validate_anharmonicity
 
 
 def analysed() -> dict[str, Any]:

@@ -9,15 +9,15 @@ from rounding_noise import disturbed
 from spring_crystal import SpringCrystal
 from synthetic_rows import GIVEN, OWN_CONSTANTS, compared, own_run, row, scored
 
-from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination
-from aiida_crucible.analysis.anharmonicity_settings import own_supercell
-from aiida_crucible.analysis.benchmark_rows import row_of
-from aiida_crucible.analysis.benchmark_settings import validate_benchmark_settings
-from aiida_crucible.analysis.benchmark_summary import aggregate
-from aiida_crucible.analysis.benchmark_tables import tables
-from aiida_crucible.analysis.effective_force_constants import evenly_chosen
-from aiida_crucible.analysis.phonon_analysis import prepare, solve
-from aiida_crucible.force_data import settled
+from aiida_crucible.analysis.anharmonicity.combinations import OWN, REFERENCE, Combination
+from aiida_crucible.analysis.anharmonicity.effective_force_constants import evenly_chosen
+from aiida_crucible.analysis.anharmonicity.settings import own_supercell
+from aiida_crucible.analysis.benchmark.rows import row_of
+from aiida_crucible.analysis.benchmark.settings import validate_benchmark_settings
+from aiida_crucible.analysis.benchmark.summary import aggregate
+from aiida_crucible.analysis.benchmark.tables import tables
+from aiida_crucible.analysis.phonons.phonon_analysis import prepare, solve
+from aiida_crucible.nodes.force_data import settled
 
 
 def aggregated() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The numbers that every task gives for the toy model, kept in ``tests/data`` with the protocol that they belong to.
 
 ``python tests/helpers/golden_numbers.py`` computes and stores them anew; it refuses where numbers changed and
-``crucible_engine.schema.PROTOCOL`` did not.
+``crucible_engine.wire.schema.PROTOCOL`` did not.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from dynamics_runs import SHORT, VARIANTS, gold_copper
 from engine_jobs import read_arrays, run_here, write_job
 from similarity_jobs import reference_rows
 
-from crucible_engine.dynamics.parameters import ENSEMBLES
-from crucible_engine.parameters import PARAMETERS
-from crucible_engine.schema import ARRAYS_FILE, PROTOCOL, TRAJECTORIES_FILE
-from crucible_engine.similarity.tiles import Match, TileMaker
-from crucible_engine.tasks import relaxation
+from crucible_engine.tasks.dynamics.parameters import ENSEMBLES
+from crucible_engine.tasks.parameters import PARAMETERS
+from crucible_engine.tasks.relax import relaxation
+from crucible_engine.tasks.similarity.tiles import Match, TileMaker
+from crucible_engine.wire.schema import ARRAYS_FILE, PROTOCOL, TRAJECTORIES_FILE
 
 STORED = Path(__file__).parents[1] / "data" / "golden_numbers.json"
 RELATIVE, ABSOLUTE = 1e-7, 1e-10
 """Another processor's BLAS kernels change the last digits of a step, and a relaxation of ten by 5e-9."""
 REMEDY = (
-    "if that is meant, raise PROTOCOL in src/crucible_engine/schema.py, so that no cached result of the old numbers is "
-    "taken for a new one, and run 'python tests/helpers/golden_numbers.py'"
+    "if that is meant, raise PROTOCOL in src/crucible_engine/wire/schema.py, so that no cached result of the old "
+    "numbers is taken for a new one, and run 'python tests/helpers/golden_numbers.py'"
 )
 
 Numbers = dict[str, Any]

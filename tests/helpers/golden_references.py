@@ -14,12 +14,12 @@ from phonopy.file_IO import write_FORCE_SETS
 from rounding_noise import disturbed
 from spring_crystal import SpringCrystal
 
-from aiida_crucible.analysis.force_constants import build_phonopy, plan_displacements, solve_force_constants
-from aiida_crucible.analysis.harmonic_comparison import compare_phonons
-from aiida_crucible.analysis.harmonic_settings import validate_comparison
-from aiida_crucible.importing.phonopy_files import read_phonons
-from aiida_crucible.importing.settings import validate_phonons, validate_trajectory
-from aiida_crucible.importing.trajectory import read_trajectory
+from aiida_crucible.analysis.comparison.harmonic import compare_phonons
+from aiida_crucible.analysis.comparison.settings import validate_comparison
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
+from aiida_crucible.references.phonopy.files import read_phonons
+from aiida_crucible.references.settings import validate_phonons, validate_trajectory
+from aiida_crucible.references.trajectories.trajectory import read_trajectory
 
 NOISE = 1e-3
 """eV/Å, added to the forces so that what is missed by sum rules is no rounding error."""

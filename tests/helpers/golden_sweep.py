@@ -9,11 +9,11 @@ from ase import Atoms
 from perovskite import tetragonal
 from rounding_noise import disturbed
 
-from aiida_crucible.analysis.sweep_settings import sweep_supercell, validate_sweep
-from aiida_crucible.analysis.temperature_record import DONE, TemperatureRecord
-from aiida_crucible.analysis.temperature_run import Crystal, Run, RunAnalysis, analyse_run
-from aiida_crucible.analysis.temperature_sweep import answer_questions, curves, find_transitions
-from crucible_engine.schema import SERIES_COLUMNS
+from aiida_crucible.analysis.dynamics.sweep_settings import sweep_supercell, validate_sweep
+from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord
+from aiida_crucible.analysis.dynamics.temperature_run import Crystal, Run, RunAnalysis, analyse_run
+from aiida_crucible.analysis.dynamics.temperature_sweep import answer_questions, curves, find_transitions
+from crucible_engine.wire.schema import SERIES_COLUMNS
 
 SETTINGS = validate_sweep(
     {"temperatures": [300.0], "supercell_matrix": [2, 2, 2], "local_centre": "Ti", "pair_bins": 20}

@@ -21,9 +21,10 @@ from engine_jobs import EMT, call_here, rattled_copper, read_results, write_job
 from mutations import mutated, mutated_bytes, mutated_json, mutated_npz
 from similarity_jobs import STAND_IN, salt_frames
 
-from crucible_engine.interruption import Interrupted, Interruption
-from crucible_engine.runner import run_job
-from crucible_engine.schema import (
+from crucible_engine.job.interruption import Interrupted, Interruption
+from crucible_engine.job.runner import run_job
+from crucible_engine.job.threads import ThreadControl
+from crucible_engine.wire.schema import (
     JOB_FILE,
     JOURNAL_FILE,
     RUN_FOLDER,
@@ -32,7 +33,6 @@ from crucible_engine.schema import (
     Job,
     Results,
 )
-from crucible_engine.threads import ThreadControl
 
 LONGEST_RUN = 15.0
 """Seconds after which a job, which may ask for a billion steps, is told to stop as a scheduler would."""

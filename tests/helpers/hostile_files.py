@@ -18,7 +18,7 @@ from golden_references import solved
 from mutations import PLAIN_JUNK, copied, mutated, mutated_bytes, mutated_text
 from phonopy.file_IO import write_FORCE_CONSTANTS, write_force_constants_to_hdf5, write_FORCE_SETS
 
-from aiida_crucible.analysis.force_constants import to_atoms
+from aiida_crucible.analysis.phonons.force_constants import to_atoms
 from aiida_crucible.references.from_files import import_phonons, import_trajectory, import_values
 
 VALUES = """\

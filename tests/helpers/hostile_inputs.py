@@ -34,8 +34,8 @@ from aiida.plugins import CalculationFactory, WorkflowFactory
 from ase.build import bulk
 from mutations import DEEP, PLAIN_JUNK, mutated, nested
 
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
 
 BUILDERS = ("verify", "relax", "phonon", "harmonic_comparison", "anharmonicity", "sweep", "reliability", "benchmark",
             "configuration_space")  # fmt: skip

@@ -13,10 +13,10 @@ import numpy as np
 from hostile_engine import mutated_journal
 from mutations import mutated_arrays, mutated_bytes, mutated_json, mutated_npz, npz
 
-from crucible_engine.dynamics.checkpoint import Checkpoints
-from crucible_engine.dynamics.stream import Stream, series_dtype
-from crucible_engine.journal import JournalWriter, Record
-from crucible_engine.schema import (
+from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
+from crucible_engine.tasks.dynamics.stream import Stream, series_dtype
+from crucible_engine.wire.journal import JournalWriter, Record
+from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     EVALUATED,
     EVALUATIONS,

@@ -13,8 +13,8 @@ import numpy as np
 from engine_jobs import read_arrays, read_results, run_engine, start_engine
 from seeds import chosen_seed
 
-from crucible_engine.journal import read_journal
-from crucible_engine.schema import ARRAYS_FILE, JOURNAL_FILE, RESULTS_FILE
+from crucible_engine.wire.journal import read_journal
+from crucible_engine.wire.schema import ARRAYS_FILE, JOURNAL_FILE, RESULTS_FILE
 
 
 def kill_at_random_moments(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from crucible_engine.models.emt import OrderedEMT
+from crucible_engine.families.emt.adapter import OrderedEMT
 
 
 class Loud(OrderedEMT):

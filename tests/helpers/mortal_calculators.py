@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from crucible_engine.models.emt import OrderedEMT
+from crucible_engine.families.emt.adapter import OrderedEMT
 
 
 class Mortal(OrderedEMT):

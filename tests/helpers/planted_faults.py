@@ -11,7 +11,7 @@ from ase.calculators.emt import EMT
 from ase.neighborlist import neighbor_list
 from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 
-from crucible_engine.models.base import Evaluation, Model
+from crucible_engine.families.base import Evaluation, Model
 
 Fault = Callable[[Model, Atoms, Evaluation], Evaluation]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from crucible_engine.models.emt import OrderedEMT
+from crucible_engine.families.emt.adapter import OrderedEMT
 
 
 class Poisoned(OrderedEMT):

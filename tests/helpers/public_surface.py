@@ -118,8 +118,8 @@ def main() -> None:
     from aiida.storage.sqlite_temp import SqliteTempBackend
 
     load_profile(SqliteTempBackend.create_profile("record", options={"warnings.development_version": False}))
-    from aiida_crucible.data.model import ModelData
-    from aiida_crucible.structures import from_atoms
+    from aiida_crucible.nodes.model import ModelData
+    from aiida_crucible.nodes.structures import from_atoms
 
     made = record(from_atoms, ModelData.get_or_create("emt"))
     RECORD.write_text(json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

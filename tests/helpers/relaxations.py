@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.build import bulk
 from engine_jobs import calculator_from, read_arrays, start_engine, write_job
 
-from crucible_engine.schema import ARRAYS_FILE, JOURNAL_FILE, TRAJECTORIES_FILE
+from crucible_engine.wire.schema import ARRAYS_FILE, JOURNAL_FILE, TRAJECTORIES_FILE
 
 KEPT = {"fmax": 0.01, "trajectory_interval": 3}
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination
-from aiida_crucible.analysis.stability_classes import CLASSES, stability_class
+from aiida_crucible.analysis.anharmonicity.combinations import OWN, REFERENCE, Combination
+from aiida_crucible.analysis.benchmark.stability_classes import CLASSES, stability_class
 
 TRUTH = Combination(REFERENCE, REFERENCE, REFERENCE)
 GIVEN = Combination(OWN, REFERENCE, REFERENCE)

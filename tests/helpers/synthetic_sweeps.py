@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aiida_crucible.analysis.temperature_record import DONE, TemperatureRecord
+from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord
 
 DECIDABLE = 100.0
 """χ² by which the law of the other order misses the planted curve: ten standard deviations."""

@@ -16,9 +16,9 @@ from pathlib import Path
 from conformance_cases import CASES, make_checkpoint
 from planted_faults import PLANTED, FaultyModel, Noise, no_images, scaled
 
-from crucible_engine.models.catalogue import FAMILIES
-from crucible_engine.verification.suite import verify_model
-from crucible_engine.verification.weights import check_fingerprint
+from crucible_engine.families.registry import FAMILIES
+from crucible_engine.tasks.verify.suite import verify_model
+from crucible_engine.tasks.verify.weights import check_fingerprint
 
 
 def main(name, folder, report, *plant):

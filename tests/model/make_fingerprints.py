@@ -16,10 +16,10 @@ from ase import Atoms
 from ase.build import bulk
 from conformance_cases import CASES, package_calculator
 
-from crucible_engine.models.catalogue import FAMILIES, find_named
-from crucible_engine.models.fingerprints import Fingerprint, file_name
+from crucible_engine.families.fingerprints import Fingerprint, file_name
+from crucible_engine.families.registry import FAMILIES, find_named
 
-TARGET = Path(__file__).parents[2] / "src" / "crucible_engine" / "models" / "fingerprints"
+TARGET = Path(__file__).parents[2] / "src" / "crucible_engine" / "families"
 
 
 def structures(case):
@@ -59,6 +59,8 @@ def make(case):
 if __name__ == "__main__":
     for name in sys.argv[1:]:
         fingerprint = make(CASES[name])
-        path = TARGET / file_name(fingerprint.family, fingerprint.name, fingerprint.settings)
+        folder = TARGET / fingerprint.family / "fingerprints"
+        folder.mkdir(exist_ok=True)
+        path = folder / file_name(fingerprint.name, fingerprint.settings)
         path.write_text(fingerprint.to_json(), encoding="utf-8")
         print(f"{path.name}: {[round(energy, 4) for energy in fingerprint.energies]} eV", file=sys.stderr)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-import aiida_crucible.environments
+import crucible_engine
 from aiida_crucible.environments import ensure, local
 from aiida_crucible.environments.specification import PYTHON_MINORS, locked_version
-from crucible_engine.toolsets import find_environment
+from crucible_engine.tasks.toolsets import find_environment
 
 pytestmark = pytest.mark.model
-LOCKS = Path(aiida_crucible.environments.__file__).parent / "locks"
+ENGINE = Path(crucible_engine.__file__).parent
 FAMILIES = ("analysis", "chgnet", "emt", "mace", "orb", "sevennet")
 
 
@@ -44,7 +44,7 @@ def test_environment_holds_what_its_lock_says(environment, family):
     command = [local.find_uv(), "pip", "check", "--python", str(python)]
     check = subprocess.run(command, capture_output=True, text=True, check=False)
     unmet = [line for line in check.stderr.splitlines() if "requires" in line and "dm-tree" not in line]
-    assert not unmet, "what is installed fits together (dm-tree is overridden, see locks/overrides.in)"
+    assert not unmet, "what is installed fits together (dm-tree is overridden, see families/lock_overrides.in)"
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -88,8 +88,9 @@ def test_recipe_by_hand(tmp_path):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_lock_is_a_solution_on_every_python(family, python, tmp_path):
     """The family's requirements, dependencies and all, are met by what the lock pins; nothing is downloaded."""
-    requirements = ["--requirement", LOCKS / f"{family}.in", "--constraint", LOCKS / f"{family}.txt"]
-    target = ["--python-version", python, "--target", tmp_path, "--override", LOCKS / "overrides.in"]
+    folder = ENGINE.parent / find_environment(family).folder.replace(".", "/")
+    requirements = ["--requirement", folder / "lock.in", "--constraint", folder / "lock.txt"]
+    target = ["--python-version", python, "--target", tmp_path, "--override", ENGINE / "families" / "lock_overrides.in"]
     command = [local.find_uv(), "pip", "install", "--dry-run", *target, *requirements]
     solved = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert solved.returncode == 0, solved.stderr

@@ -9,7 +9,7 @@ from engine_jobs import read_arrays, run_engine, write_job
 from interrupted_jobs import check_remains, finish, kill_at_random_moments
 from perovskite import rattled
 
-from crucible_engine.schema import ModelReference
+from crucible_engine.wire.schema import ModelReference
 
 KILLS = 20
 CHGNET = ModelReference("chgnet", "0.3.0")

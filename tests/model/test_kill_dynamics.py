@@ -12,7 +12,7 @@ from engine_jobs import read_results, run_engine, start_engine, write_job
 from perovskite import rattled
 from seeds import chosen_seed
 
-from crucible_engine.schema import PROGRESS_FILE, RESULTS_FILE, ModelReference
+from crucible_engine.wire.schema import PROGRESS_FILE, RESULTS_FILE, ModelReference
 
 MODELS = {"chgnet": ModelReference("chgnet", "0.3.0"), "sevennet": ModelReference("sevennet", "7net-0")}
 PARAMETERS = {

@@ -6,11 +6,11 @@ import pytest
 from aiida.engine import run_get_node
 from aiida.orm import Computer, InstalledCode
 
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.references import pto_test
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.phonon import PhononWorkChain
-from aiida_crucible.workflows.reliability import ReliabilityWorkChain
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.references.published import pto_test
+from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
+from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
 
 pytestmark = pytest.mark.model
 

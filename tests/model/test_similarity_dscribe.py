@@ -16,8 +16,8 @@ RANDOM_PAIRS = """
 import json
 import numpy as np
 from ase import Atoms
-from crucible_engine.similarity.descriptors import Describer, Soap
-from crucible_engine.similarity.tiles import Match, TileMaker
+from crucible_engine.tasks.similarity.descriptors import Describer, Soap
+from crucible_engine.tasks.similarity.tiles import Match, TileMaker
 from dscribe.descriptors import SOAP
 from dscribe.kernels import REMatchKernel
 from sklearn.preprocessing import normalize
@@ -52,7 +52,7 @@ WITHOUT_CELL = """
 import json
 import numpy as np
 from ase.build import fcc111, molecule
-from crucible_engine.similarity.descriptors import Describer, Soap
+from crucible_engine.tasks.similarity.descriptors import Describer, Soap
 from dscribe.descriptors import SOAP
 
 ours = Describer(Soap(5.0, 4, 3, 0.5, False), ["C", "H", "O", "Cu"])
@@ -70,7 +70,7 @@ print(json.dumps([float(value) for value in off]))
 WHOLE_JOB = """
 import json, sys
 import numpy as np
-from crucible_engine.structures_file import read_structures
+from crucible_engine.wire.structures import read_structures
 from dscribe.descriptors import SOAP
 from dscribe.kernels import REMatchKernel
 from sklearn.decomposition import KernelPCA

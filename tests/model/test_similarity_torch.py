@@ -11,9 +11,9 @@ pytestmark = pytest.mark.model
 BOTH = """
 import json
 import numpy as np
-from crucible_engine.schema import EngineError
-from crucible_engine.similarity.gpu import GpuTileMaker, find_device
-from crucible_engine.similarity.tiles import Match, TileMaker
+from crucible_engine.wire.schema import EngineError
+from crucible_engine.tasks.similarity.gpu import GpuTileMaker, find_device
+from crucible_engine.tasks.similarity.tiles import Match, TileMaker
 
 rng = np.random.default_rng(5)
 

@@ -9,7 +9,7 @@ import pytest
 from engine_jobs import engine_environment, read_results, start_engine, write_job
 from perovskite import rattled
 
-from crucible_engine.schema import ModelReference
+from crucible_engine.wire.schema import ModelReference
 
 PAIRS = 3
 TOLERANCE = 1.1

@@ -18,8 +18,8 @@ from aiida.plugins import CalculationFactory, ParserFactory
 from aiida.tools import delete_nodes
 from ase.build import bulk
 
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
 
 HELPERS = Path(__file__).parents[1] / "helpers"
 

@@ -9,10 +9,10 @@ from aiida.orm import ArrayData
 from ase.build import bulk
 from copper_frames import builder_of, constants_node, copper, frames_node, jobs_of, reference
 
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.anharmonicity import AnharmonicityWorkChain
-from crucible_engine.parameters import validate_parameters
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.anharmonicity.workchain import AnharmonicityWorkChain
+from crucible_engine.tasks.parameters import validate_parameters
 
 FOUR = {
     f"{frames}_frames_{constants}_constants" for frames in ("reference", "own") for constants in ("reference", "own")

@@ -15,8 +15,8 @@ from aiida.tools.archive import create_archive
 from engine_jobs import HELPERS
 
 from aiida_crucible.calculations.engine_archive import engine_archive
-from aiida_crucible.calculations.evaluate import EvaluateCalculation
-from aiida_crucible.data.model import ModelData
+from aiida_crucible.calculations.evaluate.calculation import EvaluateCalculation
+from aiida_crucible.nodes.model import ModelData
 
 JOB = """
 import hashlib, json

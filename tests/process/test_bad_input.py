@@ -10,16 +10,16 @@ from aiida.engine import run_get_node
 from aiida.orm import ArrayData, Computer, Dict, InstalledCode, Int, Node, QueryBuilder
 from ase.build import bulk, molecule
 
-from aiida_crucible.calculations.relax import RelaxCalculation
+from aiida_crucible.calculations.relax.calculation import RelaxCalculation
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, check_placement, promised_package
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
-from aiida_crucible.workflows.phonon import PhononWorkChain
-from aiida_crucible.workflows.relax import RelaxWorkChain
-from aiida_crucible.workflows.reliability import ReliabilityWorkChain
-from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
-from aiida_crucible.workflows.verify import VerifyWorkChain
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
+from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
+from aiida_crucible.workflows.relax.workchain import RelaxWorkChain
+from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
+from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
+from aiida_crucible.workflows.verify.workchain import VerifyWorkChain
 
 PACKAGE = {"package": "chgnet", "version": "0.4.2"}
 WORKCHAINS = (VerifyWorkChain, RelaxWorkChain, PhononWorkChain, ReliabilityWorkChain)
@@ -73,8 +73,8 @@ def test_wrong_options(workchain, options, message, code, model, fcc):
 
 @pytest.mark.parametrize("workchain", WORKCHAINS)
 def test_wrong_kinds_of_input(workchain, code, model, fcc):
-    refused(workchain, r"Atoms\(.*of type Atoms: give a StructureData \(`aiida_crucible.structures.from_atoms`", code,
-            model, bulk("Cu"))  # fmt: skip
+    refused(workchain, r"Atoms\(.*of type Atoms: give a StructureData \(`aiida_crucible.nodes.structures.from_atoms`",
+            code, model, bulk("Cu"))  # fmt: skip
     refused(workchain, r"'Cu.cif', of type str: give a StructureData \(`from_atoms\(ase.io.read", code, model, "Cu.cif")
     refused(workchain, r"is 12, of type int: give a StructureData \(`aiida.orm.load_node\(12\)`", code, model, 12)
     refused(workchain, "'model' is 'emt', of type str: give a ModelData", code, "emt", fcc)

@@ -18,16 +18,16 @@ from golden_references import frame_of, solved
 from phonopy.file_IO import write_FORCE_CONSTANTS, write_force_constants_to_hdf5, write_FORCE_SETS
 from similarity_jobs import STAND_IN, salt_frames
 
-from aiida_crucible.analysis.anharmonicity_combinations import REFERENCE, Combination
-from aiida_crucible.analysis.phonopy_cells import to_atoms as from_phonopy
-from aiida_crucible.analysis.stability_classes import CANNOT_TELL
-from aiida_crucible.calcfunctions.anharmonicity import measure_anharmonicity
-from aiida_crucible.calculations.similarity import SimilarityCalculation
+from aiida_crucible.analysis.anharmonicity.combinations import REFERENCE, Combination
+from aiida_crucible.analysis.benchmark.stability_classes import CANNOT_TELL
+from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms as from_phonopy
+from aiida_crucible.calculations.similarity.calculation import SimilarityCalculation
 from aiida_crucible.cli import main
-from aiida_crucible.structures import atoms_to_trajectory, from_atoms
-from aiida_crucible.workflows.anharmonicity import AnharmonicityWorkChain
-from aiida_crucible.workflows.configuration_space import ConfigurationSpaceWorkChain
-from aiida_crucible.workflows.harmonic_comparison import HarmonicComparisonWorkChain
+from aiida_crucible.nodes.structures import atoms_to_trajectory, from_atoms
+from aiida_crucible.workflows.anharmonicity.calcfunctions import measure_anharmonicity
+from aiida_crucible.workflows.anharmonicity.workchain import AnharmonicityWorkChain
+from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain
+from aiida_crucible.workflows.harmonic_comparison.workchain import HarmonicComparisonWorkChain
 
 SUPERCELL = (3, 2, 2)
 OPTIONS = {"environment_variables": {"PYTHONPATH": os.pathsep.join(map(str, [HELPERS, STAND_IN]))}}

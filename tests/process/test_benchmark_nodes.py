@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from plumpy import ProcessState
 from synthetic_rows import GIVEN, OWN_CONSTANTS, compared, row, scored
 
-from aiida_crucible.benchmark_nodes import jobs_that_run, rows_of
-from aiida_crucible.calcfunctions.benchmark import aggregate_benchmark
 from aiida_crucible.cli import main
+from aiida_crucible.nodes.benchmark import jobs_that_run, rows_of
+from aiida_crucible.workflows.benchmark.calcfunctions import aggregate_benchmark
 
 NUMBERS = itertools.count()
 

@@ -10,11 +10,11 @@ from aiida.orm import CalcJobNode, FolderData, RemoteData
 from aiida.plugins import CalculationFactory
 
 from aiida_crucible.calculations.base import EngineCalculation
-from aiida_crucible.calculations.evaluate import EvaluateCalculation
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.parsers.base import EngineParser
-from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
-from crucible_engine.schema import PROTOCOL
+from aiida_crucible.calculations.evaluate.calculation import EvaluateCalculation
+from aiida_crucible.calculations.parser import EngineParser
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
+from crucible_engine.wire.schema import PROTOCOL
 
 
 @pytest.fixture

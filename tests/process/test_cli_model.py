@@ -7,7 +7,7 @@ from aiida.orm import QueryBuilder
 from click.testing import CliRunner
 
 from aiida_crucible.cli import main
-from aiida_crucible.data.model import ModelData
+from aiida_crucible.nodes.model import ModelData
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from aiida.orm import WorkChainNode
 
 from aiida_crucible.demo import messages
 from aiida_crucible.demo.progress import run_together
-from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
+from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
 
 OPEN = """
 import sys
@@ -57,9 +57,9 @@ from aiida_crucible.demo.profile import open_profile
 open_profile(Path(sys.argv[1]))
 from aiida.orm import CalcJobNode, InstalledCode, QueryBuilder, load_computer
 from ase.build import bulk
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
 
 def interrupt_the_first_job(display, nodes):
     for job in QueryBuilder().append(CalcJobNode).all(flat=True):

@@ -12,13 +12,13 @@ from aiida.orm import CalcJobNode, Dict, RemoteData
 from ase.build import bulk, fcc111, molecule
 from engine_jobs import HELPERS
 
-from aiida_crucible.calculations.dynamics import DynamicsCalculation
-from aiida_crucible.calculations.dynamics_size import size_of
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms, to_atoms
-from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
-from crucible_engine.parameters import validate_parameters
-from crucible_engine.schema import SERIES_COLUMNS
+from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
+from aiida_crucible.calculations.dynamics.size import size_of
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms, to_atoms
+from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
+from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.schema import SERIES_COLUMNS
 
 PARAMETERS = {
     "ensemble": "npt-melchionna",
@@ -184,7 +184,7 @@ def test_time_step_that_is_too_long_is_warned_of(code, model):
 
 
 def test_large_runs_are_warned_of_and_not_refused():
-    from aiida_crucible.calculations.dynamics_size import describe
+    from aiida_crucible.calculations.dynamics.size import describe
 
     small = size_of(validate_parameters("dynamics", {"steps": 50_000, "temperatures": [300.0] * 8}), [625] * 8)
     assert small.stored < 200e6

@@ -15,11 +15,11 @@ from aiida.schedulers.plugins.direct import DirectScheduler
 from ase.build import bulk
 from engine_jobs import HELPERS
 
-from aiida_crucible.calculations import monitors
-from aiida_crucible.calculations.monitors import GRACE, STOPPED_KEY, dynamics_monitor
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
+from aiida_crucible.calculations.dynamics import monitor as monitors
+from aiida_crucible.calculations.dynamics.monitor import GRACE, STOPPED_KEY, dynamics_monitor
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 
 LINE = {
     "done": 300,

@@ -11,12 +11,12 @@ import pytest
 from aiida.orm import Dict
 from ase.build import bulk
 
-from aiida_crucible.calculations.dynamics import DynamicsCalculation, check_attached
-from aiida_crucible.parsers.dynamics import AVERAGES
-from aiida_crucible.structures import from_atoms
-from crucible_engine.dynamics.checkpoint import Checkpoints
-from crucible_engine.dynamics.stream import Stream, series_dtype
-from crucible_engine.schema import SERIES_COLUMNS, Condition, Results
+from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation, check_attached
+from aiida_crucible.calculations.dynamics.parser import AVERAGES
+from aiida_crucible.nodes.structures import from_atoms
+from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
+from crucible_engine.tasks.dynamics.stream import Stream, series_dtype
+from crucible_engine.wire.schema import SERIES_COLUMNS, Condition, Results
 
 N_ATOMS, N_FRAMES, N_ROWS, STEPS = 4, 3, 6, 50
 CODES = DynamicsCalculation.exit_codes

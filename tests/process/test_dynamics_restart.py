@@ -12,10 +12,10 @@ from aiida.orm import CalcJobNode, Int
 from ase.build import bulk
 from engine_jobs import HELPERS
 
-from aiida_crucible.calculations.dynamics import DynamicsCalculation
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms, to_atoms
-from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
+from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms, to_atoms
+from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 
 PARAMETERS = {
     "ensemble": "npt-melchionna",

@@ -6,10 +6,10 @@ import pytest
 from aiida.engine import run_get_node
 from engine_jobs import HELPERS
 
-from aiida_crucible.calculations.dynamics import DynamicsCalculation
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.references import pto_test
-from aiida_crucible.structures import from_atoms
+from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.references.published import pto_test
 
 LIMIT = 200e6
 """Bytes."""

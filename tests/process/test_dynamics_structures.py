@@ -10,16 +10,16 @@ from ase.build import bulk, molecule
 from click.testing import CliRunner
 from engine_jobs import HELPERS
 
-from aiida_crucible.calculations.dynamics import DynamicsCalculation
-from aiida_crucible.calculations.dynamics_structures import WHAT_MOVES
+from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
+from aiida_crucible.calculations.dynamics.structures import WHAT_MOVES
 from aiida_crucible.cli import main
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms, to_atoms
-from aiida_crucible.workflows.anharmonicity import AnharmonicityWorkChain
-from aiida_crucible.workflows.base.dynamics import DynamicsBaseWorkChain
-from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
-from crucible_engine.dynamics.checkpoint import Checkpoints
-from crucible_engine.schema import SERIES_COLUMNS
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms, to_atoms
+from aiida_crucible.workflows.anharmonicity.workchain import AnharmonicityWorkChain
+from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
+from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
+from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
+from crucible_engine.wire.schema import SERIES_COLUMNS
 
 PARAMETERS = {
     "temperatures": [300.0, 300.0],
@@ -202,7 +202,7 @@ def test_arrays_of_the_other_structure_are_refused(parse, structures, model):
     import io
     import json
 
-    from crucible_engine.schema import Condition, Results
+    from crucible_engine.wire.schema import Condition, Results
 
     content = Results("dynamics", Condition.FINISHED.value, "", "stable", model={"sha256": model.sha256}).to_dict()
     stream = io.BytesIO()

@@ -16,7 +16,7 @@ from aiida_crucible.cli import main
 from aiida_crucible.environments import ModelEnvironmentError, codes
 from aiida_crucible.environments.check import check_environment
 from aiida_crucible.environments.checkpoint import describe_checkpoint, path_on_computer
-from crucible_engine.schema import ModelReference
+from crucible_engine.wire.schema import ModelReference
 
 
 @pytest.fixture

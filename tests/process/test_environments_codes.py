@@ -19,7 +19,7 @@ from aiida_crucible.environments.codes import (
     registered_environments,
 )
 from aiida_crucible.environments.manage import Request, create_environment, remove_environment
-from aiida_crucible.workflows.protocols.mixin import as_code
+from aiida_crucible.workflows.common.protocols import as_code
 
 CONTENT = {
     "torch": "2.13.0+cpu",

@@ -11,10 +11,10 @@ from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 
 from aiida_crucible.calculations.engine_archive import engine_archive
-from aiida_crucible.calculations.evaluate import EvaluateCalculation
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import atoms_to_trajectory, from_atoms, to_atoms, trajectory_to_atoms
-from crucible_engine.parameters import validate_parameters
+from aiida_crucible.calculations.evaluate.calculation import EvaluateCalculation
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import atoms_to_trajectory, from_atoms, to_atoms, trajectory_to_atoms
+from crucible_engine.tasks.parameters import validate_parameters
 
 
 @pytest.fixture

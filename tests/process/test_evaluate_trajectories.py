@@ -10,14 +10,14 @@ from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from engine_jobs import HELPERS
 
-from aiida_crucible.calculations.evaluate import WHAT_IS_EVALUATED, EvaluateCalculation
+from aiida_crucible.calculations.evaluate.calculation import WHAT_IS_EVALUATED, EvaluateCalculation
+from aiida_crucible.calculations.output_files import split_properties
 from aiida_crucible.calculations.validation import frame_label
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.parsers.files import split_properties
-from aiida_crucible.structures import atoms_to_trajectory, from_atoms, trajectory_to_atoms
-from aiida_crucible.workflows.anharmonicity import AnharmonicityWorkChain
-from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
-from aiida_crucible.workflows.phonon import PhononWorkChain
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import atoms_to_trajectory, from_atoms, trajectory_to_atoms
+from aiida_crucible.workflows.anharmonicity.workchain import AnharmonicityWorkChain
+from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
+from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
 
 INTERRUPTED = EvaluateCalculation.exit_codes.ERROR_INTERRUPTED.status
 EXPECTED = {"a_silver": (2, 8), "b_copper": (3, 4), "c_molecule": (1, 2)}

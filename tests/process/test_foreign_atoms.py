@@ -13,11 +13,11 @@ from ase.constraints import FixAtoms
 from ase.data import atomic_masses
 from ase.io import read
 
-from aiida_crucible.calcfunctions.anharmonicity import drawn_frames
 from aiida_crucible.calculations.validation import check_structures
 from aiida_crucible.cli.reference import _find_structure
-from aiida_crucible.importing.atom_order import read_structure
-from aiida_crucible.structures import atoms_to_trajectory, from_atoms, to_atoms, with_geometry
+from aiida_crucible.nodes.structures import atoms_to_trajectory, from_atoms, to_atoms, with_geometry
+from aiida_crucible.references.phonopy.atom_order import read_structure
+from aiida_crucible.workflows.anharmonicity.calcfunctions import drawn_frames
 
 HEAD = """data_x
 _cell_length_a 4.1

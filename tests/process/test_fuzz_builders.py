@@ -11,7 +11,7 @@ from ase.build import bulk
 from fuzzing import fuzz
 from hostile_inputs import Nodes, hostile_values, try_builder, try_inputs
 
-from aiida_crucible.structures import from_atoms
+from aiida_crucible.nodes.structures import from_atoms
 
 
 @pytest.fixture(scope="module")

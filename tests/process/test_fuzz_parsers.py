@@ -13,7 +13,7 @@ from aiida.plugins import CalculationFactory, ParserFactory
 from fuzzing import fuzz
 from hostile_outputs import N_ATOMS, Remains, hostile_remains
 
-from aiida_crucible.calculations.progress import last_line
+from aiida_crucible.monitoring.progress import last_line
 
 TASKS = ("evaluate", "relax", "dynamics", "similarity", "verify")
 PARAMETERS = {
@@ -27,7 +27,7 @@ def jobs(code, model, profile):
     """Return a stored job of each task, without outputs."""
     from ase.build import bulk
 
-    from aiida_crucible.structures import from_atoms
+    from aiida_crucible.nodes.structures import from_atoms
 
     frames = TrajectoryData()
     frames.set_trajectory(symbols=["Cu"] * N_ATOMS, positions=np.zeros((4, N_ATOMS, 3)))

@@ -9,9 +9,9 @@ from aiida.orm import ArrayData
 from ase.build import bulk
 from ase.calculators.emt import EMT
 
-from aiida_crucible.analysis.force_constants import build_phonopy, plan_displacements, solve_force_constants
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.harmonic_comparison import HarmonicComparisonWorkChain
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.harmonic_comparison.workchain import HarmonicComparisonWorkChain
 
 QUICK = {"mesh": [4, 4, 4], "dos_mesh": [6, 6, 6], "band_points": 5}
 COMPARISON = {"mesh": [4, 4, 4], "thermal_mesh": [6, 6, 6]}

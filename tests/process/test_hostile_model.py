@@ -11,8 +11,8 @@ from aiida.manage import get_manager
 from aiida.orm import ArrayData, load_node
 
 from aiida_crucible.calculations.validation import check_trust
-from aiida_crucible.data.model import ModelData
-from crucible_engine.models.catalogue import validate_settings
+from aiida_crucible.nodes.model import ModelData
+from crucible_engine.families.registry import validate_settings
 
 
 class RunsCode:

@@ -6,13 +6,13 @@ import pytest
 from aiida.orm import Dict
 from ase.build import bulk
 
-from aiida_crucible.calculations.evaluate import EvaluateCalculation
-from aiida_crucible.labels import check_labels
-from aiida_crucible.structures import atoms_to_trajectory, from_atoms
-from aiida_crucible.workflows.configuration_space import ConfigurationSpaceWorkChain
-from aiida_crucible.workflows.relax import RelaxWorkChain
-from aiida_crucible.workflows.reliability import ReliabilityWorkChain
-from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
+from aiida_crucible.calculations.evaluate.calculation import EvaluateCalculation
+from aiida_crucible.nodes.labels import check_labels
+from aiida_crucible.nodes.structures import atoms_to_trajectory, from_atoms
+from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain
+from aiida_crucible.workflows.relax.workchain import RelaxWorkChain
+from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
+from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
 
 BAD = {
     "P6_3/mmc": "P6_3_mmc",

@@ -8,9 +8,9 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from numpy.testing import assert_allclose
 
-from aiida_crucible.structures import atoms_to_trajectory, cells_of, from_atoms, right_handed, to_atoms
-from aiida_crucible.workflows.phonon import PhononWorkChain
-from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
+from aiida_crucible.nodes.structures import atoms_to_trajectory, cells_of, from_atoms, right_handed, to_atoms
+from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
+from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
 
 
 def left_handed(atoms):

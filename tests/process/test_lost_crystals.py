@@ -8,12 +8,12 @@ from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode, Dict
 from copper_frames import builder_of, constants_node, copper, frames_node, reference
 
-from aiida_crucible.analysis.benchmark_settings import validate_benchmark_settings
-from aiida_crucible.analysis.own_runs import why_no_score
-from aiida_crucible.calcfunctions.anharmonicity import measure_anharmonicity
-from aiida_crucible.calcfunctions.benchmark_materials import measure_material
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.benchmark_batch_ports import check_trajectories
+from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.benchmark.settings import validate_benchmark_settings
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.anharmonicity.calcfunctions import measure_anharmonicity
+from aiida_crucible.workflows.benchmark.batch_ports import check_trajectories
+from aiida_crucible.workflows.benchmark.material_calcfunctions import measure_material
 
 STABLE = {"outcome": "stable", "reason": "every species kept its sites to the last step"}
 MELTED = {"outcome": "melted", "reason": "every species left its sites"}

@@ -11,9 +11,9 @@ from aiida.orm import ArrayData, CalcJobNode, Dict, InstalledCode, StructureData
 from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 
-from aiida_crucible.calcfunctions.phonons import analyse_phonons, displace_supercells
-from aiida_crucible.structures import from_atoms, trajectory_to_atoms
-from aiida_crucible.workflows.phonon import PhononWorkChain
+from aiida_crucible.nodes.structures import from_atoms, trajectory_to_atoms
+from aiida_crucible.workflows.phonon.calcfunctions import analyse_phonons, displace_supercells
+from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
 
 QUICK = {"mesh": [4, 4, 4], "dos_mesh": [6, 6, 6], "band_points": 11, "supercell_matrix": [3, 3, 3]}
 

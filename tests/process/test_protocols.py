@@ -6,16 +6,16 @@ import pytest
 from ase import units
 from ase.build import bulk
 
-from aiida_crucible.analysis.sweep_settings import sweep_supercell
-from aiida_crucible.analysis.transition_resolution import LEAST_TEMPERATURES
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.references import pto_test
-from aiida_crucible.structures import from_atoms, to_atoms
-from aiida_crucible.workflows.phonon import PhononWorkChain
-from aiida_crucible.workflows.relax import RelaxWorkChain
-from aiida_crucible.workflows.reliability import ReliabilityWorkChain
-from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
-from crucible_engine.parameters import validate_parameters
+from aiida_crucible.analysis.dynamics.sweep_settings import sweep_supercell
+from aiida_crucible.analysis.transitions.resolution import LEAST_TEMPERATURES
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms, to_atoms
+from aiida_crucible.references.published import pto_test
+from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
+from aiida_crucible.workflows.relax.workchain import RelaxWorkChain
+from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
+from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
+from crucible_engine.tasks.parameters import validate_parameters
 
 WORKCHAINS = (RelaxWorkChain, PhononWorkChain, ReliabilityWorkChain)
 NAMES = {"fast", "balanced", "stringent", "pto-test"}

@@ -8,7 +8,7 @@ import public_surface
 import pytest
 from aiida.orm import CalcFunctionNode, load_node
 
-from aiida_crucible.structures import from_atoms
+from aiida_crucible.nodes.structures import from_atoms
 
 
 @pytest.fixture(scope="module")
@@ -23,5 +23,5 @@ def test_it_is_as_it_was_recorded(now, part):
 
 
 def test_a_node_of_a_function_that_has_moved_still_loads(profile):
-    node = CalcFunctionNode(process_type="aiida_crucible.calcfunctions.phonons.analyse_phonons").store().seal()
-    assert load_node(node.uuid).process_type == "aiida_crucible.calcfunctions.phonons.analyse_phonons"
+    node = CalcFunctionNode(process_type="aiida_crucible.workflows.phonon.calcfunctions.analyse_phonons").store().seal()
+    assert load_node(node.uuid).process_type == "aiida_crucible.workflows.phonon.calcfunctions.analyse_phonons"

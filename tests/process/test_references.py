@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from golden_references import frame_of, solved
 from phonopy.file_IO import write_FORCE_SETS
 
-from aiida_crucible.analysis.phonopy_cells import to_atoms as from_phonopy
-from aiida_crucible.analysis.reliability import check_reference
-from aiida_crucible.calcfunctions.harmonic_comparison import compare_harmonic
-from aiida_crucible.calcfunctions.references import import_trajectory as import_trajectory_node
+from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms as from_phonopy
+from aiida_crucible.analysis.verdict.reliability import check_reference
 from aiida_crucible.cli import main
+from aiida_crucible.nodes.structures import from_atoms, to_atoms, trajectory_to_atoms
 from aiida_crucible.references import from_files
+from aiida_crucible.references.calcfunctions import import_trajectory as import_trajectory_node
 from aiida_crucible.references.from_files import import_phonons, import_trajectory, import_values
-from aiida_crucible.structures import from_atoms, to_atoms, trajectory_to_atoms
+from aiida_crucible.workflows.harmonic_comparison.calcfunctions import compare_harmonic
 
 
 @pytest.fixture(scope="module")

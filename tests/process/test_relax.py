@@ -10,9 +10,9 @@ from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from engine_jobs import HELPERS
 
-from aiida_crucible.calculations.relax import RelaxCalculation
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms, to_atoms, trajectory_to_atoms
+from aiida_crucible.calculations.relax.calculation import RelaxCalculation
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms, to_atoms, trajectory_to_atoms
 
 EMT_COPPER = 3.5899
 """Å, lattice constant of copper in ASE's effective medium theory at 0 K."""

@@ -7,8 +7,8 @@ from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode
 from ase.build import bulk, fcc111
 
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.relax import RelaxWorkChain
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.relax.workchain import RelaxWorkChain
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode, Dict
 from ase.build import bulk
 
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.reliability import ReliabilityWorkChain
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
 
 QUICK = {"mesh": [4, 4, 4], "dos_mesh": [6, 6, 6], "band_points": 11, "supercell_matrix": [3, 3, 3]}
 REFERENCE = {"source": "experiment", "lattice": {"a": 3.61}, "energy_differences": {"bcc": 0.04}}

@@ -11,12 +11,12 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from engine_jobs import HELPERS, rattled_copper
 
-from aiida_crucible.calculations.evaluate import EvaluateCalculation
-from aiida_crucible.calculations.relax import RelaxCalculation
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import atoms_to_trajectory, from_atoms, to_atoms
-from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
-from aiida_crucible.workflows.base.relax import RelaxBaseWorkChain
+from aiida_crucible.calculations.evaluate.calculation import EvaluateCalculation
+from aiida_crucible.calculations.relax.calculation import RelaxCalculation
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import atoms_to_trajectory, from_atoms, to_atoms
+from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
+from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
 
 N_FRAMES = 6
 

@@ -13,10 +13,10 @@ from aiida.orm import ArrayData, CalcJobNode
 from engine_jobs import HELPERS
 from similarity_jobs import STAND_IN, salt_frames
 
-from aiida_crucible.calculations.similarity import SimilarityCalculation
-from aiida_crucible.structures import atoms_to_trajectory
-from aiida_crucible.workflows.base.similarity import SimilarityBaseWorkChain
-from aiida_crucible.workflows.configuration_space import ConfigurationSpaceWorkChain
+from aiida_crucible.calculations.similarity.calculation import SimilarityCalculation
+from aiida_crucible.nodes.structures import atoms_to_trajectory
+from aiida_crucible.workflows.configuration_space.base import SimilarityBaseWorkChain
+from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain
 
 OPTIONS = {"environment_variables": {"PYTHONPATH": os.pathsep.join(map(str, [HELPERS, STAND_IN]))}}
 

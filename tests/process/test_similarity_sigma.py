@@ -14,11 +14,11 @@ from ase.calculators.emt import EMT
 from engine_jobs import HELPERS
 from similarity_jobs import STAND_IN
 
-from aiida_crucible.analysis.anharmonicity_combinations import OWN, Combination
-from aiida_crucible.analysis.force_constants import build_phonopy, plan_displacements, solve_force_constants
-from aiida_crucible.calcfunctions.anharmonicity import measure_anharmonicity
-from aiida_crucible.structures import atoms_to_trajectory, from_atoms
-from aiida_crucible.workflows.configuration_space import ConfigurationSpaceWorkChain
+from aiida_crucible.analysis.anharmonicity.combinations import OWN, Combination
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
+from aiida_crucible.nodes.structures import atoms_to_trajectory, from_atoms
+from aiida_crucible.workflows.anharmonicity.calcfunctions import measure_anharmonicity
+from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain
 
 OPTIONS = {"environment_variables": {"PYTHONPATH": os.pathsep.join(map(str, [HELPERS, STAND_IN]))}}
 UNIT = bulk("Cu", a=3.6)

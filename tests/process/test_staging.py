@@ -9,10 +9,10 @@ from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode
 from aiida.transports.plugins.local import LocalTransport
 
-from aiida_crucible.calculations.evaluate import EvaluateCalculation
+from aiida_crucible.calculations.evaluate.calculation import EvaluateCalculation
 from aiida_crucible.calculations.staging import forget_staging, stage_checkpoint
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 
 
 @pytest.mark.slow

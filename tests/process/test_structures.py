@@ -8,7 +8,7 @@ from aiida.orm import StructureData
 from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 
-from aiida_crucible.structures import (
+from aiida_crucible.nodes.structures import (
     atoms_to_trajectory,
     from_atoms,
     require_crystal,

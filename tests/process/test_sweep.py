@@ -13,9 +13,9 @@ from ase.calculators.emt import EMT
 from engine_jobs import HELPERS
 from perovskite import tetragonal
 
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
 
 TEMPERATURES = (300.0, 450.0, 600.0)
 LABELS = ("T300", "T450", "T600")

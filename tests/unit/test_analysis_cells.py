@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ase.build import bulk, make_supercell
 
-from aiida_crucible.analysis.cells import (
+from aiida_crucible.analysis.crystal.cells import (
     formula_units,
     lattice_parameters,
     parse_supercell_matrix,

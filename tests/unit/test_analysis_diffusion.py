@@ -7,7 +7,11 @@ import pytest
 from ase.build import bulk
 from thermal_crystals import cubic, vibrating
 
-from aiida_crucible.analysis.diffusion import diffusion_coefficients, lindemann_indices, mean_square_displacements
+from aiida_crucible.analysis.dynamics.diffusion import (
+    diffusion_coefficients,
+    lindemann_indices,
+    mean_square_displacements,
+)
 
 BOX = 20.0 * np.eye(3)
 

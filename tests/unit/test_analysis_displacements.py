@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from thermal_crystals import cubic, vibrating
 
-from aiida_crucible.analysis.displacements import displacements, unwrapped_displacements
+from aiida_crucible.analysis.crystal.displacements import displacements, unwrapped_displacements
 
 
 def planted(seed=0, n_frames=6):

@@ -9,11 +9,11 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from spring_crystal import SPACING, THZ, chain, cubic
 
-from aiida_crucible.analysis.force_constants import build_phonopy, plan_displacements, solve_force_constants
-from aiida_crucible.analysis.harmonic_comparison import compare_phonons
-from aiida_crucible.analysis.harmonic_settings import validate_comparison
-from aiida_crucible.analysis.mode_matching import match_modes, overlaps
-from aiida_crucible.analysis.stored_phonons import restore_phonons
+from aiida_crucible.analysis.comparison.harmonic import compare_phonons
+from aiida_crucible.analysis.comparison.mode_matching import match_modes, overlaps
+from aiida_crucible.analysis.comparison.settings import validate_comparison
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
+from aiida_crucible.analysis.phonons.stored_phonons import restore_phonons
 
 COPPER = 63.546
 K, T = 2.0, 0.5

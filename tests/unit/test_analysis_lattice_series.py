@@ -7,7 +7,7 @@ import pytest
 from ase.geometry import cellpar_to_cell
 from thermal_crystals import rotation
 
-from aiida_crucible.analysis.lattice_series import PARAMETERS, lattice_series
+from aiida_crucible.analysis.dynamics.lattice_series import PARAMETERS, lattice_series
 
 MATRIX = np.array([[2, 0, 0], [1, 3, 0], [0, 0, 2]])
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from thermal_crystals import cubic, polar, shuffled, vibrating
 
-from aiida_crucible.analysis.displacements import displacements
-from aiida_crucible.analysis.mean_structure import collective_error, independent_samples, mean_structure
-from aiida_crucible.analysis.statistics import statistical_inefficiencies
-from aiida_crucible.analysis.supercell_sites import find_sites, supercell_like
+from aiida_crucible.analysis.crystal.displacements import displacements
+from aiida_crucible.analysis.crystal.supercell_sites import find_sites, supercell_like
+from aiida_crucible.analysis.dynamics.mean_structure import collective_error, independent_samples, mean_structure
+from aiida_crucible.analysis.statistics.averages import statistical_inefficiencies
 
 N_FRAMES = 300
 

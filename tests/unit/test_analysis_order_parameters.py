@@ -7,8 +7,9 @@ import pytest
 from ase import Atoms
 from thermal_crystals import cubic, polar, vibrating
 
-from aiida_crucible.analysis.displacements import displacements
-from aiida_crucible.analysis.order_parameters import (
+from aiida_crucible.analysis.crystal.displacements import displacements
+from aiida_crucible.analysis.crystal.supercell_sites import find_sites, supercell_like
+from aiida_crucible.analysis.dynamics.order_parameters import (
     axial_distortions,
     cell_displacements,
     displacement_pattern,
@@ -17,7 +18,6 @@ from aiida_crucible.analysis.order_parameters import (
     projections,
     species_displacements,
 )
-from aiida_crucible.analysis.supercell_sites import find_sites, supercell_like
 
 PARENT = polar() * (2, 2, 2)
 SITES = find_sites(PARENT, polar())

@@ -8,8 +8,8 @@ from ase import Atoms
 from ase.build import bulk
 from thermal_crystals import cubic
 
-from aiida_crucible.analysis.neighbours import nearest_distances
-from aiida_crucible.analysis.pair_distribution import pair_distribution
+from aiida_crucible.analysis.crystal.neighbours import nearest_distances
+from aiida_crucible.analysis.dynamics.pair_distribution import pair_distribution
 
 SKEW = np.array([[9.0, 0, 0], [4.0, 8.0, 0], [-3.0, 2.0, 10.0]])
 

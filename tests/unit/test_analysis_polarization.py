@@ -8,15 +8,15 @@ from ase import Atoms
 from ase.build import bulk
 from thermal_crystals import cubic, polar, rotation, shuffled, vibrating
 
-from aiida_crucible.analysis.named_charges import NAMED_CHARGES, named_charges
-from aiida_crucible.analysis.polarization import (
+from aiida_crucible.analysis.crystal.supercell_sites import find_sites, supercell_like
+from aiida_crucible.analysis.dynamics.polarization import (
     MICROCOULOMB_PER_CM2,
     charges_by_species,
     local_cells_around,
     neutral_charges,
     polarization,
 )
-from aiida_crucible.analysis.supercell_sites import find_sites, supercell_like
+from aiida_crucible.analysis.phonons.named_charges import NAMED_CHARGES, named_charges
 
 ZHONG = "PbTiO3-Zhong-1994"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiida_crucible.analysis.reliability import assess, check_reference, validate_thresholds
+from aiida_crucible.analysis.verdict.reliability import assess, check_reference, validate_thresholds
 
 VERIFIED = {"outcome": "passed", "summary": {"faults": []}}
 PHONONS = {

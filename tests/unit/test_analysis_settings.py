@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from aiida_crucible.analysis.phonon_settings import validate_settings
-from aiida_crucible.analysis.reliability import check_reference
-from crucible_engine.parameter_rules import shown
+from aiida_crucible.analysis.phonons.settings import validate_settings
+from aiida_crucible.analysis.verdict.reliability import check_reference
+from crucible_engine.wire.rules import shown
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from spring_crystal import THZ, SpringCrystal, cubic
 
-from aiida_crucible.analysis.force_constants import build_phonopy, plan_displacements, solve_force_constants
-from aiida_crucible.analysis.force_noise import measure_force_noise
-from aiida_crucible.analysis.long_waves import (
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
+from aiida_crucible.analysis.phonons.force_noise import measure_force_noise
+from aiida_crucible.analysis.phonons.long_waves import (
     commensurate_points,
     dynamical_matrices,
     long_wave_error,
     resolution_radius,
 )
-from aiida_crucible.analysis.spectra import given_path, irreducible_mesh
-from aiida_crucible.analysis.stability import Verdict, judge_stability, resolve_modes
+from aiida_crucible.analysis.phonons.spectra import given_path, irreducible_mesh
+from aiida_crucible.analysis.phonons.stability import Verdict, judge_stability, resolve_modes
 
 COPPER = 63.546
 

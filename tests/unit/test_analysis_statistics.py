@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aiida_crucible.analysis.statistics import (
+from aiida_crucible.analysis.statistics.averages import (
     average,
     block_errors,
     equilibration_cut,

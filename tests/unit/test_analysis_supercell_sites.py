@@ -7,8 +7,8 @@ import pytest
 from ase.build import bulk, make_supercell
 from thermal_crystals import cubic, polar, shuffled
 
-from aiida_crucible.analysis.displacements import displacements
-from aiida_crucible.analysis.supercell_sites import find_sites, supercell_like
+from aiida_crucible.analysis.crystal.displacements import displacements
+from aiida_crucible.analysis.crystal.supercell_sites import find_sites, supercell_like
 
 SKEW = [[2, 0, 0], [1, 2, 0], [0, -1, 1]]
 

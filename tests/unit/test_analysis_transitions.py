@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from synthetic_sweeps import continuous_sweep, first_order_sweep, melting_sweep, quiet_sweep, record
 
-from aiida_crucible.analysis import sweep_observables
-from aiida_crucible.analysis.lattice_symmetry import ANGLES, STRAINS
-from aiida_crucible.analysis.temperature_sweep import find_transitions
-from aiida_crucible.analysis.transition_records import SweepRun
-from aiida_crucible.analysis.transitions import detect_transitions
+from aiida_crucible.analysis.crystal.lattice_symmetry import ANGLES, STRAINS
+from aiida_crucible.analysis.dynamics.temperature_sweep import find_transitions
+from aiida_crucible.analysis.transitions import sweep_observables
+from aiida_crucible.analysis.transitions.detection import detect_transitions
+from aiida_crucible.analysis.transitions.records import SweepRun
 
 CASES = 100
 LEAST_COVERED = 93

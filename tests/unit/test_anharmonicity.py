@@ -11,11 +11,11 @@ from ase import Atoms, units
 from ase.build import make_supercell
 from scipy.spatial.transform import Rotation
 
-from aiida_crucible.analysis.anharmonicity import Score, classify
-from aiida_crucible.analysis.anharmonicity_run import analyse_anharmonicity, site_names
-from aiida_crucible.analysis.anharmonicity_settings import own_supercell, temperature_of, validate_anharmonicity
-from aiida_crucible.analysis.force_runs import ForceRun
-from aiida_crucible.analysis.lattice_force_constants import lattice_force_constants
+from aiida_crucible.analysis.anharmonicity.force_runs import ForceRun
+from aiida_crucible.analysis.anharmonicity.run import analyse_anharmonicity, site_names
+from aiida_crucible.analysis.anharmonicity.score import Score, classify
+from aiida_crucible.analysis.anharmonicity.settings import own_supercell, temperature_of, validate_anharmonicity
+from aiida_crucible.analysis.phonons.lattice_force_constants import lattice_force_constants
 
 SETTINGS = validate_anharmonicity({"effective_frames": 0})
 SUPERCELL = np.array([[2, 1, 0], [0, 3, 0], [0, 0, 3]])

@@ -13,13 +13,13 @@ from ase.md.langevin import Langevin
 from series import correlated, seeds
 from spring_crystal import SpringCrystal
 
-from aiida_crucible.analysis.anharmonicity import Score, classify
-from aiida_crucible.analysis.anharmonicity_class import class_of
-from aiida_crucible.analysis.anharmonicity_run import analyse_anharmonicity
-from aiida_crucible.analysis.anharmonicity_settings import validate_anharmonicity
-from aiida_crucible.analysis.statistics import average
-from aiida_crucible.analysis.thermostats import ANGULAR, damping_rate, is_overdamped, relaxation_time
-from crucible_engine.parameters import validate_parameters
+from aiida_crucible.analysis.anharmonicity.run import analyse_anharmonicity
+from aiida_crucible.analysis.anharmonicity.score import Score, classify
+from aiida_crucible.analysis.anharmonicity.settings import validate_anharmonicity
+from aiida_crucible.analysis.anharmonicity.stability_class import class_of
+from aiida_crucible.analysis.dynamics.thermostats import ANGULAR, damping_rate, is_overdamped, relaxation_time
+from aiida_crucible.analysis.statistics.averages import average
+from crucible_engine.tasks.parameters import validate_parameters
 
 SETTINGS = validate_anharmonicity({"effective_frames": 0})
 LANGEVIN = {"ensemble": "nvt-langevin", "friction": 0.01, "time_step": 1.0}

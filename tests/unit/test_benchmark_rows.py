@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from synthetic_rows import GIVEN, TRUTH
 
-from aiida_crucible.analysis.anharmonicity_combinations import OWN, REFERENCE, Combination
-from aiida_crucible.analysis.benchmark_rows import IDENTITY, row_of
-from aiida_crucible.analysis.benchmark_settings import validate_benchmark_settings
+from aiida_crucible.analysis.anharmonicity.combinations import OWN, REFERENCE, Combination
+from aiida_crucible.analysis.benchmark.rows import IDENTITY, row_of
+from aiida_crucible.analysis.benchmark.settings import validate_benchmark_settings
 
 MEASURED = {"sigma": {"time_averaged": {"value": 0.3, "standard_error": 0.01}}, "class": "weak", "warnings": []}
 NOT_FINITE = {"class": "cannot-tell", "reason": "no frame has forces that are finite numbers"}

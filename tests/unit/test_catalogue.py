@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from crucible_engine.models.catalogue import (
+from crucible_engine.families.registry import (
     FAMILIES,
     Theory,
     find_family,
@@ -111,6 +111,6 @@ def test_each_family_is_consistent(family):
 def test_it_needs_the_standard_library_alone():
     script = (
         "import sys; sys.modules['numpy'] = sys.modules['ase'] = None; "
-        "import crucible_engine.models.catalogue; print(len(sys.modules))"
+        "import crucible_engine.families.registry; print(len(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crucible_engine.models.load import load_model
-from crucible_engine.schema import Condition, EngineError, ModelReference
+from crucible_engine.families.load import load_model
+from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
 FACTORY = """
 from {package}.potential import Potential
@@ -29,8 +29,8 @@ class Potential(EMT):
 """
 SCRIPT = """
 import json, sys
-from crucible_engine.models.load import load_model
-from crucible_engine.schema import ModelReference
+from crucible_engine.families.load import load_model
+from crucible_engine.wire.schema import ModelReference
 settings = json.loads(sys.argv[1])
 print(load_model(ModelReference("ase", trust_code=True, dtype="float64", settings=settings)).sha256)
 """

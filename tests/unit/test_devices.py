@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from crucible_engine.devices import require_device
-from crucible_engine.schema import Condition, EngineError
+from crucible_engine.wire.devices import require_device
+from crucible_engine.wire.schema import Condition, EngineError
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def torch_support(monkeypatch):
         cuda=SimpleNamespace(is_available=lambda: True, device_count=lambda: 2),
     )
     monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.delitem(sys.modules, "crucible_engine.models.torch_support", raising=False)
-    yield importlib.import_module("crucible_engine.models.torch_support")
-    sys.modules.pop("crucible_engine.models.torch_support")
+    monkeypatch.delitem(sys.modules, "crucible_engine.families.torch_support", raising=False)
+    yield importlib.import_module("crucible_engine.families.torch_support")
+    sys.modules.pop("crucible_engine.families.torch_support")
 
 
 def test_every_device_that_torch_offers_may_be_asked_for(torch_support):

@@ -12,7 +12,7 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
 from engine_jobs import read_arrays, run_here, write_job
 
-from crucible_engine.schema import SERIES_COLUMNS
+from crucible_engine.wire.schema import SERIES_COLUMNS
 
 TEMPERATURE, SEED, STEPS, TIME_STEP = 400.0, 11, 60, 2.0
 

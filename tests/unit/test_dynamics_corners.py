@@ -5,9 +5,9 @@ import pytest
 from ase.build import bulk, fcc111
 from engine_jobs import read_arrays, run_here, write_job
 
-from crucible_engine.dynamics.orientation import Orientation
-from crucible_engine.parameters import validate_parameters
-from crucible_engine.schema import SERIES_COLUMNS
+from crucible_engine.tasks.dynamics.orientation import Orientation
+from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.schema import SERIES_COLUMNS
 
 SHORT = {"temperatures": [300.0], "steps": 40, "time_step": 2.0, "series_interval": 1, "frame_interval": 0}
 

@@ -9,11 +9,11 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator
 from engine_jobs import run_here, write_job
 
-from crucible_engine.dynamics.guard import GuardedCalculator, LostError, volume_of
-from crucible_engine.dynamics.replica import Replica
-from crucible_engine.dynamics.settings import Settings
-from crucible_engine.models.emt import OrderedEMT
-from crucible_engine.parameters import validate_parameters
+from crucible_engine.families.emt.adapter import OrderedEMT
+from crucible_engine.tasks.dynamics.crystal.guard import GuardedCalculator, LostError, volume_of
+from crucible_engine.tasks.dynamics.replica import Replica
+from crucible_engine.tasks.dynamics.settings import Settings
+from crucible_engine.tasks.parameters import validate_parameters
 
 COPPER = bulk("Cu", cubic=True)
 

@@ -14,7 +14,7 @@ from engine_jobs import calculator_from, read_arrays, run_here, write_job
 from lennard_jones_crystal import crystal
 from seeds import chosen_seed
 
-from crucible_engine.schema import SERIES_COLUMNS
+from crucible_engine.wire.schema import SERIES_COLUMNS
 
 SMALL, LARGE = (1, 1, 2), (2, 2, 2)
 TEMPERATURE = 300.0

@@ -14,9 +14,9 @@ from dynamics_runs import die_after, everything
 from engine_jobs import read_arrays, run_here, write_job
 from scipy.stats import chi2
 
-from crucible_engine.dynamics.replica import near
-from crucible_engine.schema import REFERENCE_FILE
-from crucible_engine.structures_file import write_structures
+from crucible_engine.tasks.dynamics.replica import near
+from crucible_engine.wire.schema import REFERENCE_FILE
+from crucible_engine.wire.structures import write_structures
 
 LATTICE = 3.61
 CRYSTAL = bulk("Cu", cubic=True, a=LATTICE) * 2

@@ -14,12 +14,12 @@ from dynamics_runs import SHORT, VARIANTS, die_after, everything, gold_copper, n
 from engine_jobs import calculator_from, read_arrays, read_results, run_engine, run_here, start_engine, write_job
 from seeds import chosen_seed
 
-from crucible_engine.dynamics.integrators import integrator_of, read_state
-from crucible_engine.dynamics.replica import Replica
-from crucible_engine.dynamics.settings import Settings
-from crucible_engine.models.emt import OrderedEMT
-from crucible_engine.parameters import validate_parameters
-from crucible_engine.schema import RESULTS_FILE, RUN_FOLDER
+from crucible_engine.families.emt.adapter import OrderedEMT
+from crucible_engine.tasks.dynamics.integrators import integrator_of, read_state
+from crucible_engine.tasks.dynamics.replica import Replica
+from crucible_engine.tasks.dynamics.settings import Settings
+from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.schema import RESULTS_FILE, RUN_FOLDER
 
 QUICK = "npt-melchionna, lengths only, literal pfactor"
 

@@ -11,11 +11,11 @@ from dynamics_runs import SHORT, die_after, everything, gold_copper
 from engine_jobs import calculator_from, read_arrays, run_here, write_job
 from seeds import chosen_seed
 
-from crucible_engine.dynamics.output import estimate_size
-from crucible_engine.dynamics.parameters import time_step_warning
-from crucible_engine.dynamics.settings import Settings
-from crucible_engine.parameters import validate_parameters
-from crucible_engine.schema import RUN_FOLDER
+from crucible_engine.tasks.dynamics.output import estimate_size
+from crucible_engine.tasks.dynamics.parameters import time_step_warning
+from crucible_engine.tasks.dynamics.settings import Settings
+from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.schema import RUN_FOLDER
 
 THREE = {**SHORT, "temperatures": [300.0, 300.0, 500.0]}
 SIZES = [4, 8, 1]

@@ -9,8 +9,8 @@ from ase.build import bulk, fcc111, molecule
 from ase.cluster import Octahedron
 from perovskite import tetragonal
 
-from crucible_engine.dynamics.watch import Watch, chance_temperature
-from crucible_engine.parameters import validate_parameters
+from crucible_engine.tasks.dynamics.crystal.watch import Watch, chance_temperature
+from crucible_engine.tasks.parameters import validate_parameters
 
 QUARTER = np.array([[0, -1.0, 0], [1, 0, 0], [0, 0, 1]])
 

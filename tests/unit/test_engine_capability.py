@@ -4,9 +4,9 @@ import pytest
 from ase.build import bulk
 from engine_jobs import calculator_from, run_here, write_job
 
-from crucible_engine.models.base import NO_STRESS, Evaluation, Identity, Model
-from crucible_engine.parameters import lack_of_stress, needs_stress, validate_parameters
-from crucible_engine.schema import Condition
+from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Model
+from crucible_engine.tasks.parameters import lack_of_stress, needs_stress, validate_parameters
+from crucible_engine.wire.schema import Condition
 
 NPT = {"ensemble": "npt-mtk-isotropic", "steps": 2, "temperatures": [300.0]}
 

@@ -27,9 +27,9 @@ from interrupted_jobs import assert_same_arrays
 from seeds import chosen_seed
 from signalled_runs import run_with_signal
 
-from crucible_engine.diagnosis import diagnose
-from crucible_engine.results_file import RESERVED_BYTES, ResultsFile
-from crucible_engine.schema import JOB_FILE, PROGRESS_FILE, Condition, Results
+from crucible_engine.job.diagnosis import diagnose
+from crucible_engine.wire.results import RESERVED_BYTES, ResultsFile
+from crucible_engine.wire.schema import JOB_FILE, PROGRESS_FILE, Condition, Results
 
 TASKS = {
     "evaluate": {"batch_size": 1},

@@ -10,8 +10,8 @@ from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from engine_jobs import calculator_from, rattled_copper, read_arrays, run_engine, run_here, write_job
 
-from crucible_engine.journal import JournalWriter, read_journal
-from crucible_engine.schema import JOURNAL_FILE
+from crucible_engine.wire.journal import JournalWriter, read_journal
+from crucible_engine.wire.schema import JOURNAL_FILE
 
 
 def mixed() -> dict:

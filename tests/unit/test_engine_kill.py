@@ -8,7 +8,7 @@ import pytest
 from engine_jobs import rattled_copper, read_arrays, run_engine, start_engine, write_job
 from interrupted_jobs import check_remains, finish, kill_at_random_moments
 
-from crucible_engine.schema import ARRAYS_FILE, JOURNAL_FILE, RESULTS_FILE
+from crucible_engine.wire.schema import ARRAYS_FILE, JOURNAL_FILE, RESULTS_FILE
 
 KILLS = 20
 

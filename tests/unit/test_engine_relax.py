@@ -13,9 +13,9 @@ from ase.calculators.emt import EMT
 from ase.eos import EquationOfState
 from engine_jobs import calculator_from, read_arrays, run_here, write_job
 
-from crucible_engine.preflight import Survey, check_relaxable
-from crucible_engine.schema import JOURNAL_FILE, TRAJECTORIES_FILE, Condition, EngineError
-from crucible_engine.structures_file import read_structures
+from crucible_engine.job.preflight import Survey, check_relaxable
+from crucible_engine.wire.schema import JOURNAL_FILE, TRAJECTORIES_FILE, Condition, EngineError
+from crucible_engine.wire.structures import read_structures
 
 OPTIMIZERS = ("FIRE", "LBFGS", "BFGS")
 
@@ -182,7 +182,7 @@ def test_without_spglib_one_line_names_it(monkeypatch):
     survey = Survey()
     survey.add("copper", bulk("Cu"))
     parameters = {"cell": "full", "keep_symmetry": True}
-    monkeypatch.setattr("crucible_engine.preflight.find_spec", lambda name: None)
+    monkeypatch.setattr("crucible_engine.job.preflight.find_spec", lambda name: None)
     with pytest.raises(EngineError, match="no package spglib") as caught:
         check_relaxable(survey, parameters, "mace")
     assert caught.value.condition is Condition.PACKAGE_MISSING

@@ -12,12 +12,12 @@ from interrupted_jobs import assert_same_arrays
 from relaxations import VARIANTS, distorted, everything, kill_when_written, write_relaxation
 from seeds import chosen_seed
 
-from crucible_engine.context import Context
-from crucible_engine.interruption import Interrupted
-from crucible_engine.journal import read_journal
-from crucible_engine.schema import JOB_FILE, JOURNAL_FILE
-from crucible_engine.tasks import relax_journal
-from crucible_engine.tasks.replay import Answer, ReplayingCalculator
+from crucible_engine.job.context import Context
+from crucible_engine.job.interruption import Interrupted
+from crucible_engine.tasks.relax import journal as relax_journal
+from crucible_engine.tasks.relax.replay import Answer, ReplayingCalculator
+from crucible_engine.wire.journal import read_journal
+from crucible_engine.wire.schema import JOB_FILE, JOURNAL_FILE
 
 
 def run_whole(folder, variant, **changes):

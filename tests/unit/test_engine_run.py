@@ -30,10 +30,10 @@ from engine_jobs import (
     write_job,
 )
 
-from crucible_engine.journal import read_journal
-from crucible_engine.preflight import check_elements, check_structure, survey_structures
-from crucible_engine.results_file import RESERVED_BYTES
-from crucible_engine.schema import (
+from crucible_engine.job.preflight import check_elements, check_structure, survey_structures
+from crucible_engine.wire.journal import read_journal
+from crucible_engine.wire.results import RESERVED_BYTES
+from crucible_engine.wire.schema import (
     JOB_FILE,
     JOURNAL_FILE,
     NO_SPACE_LEFT,
@@ -288,7 +288,7 @@ def test_a_folder_that_cannot_take_results_is_said_in_one_line(tmp_path):
 def test_it_runs_as_one_file_from_any_folder(tmp_path):
     archive = tmp_path / "crucible_engine.pyz"
     zipapp.create_archive(
-        SOURCE, archive, main="crucible_engine.__main__:main", filter=lambda path: path.parts[0] == "crucible_engine"
+        SOURCE, archive, main="crucible_engine.job.program:main", filter=lambda path: path.parts[0] == "crucible_engine"
     )
     folder = write_job(tmp_path / "job", "evaluate", COPPER, model=EMT)
     environment = engine_environment(PYTHONPATH="")
@@ -300,7 +300,7 @@ def test_it_runs_as_one_file_from_any_folder(tmp_path):
 
 
 def test_only_the_standard_library_is_imported_before_the_threads_are_settled():
-    code = "import sys, crucible_engine.__main__; print('numpy' in sys.modules, 'ase' in sys.modules)"
+    code = "import sys, crucible_engine.job.program; print('numpy' in sys.modules, 'ase' in sys.modules)"
     shown = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=engine_environment()
     )

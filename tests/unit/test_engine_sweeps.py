@@ -16,7 +16,7 @@ from engine_sweeps import run_sweep
 from quick_emt import QuickEMT
 from seeds import chosen_seed
 
-from aiida_crucible.analysis.temperature_sweep import answer_questions, find_transitions
+from aiida_crucible.analysis.dynamics.temperature_sweep import answer_questions, find_transitions
 
 SEED = chosen_seed(0)
 TEMPERATURES = [100.0, 200.0, 300.0, 400.0, 500.0, 600.0]

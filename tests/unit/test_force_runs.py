@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from anharmonic_crystals import force_constants, shaken, three_springs
 
-from aiida_crucible.analysis.force_runs import map_runs
+from aiida_crucible.analysis.anharmonicity.force_runs import map_runs
 
 SUPERCELL = np.diag([3, 2, 2])
 

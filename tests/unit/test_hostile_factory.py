@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crucible_engine.models.load import load_model
-from crucible_engine.schema import Condition, EngineError, Job, ModelReference
+from crucible_engine.families.load import load_model
+from crucible_engine.wire.schema import Condition, EngineError, Job, ModelReference
 
 
 def touching(marker):

@@ -16,11 +16,11 @@ from ase.db import connect
 from ase.io import write
 from ase.io.formats import ioformats
 
-from aiida_crucible.importing import foreign_files
-from aiida_crucible.importing.atom_order import read_structure
-from aiida_crucible.importing.force_constant_files import check_announced
-from aiida_crucible.importing.frames import iterate_frames
-from aiida_crucible.importing.settings import validate_trajectory
+from aiida_crucible.references import foreign_files
+from aiida_crucible.references.phonopy.atom_order import read_structure
+from aiida_crucible.references.phonopy.force_constant_files import check_announced
+from aiida_crucible.references.settings import validate_trajectory
+from aiida_crucible.references.trajectories.frames import iterate_frames
 
 
 class RunsCode:

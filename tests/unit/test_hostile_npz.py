@@ -12,15 +12,15 @@ import pytest
 from ase.build import bulk
 from numpy.lib import format as npy
 
-from aiida_crucible.exit_codes import ARRAYS_UNREADABLE
-from aiida_crucible.parsers import dynamics_files
-from aiida_crucible.parsers.files import OutputError, read_arrays
-from crucible_engine.dynamics.checkpoint import STATE_FILE, Checkpoints
-from crucible_engine.dynamics.output import read_result
-from crucible_engine.npz_file import read_npz
-from crucible_engine.preflight import survey_structures
-from crucible_engine.schema import Condition, EngineError
-from crucible_engine.structures_file import write_structures
+from aiida_crucible.calculations.dynamics import files as dynamics_files
+from aiida_crucible.calculations.exit_codes import ARRAYS_UNREADABLE
+from aiida_crucible.calculations.output_files import OutputError, read_arrays
+from crucible_engine.job.preflight import survey_structures
+from crucible_engine.tasks.dynamics.checkpoint import STATE_FILE, Checkpoints
+from crucible_engine.tasks.dynamics.output import read_result
+from crucible_engine.wire.npz import read_npz
+from crucible_engine.wire.schema import Condition, EngineError
+from crucible_engine.wire.structures import write_structures
 
 
 class RunsCode:

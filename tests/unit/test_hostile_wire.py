@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aiida_crucible import bounds
-from aiida_crucible.calculations.progress import last_line, read_remote
+from aiida_crucible.calculations.exit_codes import RESULTS_UNREADABLE
+from aiida_crucible.calculations.output_files import OutputError, read_records, read_results
 from aiida_crucible.environments import local
-from aiida_crucible.exit_codes import RESULTS_UNREADABLE
-from aiida_crucible.parsers.files import OutputError, read_records, read_results
-from crucible_engine import __main__ as engine
-from crucible_engine.dynamics.stream import Records
-from crucible_engine.journal import _FRAME, _MARK, _TEXT_LENGTH, JournalWriter, Record
-from crucible_engine.schema import JOB_FILE, RESULTS_FILE
-from crucible_engine.value_types import parse_json
+from aiida_crucible.monitoring.progress import last_line, read_remote
+from aiida_crucible.nodes import bounds
+from crucible_engine.job import program as engine
+from crucible_engine.tasks.dynamics.stream import Records
+from crucible_engine.wire.journal import _FRAME, _MARK, _TEXT_LENGTH, JournalWriter, Record
+from crucible_engine.wire.schema import JOB_FILE, RESULTS_FILE
+from crucible_engine.wire.value_types import parse_json
 
 DEEP = "[" * 100_000 + "]" * 100_000
 

@@ -6,10 +6,10 @@ import gzip
 
 import pytest
 
-from aiida_crucible.importing.phonopy_files import read_phonons
-from aiida_crucible.importing.plain_yaml import read_yaml
-from aiida_crucible.importing.settings import validate_phonons
-from aiida_crucible.importing.values import read_values
+from aiida_crucible.references.phonopy.files import read_phonons
+from aiida_crucible.references.phonopy.plain_yaml import read_yaml
+from aiida_crucible.references.settings import validate_phonons
+from aiida_crucible.references.values import read_values
 
 NACL = """
 unit_cell:
@@ -79,7 +79,7 @@ def test_little_text_stays_little(tmp_path, text, said):
 
 
 def test_what_is_decompressed_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("aiida_crucible.bounds.LARGEST_TEXT", 1000)
+    monkeypatch.setattr("aiida_crucible.nodes.bounds.LARGEST_TEXT", 1000)
     bomb = tmp_path / "phonopy.yaml.gz"
     bomb.write_bytes(gzip.compress(b"#" * 1001))
     with pytest.raises(ValueError, match="more than 1000 bytes"):

@@ -10,8 +10,8 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
-from aiida_crucible.importing.settings import validate_trajectory
-from aiida_crucible.importing.trajectory import read_trajectory
+from aiida_crucible.references.settings import validate_trajectory
+from aiida_crucible.references.trajectories.trajectory import read_trajectory
 
 HEAD = '2\nLattice="5 0 0 0 5 0 0 0 5" Properties=species:S:1:pos:R:3:forces:R:3 {} pbc="T T T"\n'
 ATOMS = "Na 0 0 0 0 0 0.1\nCl 2.5 0 0 0 0 -0.1\n"

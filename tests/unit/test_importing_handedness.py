@@ -8,10 +8,10 @@ from numpy.testing import assert_allclose
 from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
-from aiida_crucible.analysis.force_constants import to_atoms
-from aiida_crucible.analysis.stored_phonons import restore_phonons
-from aiida_crucible.importing.phonopy_files import read_phonons
-from aiida_crucible.importing.settings import validate_phonons
+from aiida_crucible.analysis.phonons.force_constants import to_atoms
+from aiida_crucible.analysis.phonons.stored_phonons import restore_phonons
+from aiida_crucible.references.phonopy.files import read_phonons
+from aiida_crucible.references.settings import validate_phonons
 
 WAVE_VECTORS = np.array([[0.1, 0.2, 0.3], [0.5, 0.0, 0.0], [0.2, -0.4, 0.1], [1 / 3, 0.0, 0.5]])
 

@@ -12,10 +12,10 @@ from phonopy.file_IO import write_FORCE_CONSTANTS, write_force_constants_to_hdf5
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from spring_crystal import SpringCrystal
 
-from aiida_crucible.analysis.force_constants import build_phonopy, plan_displacements, solve_force_constants
-from aiida_crucible.analysis.stored_phonons import restore_phonons
-from aiida_crucible.importing.phonopy_files import read_phonons
-from aiida_crucible.importing.settings import validate_phonons
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
+from aiida_crucible.analysis.phonons.stored_phonons import restore_phonons
+from aiida_crucible.references.phonopy.files import read_phonons
+from aiida_crucible.references.settings import validate_phonons
 
 SETTINGS = validate_phonons({})
 MATRIX = [3, 2, 2]

@@ -5,7 +5,7 @@ import pytest
 from phonopy.file_IO import write_force_constants_to_hdf5
 from phonopy.physical_units import get_calculator_physical_units
 
-from aiida_crucible.importing.phonopy_constants import from_hdf5
+from aiida_crucible.references.phonopy.constants import from_hdf5
 
 
 def test_units_have_to_agree(tmp_path):

@@ -12,8 +12,8 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 
-from aiida_crucible.importing.settings import validate_trajectory
-from aiida_crucible.importing.trajectory import read_trajectory
+from aiida_crucible.references.settings import validate_trajectory
+from aiida_crucible.references.trajectories.trajectory import read_trajectory
 
 UNIT = bulk("NaCl", "rocksalt", a=5.6, cubic=True)
 SUPERCELL = UNIT * (2, 1, 1)

@@ -7,8 +7,8 @@ import errno
 import numpy as np
 import pytest
 
-from crucible_engine.journal import JournalWriter, Record, read_journal
-from crucible_engine.schema import Condition, EngineError
+from crucible_engine.wire.journal import JournalWriter, Record, read_journal
+from crucible_engine.wire.schema import Condition, EngineError
 
 HEADER = {"task": "evaluate", "structures": "abc"}
 

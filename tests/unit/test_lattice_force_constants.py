@@ -11,9 +11,9 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from scipy.spatial.transform import Rotation
 from spring_crystal import cubic
 
-from aiida_crucible.analysis.crystal_mapping import map_crystal
-from aiida_crucible.analysis.force_constants import build_phonopy
-from aiida_crucible.analysis.lattice_force_constants import lattice_force_constants
+from aiida_crucible.analysis.crystal.mapping import map_crystal
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy
+from aiida_crucible.analysis.phonons.lattice_force_constants import lattice_force_constants
 
 SUPERCELLS = {
     "larger": np.diag([3, 4, 5]),

@@ -9,8 +9,8 @@ from ase.build import bulk
 from ase.geometry import cellpar_to_cell
 from perovskite import tetragonal
 
-from aiida_crucible.analysis.cells import lattice_operations
-from aiida_crucible.analysis.lattice_symmetry import STRAINS, forbidden_strains, strain, strain_error
+from aiida_crucible.analysis.crystal.cells import lattice_operations
+from aiida_crucible.analysis.crystal.lattice_symmetry import STRAINS, forbidden_strains, strain, strain_error
 
 
 def operations(atoms: Atoms) -> np.ndarray:

@@ -11,19 +11,19 @@ from engine_jobs import calculator_from, read_arrays, run_here, write_job
 from phonopy.structure.atoms import PhonopyAtoms
 from spring_crystal import chain
 
-from aiida_crucible.analysis import phonon_settings
-from aiida_crucible.analysis.crystal_mapping import map_crystal
-from aiida_crucible.analysis.force_constants import build_phonopy
-from aiida_crucible.analysis.harmonic_comparison import compare_phonons
-from aiida_crucible.analysis.harmonic_settings import SETTINGS as COMPARISON
-from aiida_crucible.analysis.lattice_force_constants import lattice_force_constants
-from aiida_crucible.analysis.mean_structure import mean_structure
-from aiida_crucible.analysis.phonon_analysis import prepare, solve
-from aiida_crucible.analysis.phonopy_cells import to_atoms, to_phonopy
-from aiida_crucible.analysis.stored_phonons import restore_phonons
-from aiida_crucible.analysis.supercell_sites import find_sites, supercell_like
-from crucible_engine.schema import ARRAYS_FILE, SERIES_COLUMNS, TRAJECTORIES_FILE
-from crucible_engine.structures_file import read_structures, write_structures
+from aiida_crucible.analysis.comparison.harmonic import compare_phonons
+from aiida_crucible.analysis.comparison.settings import SETTINGS as COMPARISON
+from aiida_crucible.analysis.crystal.mapping import map_crystal
+from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms, to_phonopy
+from aiida_crucible.analysis.crystal.supercell_sites import find_sites, supercell_like
+from aiida_crucible.analysis.dynamics.mean_structure import mean_structure
+from aiida_crucible.analysis.phonons import settings as phonon_settings
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy
+from aiida_crucible.analysis.phonons.lattice_force_constants import lattice_force_constants
+from aiida_crucible.analysis.phonons.phonon_analysis import prepare, solve
+from aiida_crucible.analysis.phonons.stored_phonons import restore_phonons
+from crucible_engine.wire.schema import ARRAYS_FILE, SERIES_COLUMNS, TRAJECTORIES_FILE
+from crucible_engine.wire.structures import read_structures, write_structures
 
 STIFFNESS = 5.0
 COPPER = atomic_masses[29]

@@ -5,9 +5,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
-from crucible_engine.models.base import Evaluation, Identity, Model
-from crucible_engine.models.batching import GrowingLimit, evaluate_structures
-from crucible_engine.schema import Condition, EngineError
+from crucible_engine.families.base import Evaluation, Identity, Model
+from crucible_engine.families.batching import GrowingLimit, evaluate_structures
+from crucible_engine.wire.schema import Condition, EngineError
 
 
 class CountingModel(Model):

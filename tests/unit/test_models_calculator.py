@@ -7,9 +7,9 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 from ase.calculators.emt import EMT
 from ase.constraints import FixAtoms, FixSymmetry
 
-from crucible_engine.models.base import Identity, ModelCalculator
-from crucible_engine.models.calculator_model import CalculatorModel
-from crucible_engine.schema import Condition, EngineError
+from crucible_engine.families.base import Identity, ModelCalculator
+from crucible_engine.families.calculators import CalculatorModel
+from crucible_engine.wire.schema import Condition, EngineError
 
 IDENTITY = Identity("emt", "0" * 64, "float64", "cpu")
 

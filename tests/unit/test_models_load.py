@@ -6,9 +6,9 @@ import ase
 import pytest
 from ase.build import bulk
 
-from crucible_engine.models.load import ADAPTERS, check_package, complete_reference, import_adapter, load_model
-from crucible_engine.models.released import FAMILIES
-from crucible_engine.schema import Condition, EngineError, ModelReference
+from crucible_engine.families.load import ADAPTERS, check_package, complete_reference, import_adapter, load_model
+from crucible_engine.families.registry import FAMILIES
+from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
 EMT = ModelReference("emt", "emt", dtype="float64")
 

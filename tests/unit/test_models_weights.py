@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crucible_engine.models import weights
-from crucible_engine.schema import Condition, EngineError
+from crucible_engine.families import weights
+from crucible_engine.wire.schema import Condition, EngineError
 
 
 class RunsCode:

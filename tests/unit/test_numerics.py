@@ -11,7 +11,8 @@ from rounding_noise import rounding_noise
 from seeds import chosen_seed
 
 from aiida_crucible import calcfunctions
-from aiida_crucible.analysis import reliability, spectra
+from aiida_crucible.analysis.phonons import spectra
+from aiida_crucible.analysis.verdict import reliability
 
 
 @pytest.fixture(scope="module")

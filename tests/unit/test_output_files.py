@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aiida_crucible.exit_codes import ARRAYS_UNREADABLE
-from aiida_crucible.parsers.files import OutputError, properties_of, read_arrays
+from aiida_crucible.calculations.exit_codes import ARRAYS_UNREADABLE
+from aiida_crucible.calculations.output_files import OutputError, properties_of, read_arrays
 
 
 @pytest.fixture

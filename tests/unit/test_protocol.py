@@ -7,8 +7,9 @@ import pytest
 from rounding_noise import rounding_noise
 from seeds import chosen_seed
 
-from crucible_engine import parameters, schema
-from crucible_engine.tasks import relaxation
+from crucible_engine.tasks import parameters
+from crucible_engine.tasks.relax import relaxation
+from crucible_engine.wire import schema
 
 
 @pytest.fixture(scope="module")

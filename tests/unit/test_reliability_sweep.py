@@ -5,8 +5,8 @@ from __future__ import annotations
 import golden_sweep
 import pytest
 
-from aiida_crucible.analysis.reliability import assess, check_reference, validate_thresholds
-from aiida_crucible.analysis.reliability_sweep import averages, finite_temperature, transition
+from aiida_crucible.analysis.verdict.reliability import assess, check_reference, validate_thresholds
+from aiida_crucible.analysis.verdict.reliability_sweep import averages, finite_temperature, transition
 
 
 def summary_of(*transitions, status="found", kept=(300.0, 1000.0), lost=(), failed=()):

@@ -55,7 +55,7 @@ def test_each_model_has_a_panel_and_each_protocol_a_figure():
 
 
 def read(rows):
-    from aiida_crucible.analysis.benchmark_records import read_rows
+    from aiida_crucible.analysis.benchmark.records import read_rows
 
     return read_rows(rows)
 

@@ -14,7 +14,7 @@ from aiida_crucible.report.temperature_figures import (
     save_figure,
     temperature_curves,
 )
-from crucible_engine.schema import OUTCOMES_OF_DYNAMICS
+from crucible_engine.wire.schema import OUTCOMES_OF_DYNAMICS
 
 TEMPERATURES = np.array([300.0, 500.0, 700.0, 900.0])
 

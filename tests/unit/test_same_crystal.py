@@ -7,8 +7,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 
-from aiida_crucible.analysis.same_crystal import is_same_crystal
-from aiida_crucible.references import pto_test
+from aiida_crucible.analysis.crystal.same_crystal import is_same_crystal
+from aiida_crucible.references.published import pto_test
 
 ROCK_SALT = bulk("NaCl", "rocksalt", a=5.6)
 

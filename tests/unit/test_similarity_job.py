@@ -14,11 +14,11 @@ from engine_jobs import read_arrays, read_results, run_engine, start_engine, wri
 from interrupted_jobs import assert_same_arrays
 from similarity_jobs import STAND_IN_ENVIRONMENT, run_similarity, salt_frames
 
-from crucible_engine.journal import read_journal
-from crucible_engine.parameter_rules import ParameterError
-from crucible_engine.parameters import validate_parameters
-from crucible_engine.schema import JOURNAL_FILE, Condition, EngineError, Job
-from crucible_engine.similarity.gpu import find_device
+from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.tasks.similarity.gpu import find_device
+from crucible_engine.wire.journal import read_journal
+from crucible_engine.wire.rules import ParameterError
+from crucible_engine.wire.schema import JOURNAL_FILE, Condition, EngineError, Job
 
 
 def test_a_job_of_two_samplers(tmp_path):
@@ -143,7 +143,7 @@ def test_a_model_is_refused_and_a_misspelt_parameter_too():
     ],
 )
 def test_a_device_that_is_not_there_is_one_line(device, message, monkeypatch):
-    monkeypatch.setitem(sys.modules, "crucible_engine.models.torch_support", None)
+    monkeypatch.setitem(sys.modules, "crucible_engine.families.torch_support", None)
     with pytest.raises(EngineError) as error:
         find_device(device)
     assert error.value.condition is Condition.DEVICE_UNAVAILABLE

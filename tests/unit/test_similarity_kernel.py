@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from similarity_jobs import N_FEATURES, SIZES, reference_rows, stored_kernels
 
-from crucible_engine.schema import Condition, EngineError
-from crucible_engine.similarity.descriptors import BlockStore, unit_rows
-from crucible_engine.similarity.plan import Block, Plan, make_plan
-from crucible_engine.similarity.rematch import match
-from crucible_engine.similarity.tiles import Match, TileMaker
+from crucible_engine.tasks.similarity.descriptors import BlockStore, unit_rows
+from crucible_engine.tasks.similarity.plan import Block, Plan, make_plan
+from crucible_engine.tasks.similarity.rematch import match
+from crucible_engine.tasks.similarity.tiles import Match, TileMaker
+from crucible_engine.wire.schema import Condition, EngineError
 
 STORED = stored_kernels()
 pytestmark = pytest.mark.timeout(60)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crucible_engine.schema import EngineError
-from crucible_engine.similarity import memory
+from crucible_engine.tasks.similarity import memory
+from crucible_engine.wire.schema import EngineError
 
 
 @pytest.fixture

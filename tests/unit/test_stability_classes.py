@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aiida_crucible.analysis.stability_classes import (
+from aiida_crucible.analysis.benchmark.stability_classes import (
     CANNOT_TELL,
     CLASSES,
     HARMONIC_CLASSES,
@@ -13,7 +13,7 @@ from aiida_crucible.analysis.stability_classes import (
     confusion,
     stability_class,
 )
-from aiida_crucible.references.double_perovskites import models, published_confusion, published_shares, source
+from aiida_crucible.references.published.double_perovskites import models, published_confusion, published_shares, source
 
 
 @pytest.mark.parametrize(

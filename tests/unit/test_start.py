@@ -8,9 +8,9 @@ from ase.calculators.emt import EMT
 from dynamics_runs import SHORT, die_after, gold_copper
 from engine_jobs import run_here, write_job
 
-from aiida_crucible.analysis.start import first_start, judge_start
-from aiida_crucible.analysis.sweep_settings import validate_sweep
-from crucible_engine.parameters import validate_parameters
+from aiida_crucible.analysis.dynamics.start import first_start, judge_start
+from aiida_crucible.analysis.dynamics.sweep_settings import validate_sweep
+from crucible_engine.tasks.parameters import validate_parameters
 
 
 def start(force=0.0, stress=(0.0,) * 6):

@@ -7,7 +7,7 @@ import pytest
 from ase.build import bulk
 from perovskite import tetragonal
 
-from aiida_crucible.analysis.sweep_settings import (
+from aiida_crucible.analysis.dynamics.sweep_settings import (
     ordered_temperatures,
     plan_jobs,
     strained_unit_cell,

@@ -8,8 +8,8 @@ import golden_sweep
 import numpy as np
 import pytest
 
-from aiida_crucible.analysis.sweep_settings import validate_sweep
-from aiida_crucible.analysis.temperature_run import analyse_run, evenly_spaced
+from aiida_crucible.analysis.dynamics.sweep_settings import validate_sweep
+from aiida_crucible.analysis.dynamics.temperature_run import analyse_run, evenly_spaced
 
 NOISE = 0.05
 

@@ -8,9 +8,9 @@ import golden_sweep
 import numpy as np
 import pytest
 
-from aiida_crucible.analysis.sweep_observables import sweep_runs
-from aiida_crucible.analysis.temperature_record import FAILED, NOT_RUN, TemperatureRecord
-from aiida_crucible.analysis.temperature_sweep import answer_questions, curves, find_transitions
+from aiida_crucible.analysis.dynamics.temperature_record import FAILED, NOT_RUN, TemperatureRecord
+from aiida_crucible.analysis.dynamics.temperature_sweep import answer_questions, curves, find_transitions
+from aiida_crucible.analysis.transitions.sweep_observables import sweep_runs
 
 POLAR = "P4mm (99)"
 

@@ -11,8 +11,8 @@ import types
 import pytest
 from engine_jobs import engine_environment
 
-from crucible_engine import threads
-from crucible_engine.threads import Registry, ThreadControl, fair_share, granted_threads
+from crucible_engine.job import threads
+from crucible_engine.job.threads import Registry, ThreadControl, fair_share, granted_threads
 
 SLURM = {"SLURM_JOB_ID": "7", "SLURM_CPUS_ON_NODE": "6", "SLURM_JOB_CPUS_PER_NODE": "6(x2)"}
 
@@ -69,7 +69,7 @@ def test_engines_see_each_other_come_and_go(tmp_path):
 
 ENGINE = """
 import os, sys
-from crucible_engine.threads import ThreadControl
+from crucible_engine.job.threads import ThreadControl
 control = ThreadControl(None, os.environ)
 print(control.count, flush=True)
 sys.stdin.readline()

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import linregress
 from series import correlated, seeds, swinging
 
-from aiida_crucible.analysis.statistics import average
-from aiida_crucible.analysis.trends import CHANCE, FEWEST_VALUES, apart, drifting, find_trend
+from aiida_crucible.analysis.statistics.averages import average
+from aiida_crucible.analysis.statistics.trends import CHANCE, FEWEST_VALUES, apart, drifting, find_trend
 
 STEADY = {
     "independent": lambda rng: correlated(100, 0.0, rng),

@@ -28,12 +28,12 @@ from planted_faults import (
     scaled,
 )
 
-from crucible_engine.models.base import Evaluation
-from crucible_engine.models.calculator_model import CalculatorModel
-from crucible_engine.models.load import load_model
-from crucible_engine.schema import ModelReference
-from crucible_engine.verification.suite import verify_model
-from crucible_engine.verification.weights import check_fingerprint, check_weights
+from crucible_engine.families.base import Evaluation
+from crucible_engine.families.calculators import CalculatorModel
+from crucible_engine.families.load import load_model
+from crucible_engine.tasks.verify.suite import verify_model
+from crucible_engine.tasks.verify.weights import check_fingerprint, check_weights
+from crucible_engine.wire.schema import ModelReference
 
 pytestmark = pytest.mark.slow
 

@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from crucible_engine.verification.differences import Derivatives
-from crucible_engine.verification.gradients import ERROR_MARGIN, RELATIVE_TOLERANCE, check_forces, misfit_allowed
-from crucible_engine.verification.probes import Probe
+from crucible_engine.tasks.verify.derivatives.differences import Derivatives
+from crucible_engine.tasks.verify.derivatives.gradients import (
+    ERROR_MARGIN,
+    RELATIVE_TOLERANCE,
+    check_forces,
+    misfit_allowed,
+)
+from crucible_engine.tasks.verify.probes import Probe
 
 TRUE = np.array([0.3, -0.4, 0.5, -0.6, 0.2, 0.1])
 SIZE = float(np.sqrt(np.mean(TRUE**2)))

@@ -17,14 +17,15 @@ from ase import Atoms
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.engine_archive import engine_archive
+from aiida_crucible.calculations.exit_codes import OF_CONDITION, RESTARTABLE, CalculationSpec, define_failures
 from aiida_crucible.calculations.job_script import pass_signals_on
 from aiida_crucible.calculations.staging import stage_checkpoint
-from aiida_crucible.calculations.verifications import digest_of, require_capability
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.exit_codes import OF_CONDITION, RESTARTABLE, CalculationSpec, define_failures
-from aiida_crucible.foreground import EndsItsJobs
-from crucible_engine.parameters import needs_stress, validate_parameters
-from crucible_engine.schema import (
+from aiida_crucible.calculations.verify.verifications import digest_of, require_capability
+from aiida_crucible.monitoring.foreground import EndsItsJobs
+from aiida_crucible.nodes.model import ModelData
+from crucible_engine.tasks.parameters import needs_stress, validate_parameters
+from crucible_engine.tasks.toolsets import TOOLSET_OF_TASK
+from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     CHECKPOINT_FILE,
     ENGINE_FILE,
@@ -39,8 +40,7 @@ from crucible_engine.schema import (
     Job,
     ModelReference,
 )
-from crucible_engine.structures_file import write_structures
-from crucible_engine.toolsets import TOOLSET_OF_TASK
+from crucible_engine.wire.structures import write_structures
 
 NOT_CONVERGED = OF_CONDITION[Condition.NOT_CONVERGED]
 
@@ -82,7 +82,7 @@ class EngineCalculation(EndsItsJobs, CalcJob):
             default=lambda: Dict(validate_parameters(cls.TASK, {})),
             serializer=validation.parameters_serializer(cls.TASK),
             validator=validation.validator(validation.parameters_check(cls.TASK)),
-            help=f"Parameters of the task; see `crucible_engine.parameters.PARAMETERS[{cls.TASK!r}]` for names, "
+            help=f"Parameters of the task; see `crucible_engine.tasks.parameters.PARAMETERS[{cls.TASK!r}]` for names, "
             "units, ranges and defaults.",
         )
         spec.input(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-_LAUNCHER = "from crucible_engine.__main__ import run_process\n\nrun_process()\n"
+_LAUNCHER = "from crucible_engine.job.program import run_process\n\nrun_process()\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

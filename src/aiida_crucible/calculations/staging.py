@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from aiida.orm import Computer
 from aiida.transports import Transport
 
-from aiida_crucible.data.model import ModelData
-from crucible_engine.schema import CHECKPOINT_FILE
+from aiida_crucible.nodes.model import ModelData
+from crucible_engine.wire.schema import CHECKPOINT_FILE
 
 STAGED_KEY = "crucible_staged"
 """Extra of a model: computer's uuid → absolute path of the checkpoint file there."""

@@ -13,17 +13,17 @@ from sqlalchemy.orm.exc import ObjectDeletedError
 
 from aiida_crucible.calculations.misfits import misfit
 from aiida_crucible.calculations.staging import require_reachable
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.labels import check_labels
-from aiida_crucible.structures import require_whole_source, to_atoms, trajectory_to_atoms
-from crucible_engine.devices import require_device, require_precision
-from crucible_engine.models.catalogue import find_family
-from crucible_engine.parameter_rules import as_line, plain, shown
-from crucible_engine.parameters import validate_parameters
-from crucible_engine.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
-from crucible_engine.schema import EngineError
-from crucible_engine.toolsets import TOOLSET_OF_TASK, TOOLSETS
-from crucible_engine.value_types import require_type
+from aiida_crucible.nodes.labels import check_labels
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import require_whole_source, to_atoms, trajectory_to_atoms
+from crucible_engine.families.registry import find_family
+from crucible_engine.job.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
+from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.tasks.toolsets import TOOLSET_OF_TASK, TOOLSETS
+from crucible_engine.wire.devices import require_device, require_precision
+from crucible_engine.wire.rules import as_line, plain, shown
+from crucible_engine.wire.schema import EngineError
+from crucible_engine.wire.value_types import require_type
 
 ENVIRONMENT_KEY = "crucible_environment"
 """Extra of a Code that ``aiida-crucible env create`` made: family, package, version, lock, torch."""

@@ -46,8 +46,8 @@ def report(process: str, output: Path | None) -> None:
     In the terminal: medians of the errors, and the shares of all classed materials that the model takes for as stable
     as the reference does, for more stable (over), and for less (under).
     """
-    from aiida_crucible.analysis.benchmark_summary import aggregate
-    from aiida_crucible.analysis.benchmark_tables import tables
+    from aiida_crucible.analysis.benchmark.summary import aggregate
+    from aiida_crucible.analysis.benchmark.tables import tables
     from aiida_crucible.report.benchmark_figures import benchmark_figures
     from aiida_crucible.report.temperature_figures import save_figure
 
@@ -77,9 +77,9 @@ def report(process: str, output: Path | None) -> None:
 @with_profile
 def status_(process: str) -> None:
     """Show how many rows a benchmark has, why some are not complete, and which of its jobs run."""
-    from aiida_crucible.analysis.benchmark_summary import aggregate
-    from aiida_crucible.benchmark_nodes import count_expected, jobs_that_run
-    from aiida_crucible.job_status import look
+    from aiida_crucible.analysis.benchmark.summary import aggregate
+    from aiida_crucible.monitoring.status import look
+    from aiida_crucible.nodes.benchmark import count_expected, jobs_that_run
 
     node, rows = _find_rows(process)
     summary = aggregate(rows)
@@ -109,7 +109,7 @@ def _find_rows(identifier: str) -> tuple[WorkflowNode, list[dict[str, Any]]]:
     """
     from aiida.orm import WorkflowNode
 
-    from aiida_crucible.benchmark_nodes import may_have_rows, rows_of
+    from aiida_crucible.nodes.benchmark import may_have_rows, rows_of
 
     node = find_process(identifier)
     if not isinstance(node, WorkflowNode):

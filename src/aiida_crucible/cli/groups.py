@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from crucible_engine.parameter_rules import as_line, suggestion
+from crucible_engine.wire.rules import as_line, suggestion
 
 
 class OneLineErrors(click.Group):

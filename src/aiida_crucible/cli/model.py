@@ -13,8 +13,8 @@ from aiida_crucible.cli.tables import print_record, print_table
 if TYPE_CHECKING:
     from aiida.orm import AbstractCode
 
-    from aiida_crucible.data.model import ModelData
-    from crucible_engine.schema import ModelReference
+    from aiida_crucible.nodes.model import ModelData
+    from crucible_engine.wire.schema import ModelReference
 
 
 TRUST_PICKLE = click.option(
@@ -32,7 +32,7 @@ class Assignment(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str | int | float | bool]:
         """Return key and value."""
-        from aiida_crucible.importing.plain_yaml import parse_yaml
+        from aiida_crucible.references.phonopy.plain_yaml import parse_yaml
 
         if isinstance(value, tuple):
             return value
@@ -55,7 +55,7 @@ def model() -> None:
 @click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one if left out.")
 def list_(family: str | None, profile: str | None) -> None:
     """List the released weights that are known, and the models of this profile."""
-    from crucible_engine.models.catalogue import FAMILIES
+    from crucible_engine.families.registry import FAMILIES
 
     nodes_missing = None
     try:
@@ -116,10 +116,10 @@ def add(
     Without NAME it is the family's default. A FILE is kept in the node, unless it lies on a --computer. With --code the
     engine loads the file there and says which elements it knows; without, nobody can check a structure beforehand.
     """
-    from aiida_crucible.data.model import ModelData
     from aiida_crucible.environments.codes import find_computer
-    from crucible_engine.models.catalogue import find_family
-    from crucible_engine.schema import ModelReference
+    from aiida_crucible.nodes.model import ModelData
+    from crucible_engine.families.registry import find_family
+    from crucible_engine.wire.schema import ModelReference
 
     place = find_computer(computer) if computer else None
     checkpoint = name if name is not None and _is_file(name, computer) else None
@@ -193,10 +193,10 @@ def verify(
     from aiida.engine import run_get_node
 
     from aiida_crucible.calculations.validation import check_environment, check_trust
-    from aiida_crucible.calculations.verifications import find_verification
+    from aiida_crucible.calculations.verify.verifications import find_verification
     from aiida_crucible.environments.codes import find_code
     from aiida_crucible.report.verification import format_verification
-    from aiida_crucible.workflows.verify import VerifyWorkChain
+    from aiida_crucible.workflows.verify.workchain import VerifyWorkChain
 
     node = find_model(name)
     place = find_code(code or node.family)
@@ -243,9 +243,9 @@ def find_model(name: str) -> ModelData:
     """
     from aiida.orm import QueryBuilder
 
-    from aiida_crucible.data.model import ModelData
-    from crucible_engine.models.catalogue import FAMILIES
-    from crucible_engine.parameter_rules import suggestion
+    from aiida_crucible.nodes.model import ModelData
+    from crucible_engine.families.registry import FAMILIES
+    from crucible_engine.wire.rules import suggestion
 
     if name in FAMILIES:
         return ModelData.get_or_create(name)
@@ -280,7 +280,7 @@ def _describe(reference: ModelReference, computer: str | None, code: str, option
 def _list_nodes(family: str | None) -> None:
     from aiida.orm import QueryBuilder
 
-    from aiida_crucible.data.model import ModelData
+    from aiida_crucible.nodes.model import ModelData
 
     query = QueryBuilder().append(ModelData).order_by({ModelData: {"id": "asc"}})
     nodes = [node for node in query.all(flat=True) if family in (None, node.family)]

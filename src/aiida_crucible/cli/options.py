@@ -17,7 +17,7 @@ class FamilyName(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the family's name."""
-        from crucible_engine.models.catalogue import find_family
+        from crucible_engine.families.registry import find_family
 
         try:
             return find_family(str(value)).name
@@ -28,7 +28,7 @@ class FamilyName(click.ParamType):
         """Return the families that begin like this."""
         from click.shell_completion import CompletionItem
 
-        from crucible_engine.models.catalogue import FAMILIES
+        from crucible_engine.families.registry import FAMILIES
 
         return [CompletionItem(name) for name in FAMILIES if name.startswith(incomplete)]
 
@@ -38,7 +38,7 @@ class EnvironmentName(FamilyName):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name."""
-        from crucible_engine.toolsets import find_environment
+        from crucible_engine.tasks.toolsets import find_environment
 
         try:
             return find_environment(str(value)).name
@@ -49,7 +49,7 @@ class EnvironmentName(FamilyName):
         """Return the families and tools that begin like this."""
         from click.shell_completion import CompletionItem
 
-        from crucible_engine.toolsets import TOOLSETS
+        from crucible_engine.tasks.toolsets import TOOLSETS
 
         tools = [CompletionItem(name) for name in TOOLSETS if name.startswith(incomplete)]
         return [*super().shell_complete(ctx, param, incomplete), *tools]
@@ -62,7 +62,7 @@ class DeviceName(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the device's name."""
-        from crucible_engine.devices import require_device
+        from crucible_engine.wire.devices import require_device
 
         try:
             require_device(str(value))
@@ -81,7 +81,7 @@ class JobOptions(click.ParamType):
         import os
         from pathlib import Path
 
-        from aiida_crucible.importing.plain_yaml import parse_yaml, read_yaml
+        from aiida_crucible.references.phonopy.plain_yaml import parse_yaml, read_yaml
 
         if isinstance(value, dict):
             return value
@@ -130,7 +130,7 @@ def load_profile(name: str | None) -> None:
         from aiida.manage import get_manager
         from aiida.manage.configuration import get_config
 
-    from crucible_engine.parameter_rules import suggestion
+    from crucible_engine.wire.rules import suggestion
 
     manager = get_manager()
     if name is None and manager.get_profile() is not None:

@@ -129,15 +129,15 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _find_structure(name: str) -> StructureData:
-    """Return the structure of a node, or of a file, see :func:`aiida_crucible.importing.foreign_files.read_atoms`.
+    """Return the structure of a node, or of a file, see :func:`aiida_crucible.references.foreign_files.read_atoms`.
 
     :raises ValueError: one line, if it is neither.
     """
     from aiida.common.exceptions import NotExistent
     from aiida.orm import StructureData, load_node
 
-    from aiida_crucible.importing.atom_order import read_structure
-    from aiida_crucible.structures import from_atoms
+    from aiida_crucible.nodes.structures import from_atoms
+    from aiida_crucible.references.phonopy.atom_order import read_structure
 
     if Path(name).is_file():
         with warnings.catch_warnings(record=True) as said:

@@ -13,7 +13,7 @@ from aiida.orm import WorkChainNode
 from aiida_crucible import __version__
 from aiida_crucible.demo.pbtio3 import TEMPERATURES
 from aiida_crucible.environments.local import has_gpu
-from aiida_crucible.references import pto_test
+from aiida_crucible.references.published import pto_test
 
 MARKS = {"yes": "yes        ", "no": "NO         ", "cannot-tell": "cannot tell", "not-asked": "not asked  "}
 

@@ -9,14 +9,14 @@ from typing import Any
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, ArrayData, WorkChainNode
 
-from aiida_crucible.analysis.named_charges import named_charges
-from aiida_crucible.data.model import ModelData
-from aiida_crucible.references import pto_test
+from aiida_crucible.analysis.phonons.named_charges import named_charges
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.references.published import pto_test
 from aiida_crucible.report.figures import BandStructure, band_structure
 from aiida_crucible.report.tables import Comparison, ComparisonTable
 from aiida_crucible.report.temperature_figures import TemperatureCurves, temperature_curves
-from aiida_crucible.structures import from_atoms
-from aiida_crucible.workflows.reliability import ReliabilityWorkChain
+from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
 
 PROTOCOL = "pto-test"
 REFERENCE = "experiment"
@@ -36,7 +36,7 @@ class DemoModel:
     """One of the models.
 
     :param title: its name for people.
-    :param family: of :mod:`crucible_engine.models.catalogue`.
+    :param family: of :mod:`crucible_engine.families.registry`.
     :param name: released weights, which the package itself contains.
     :param published: its row in the published table.
     :param is_heated: whether it runs at finite temperature as well.

@@ -31,7 +31,7 @@ def run_together(builders: Mapping[str, ProcessBuilder]) -> dict[str, WorkChainN
     """Run WorkChains to their end, all at once, and return their nodes.
 
     :param builders: what to run, by its name for people.
-    :raises KeyboardInterrupt: once a signal has ended the jobs, see :mod:`aiida_crucible.foreground`.
+    :raises KeyboardInterrupt: once a signal has ended the jobs, see :mod:`aiida_crucible.monitoring.foreground`.
     """
     for handler in logging.getLogger("aiida").handlers:
         # The reports stay in the provenance (`verdi process report`); here they would come between the lines.

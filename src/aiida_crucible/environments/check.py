@@ -10,8 +10,8 @@ from aiida.orm import ProcessNode
 
 from aiida_crucible.environments.codes import RegisteredEnvironment
 from aiida_crucible.environments.script_job import run_script
-from crucible_engine.models.family import Family
-from crucible_engine.toolsets import find_environment
+from crucible_engine.families.facts import Family
+from crucible_engine.tasks.toolsets import find_environment
 
 ANSWER_FILE = "probe.json"
 

@@ -12,7 +12,7 @@ from aiida.orm import AbstractCode
 from aiida_crucible.environments.codes import RegisteredEnvironment, is_this_machine
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.environments.script_job import run_script
-from crucible_engine.schema import ModelReference
+from crucible_engine.wire.schema import ModelReference
 
 ANSWER_FILE = "description.json"
 

@@ -15,10 +15,10 @@ from aiida.orm import AbstractCode, Computer, InstalledCode, QueryBuilder, load_
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python
-from crucible_engine.models.catalogue import FAMILIES
-from crucible_engine.parameter_rules import suggestion
-from crucible_engine.toolsets import TOOLSETS
-from crucible_engine.toolsets import find_environment as find_description
+from crucible_engine.families.registry import FAMILIES
+from crucible_engine.tasks.toolsets import TOOLSETS
+from crucible_engine.tasks.toolsets import find_environment as find_description
+from crucible_engine.wire.rules import suggestion
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 

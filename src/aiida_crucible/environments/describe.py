@@ -20,8 +20,8 @@ def describe(reference: dict[str, Any]) -> dict[str, Any]:
     :param reference: the content of a ``ModelReference``.
     """
     # The engine's modules are on the path only once `main` has put the shipped archive there.
-    schema = importlib.import_module("crucible_engine.schema")
-    load = importlib.import_module("crucible_engine.models.load")
+    schema = importlib.import_module("crucible_engine.wire.schema")
+    load = importlib.import_module("crucible_engine.families.load")
     symbols = importlib.import_module("ase.data").chemical_symbols
     try:
         model = load.load_model(schema.ModelReference(**reference), "cpu")

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from aiida_crucible.bounds import LARGEST_ANSWER, read_bounded
 from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
 from aiida_crucible.environments.recipe import render_recipe
 from aiida_crucible.environments.specification import PYTHON_MINORS, Specification, TorchBuild, normalise_python
-from crucible_engine.value_types import parse_json
+from aiida_crucible.nodes.bounds import LARGEST_ANSWER, read_bounded
+from crucible_engine.wire.value_types import parse_json
 
 ROOT_VARIABLE = "CRUCIBLE_ENVIRONMENTS"
 MARKER_FILE = "crucible.json"

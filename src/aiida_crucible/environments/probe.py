@@ -84,9 +84,9 @@ def check_evaluation(request: dict[str, Any]) -> Finding:
     if not request["weights"]:
         return NOT_APPLICABLE, "the package ships no weights: `aiida-crucible model verify` checks yours"
     # The engine's modules are on the path only once `main` has put the shipped archive there.
-    fingerprints = importlib.import_module("crucible_engine.models.fingerprints")
-    load = importlib.import_module("crucible_engine.models.load")
-    schema = importlib.import_module("crucible_engine.schema")
+    fingerprints = importlib.import_module("crucible_engine.families.fingerprints")
+    load = importlib.import_module("crucible_engine.families.load")
+    schema = importlib.import_module("crucible_engine.wire.schema")
     model = load.load_model(schema.ModelReference(request["family"], request["weights"], dtype=request["dtype"]))
     known = fingerprints.find(model.family, model.name, model.settings)
     if known is None:

@@ -13,12 +13,12 @@ from typing import Any
 
 from aiida.transports import Transport
 
-from aiida_crucible.bounds import LARGEST_ANSWER
 from aiida_crucible.environments.local import MARKER_FILE
 from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
 from aiida_crucible.environments.recipe import render_recipe
 from aiida_crucible.environments.specification import PYTHON_MINORS, Specification, TorchBuild, normalise_python
-from crucible_engine.value_types import parse_json
+from aiida_crucible.nodes.bounds import LARGEST_ANSWER
+from crucible_engine.wire.value_types import parse_json
 
 DEFAULT_PYTHON = "3.12"
 """Built on where the computer's own python3 is outside the locks; uv finds or fetches it."""

@@ -14,14 +14,14 @@ from aiida.orm import InstalledCode, ProcessNode, SinglefileData
 from aiida_shell import ShellJob
 from aiida_shell.launch import prepare_shell_job_inputs
 
-from aiida_crucible.bounds import LARGEST_ANSWER, read_bounded
 from aiida_crucible.calculations.engine_archive import engine_archive
 from aiida_crucible.calculations.validation import check_code
 from aiida_crucible.environments.problems import ModelEnvironmentError
-from aiida_crucible.foreground import EndsItsJobs
-from crucible_engine.parameter_rules import suggestion
-from crucible_engine.schema import ENGINE_FILE
-from crucible_engine.value_types import parse_json
+from aiida_crucible.monitoring.foreground import EndsItsJobs
+from aiida_crucible.nodes.bounds import LARGEST_ANSWER, read_bounded
+from crucible_engine.wire.rules import suggestion
+from crucible_engine.wire.schema import ENGINE_FILE
+from crucible_engine.wire.value_types import parse_json
 
 
 class ScriptJob(EndsItsJobs, ShellJob):

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from aiida_crucible.environments.problems import ModelEnvironmentError
-from crucible_engine.toolsets import TOOLSETS, find_environment
+from crucible_engine.tasks.toolsets import TOOLSETS, find_environment
 
 PYTHON_MINORS = ("3.10", "3.11", "3.12", "3.13")
 """The Python versions that every lock holds for."""
@@ -114,7 +114,8 @@ def read_lock(family: str) -> str:
     :raises ValueError: if the family is unknown (one line, with the nearest name).
     :raises ModelEnvironmentError: if it has no package of its own.
     """
-    lock = files(__package__) / "locks" / f"{find_environment(family).name}.txt"
+    owner = find_environment(family)
+    lock = files(owner.folder) / "lock.txt"
     try:
         return lock.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -127,7 +128,7 @@ def read_lock(family: str) -> str:
 @cache
 def read_torch_lock() -> str:
     """Return the text of the lock of torch and of what only its CUDA builds need."""
-    return (files(__package__) / "locks" / "torch.txt").read_text(encoding="utf-8")
+    return files("crucible_engine.families").joinpath("torch_lock.txt").read_text(encoding="utf-8")
 
 
 def locked_version(family: str, package: str) -> str | None:

@@ -10,13 +10,13 @@ from typing import Any
 
 from aiida.orm import Data, Dict, SinglefileData, StructureData
 
-from aiida_crucible.calcfunctions import references as calcfunctions
-from aiida_crucible.importing.phonopy_files import read_phonons
-from aiida_crucible.importing.settings import citation_of, validate_phonons, validate_trajectory, validate_values
-from aiida_crucible.importing.source_file import SourceFile, describe_file
-from aiida_crucible.importing.trajectory import read_trajectory
-from aiida_crucible.importing.values import read_values
-from aiida_crucible.structures import require_whole_source, to_atoms
+from aiida_crucible.nodes.structures import require_whole_source, to_atoms
+from aiida_crucible.references import calcfunctions
+from aiida_crucible.references.phonopy.files import read_phonons
+from aiida_crucible.references.settings import citation_of, validate_phonons, validate_trajectory, validate_values
+from aiida_crucible.references.source_file import SourceFile, describe_file
+from aiida_crucible.references.trajectories.trajectory import read_trajectory
+from aiida_crucible.references.values import read_values
 
 LARGEST_KEPT_FILE = 100_000_000
 """Bytes beyond which a trajectory's file stays where it is, and its digest alone enters the provenance."""
@@ -30,10 +30,10 @@ def import_phonons(
     :param path: ``phonopy_params.yaml`` or another of phonopy's with forces or force constants in it, ``FORCE_SETS``,
         ``FORCE_CONSTANTS`` or ``force_constants.hdf5``.
     :param structure: the crystal, where ``path`` holds none: one of phonopy's yaml files, or the unit cell in a
-        format of :data:`~aiida_crucible.importing.foreign_files.STRUCTURE_FORMATS`, with ``supercell_matrix``.
+        format of :data:`~aiida_crucible.references.foreign_files.STRUCTURE_FORMATS`, with ``supercell_matrix``.
     :param born: phonopy's file of Born charges.
-    :param settings: see :data:`aiida_crucible.importing.settings.PHONONS`.
-    :return: stored nodes, see :func:`aiida_crucible.calcfunctions.references.import_force_constants`.
+    :param settings: see :data:`aiida_crucible.references.settings.PHONONS`.
+    :return: stored nodes, see :func:`aiida_crucible.references.calcfunctions.import_force_constants`.
     :raises ValueError: one line that names the file and what does not fit.
     """
     complete = validate_phonons(settings)
@@ -50,8 +50,8 @@ def import_trajectory(path: str | Path, structure: StructureData | None = None, 
 
     :param path: an extxyz file, an ASE trajectory, or a vasprun.xml, of any length.
     :param structure: the crystal: the supercell, in whose order the atoms are then put, or a unit cell.
-    :param settings: see :data:`aiida_crucible.importing.settings.TRAJECTORY`.
-    :return: stored nodes, see :func:`aiida_crucible.calcfunctions.references.import_trajectory`.
+    :param settings: see :data:`aiida_crucible.references.settings.TRAJECTORY`.
+    :return: stored nodes, see :func:`aiida_crucible.references.calcfunctions.import_trajectory`.
     :raises ValueError: one line that names the file and the frame, if something does not fit.
     """
     complete = validate_trajectory(settings)
@@ -69,7 +69,7 @@ def import_trajectory(path: str | Path, structure: StructureData | None = None, 
 def import_values(path: str | Path, **settings: Any) -> Dict:
     """Import plain values: lattice parameters, energy differences, a transition temperature.
 
-    :param path: see :func:`aiida_crucible.importing.values.read_values`.
+    :param path: see :func:`aiida_crucible.references.values.read_values`.
     :param settings: ``theory``, ``doi``, ``comment``.
     :return: a stored node, to be the ``reference`` of ``crucible.reliability``.
     :raises ValueError: one line that names the file and what is wrong in it.

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import AutoMinorLocator
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.stability_classes import BORDERS
+from aiida_crucible.analysis.benchmark.stability_classes import BORDERS
 from aiida_crucible.report.figures import COLOURS
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import AutoMinorLocator, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.anharmonicity_combinations import REFERENCE
-from aiida_crucible.analysis.benchmark_records import (
+from aiida_crucible.analysis.anharmonicity.combinations import REFERENCE
+from aiida_crucible.analysis.benchmark.distributions import correlation
+from aiida_crucible.analysis.benchmark.records import (
     MATCHINGS,
     BenchmarkRow,
     by_model_and_protocol,
     groups_of,
     read_rows,
 )
-from aiida_crucible.analysis.benchmark_statistics import correlation
-from aiida_crucible.analysis.stability_classes import BORDERS
+from aiida_crucible.analysis.benchmark.stability_classes import BORDERS
 from aiida_crucible.report.benchmark_stability_figures import draw_confusion, draw_sigma
 from aiida_crucible.report.figures import COLOURS
 from aiida_crucible.report.plain_panels import MARKERS, by_number, point_style, wrapped
@@ -47,7 +47,7 @@ MANY = 60
 def benchmark_figures(rows: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
     """Return the figures that there is something to draw in.
 
-    :param rows: see :func:`aiida_crucible.analysis.benchmark_records.read_rows`.
+    :param rows: see :func:`aiida_crucible.analysis.benchmark.records.read_rows`.
     :return: by name, with the protocol in it where there are several: ``errors`` (of ω² against those of group
         velocities), ``errors_by_group``, ``errors_against_sigma``, ``confusion``, ``sigma``; ready for
         :func:`aiida_crucible.report.temperature_figures.save_figure`.

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import AutoMinorLocator
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.anharmonicity_combinations import REFERENCE
-from aiida_crucible.analysis.benchmark_records import BenchmarkRow, Choice, choices_of, groups_of
-from aiida_crucible.analysis.stability_classes import BORDERS, CANNOT_TELL, Confusion, confusion
+from aiida_crucible.analysis.anharmonicity.combinations import REFERENCE
+from aiida_crucible.analysis.benchmark.records import BenchmarkRow, Choice, choices_of, groups_of
+from aiida_crucible.analysis.benchmark.stability_classes import BORDERS, CANNOT_TELL, Confusion, confusion
 from aiida_crucible.report.figures import COLOURS
 from aiida_crucible.report.plain_panels import MARKERS, by_number, point_style, wrapped
 

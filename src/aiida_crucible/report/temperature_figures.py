@@ -46,7 +46,7 @@ SUFFIXES = (".png", ".pdf")
 class TransitionInterval:
     """Where a transition lies.
 
-    :param kind: as :class:`aiida_crucible.analysis.transition_records.Kind` says it.
+    :param kind: as :class:`aiida_crucible.analysis.transitions.records.Kind` says it.
     :param temperature: best estimate, K.
     :param low: lower end, K; ``None`` if it is below the sweep.
     :param high: upper end, K; ``None`` if it is above the sweep.

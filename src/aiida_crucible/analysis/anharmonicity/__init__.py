@@ -1,0 +1,1 @@
+"""How much of the forces the harmonic force constants leave out."""

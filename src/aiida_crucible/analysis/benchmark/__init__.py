@@ -1,0 +1,1 @@
+"""Rows of a benchmark, and what they say together."""

@@ -1,0 +1,152 @@
+"""The rows of a benchmark taken together, for each model and protocol.
+
+The quantities are those of Yang et al., Phys. Chem. Chem. Phys. 2026, 28, 4459: errors of the phonons by group,
+confusion matrices of the classes of stability, and how the errors go with the anharmonicity of the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from aiida_crucible.analysis.anharmonicity.combinations import REFERENCE
+from aiida_crucible.analysis.benchmark.distributions import correlation, distribution
+from aiida_crucible.analysis.benchmark.records import (
+    MATCHINGS,
+    STATES,
+    UNITS,
+    BenchmarkRow,
+    Choice,
+    by_model_and_protocol,
+    choices_of,
+    groups_of,
+    read_rows,
+)
+from aiida_crucible.analysis.benchmark.stability_classes import CLASSES, HARMONIC_CLASSES, confusion
+
+REFERENCE_SIGMA, ABSOLUTE_DIFFERENCE = "reference_sigma", "absolute_sigma_difference"
+SQUARED = ("printed", "squares")
+"""Both errors of squared frequencies: as the publication prints it, and the true root mean square."""
+
+Numbers = Sequence[float | None]
+
+
+def aggregate(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the rows of a benchmark say together, as plain values.
+
+    :param rows: see :func:`aiida_crucible.analysis.benchmark.records.read_rows`.
+    :return: ``n_rows`` and ``entries``, one for each protocol and model:
+
+        - ``model``, ``protocol``, ``n_rows``, ``states`` (counts), ``missing`` (``part``, ``reason``, ``materials``);
+        - ``errors`` of the phonons by matching and quantity, each a distribution ``all`` and ``by_group``;
+        - ``sigma_differences`` to the reference by choice, ``signed`` and ``absolute``, likewise;
+        - ``confusion``: ``stability`` by choice, and ``harmonic``, see
+          :meth:`aiida_crucible.analysis.benchmark.stability_classes.Confusion.as_dict`; ``undecided`` are those of which
+          a side cannot tell, ``missing`` those that one side was not measured for;
+        - ``correlations``: see :func:`aiida_crucible.analysis.benchmark.distributions.correlation`, of the quantities
+          ``first`` and ``second``, errors by order; ``choice`` where one of them is of one.
+    :raises ValueError: one line that names the material of a row that is none.
+    """
+    read = read_rows(rows)
+    entries = [_entry(model, protocol, own) for (model, protocol), own in by_model_and_protocol(read).items()]
+    return {"n_rows": len(read), "entries": entries}
+
+
+def _entry(model: str, protocol: str, rows: Sequence[BenchmarkRow]) -> dict[str, Any]:
+    choices = choices_of(rows)
+    return {
+        "model": model,
+        "protocol": protocol,
+        "n_rows": len(rows),
+        "states": {state: sum(row.state == state for row in rows) for state in STATES},
+        "missing": _missing(rows),
+        "errors": {
+            matching: {quantity: _distributions(rows, _error(matching, quantity)) for quantity in UNITS}
+            for matching in MATCHINGS
+        },
+        "sigma_differences": {
+            choice.name: {
+                "signed": _distributions(rows, _difference(choice)),
+                "absolute": _distributions(rows, _absolute_difference(choice)),
+            }
+            for choice in choices
+        },
+        "confusion": {
+            "stability": {choice.name: _stability(rows, choice) for choice in choices},
+            "harmonic": _harmonic(rows),
+        },
+        "correlations": _correlations(rows, choices),
+    }
+
+
+def _missing(rows: Sequence[BenchmarkRow]) -> list[dict[str, Any]]:
+    """Return what was not measured and why, the most frequent first."""
+    materials: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        for part, reason in row.missing.items():
+            materials.setdefault((row.state, part, reason), []).append(row.material)
+    found = [
+        {"state": state, "part": part, "reason": reason, "n": len(names), "materials": names}
+        for (state, part, reason), names in materials.items()
+    ]
+    return sorted(found, key=lambda entry: -len(entry["materials"]))
+
+
+def _error(matching: str, quantity: str) -> Callable[[BenchmarkRow], float | None]:
+    return lambda row: row.error(matching, quantity)
+
+
+def _difference(choice: Choice) -> Callable[[BenchmarkRow], float | None]:
+    return lambda row: row.difference(choice.label)
+
+
+def _absolute_difference(choice: Choice) -> Callable[[BenchmarkRow], float | None]:
+    def absolute(row: BenchmarkRow) -> float | None:
+        difference = row.difference(choice.label)
+        return None if difference is None else abs(difference)
+
+    return absolute
+
+
+def _distributions(rows: Sequence[BenchmarkRow], take: Callable[[BenchmarkRow], float | None]) -> dict[str, Any]:
+    """Return the distribution of what rows have of a quantity, over all and by group."""
+
+    def among(chosen: Iterable[BenchmarkRow]) -> dict[str, Any]:
+        return distribution([value for value in map(take, chosen) if value is not None])
+
+    by_group = {group: among(row for row in rows if row.group == group) for group in groups_of(rows)}
+    return {"all": among(rows), "by_group": by_group}
+
+
+def _stability(rows: Sequence[BenchmarkRow], choice: Choice) -> dict[str, Any]:
+    both = [row for row in rows if row.difference(choice.label) is not None]
+    reference, model = ([row.scores[label]["class"] for row in both] for label in (REFERENCE, choice.label))
+    return {
+        **choice.combination.as_dict(),
+        "missing": len(rows) - len(both),
+        **confusion(reference, model, CLASSES).as_dict(),
+    }
+
+
+def _harmonic(rows: Sequence[BenchmarkRow]) -> dict[str, Any]:
+    both = [row.harmonic["imaginary"] for row in rows if row.is_compared]
+    reference, model = ([one[whose] for one in both] for whose in ("reference", "model"))
+    return {"missing": len(rows) - len(both), **confusion(reference, model, HARMONIC_CLASSES).as_dict()}
+
+
+def _correlations(rows: Sequence[BenchmarkRow], choices: Sequence[Choice]) -> list[dict[str, Any]]:
+    errors: dict[str, Numbers] = {
+        name: [row.error(MATCHINGS[0], name) for row in rows] for name in (*SQUARED, "velocities")
+    }
+    sigma: Numbers = [row.sigma(REFERENCE) for row in rows]
+    found = [_pair(name, values, REFERENCE_SIGMA, sigma) for name, values in errors.items()]
+    found += [_pair(name, errors[name], "velocities", errors["velocities"]) for name in SQUARED]
+    for choice in choices:
+        differences: Numbers = list(map(_absolute_difference(choice), rows))
+        found.append(_pair(ABSOLUTE_DIFFERENCE, differences, REFERENCE_SIGMA, sigma, choice.name))
+        found += [_pair(name, errors[name], ABSOLUTE_DIFFERENCE, differences, choice.name) for name in SQUARED]
+    return found
+
+
+def _pair(first: str, x: Numbers, second: str, y: Numbers, choice: str | None = None) -> dict[str, Any]:
+    return {"first": first, "second": second, "choice": choice, **correlation(x, y)}

@@ -1,0 +1,1 @@
+"""Phonons of a model against those of a reference."""

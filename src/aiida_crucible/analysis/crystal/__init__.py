@@ -1,0 +1,1 @@
+"""Cells, sites, symmetry: what a crystal is, whatever cell it comes in."""

@@ -1,0 +1,185 @@
+"""Unit cells: space group, standard settings, supercell matrices, formula units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import gcd
+from typing import Any
+
+import numpy as np
+import spglib
+from ase import Atoms
+from numpy.typing import NDArray
+
+from crucible_engine.wire.rules import shown
+
+LARGEST_GAP = 8.0
+"""Å between neighbouring planes of atoms beyond which a cell holds vacuum; layered crystals have about 4."""
+
+LARGEST_MULTIPLE = 1000
+"""Unit cells in a supercell beyond which a supercell matrix is taken for a slip of the pen."""
+
+
+def space_group(atoms: Atoms, tolerance: float) -> str:
+    """Return the space group as ``P4mm (99)``.
+
+    :param atoms: a structure that is periodic in three directions.
+    :param tolerance: distance tolerance of the search, Å.
+    :raises ValueError: if spglib finds no symmetry, which means atoms on top of each other.
+    """
+    dataset = _dataset(atoms, tolerance)
+    return f"{dataset.international} ({dataset.number})"
+
+
+def lattice_operations(atoms: Atoms, tolerance: float) -> NDArray[np.int64]:
+    """Return the rotations of the space group, of fractional coordinates as columns, shape [n, 3, 3].
+
+    :param atoms: a structure that is periodic in three directions.
+    :param tolerance: distance tolerance of the search, Å.
+    :raises ValueError: if spglib finds no symmetry.
+    """
+    return np.unique(np.asarray(_dataset(atoms, tolerance).rotations, dtype=np.int64), axis=0)
+
+
+def standardised(atoms: Atoms, tolerance: float, primitive: bool = False) -> Atoms:
+    """Return the crystal in spglib's standard setting, its positions symmetrised.
+
+    :param atoms: a structure that is periodic in three directions.
+    :param tolerance: distance tolerance of the symmetry search, Å.
+    :param primitive: the primitive cell instead of the conventional one.
+    :raises ValueError: if spglib finds no symmetry.
+    """
+    with _explained(atoms):
+        cell = spglib.standardize_cell(_spglib_cell(atoms), to_primitive=primitive, symprec=tolerance)
+    if cell is None:
+        raise ValueError(_no_symmetry(atoms))
+    lattice, positions, numbers = cell
+    return Atoms(numbers, scaled_positions=positions, cell=lattice, pbc=True)
+
+
+def formula_units(atoms: Atoms) -> int:
+    """Return how many of the smallest chemical formula the cell holds."""
+    counts = np.unique(atoms.numbers, return_counts=True)[1]
+    return gcd(*(int(count) for count in counts))
+
+
+def require_no_vacuum(atoms: Atoms, purpose: str) -> None:
+    """Refuse a slab or a molecule in a periodic box where a crystal is needed.
+
+    :param purpose: what needs the crystal, as the message should call it (``a phonon calculation``).
+    :raises ValueError: one line.
+    """
+    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
+    fractions = np.sort(atoms.get_scaled_positions(wrap=True), axis=0)
+    steps = np.diff(fractions, axis=0, append=fractions[:1] + 1)
+    gaps = steps.max(axis=0) * heights
+    empty = gaps > LARGEST_GAP
+    if empty.any():
+        kind = {1: "a slab", 2: "a wire", 3: "a molecule"}[int(empty.sum())]
+        axis = int(np.argmax(gaps))
+        raise ValueError(
+            f"{atoms.get_chemical_formula()} has {gaps[axis]:.1f} Å of vacuum along {'abc'[axis]}: it looks like "
+            f"{kind}, but {purpose} needs a crystal"
+        )
+
+
+def parse_supercell_matrix(value: Any, largest: int = LARGEST_MULTIPLE) -> NDArray[np.int64]:
+    """Return a supercell matrix, shape [3, 3], from three numbers or from three rows of three.
+
+    :param largest: unit cells that it may make.
+    :raises ValueError: one line, if it is neither, holds no whole numbers, or is singular or absurdly large.
+    """
+    problem = f"supercell matrix {shown(value)}: give three whole numbers, or three rows of three"
+    try:
+        given = np.array(value)
+        matrix = given.astype(float)
+    except (TypeError, ValueError):
+        raise ValueError(problem) from None
+    if given.dtype == bool:
+        raise ValueError(problem)
+    if matrix.shape == (3,):
+        matrix = np.diag(matrix)
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.array_equal(matrix, matrix.round()):
+        raise ValueError(problem)
+    multiple = round(float(np.linalg.det(matrix)))
+    if multiple < 1:
+        raise ValueError(f"supercell matrix {shown(value)} has the determinant {multiple}: it must be positive")
+    if multiple > largest:
+        raise ValueError(f"supercell matrix {shown(value)} makes {multiple:g} unit cells: at most {largest}")
+    return matrix.astype(np.int64)
+
+
+def parse_primitive_matrix(value: Any) -> NDArray[np.float64]:
+    """Return a primitive matrix as phonopy has it, shape [3, 3], from three rows of three numbers.
+
+    :raises ValueError: one line, if it is something else, or makes no whole part of the unit cell.
+    """
+    problem = f"primitive matrix {shown(value)}: give three rows of three numbers"
+    try:
+        matrix = np.array(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(problem) from None
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+        raise ValueError(problem)
+    share = float(np.linalg.det(matrix))
+    if not 0 < share < 1 + 1e-4 or abs(1 / share - round(1 / share)) > 1e-2:
+        raise ValueError(f"primitive matrix {shown(value)} has the determinant {share:.3g}: it must be 1, 1/2, 1/3 …")
+    return matrix
+
+
+def supercell_matrix_for_length(
+    cell: NDArray[np.float64], length: float, largest: int = LARGEST_MULTIPLE
+) -> NDArray[np.int64]:
+    """Return the smallest diagonal supercell matrix whose cell holds a sphere of diameter ``length``.
+
+    :param cell: lattice vectors as rows, Å, shape [3, 3].
+    :param length: least distance between opposite faces of the supercell, Å.
+    :param largest: unit cells that it may make.
+    :raises ValueError: if the length is not positive or would make an absurdly large supercell.
+    """
+    if not np.isfinite(length) or length <= 0:
+        raise ValueError(f"supercell length {length!r}: give a positive number of Å")
+    heights = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    # A cell that is 1e-6 Å short of the wanted length has it: relaxed cells are no rounder.
+    multiples = np.maximum(1, np.ceil((length - 1e-6) / heights)).astype(int)
+    return parse_supercell_matrix(multiples.tolist(), largest)
+
+
+def lattice_parameters(atoms: Atoms, tolerance: float) -> dict[str, float]:
+    """Return ``a``, ``b``, ``c`` (Å), ``alpha``, ``beta``, ``gamma`` (degrees), ``c_over_a`` and ``volume``.
+
+    They are the conventional cell's, so that they do not depend on the setting that the structure came in; the volume
+    (Å³) is per formula unit.
+    """
+    conventional = standardised(atoms, tolerance)
+    names = ("a", "b", "c", "alpha", "beta", "gamma")
+    parameters = {name: float(value) for name, value in zip(names, conventional.cell.cellpar(), strict=True)}
+    parameters["c_over_a"] = parameters["c"] / parameters["a"]
+    parameters["volume"] = float(atoms.get_volume()) / formula_units(atoms)
+    return parameters
+
+
+def _spglib_cell(atoms: Atoms) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    return atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers
+
+
+def _dataset(atoms: Atoms, tolerance: float) -> Any:
+    with _explained(atoms):
+        dataset = spglib.get_symmetry_dataset(_spglib_cell(atoms), symprec=tolerance)
+    if dataset is None:
+        raise ValueError(_no_symmetry(atoms))
+    return dataset
+
+
+@contextmanager
+def _explained(atoms: Atoms) -> Iterator[None]:
+    """Say in the user's words what spglib raises; whether it raises or returns ``None`` is a global switch."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(_no_symmetry(atoms)) from error
+
+
+def _no_symmetry(atoms: Atoms) -> str:
+    return f"no space group found for {atoms.get_chemical_formula()}: look for atoms on top of each other"

@@ -1,0 +1,1 @@
+"""What runs at temperatures say."""

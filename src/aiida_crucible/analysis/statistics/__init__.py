@@ -1,0 +1,1 @@
+"""Averages of correlated time series, their errors and their trends."""

@@ -1,1 +1,0 @@
-"""Thin provenance wrappers around :mod:`aiida_crucible.analysis`."""

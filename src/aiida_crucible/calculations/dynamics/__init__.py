@@ -1,0 +1,1 @@
+"""The CalcJob ``crucible.dynamics``, its monitor and its parser."""

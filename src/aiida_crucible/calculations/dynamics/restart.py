@@ -1,0 +1,126 @@
+"""Which folder a dynamics may be continued from, as far as the nodes tell; the computer is asked at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from aiida.orm import CalcJobNode, RemoteData, StructureData
+
+from aiida_crucible.calculations.dynamics.structures import structures_of
+from aiida_crucible.nodes.structures import to_atoms
+from crucible_engine.tasks.dynamics.parameters import DETAILS_OF_OUTPUT
+from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.schema import PROTOCOL, Condition
+
+PROCESS_TYPE = "aiida.calculations:crucible.dynamics"
+
+
+def check_restart_folder(restart_from: RemoteData | None) -> None:
+    """Refuse a folder that was cleaned, or of a job that is no dynamics, goes on, or has finished.
+
+    A folder that no job made (of a stash, or of an imported run) is left to the computer and the engine to judge.
+
+    :raises ValueError: one line.
+    """
+    if restart_from is None:
+        return
+    name = _name_of(restart_from)
+    job = restart_from.creator
+    # Of a job from the cache the next one may be in the cache as well, which needs no folder.
+    if restart_from.is_cleaned and not (job and job.base.caching.is_created_from_cache):
+        raise ValueError(f"{name} was cleaned from {restart_from.computer.label}: its checkpoint is gone, start anew")
+    if job is None:
+        return
+    if job.process_type != PROCESS_TYPE:
+        raise ValueError(
+            f"{name} belongs to {job.process_label}<{job.pk}>, which is no dynamics: give the `remote_folder` of an "
+            "unfinished DynamicsCalculation"
+        )
+    if not job.is_terminated:
+        raise ValueError(f"{name} belongs to {job.process_label}<{job.pk}>, which goes on: let it end, or kill it")
+    results = _results_of(job)
+    if results.get("condition") == Condition.FINISHED.value:
+        raise ValueError(f"{name} belongs to {job.process_label}<{job.pk}>, which has finished: nothing is left to do")
+    if results.get("protocol", PROTOCOL) != PROTOCOL:
+        raise ValueError(
+            f"{name} was written by an engine of protocol {results['protocol']}, this one has {PROTOCOL}: a run is "
+            "continued by the version that began it, or started anew"
+        )
+    if results and results["summary"].get("checkpoint") is None:
+        raise ValueError(
+            f"{name} has no checkpoint: {job.process_label}<{job.pk}> ended before its first one; start without "
+            "restart_from"
+        )
+
+
+def check_continuation(inputs: Mapping[str, Any]) -> None:
+    """Refuse to continue what is on another computer, or of another structure, model or parameters.
+
+    :raises ValueError: one line.
+    """
+    restart_from: RemoteData | None = inputs.get("restart_from")
+    if restart_from is None:
+        return
+    name, code = _name_of(restart_from), inputs.get("code")
+    if code is not None and code.computer is not None and code.computer.uuid != restart_from.computer.uuid:
+        raise ValueError(
+            f"{name} is on computer {restart_from.computer.label!r}, but the code runs on {code.computer.label!r}: use "
+            "a code where the checkpoint is"
+        )
+    job = restart_from.creator
+    if job is None:
+        return
+    begun = f"{name} was begun by {job.process_label}<{job.pk}>"
+    ours, theirs = structures_of(inputs), structures_of(job.inputs)
+    if ours and not (list(ours) == list(theirs) and all(_same_structure(ours[key], theirs[key]) for key in ours)):
+        raise ValueError(f"{begun} with another structure: give the same, or start anew")
+    reference = getattr(job.inputs, "reference", None)
+    if ours and not _same_reference(inputs.get("reference"), reference):
+        raise ValueError(f"{begun} with another reference: give the same, or start anew")
+    if inputs.get("model") is not None and inputs["model"].to_reference() != job.inputs.model.to_reference():
+        raise ValueError(
+            f"{begun} with model {job.inputs.model.title}, not {inputs['model'].title}: give the same, or start anew"
+        )
+    if inputs.get("parameters") is not None:
+        wanted, found = (_numbers(node.get_dict()) for node in (inputs["parameters"], job.inputs.parameters))
+        if different := [key for key in wanted if wanted[key] != found[key]]:
+            key = different[0]
+            raise ValueError(
+                f"{begun} with {key} {found[key]!r}, not {wanted[key]!r}"
+                f"{' (and other parameters)' if different[1:] else ''}: give the same, or start anew"
+            )
+
+
+def _name_of(restart_from: RemoteData) -> str:
+    return f"restart_from <{restart_from.pk}>" if restart_from.is_stored else "restart_from"
+
+
+def _results_of(job: CalcJobNode) -> dict[str, Any]:
+    if "results" not in job.outputs:
+        return {}
+    content: dict[str, Any] = job.outputs.results.get_dict()
+    return content
+
+
+def _same_reference(one: StructureData | None, other: StructureData | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return _same_structure(one, other)
+
+
+def _same_structure(one: StructureData, other: StructureData) -> bool:
+    if one.uuid == other.uuid:
+        return True
+    ours, theirs = (
+        (atoms.numbers, atoms.get_masses(), atoms.positions, atoms.cell.array, atoms.pbc)
+        for atoms in (to_atoms(one), to_atoms(other))
+    )
+    return all(np.array_equal(x, y) for x, y in zip(ours, theirs, strict=True))
+
+
+def _numbers(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that change a number of the run."""
+    values = validate_parameters("dynamics", given)
+    return {name: value for name, value in values.items() if name not in DETAILS_OF_OUTPUT}

@@ -1,0 +1,1 @@
+"""The CalcJob ``crucible.evaluate`` and its parser."""

@@ -1,0 +1,1 @@
+"""The CalcJob ``crucible.relax`` and its parser."""

@@ -1,0 +1,1 @@
+"""The CalcJob ``crucible.similarity`` and its parser."""

@@ -1,0 +1,135 @@
+"""How alike the frames of trajectories are, in one job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from aiida.engine import CalcJobProcessSpec, PortNamespace
+from aiida.orm import ArrayData, FolderData, TrajectoryData
+from ase import Atoms
+
+from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.base import EngineCalculation, check_unfinished
+from aiida_crucible.nodes.structures import trajectory_to_atoms
+from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.devices import require_precision
+from crucible_engine.wire.schema import frame_of_sampler
+
+REMEDY = "give frames of one composition, or set the parameter mixed_compositions to true"
+
+
+class SimilarityCalculation(EngineCalculation):
+    """Compare the frames of samplers (SOAP, REMatch), map them (kernel PCA) and say how much samplers overlap.
+
+    It needs no potential; its code is an environment of the tools, `aiida-crucible env create analysis`.
+    """
+
+    TASK = "similarity"
+    NEEDS_MODEL = False
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Declare what to compare and what comes of it."""
+        super().define(spec)
+        spec.input_namespace(
+            "trajectories",
+            valid_type=TrajectoryData,
+            dynamic=True,
+            validator=validation.validator(validation.check_trajectories),
+            help="The frames of each sampler, by a name of its own.",
+        )
+        spec.input(
+            "restart_from",
+            valid_type=FolderData,
+            required=False,
+            validator=validation.validator(check_unfinished),
+            help="The `retrieved` output of an interrupted job with the same inputs, which is continued.",
+        )
+        spec.output(
+            "map",
+            valid_type=ArrayData,
+            required=False,
+            help="`kernel` [n, n] (normalised), `self_similarities` [n], `coordinates` [n, n_components], `variances` "
+            "[n_components], `sampler` [n] (place in `results`' samplers), `frame` [n] (place in the sampler's "
+            "trajectory), `n_atoms` [n].",
+        )
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any], ports: PortNamespace) -> None:
+        """Check that there are frames to compare, and an environment that can."""
+        super().check_inputs(inputs, ports)
+        if "trajectories" in ports:
+            check_comparable(inputs.get("trajectories") or {}, inputs.get("parameters"))
+        check_memory(inputs.get("parameters"), inputs.get("metadata", {}).get("options", {}))
+        require_precision(inputs.get("metadata", {}).get("options", {}).get("device", "auto"), "float64")
+        if inputs.get("code") is not None:
+            validation.check_tools(inputs["code"], cls.TASK)
+            validation.check_placement(inputs["code"], inputs.get("metadata", {}).get("options", {}))
+
+    @classmethod
+    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Return the chemical symbols of each trajectory."""
+        trajectories = inputs.get("trajectories") or {}
+        return {f"trajectory {name!r}": set(node.symbols) for name, node in trajectories.items()}
+
+    def structures_to_write(self) -> Iterator[tuple[str, Atoms]]:
+        """Yield the frames of all samplers, in the order of their sorted names."""
+        for name, trajectory in sorted(self.inputs.trajectories.items()):
+            for index, atoms in enumerate(trajectory_to_atoms(trajectory)):
+                yield frame_of_sampler(name, index), atoms
+
+
+def check_comparable(trajectories: Mapping[str, TrajectoryData], parameters: Any) -> None:
+    """Refuse less than two frames, and samplers of different compositions where that is not wanted.
+
+    :raises ValueError: one line.
+    """
+    if sum(node.numsteps for node in trajectories.values()) < 2:
+        raise ValueError("there are not two frames to compare: give trajectories with more")
+    values = validate_parameters("similarity", {} if parameters is None else parameters.get_dict())
+    shares = {name: _shares(node) for name, node in sorted(trajectories.items())}
+    first, *others = shares
+    for name in others if not values["mixed_compositions"] else ():
+        if shares[name] != shares[first]:
+            raise ValueError(f"trajectories {first!r} and {name!r} are of different compositions: {REMEDY}")
+    if _are_one_frame(list(trajectories.values())):
+        n_frames = sum(node.numsteps for node in trajectories.values())
+        raise ValueError(f"all {n_frames} frames are the same: there is no map of them; give frames that differ")
+
+
+def check_memory(parameters: Any, options: Mapping[str, Any]) -> None:
+    """Refuse arrays that take more memory than is asked of the scheduler.
+
+    :param options: ``metadata.options`` of the job.
+    :raises ValueError: one line.
+    """
+    asked = options.get("max_memory_kb")
+    if asked is None:
+        return
+    memory = validate_parameters("similarity", {} if parameters is None else parameters.get_dict())["memory"]
+    if memory > asked // 1024:
+        raise ValueError(
+            f"memory is {memory} MiB, but metadata.options.max_memory_kb is {asked} ({asked // 1024} MiB): give less, "
+            "or ask the scheduler for more"
+        )
+
+
+def _are_one_frame(trajectories: list[TrajectoryData]) -> bool:
+    """Return whether all frames are the same, number by number."""
+    first = trajectories[0]
+    for node in trajectories:
+        if node.symbols != first.symbols:
+            return False
+        for name in ("positions", "cells"):
+            values = [one.get_array(name) if name in one.get_arraynames() else np.zeros(1) for one in (first, node)]
+            if values[0].shape[1:] != values[1].shape[1:] or not (values[1] == values[0][:1]).all():
+                return False
+    return True
+
+
+def _shares(trajectory: TrajectoryData) -> dict[str, float]:
+    """Return the share of each chemical symbol, rounded."""
+    symbols = list(trajectory.symbols)
+    return {symbol: round(symbols.count(symbol) / len(symbols), 9) for symbol in sorted(set(symbols))}

@@ -1,0 +1,118 @@
+"""Nodes of force constants and of frames with forces, as the analysis takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+from aiida.orm import ArrayData, StructureData, TrajectoryData
+from ase import Atoms
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from aiida_crucible.analysis.anharmonicity.force_runs import ForceRun, mean_crystal
+from aiida_crucible.analysis.phonons.lattice_force_constants import LatticeForceConstants, lattice_force_constants
+from aiida_crucible.analysis.phonons.stored_phonons import STORED_ARRAYS
+from aiida_crucible.nodes.structures import cells_of, to_atoms
+
+FORCES = "forces"
+DAMPING = "damping_rate"
+"""Attribute of a trajectory that was run here: how its thermostat damps single atoms, 1/fs."""
+FEMTOSECONDS = 1000.0
+"""In a picosecond, AiiDA's unit of the times of a trajectory."""
+
+
+def force_constants_of(structure: StructureData, node: ArrayData) -> LatticeForceConstants:
+    """Return the force constants of a node, such as ``crucible.phonon`` gives.
+
+    :param structure: the unit cell that they belong to.
+    :param node: with ``force_constants`` (eV/Å²), ``supercell_matrix`` and ``primitive_matrix``.
+    :raises ValueError: one line, if an array is missing or does not fit.
+    """
+    missing = [name for name in STORED_ARRAYS if name not in node.get_arraynames()]
+    if missing:
+        raise ValueError(f"force_constants has no array `{missing[0]}`: give {', '.join(STORED_ARRAYS)}")
+    values, supercell_matrix, primitive_matrix = (node.get_array(name) for name in STORED_ARRAYS)
+    return lattice_force_constants(to_atoms(structure), supercell_matrix, primitive_matrix, values)
+
+
+def run_of(trajectory: TrajectoryData, forces: NDArray[np.floating] | None = None) -> ForceRun:
+    """Return the frames of a trajectory.
+
+    :param trajectory: of a crystal; with an array ``forces`` (eV/Å), unless they are given.
+    :param forces: others than its own, eV/Å, shape [n_frames, n_atoms, 3].
+    :raises ValueError: one line, if it has no cells or no forces, or they are not of its frames.
+    """
+    if forces is None:
+        require_forces(trajectory)
+        forces = trajectory.get_array(FORCES)
+    positions = trajectory.get_positions()
+    if forces.shape != positions.shape:
+        raise ValueError(f"forces of shape {forces.shape} for frames of shape {positions.shape}")
+    times = trajectory.get_times()  # ps
+    damping: float | None = trajectory.base.attributes.get(DAMPING, None)
+    return ForceRun(
+        positions,
+        _cells(trajectory),
+        forces,
+        _numbers(trajectory),
+        times=None if times is None else np.asarray(times, dtype=float) * FEMTOSECONDS,
+        damping=damping,
+    )
+
+
+def chosen_frames(trajectory: TrajectoryData, chosen: NDArray[np.int64]) -> TrajectoryData:
+    """Return some frames of a trajectory with their forces, as a new, unstored one.
+
+    :param trajectory: with an array ``forces`` (eV/Å).
+    :param chosen: indices, ascending.
+    """
+    found = TrajectoryData()
+    times = trajectory.get_times()
+    found.set_trajectory(
+        symbols=trajectory.symbols,
+        positions=trajectory.get_positions()[chosen],
+        stepids=trajectory.get_stepids()[chosen],
+        cells=trajectory.get_cells()[chosen],
+        times=None if times is None else times[chosen],
+        pbc=trajectory.pbc,
+    )
+    found.set_array(FORCES, trajectory.get_array(FORCES)[chosen])
+    damping = trajectory.base.attributes.get(DAMPING, None)
+    if damping is not None:
+        found.base.attributes.set(DAMPING, damping)
+    return found
+
+
+def settled(n_frames: int, discard: float) -> NDArray[np.int64]:
+    """Return the indices of the frames after the discarded ones; the last always stays."""
+    return np.arange(min(int(discard * n_frames), n_frames - 1), n_frames)
+
+
+def crystal_of(trajectory: TrajectoryData) -> Atoms:
+    """Return the mean of a trajectory's frames.
+
+    :raises ValueError: one line, if it has no cells.
+    """
+    return mean_crystal(trajectory.get_positions(), _cells(trajectory), _numbers(trajectory))
+
+
+def require_forces(trajectory: TrajectoryData) -> None:
+    """Refuse frames without forces.
+
+    :raises ValueError: one line.
+    """
+    if FORCES not in trajectory.get_arraynames():
+        raise ValueError(
+            "the frames have no forces: give a trajectory with an array `forces` [n_frames, n_atoms, 3] (eV/Å); a run "
+            "keeps them with frame_forces, an import reads them from the file"
+        )
+
+
+def _numbers(trajectory: TrajectoryData) -> NDArray[np.int64]:
+    return np.array([atomic_numbers[symbol] for symbol in trajectory.symbols])
+
+
+def _cells(trajectory: TrajectoryData) -> NDArray[np.float64]:
+    cells = cells_of(trajectory)
+    if cells is None or not all(trajectory.pbc):
+        raise ValueError("the frames are not periodic in three directions: anharmonicity needs a crystal")
+    return cells

@@ -1,0 +1,327 @@
+"""Which potential: a family's released weights or a checkpoint file, and every setting that changes its answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path, PurePath, PurePosixPath
+from types import UnionType
+from typing import Any
+
+from aiida.manage import get_manager
+from aiida.orm import Computer, Data, QueryBuilder
+from ase.data import chemical_symbols
+
+from aiida_crucible.nodes.file_digest import digest_of_file, look_on_computer, start_of_file
+from crucible_engine.families.facts import CHECKPOINT_START
+from crucible_engine.families.registry import (
+    Family,
+    NamedModel,
+    find_by_sha256,
+    find_family,
+    find_named,
+    validate_dtype,
+    validate_settings,
+)
+from crucible_engine.wire.rules import shown, suggestion
+from crucible_engine.wire.schema import CHECKPOINT_FILE, ModelReference
+
+DESCRIPTION: dict[str, tuple[type | UnionType, str]] = {
+    "functional": (str, "text"),
+    "hubbard_u": (bool, "True or False"),
+    "dispersion": (bool, "True or False"),
+    "training_set": (str, "text"),
+    "licence": (str, "text"),
+    "elements": (list | tuple | set | frozenset, "a list of chemical symbols"),
+    "reference": (str, "text"),
+}
+"""What is said of a potential but does not change its answers: kinds, and what messages call them."""
+
+
+class ModelData(Data):
+    """A machine-learning interatomic potential; one node a distinct potential.
+
+    Make it with :meth:`get_or_create`. Two nodes are the same potential where family, name, weights' sha256, dtype and
+    settings agree; the digest of these is the attribute ``identity``. A checkpoint file is either kept in the node's
+    repository or stays at a place on a computer (:attr:`checkpoint_path`).
+    """
+
+    TRUSTED_KEY = "crucible_trusted_in"
+
+    @classmethod
+    def get_or_create(
+        cls,
+        family: str,
+        name: str | None = None,
+        *,
+        checkpoint: str | Path | None = None,
+        computer: Computer | None = None,
+        dtype: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        trust_pickle: bool = False,
+        trust_code: bool = False,
+        **description: Any,
+    ) -> ModelData:
+        """Return the stored node of a potential, made where there is none yet.
+
+        :param family: a name of :data:`crucible_engine.families.registry.FAMILIES`.
+        :param name: released weights; by default the family's own choice unless a checkpoint is given.
+        :param checkpoint: path of a checkpoint file instead of a name: local and then copied into the node, or
+            absolute on ``computer`` and then left there.
+        :param computer: where ``checkpoint`` lies; ``None`` for this machine, with the file kept in the node.
+        :param dtype: ``float32`` or ``float64``; by default the family's.
+        :param settings: what else changes the answers; by default the family's.
+        :param trust_pickle: whether the checkpoint may be unpickled where its family knows no safe way: it can run any
+            code. Kept as an extra that counts in this profile alone, so that an imported archive trusts nothing.
+        :param trust_code: whether the code that the settings name may run, of a family that runs any (``ase``). Kept in
+            the same way.
+        :param description: any of :data:`DESCRIPTION`, for a checkpoint that the catalogue does not know.
+        :raises ValueError: one line, if a word is misspelt, a dtype not supported or a file missing.
+        """
+        entry = find_family(family)
+        if checkpoint is not None and name is not None:
+            raise ValueError(f"give a name ({name!r}) or a checkpoint ({checkpoint}), not both")
+        if checkpoint is None and computer is not None:
+            raise ValueError(f"computer {computer} is given, but no checkpoint that lies on it")
+        chosen = _checked("settings", settings or {}, Mapping, "a dict")
+        _check_trust(entry, trust_pickle, trust_code)
+        node = cls()
+        if checkpoint is not None:
+            _checked("checkpoint", checkpoint, str | PurePath, "a path")
+            _checked("computer", computer, Computer | None, "a Computer (`load_computer`)")
+            start = node._set_checkpoint(entry, checkpoint, computer, dict(chosen))
+        else:
+            node._set_released(entry, entry.default_name if name is None else name, dict(chosen))
+        node.base.attributes.set("dtype", validate_dtype(entry.name, dtype or entry.default_dtype))
+        node._set_description(description)
+        if checkpoint is not None:
+            _require_checkpoint(str(checkpoint), start)
+        node._set_identity()
+        node.label = node.title
+        stored = node._find_same() or node.store()
+        if trust_pickle or trust_code:
+            stored.trust()
+        return stored
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+        return str(self.base.attributes.get("family"))
+
+    @property
+    def name(self) -> str | None:
+        """Name of the released weights; ``None`` for a checkpoint file."""
+        name: str | None = self.base.attributes.get("name")
+        return name
+
+    @property
+    def sha256(self) -> str | None:
+        """Hexadecimal digest of the weights; ``None`` where it is known only once they were loaded."""
+        sha256: str | None = self.base.attributes.get("sha256")
+        return sha256
+
+    @property
+    def dtype(self) -> str:
+        """Precision of the arithmetic, ``float32`` or ``float64``."""
+        return str(self.base.attributes.get("dtype"))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that change the answers, complete with defaults."""
+        return dict(self.base.attributes.get("settings"))
+
+    @property
+    def elements(self) -> tuple[str, ...] | None:
+        """Symbols that the potential knows; ``None`` if nobody said so for a checkpoint file."""
+        elements = self.base.attributes.get("elements")
+        return None if elements is None else tuple(elements)
+
+    @property
+    def functional(self) -> str | None:
+        """Density functional of the training data."""
+        functional: str | None = self.base.attributes.get("functional")
+        return functional
+
+    @property
+    def hubbard_u(self) -> bool | None:
+        """Whether the training data have Hubbard corrections."""
+        hubbard_u: bool | None = self.base.attributes.get("hubbard_u")
+        return hubbard_u
+
+    @property
+    def dispersion(self) -> bool | None:
+        """Whether the training data have a dispersion correction."""
+        dispersion: bool | None = self.base.attributes.get("dispersion")
+        return dispersion
+
+    @property
+    def training_set(self) -> str | None:
+        """Name of the training set."""
+        training_set: str | None = self.base.attributes.get("training_set")
+        return training_set
+
+    @property
+    def licence(self) -> str | None:
+        """Licence of the weights."""
+        licence: str | None = self.base.attributes.get("licence")
+        return licence
+
+    @property
+    def identity(self) -> str:
+        """Digest of what tells one potential from another."""
+        return str(self.base.attributes.get("identity"))
+
+    @property
+    def is_checkpoint(self) -> bool:
+        """Whether the potential is a checkpoint file."""
+        return self.checkpoint_path is not None or CHECKPOINT_FILE in self.base.repository.list_object_names()
+
+    @property
+    def checkpoint_path(self) -> PurePosixPath | None:
+        """Absolute place of the checkpoint file on :attr:`computer`; ``None`` if the node holds it itself."""
+        path = self.base.attributes.get("checkpoint_path", None)
+        return None if path is None else PurePosixPath(path)
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether its settings name code that runs."""
+        return find_family(self.family).runs_code
+
+    @property
+    def trusted(self) -> bool:
+        """Whether somebody said in this profile that its checkpoint may be unpickled, or the code it names may run."""
+        return bool(self.base.extras.get(self.TRUSTED_KEY, None) == self._trust_mark())
+
+    def trust(self) -> None:
+        """Say in this profile that the checkpoint may be unpickled, or the code that the settings name may run."""
+        self.base.extras.set(self.TRUSTED_KEY, self._trust_mark())
+
+    @property
+    def title(self) -> str:
+        """One line for people and messages, e.g. ``chgnet 0.3.0``."""
+        if self.name == self.family:
+            return self.family
+        return f"{self.family} {self.name or (self.sha256 or '')[:12]}".rstrip()
+
+    def to_reference(self) -> ModelReference:
+        """Return how ``job.json`` calls this potential; a checkpoint file is linked into the job's folder."""
+        return ModelReference(
+            family=self.family,
+            name=self.name,
+            checkpoint=CHECKPOINT_FILE if self.is_checkpoint else None,
+            sha256=self.sha256,
+            dtype=self.dtype,
+            settings=self.settings,
+            trust_pickle=self.is_checkpoint and self.trusted,
+            trust_code=self.runs_code and self.trusted,
+        )
+
+    def _set_released(self, family: Family, name: str | None, settings: dict[str, Any]) -> None:
+        """Set what defines and describes released weights, or a family that its settings alone define."""
+        if name is None and family.names:
+            raise ValueError(f"{family.name} has no default: choose one of {', '.join(family.names)}, or a checkpoint")
+        known = None if name is None else find_named(family.name, name)
+        self._set_known(family, known, validate_settings(family.name, settings, known.name if known else None))
+        self.base.attributes.set_many({"name": known and known.name, "sha256": known and known.sha256})
+
+    def _set_checkpoint(
+        self, family: Family, checkpoint: str | Path, computer: Computer | None, settings: dict[str, Any]
+    ) -> bytes:
+        """Set what defines and describes a checkpoint file, keep its bytes or its place, and return how it begins."""
+        if not family.checkpoint_files:
+            raise ValueError(f"family {family.name!r} has no checkpoint files: leave {checkpoint} out")
+        if computer is None:
+            path = Path(checkpoint).expanduser()
+            if not path.is_file():
+                raise ValueError(f"checkpoint {checkpoint} is not a file on this machine")
+            sha256, start = digest_of_file(path), start_of_file(path)
+            self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
+        else:
+            sha256, start = look_on_computer(computer, str(checkpoint))
+            self.computer = computer
+            self.base.attributes.set("checkpoint_path", str(checkpoint))
+        owner, known = find_by_sha256(sha256) or (family, None)
+        if owner.name != family.name:
+            raise ValueError(f"checkpoint {checkpoint} holds weights of {owner.name}, not of {family.name}")
+        self._set_known(family, known, validate_settings(family.name, settings, known.name if known else None))
+        self.base.attributes.set_many({"name": None, "sha256": sha256})
+        return start
+
+    def _set_known(self, family: Family, known: NamedModel | None, settings: dict[str, Any]) -> None:
+        self.base.attributes.set_many({"family": family.name, "settings": settings})
+        self.base.attributes.set_many({key: _plain(getattr(known, key, None)) for key in DESCRIPTION})
+        self.base.attributes.set("elements", list(known.elements) if known and known.elements else None)
+        if known is not None:
+            self.base.attributes.set_many(asdict(known.theory(settings)))
+
+    def _set_description(self, description: Mapping[str, Any]) -> None:
+        for key, value in description.items():
+            if key not in DESCRIPTION:
+                raise ValueError(f"a model has no {key!r}: {suggestion(key, list(DESCRIPTION))}")
+            self.base.attributes.set(key, _plain(_checked(key, value, *DESCRIPTION[key])))
+        unknown = sorted(set(description.get("elements", ())) - set(chemical_symbols[1:]))
+        if unknown:
+            raise ValueError(f"elements has {unknown[0]!r}, which is no chemical symbol: give e.g. ['Pb', 'Ti', 'O']")
+
+    def _set_identity(self) -> None:
+        self.base.attributes.set("identity", hashlib.sha256(self.definition().encode()).hexdigest())
+
+    def definition(self) -> str:
+        """Return what tells one potential from another, as text."""
+        defining = {key: self.base.attributes.get(key) for key in ("family", "name", "sha256", "dtype", "settings")}
+        return json.dumps(defining, sort_keys=True)
+
+    def _trust_mark(self) -> str:
+        """Return what only this profile can have said, and of this potential only.
+
+        Extras are exported. A mark that was seen in an archive must neither tell the profile's UUID nor serve another
+        node, whatever that says of its identity.
+        """
+        return hashlib.sha256(f"{get_manager().get_profile().uuid}\n{self.definition()}".encode()).hexdigest()
+
+    def _find_same(self) -> ModelData | None:
+        """Return a stored node of this potential that serves wherever this one would."""
+        query = QueryBuilder().append(ModelData, filters={"attributes.identity": self.identity})
+        for node in query.all(flat=True):
+            # A node of an archive may claim any identity.
+            if node.definition() != self.definition():
+                continue
+            held_by_node = node.checkpoint_path is None
+            if held_by_node or (node.computer, node.checkpoint_path) == (self.computer, self.checkpoint_path):
+                return node  # type: ignore[no-any-return]
+        return None
+
+
+def _require_checkpoint(path: str, start: bytes) -> None:
+    """Refuse a file that no family could load.
+
+    :param start: its first bytes.
+    """
+    if start != CHECKPOINT_START:
+        raise ValueError(
+            f"checkpoint {path} is none: it does not begin like an archive of torch.save (torch 1.6 or later), which "
+            "the files of all families are"
+        )
+
+
+def _checked(name: str, value: Any, kind: Any, wanted: str) -> Any:
+    """Return the value if it is of a kind; a truthy word in place of a switch would do what nobody meant."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {shown(value)}: give {wanted}")
+    return value
+
+
+def _check_trust(family: Family, trust_pickle: bool, trust_code: bool) -> None:
+    _checked("trust_pickle", trust_pickle, bool, "True or False")
+    _checked("trust_code", trust_code, bool, "True or False")
+    if trust_code and not family.runs_code:
+        raise ValueError(f"family {family.name!r} runs no code that its settings name: leave trust_code out")
+    if trust_pickle and not family.checkpoint_files:
+        instead = "say trust_code instead" if family.runs_code else "leave trust_pickle out"
+        raise ValueError(f"family {family.name!r} has no checkpoint that could be unpickled: {instead}")
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, set | frozenset) else list(value) if isinstance(value, tuple) else value

@@ -1,1 +1,0 @@
-"""Parsers: what a job left behind, as nodes and one exit code."""

@@ -1,0 +1,1 @@
+"""Phonons of others, from phonopy's files."""

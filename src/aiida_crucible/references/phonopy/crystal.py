@@ -1,0 +1,168 @@
+"""The crystal of phonopy's files: from its yaml, or from a unit cell and a supercell matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from phonopy import Phonopy
+from phonopy.interface.phonopy_yaml import PhonopyYamlData, load_phonopy_yaml
+from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
+from phonopy.structure.atoms import PhonopyAtoms
+
+from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix
+from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms
+from aiida_crucible.analysis.phonons.force_constants import build_phonopy
+from aiida_crucible.nodes.bounds import check_supercell_size
+from aiida_crucible.references.explained import explained
+from aiida_crucible.references.phonopy.atom_order import describe_difference, read_structure, require_finite
+from aiida_crucible.references.phonopy.plain_yaml import read_yaml
+
+DEFAULT_TOLERANCE = 1e-5
+"""Å: phonopy's own, where neither the user nor the file names one."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What one of phonopy's yaml files says.
+
+    :param data: as phonopy reads it.
+    :param symmetry_tolerance: that it was made with, Å; ``None`` where it says none.
+    """
+
+    data: PhonopyYamlData
+    symmetry_tolerance: float | None
+
+
+def is_yaml(path: Path) -> bool:
+    """Return whether a file is YAML by its name."""
+    return path.suffix in (".yaml", ".yml")
+
+
+def read_described(path: Path) -> Described:
+    """Return what one of phonopy's yaml files says.
+
+    :raises ValueError: one line that names the file, if it is none that describes a crystal of whole atoms.
+    """
+    with explained(path):
+        # phonopy's own reader of files runs the Python that a tag asks for.
+        plain = read_yaml(path)
+        is_mapping = isinstance(plain, dict)
+        data = load_phonopy_yaml(plain) if is_mapping else PhonopyYamlData()
+    if is_mapping and "displacements" in plain and "phonopy" not in plain and "unit_cell" not in plain:
+        raise ValueError(
+            f"{path.name} is phonopy 1's list of displacements, without forces and without the unit cell: give "
+            "FORCE_SETS, with the unit cell as structure and the supercell matrix"
+        )
+    if data.unitcell is None:
+        raise ValueError(f"{path.name} describes no unit cell: it is none of phonopy's files")
+    require_finite(path, data.unitcell.cell, data.unitcell.positions)
+    if data.unitcell.is_site_mixture or data.unitcell.has_weighted_species:
+        raise ValueError(f"{path.name} describes partially occupied sites: a reference needs whole atoms")
+    return Described(data, _tolerance_in(path, plain))
+
+
+def units_of(calculator: str | None) -> CalculatorPhysicalUnits:
+    """Return the units of a program.
+
+    :param calculator: its name as phonopy has it; ``None`` for VASP.
+    :raises ValueError: one line, if phonopy knows none of that name.
+    """
+    try:
+        return get_calculator_physical_units(calculator)
+    except Exception as error:
+        raise ValueError(f"phonopy knows no calculator {calculator!r}, and so its units are unknown") from error
+
+
+def crystal_of(
+    described: Described | None, path: Path, settings: Mapping[str, Any], units: CalculatorPhysicalUnits
+) -> Phonopy:
+    """Return phonopy's object of a crystal, in Å, under the symmetry that its file was made with.
+
+    :param described: what the file says, where it is one of phonopy's.
+    :param path: that file, or one with the unit cell.
+    :param settings: complete, see :data:`aiida_crucible.references.settings.PHONONS`.
+    :param units: of the program.
+    :raises ValueError: one line that names the file.
+    """
+    if described is None:
+        if settings["supercell_matrix"] is None:
+            raise ValueError(f"{path.name} says nothing of the supercell: give its matrix, e.g. 2 2 2")
+        matrix = parse_supercell_matrix(settings["supercell_matrix"])
+        unit = read_structure(path)
+        with explained(path):
+            check_supercell_size(len(unit), matrix)
+            return build_phonopy(unit, matrix, _tolerance(None, settings), _primitive(None, settings))
+    data, length = described.data, units.distance_to_A
+    unit_cell = _scaled(data.unitcell, length)
+    matrix = np.eye(3, dtype=int) if data.supercell_matrix is None else data.supercell_matrix
+    _require_same(path, "supercell", settings["supercell_matrix"], matrix)
+    if data.primitive_matrix is not None:
+        _require_same(path, "primitive", settings["primitive_matrix"], data.primitive_matrix)
+    with explained(path):
+        check_supercell_size(len(unit_cell), matrix)
+        phonon = build_phonopy(to_atoms(unit_cell), matrix, _tolerance(described, settings), _primitive(data, settings))
+    _require_listed(path, "supercell", data.supercell, phonon.supercell, length)
+    if data.primitive_matrix is not None:
+        _require_listed(path, "primitive cell", data.primitive, phonon.primitive, length)
+    return phonon
+
+
+def _tolerance_in(path: Path, plain: Mapping[str, Any]) -> float | None:
+    header = plain.get("phonopy")
+    said = header.get("symmetry_tolerance") if isinstance(header, Mapping) else None
+    if said is None:
+        return None
+    try:
+        tolerance = float(said)
+    except (TypeError, ValueError):
+        tolerance = np.nan
+    if not 0 < tolerance <= 1:
+        raise ValueError(f"{path.name} has the symmetry_tolerance {said!r}: it is a positive number of Å, at most 1")
+    return tolerance
+
+
+def _tolerance(described: Described | None, settings: Mapping[str, Any]) -> float:
+    own = None if described is None else described.symmetry_tolerance
+    tolerance: float = settings["symmetry_tolerance"] or own or DEFAULT_TOLERANCE
+    return tolerance
+
+
+def _primitive(data: PhonopyYamlData | None, settings: Mapping[str, Any]) -> bool | NDArray[np.float64]:
+    """Return the primitive matrix of the file or of the user, or whether to look for one."""
+    if data is not None and data.primitive_matrix is not None:
+        return np.asarray(data.primitive_matrix, dtype=float)
+    if settings["primitive_matrix"] is not None:
+        return np.array(settings["primitive_matrix"], dtype=float)
+    if data is not None and data.force_constants is not None:
+        n_rows, n_atoms = data.force_constants.shape[:2]
+        # Compact force constants of all atoms of the unit cell are of no smaller cell.
+        if n_rows == len(data.unitcell) < n_atoms:
+            return False
+    return bool(settings["primitive"])
+
+
+def _require_same(path: Path, name: str, given: Any, said: NDArray[Any]) -> None:
+    if given is None:
+        return
+    matrix = np.array(given, dtype=float)
+    if not np.allclose(np.diag(matrix) if matrix.ndim == 1 else matrix, said, atol=1e-4):
+        raise ValueError(f"{path.name} has the {name} matrix {np.array(said).tolist()}: leave another one out")
+
+
+def _require_listed(path: Path, what: str, listed: PhonopyAtoms | None, built: PhonopyAtoms, length: float) -> None:
+    """Refuse cells whose atoms come in another order than those that phonopy makes now."""
+    if listed is None:
+        return
+    if difference := describe_difference(to_atoms(_scaled(listed, length)), to_atoms(built)):
+        raise ValueError(f"the {what} in {path.name} is not the one that phonopy makes now: {difference}")
+
+
+def _scaled(cell: PhonopyAtoms, length: float) -> PhonopyAtoms:
+    return PhonopyAtoms(
+        numbers=cell.numbers, masses=cell.masses, scaled_positions=cell.scaled_positions, cell=cell.cell * length
+    )

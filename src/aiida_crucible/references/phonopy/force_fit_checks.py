@@ -1,0 +1,131 @@
+"""Whether forces of displaced supercells determine force constants, and whether these give the forces back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from phonopy import Phonopy
+from phonopy.structure.dataset import get_displacements_and_forces
+from phonopy.utils import similarity_transformation
+from symfc import Symfc
+from symfc.utils.utils import SymfcAtoms
+
+from aiida_crucible.references.phonopy.force_residuals import forces_left
+
+NOTABLE_REST, LARGEST_REST = 0.03, 0.1
+"""Of the largest force: by how much force constants may miss one, without a word and at all: anharmonicity and noise
+stay below the second at displacements of up to 0.03 Å, atoms in another order are mostly above it."""
+
+LARGEST_REST_AT_TEMPERATURE = 0.5
+"""The same of displacements of all atoms, which may be those of a hot crystal: much of their forces is anharmonic."""
+
+LARGEST_DISPLACEMENT = 0.2
+"""Å, root mean square: beyond it forces are not harmonic, whatever the order of the atoms."""
+
+LARGEST_FIT_ERROR = 1e-3
+"""Of the largest force constant; what is determined is found again to many more digits."""
+
+SMALLEST_ANGLE = 1e-2
+"""By which displacements must differ in direction (as a ratio of singular values) to be independent."""
+
+
+def check_displacements(path: Path, phonon: Phonopy) -> None:
+    """Refuse displacements that do not determine force constants under the symmetry of the crystal.
+
+    :param path: the file that they came from.
+    :param phonon: with its cells and displacements.
+    :raises ValueError: one line that names what is missing.
+    """
+    if "first_atoms" in phonon.dataset:
+        _check_single(path, phonon)
+    else:
+        _check_all(path, phonon, get_displacements_and_forces(phonon.dataset)[0])
+
+
+def check_fit(path: Path, phonon: Phonopy, has_drift: bool) -> list[str]:
+    """Return a warning where force constants do not reproduce the forces that they were fitted to.
+
+    :param path: the file that the forces came from.
+    :param phonon: with displacements, forces and force constants as they come.
+    :param has_drift: whether the forces are known to miss the sum of zero, which no force constants reproduce.
+    :raises ValueError: one line, if they leave so much that the forces are of other atoms, or not harmonic.
+    """
+    moved, forces = get_displacements_and_forces(phonon.dataset)
+    assert forces is not None
+    rest = forces_left(phonon)
+    share = float(np.abs(rest).max() / max(np.abs(forces).max(), np.finfo(float).tiny))
+    if share <= NOTABLE_REST:
+        return []
+    said = f"the force constants miss forces in {path.name} by up to {share:.2g} of the largest one"
+    lengths = np.linalg.norm(moved, axis=2)
+    typical = float(np.sqrt((lengths[lengths > 0] ** 2).mean()))
+    if typical > LARGEST_DISPLACEMENT:
+        why = f"displacements are {typical:.2g} Å (root mean square), where forces are not harmonic"
+        advice = "give smaller ones"
+    else:
+        why = "its atoms come in another order than phonopy's, or the supercell is another"
+        advice = ""
+    largest = LARGEST_REST if "first_atoms" in phonon.dataset else LARGEST_REST_AT_TEMPERATURE
+    if share > largest and not has_drift:
+        raise ValueError(f"{said}: {why}{advice and ': '}{advice}")
+    if typical > LARGEST_DISPLACEMENT:
+        return [f"{said}: {why}"]
+    return [f"{said}: displacements are large, or some atoms come in another order than phonopy's"]
+
+
+def _check_single(path: Path, phonon: Phonopy) -> None:
+    """Refuse single displaced atoms whose displacements, turned by their sites' symmetry, leave out a direction.
+
+    phonopy would take the force constants of that direction for zero.
+    """
+    symmetry, supercell = phonon.symmetry, phonon.supercell
+    displaced: dict[int, list[NDArray[np.float64]]] = {}
+    for entry in phonon.dataset["first_atoms"]:
+        displaced.setdefault(int(entry["number"]), []).append(np.asarray(entry["displacement"], dtype=float))
+    under = f"under the symmetry found at {symmetry.tolerance:g} Å"
+    orbits = symmetry.get_map_atoms()
+    left_out = sorted(set(symmetry.get_independent_atoms().tolist()) - {int(orbits[atom]) for atom in displaced})
+    if left_out:
+        raise ValueError(
+            f"{path.name} displaces no atom that is equivalent to {supercell.symbols[left_out[0]]} (atom "
+            f"{left_out[0] + 1} of the supercell) {under}, so that force constants are undetermined: give the symmetry "
+            "tolerance that the displacements were made with, or those that are missing"
+        )
+    for atom, vectors in displaced.items():
+        turns = [similarity_transformation(supercell.cell.T, turn) for turn in symmetry.get_site_symmetry(atom)]
+        sizes = np.linalg.svd(np.concatenate([np.array(vectors) @ turn.T for turn in turns]), compute_uv=False)
+        rank = int((sizes > SMALLEST_ANGLE * sizes[0]).sum())
+        if rank < 3:
+            raise ValueError(
+                f"the displacements in {path.name} leave force constants undetermined: those of "
+                f"{supercell.symbols[atom]} (atom {atom + 1} of the supercell) span {rank} of 3 directions {under}: "
+                "give the symmetry tolerance that they were made with, or those that are missing"
+            )
+
+
+def _check_all(path: Path, phonon: Phonopy, displacements: NDArray[np.float64]) -> None:
+    """Refuse displacements of all atoms that do not determine force constants.
+
+    Any force constants that the symmetry allows have to be found again from the forces that they give.
+    """
+    cell, symmetry = phonon.supercell, phonon.symmetry
+    solver = Symfc(
+        SymfcAtoms(cell=cell.cell, scaled_positions=cell.scaled_positions, numbers=cell.numbers),
+        spacegroup_operations=symmetry.symmetry_operations,
+        symprec=symmetry.tolerance,
+    )
+    solver.compute_basis_set(2)
+    basis = solver.basis_set[2]
+    weights = np.random.default_rng(0).normal(size=basis.basis_set.shape[1])
+    true = np.asarray(basis.compression_matrix @ (basis.basis_set @ weights)).reshape(len(cell), len(cell), 3, 3)
+    solver.displacements = np.ascontiguousarray(displacements)
+    solver.forces = -np.einsum("ijab,kjb->kia", true, displacements)
+    solver.solve(max_order=2, is_compact_fc=False)
+    off = float(np.abs(solver.force_constants[2] - true).max() / np.abs(true).max())
+    if not off < LARGEST_FIT_ERROR:
+        raise ValueError(
+            f"the {len(displacements)} displaced supercells in {path.name} do not determine the {len(weights)} force "
+            f"constants of this crystal (symmetry found at {symmetry.tolerance:g} Å): give more of them"
+        )

@@ -1,0 +1,318 @@
+"""How anharmonic a crystal is at a temperature, by a model and by a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from aiida.common import AttributeDict
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_, while_
+from aiida.orm import AbstractCode, ArrayData, Dict, ProcessNode, StructureData, TrajectoryData
+
+from aiida_crucible.analysis.anharmonicity.combinations import OWN, REFERENCE, Combination
+from aiida_crucible.analysis.anharmonicity.settings import validate_anharmonicity
+from aiida_crucible.analysis.dynamics.sweep_settings import temperature_label
+from aiida_crucible.nodes.anharmonicity_scores import frames_by_combination
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.workflows.anharmonicity.calcfunctions import (
+    build_own_supercell,
+    draw_start_frames,
+    measure_anharmonicity,
+    summarise_anharmonicity,
+    thin_trajectory,
+)
+from aiida_crucible.workflows.anharmonicity.inputs import check_combination_inputs, dynamics_of_run
+from aiida_crucible.workflows.anharmonicity.ports import define_inputs, define_outputs
+from aiida_crucible.workflows.common.arguments import with_checked_arguments
+from aiida_crucible.workflows.common.concurrency import Share, choose_share
+from aiida_crucible.workflows.common.protocols import as_code, fill_builder, merged, with_options
+from aiida_crucible.workflows.common.verified import VerifiedWorkChain, message_of
+from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
+from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
+from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
+from aiida_crucible.workflows.sweep.runs import is_done, outcome_of, outputs_of
+
+FORCES_JOB = "forces"
+FULL_PROTOCOLS = {"double-perovskites": "balanced"}
+
+
+class AnharmonicityWorkChain(VerifiedWorkChain):
+    """Verify a model, and measure its anharmonicity score and a reference's with every set of force constants.
+
+    Frames are those of a reference, at which the model's forces are evaluated in one job, and the model's own: runs
+    that are given, or made here. Force constants are the reference's and the model's own: given, or computed here.
+    Whatever the physics says is a result; what cannot be measured is told of in ``summary``, and the rest is measured.
+    """
+
+    JOBS = ("verify.verify", "phonon.relax.relax", "phonon.forces.evaluate", "forces.evaluate", "base.dynamics")
+    PHONON_PROTOCOLS: ClassVar[Mapping[str, str]] = FULL_PROTOCOLS
+    """The phonons' protocol, where its name is another one."""
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = FULL_PROTOCOLS
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare inputs, steps and outputs."""
+        super().define(spec)
+        define_inputs(spec)
+        spec.outline(
+            cls.verify,
+            cls.inspect_verification,
+            if_(cls.lacks_force_constants)(cls.compute_phonons, cls.inspect_phonons),
+            cls.plan,
+            while_(cls.has_jobs)(cls.run_jobs, cls.inspect_jobs),
+            cls.measure,
+            cls.summarise,
+        )
+        define_outputs(spec)
+        spec.exit_code(322, "ERROR_PHONONS_FAILED", message="the phonons failed: {detail}")
+        spec.exit_code(410, "ERROR_NOTHING_MEASURED", message="no anharmonicity could be measured: {detail}")
+
+    @classmethod
+    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Return the chemical symbols of the crystal and of the reference's frames."""
+        found = {"the structure": inputs["structure"].get_symbols_set()} if "structure" in inputs else {}
+        trajectory = (inputs.get("reference") or {}).get("trajectory")
+        return found if trajectory is None else {**found, "reference.trajectory": set(trajectory.symbols)}
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
+        """Check inputs against each other: frames and force constants of the same crystal, and enough of both."""
+        super().check_inputs(inputs)
+        check_combination_inputs(inputs)
+
+    @classmethod
+    def get_protocol_inputs(
+        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the inputs of a protocol, those of the phonons' protocol of the same name among them."""
+        own = super().get_protocol_inputs(protocol)
+        name = protocol or cls.get_default_protocol()
+        phonon = PhononWorkChain.get_protocol_inputs(cls.PHONON_PROTOCOLS.get(name, name))
+        del phonon["verify"]
+        return cls.override(merged({"phonon": phonon}, own), overrides)
+
+    @classmethod
+    @with_checked_arguments
+    def get_builder_from_protocol(
+        cls,
+        code: AbstractCode | str,
+        model: ModelData,
+        structure: StructureData,
+        protocol: str | None = None,
+        *,
+        force_constants: ArrayData | None = None,
+        trajectories: Mapping[str, TrajectoryData] | None = None,
+        reference: Mapping[str, StructureData | ArrayData | TrajectoryData] | None = None,
+        temperatures: Sequence[float] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder that is ready to run; ``builder.pop("base")`` leaves out own runs.
+
+        :param code: the Python of the model's environment, or its label.
+        :param model: which potential.
+        :param structure: the unit cell of a crystal.
+        :param protocol: one of :meth:`get_available_protocols`.
+        :param force_constants: the model's own; computed if ``None``.
+        :param trajectories: own runs with forces, by labels such as ``T300``; made if ``None``.
+        :param reference: any of ``structure``, ``force_constants`` and ``trajectory``.
+        :param temperatures: of own runs, K; those of the protocol if ``None``.
+        :param overrides: inputs to set otherwise, nested as the ports are.
+        :param options: ``metadata.options`` of the jobs.
+        :raises ValueError: one line, if something is misspelt or does not fit.
+        """
+        builder = cls.get_builder()
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        given = {"force_constants": force_constants, "trajectories": trajectories, "reference": reference}
+        for name, replaced in (("force_constants", "phonon"), ("trajectories", "base")):
+            if given[name] is not None:
+                del inputs[replaced]
+        jobs = [job for job in cls.JOBS if job.partition(".")[0] in inputs]
+        inputs = with_options(inputs, cls.spec().inputs, jobs, options)
+        if temperatures is not None:
+            inputs["parameters"] = {**inputs["parameters"], "temperatures": list(temperatures)}
+        inputs |= {name: node for name, node in given.items() if node is not None}
+        fill_builder(builder, {"code": as_code(code), "model": model, "structure": structure, **inputs})
+        return builder
+
+    def lacks_force_constants(self) -> bool:
+        """Return whether the model's own force constants are to be computed first."""
+        self.ctx.structure = self.inputs.structure
+        self.ctx.force_constants = self.inputs.get("force_constants")
+        self.ctx.missing, self.ctx.runs, self.ctx.frames = {}, {}, {}
+        self.ctx.no_constants = "no force constants of the model were asked for"
+        return self.ctx.force_constants is None and "phonon" in self.inputs
+
+    def compute_phonons(self) -> ToContext:
+        """Compute the phonons; the model is not verified again."""
+        inputs = AttributeDict(self.exposed_inputs(PhononWorkChain, "phonon", agglomerate=False))
+        inputs.update(
+            code=self.inputs.code,
+            model=self.inputs.model,
+            structure=self.inputs.structure,
+            verification=self.ctx.verification,
+        )
+        return ToContext(phonon=self.submit(PhononWorkChain, **inputs))
+
+    def inspect_phonons(self) -> ExitCode | None:
+        """Attach the phonons; a crystal without force constants is a result."""
+        child = self.ctx.phonon
+        self.out_many(self.exposed_outputs(child, PhononWorkChain, namespace="phonon"))
+        if not child.is_finished_ok:
+            code: ExitCode = self.exit_codes.ERROR_PHONONS_FAILED.format(detail=message_of(child))
+            return code
+        if "force_constants" in child.outputs:
+            self.ctx.force_constants = child.outputs.force_constants
+            self.ctx.structure = child.outputs.structure if "structure" in child.outputs else self.ctx.structure
+        else:
+            self.ctx.no_constants = child.outputs.summary["reason"]
+        return None
+
+    def plan(self) -> None:
+        """Say what is to be run and evaluated, and how many jobs go at once."""
+        self.ctx.next_job, self.ctx.starts = 0, {}
+        trajectory = self._reference.get("trajectory")
+        if trajectory is not None:
+            limit = self._settings["frames"]
+            if limit is not None and limit < trajectory.numsteps:
+                trajectory = thin_trajectory(trajectory, self.inputs.parameters)
+                self.out("frames", trajectory)
+            self.ctx.reference_frames = trajectory
+        if self._makes_runs:
+            if trajectory is not None:
+                self.ctx.starts = draw_start_frames(trajectory, self.inputs.parameters, self.ctx.structure)
+            else:
+                supercell = build_own_supercell(self.ctx.structure, self.inputs.parameters)
+                self.ctx.starts = {f"run_{index}": supercell for index in range(self._settings["n_runs"])}
+        for label, node in (self.inputs.get("trajectories") or {}).items():
+            self.ctx.frames[label] = node
+            outcome = outcome_of(node)
+            if outcome is not None:
+                self.ctx.runs[label] = outcome
+
+    def has_jobs(self) -> bool:
+        """Return whether there are jobs to run."""
+        return bool(self.ctx.next_job < len(self._jobs))
+
+    def run_jobs(self) -> ToContext:
+        """Run as many jobs as go at once."""
+        share, first = self._share(), self.ctx.next_job
+        self.ctx.next_job = min(first + share.at_once, len(self._jobs))
+        self.ctx.running = self._jobs[first : self.ctx.next_job]
+        return ToContext(**{name: self._submit(name, share.cores) for name in self.ctx.running})
+
+    def inspect_jobs(self) -> None:
+        """Attach what came of the jobs; what failed is told of and loses nothing else."""
+        for name in self.ctx.running:
+            child = self.ctx[name]
+            if name == FORCES_JOB:
+                self._inspect_forces(child)
+            else:
+                self._inspect_run(name, child)
+
+    def measure(self) -> None:
+        """Measure every combination that there are frames and force constants for."""
+        self.ctx.scores = {}
+        given = frames_by_combination(self.ctx.get("reference_frames"), self.ctx.get("properties"), self.ctx.frames)
+        for combination, frames in given:
+            own = combination.constants == OWN
+            place = {"structure": self.ctx.structure, "force_constants": self.ctx.force_constants}
+            constants = place if own else self._reference
+            if constants.get("force_constants") is None:
+                if own:
+                    self.ctx.missing[combination.label] = self.ctx.no_constants
+                continue
+            origin = self._origin_of(combination)
+            found = measure_anharmonicity(
+                constants["structure"],
+                constants["force_constants"],
+                self.inputs.parameters,
+                Dict(combination.as_dict()),
+                Dict(self.ctx.runs),
+                **({} if origin is None else {"origin": origin}),
+                **frames,
+            )
+            for name, node in found.items():
+                self.out(f"{name}s.{combination.label}" if name == "score" else f"{name}.{combination.label}", node)
+            self.ctx.scores[combination.label] = found["score"]
+
+    def summarise(self) -> ExitCode | None:
+        """Say what the combinations tell together; fail only if there is not one."""
+        self.out_many(summarise_anharmonicity(Dict(self.ctx.missing), Dict(self.ctx.runs), **self.ctx.scores))
+        if self.ctx.scores:
+            return None
+        reasons = [*self.ctx.missing.values(), *(run["reason"] for run in self.ctx.runs.values())]
+        code: ExitCode = self.exit_codes.ERROR_NOTHING_MEASURED.format(detail=reasons[0])
+        return code
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return validate_anharmonicity(self.inputs.parameters.get_dict())
+
+    @property
+    def _reference(self) -> Mapping[str, Any]:
+        return self.inputs.get("reference") or {}
+
+    @property
+    def _makes_runs(self) -> bool:
+        return bool(self.inputs.get("base")) and not self.inputs.get("trajectories")
+
+    @property
+    def _jobs(self) -> list[str]:
+        forces = [FORCES_JOB] if "trajectory" in self._reference else []
+        return [*forces, *sorted(self.ctx.starts, key=_number)]
+
+    def _share(self) -> Share:
+        part = self.inputs.base.dynamics if self._makes_runs else self.inputs.forces.evaluate
+        metadata = part.get("metadata") or {}
+        wanted = self._settings["max_concurrent"]
+        return choose_share(self.inputs.code, metadata.get("options") or {}, len(self._jobs), wanted)
+
+    def _submit(self, name: str, cores: int | None) -> ProcessNode:
+        shared = {"code": self.inputs.code, "model": self.inputs.model}
+        if name == FORCES_JOB:
+            chain, inputs = EvaluateBaseWorkChain, AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, "forces"))
+            job = inputs.evaluate
+            job.update(**shared, trajectory=self.ctx.reference_frames)
+        else:
+            chain, inputs = DynamicsBaseWorkChain, AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
+            job = inputs.dynamics
+            parameters = dynamics_of_run(job.parameters.get_dict(), self._settings, _number(name))
+            job.update(**shared, structure=self.ctx.starts[name], parameters=Dict(parameters))
+        if cores is not None:
+            job.metadata.options.resources = {**job.metadata.options.resources, "num_cores_per_mpiproc": cores}
+        inputs.metadata.call_link_label = name
+        return self.submit(chain, **inputs)
+
+    def _inspect_forces(self, child: ProcessNode) -> None:
+        if child.is_finished_ok:
+            self.ctx.properties = child.outputs.properties
+            self.out("properties", child.outputs.properties)
+            return
+        self.report(f"the forces at the reference's frames failed: {message_of(child)}")
+        for constants in (OWN, REFERENCE):
+            self.ctx.missing[Combination(OWN, REFERENCE, constants).label] = message_of(child)
+
+    def _inspect_run(self, name: str, child: ProcessNode) -> None:
+        for index, temperature in enumerate(self._settings["temperatures"]):
+            label, replica = f"{temperature_label(temperature)}_{name}", f"replica_{index}"
+            if not is_done(child, replica):
+                self.report(f"{label} failed: {message_of(child)}")
+                self.ctx.runs[label] = {"outcome": "failed", "reason": message_of(child)}
+                continue
+            summary = child.outputs.results["summary"]["replicas"][replica]
+            self.ctx.runs[label] = {"outcome": summary["outcome"], "reason": summary["evidence"]["reason"]}
+            trajectory = outputs_of(child, replica).get("trajectory")
+            if trajectory is not None:
+                self.out(f"trajectories.{label}", trajectory)
+                self.ctx.frames[label] = trajectory
+
+    def _origin_of(self, combination: Combination) -> StructureData | None:
+        """Return the unit cell of the crystal that frames belong to: own runs from a reference's frames are in its."""
+        is_of_reference = combination.frames == REFERENCE or ("reference_frames" in self.ctx and self._makes_runs)
+        origin: StructureData | None = self._reference.get("structure") if is_of_reference else self.ctx.structure
+        return origin
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("_")[2])

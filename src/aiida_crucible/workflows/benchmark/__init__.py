@@ -1,0 +1,1 @@
+"""Many materials and models against references."""

@@ -1,0 +1,160 @@
+"""What the WorkChains share: a model, a code, and that the model is verified before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessSpec, ToContext, WorkChain
+from aiida.orm import CalcJobNode, Dict, ProcessNode, StructureData
+
+from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.exit_codes import WorkflowSpec
+from aiida_crucible.calculations.verify.verifications import require_capability
+from aiida_crucible.monitoring.foreground import EndsItsJobs
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.workflows.common.endings import said_of
+from aiida_crucible.workflows.common.protocols import ProtocolMixin
+from aiida_crucible.workflows.verify.workchain import VerifyWorkChain, check_fit, define_model_ports, needs_of
+from crucible_engine.wire.schema import Condition
+
+
+class VerifiedProtocolMixin(ProtocolMixin):
+    """Gives a WorkChain protocols with those of the verification of its model, in the namespace ``verify``.
+
+    :cvar VERIFY_PROTOCOLS: the verification's protocol, where its name is another one.
+    """
+
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def get_protocol_inputs(
+        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the inputs of a protocol, those of the verification's protocol of the same name among them."""
+        own = super().get_protocol_inputs(protocol)
+        name = protocol or cls.get_default_protocol()
+        verify = VerifyWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(name, name))
+        return cls.override({"verify": verify, **own}, overrides)
+
+
+class VerifiedWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
+    """A WorkChain that starts with the verification of its model.
+
+    :cvar JOBS: where the ports of its CalcJobs are, e.g. ``base.relax``.
+    """
+
+    JOBS: ClassVar[tuple[str, ...]]
+    _spec_class = WorkflowSpec
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare what all of them take."""
+        super().define(spec)
+        define_model_ports(spec)
+        spec.input(
+            "verification",
+            valid_type=Dict,
+            required=False,
+            help="`results` of a verification of this model with this code; no other one is run then.",
+        )
+        spec.expose_inputs(
+            VerifyWorkChain,
+            namespace="verify",
+            exclude=("code", "model"),
+            namespace_options={
+                "help": "How to verify the model first, and whether to go on if it fails (`on_failure`), see "
+                "`crucible.verify`; a verification that was made before is found again."
+            },
+        )
+        spec.output(
+            "verification", valid_type=Dict, required=False, help="`results` of the verification, its faults included."
+        )
+        spec.exit_code(330, "ERROR_VERIFICATION_FAILED", message="the model is not believed: {detail}")
+        spec.exit_code(331, "ERROR_CAPABILITY_MISSING", message="the model lacks what is asked of it: {detail}")
+        spec.exit_code(333, "ERROR_VERIFICATION_UNFINISHED", message="the model could not be verified: {detail}")
+        spec.inputs.validator = validation.validator(cls.check_inputs)
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
+        """Check inputs against each other.
+
+        :raises ValueError: one line for the user.
+        """
+        check_fit(inputs, cls.symbols_by_input(inputs), cls.JOBS)
+        if "verification" in inputs and "model" in inputs:
+            check_verification(inputs["verification"].get_dict(), inputs["model"])
+
+    @classmethod
+    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Return the chemical symbols of each structure given, by the name that a message should call it."""
+        raise NotImplementedError
+
+    def verify(self) -> ToContext | None:
+        """Verify the model, unless that was done already."""
+        if "verification" in self.inputs:
+            return None
+        inputs = self.exposed_inputs(VerifyWorkChain, "verify", agglomerate=False)
+        return ToContext(
+            verifying=self.submit(VerifyWorkChain, code=self.inputs.code, model=self.inputs.model, **inputs)
+        )
+
+    def inspect_verification(self) -> ExitCode | None:
+        """Stop with the finding, or go on with it where the user says so."""
+        if "verifying" in self.ctx and not self.ctx.verifying.is_finished_ok:
+            found_faults = "results" in self.ctx.verifying.outputs
+            codes = self.exit_codes
+            code: ExitCode = codes.ERROR_VERIFICATION_FAILED if found_faults else codes.ERROR_VERIFICATION_UNFINISHED
+            return code.format(detail=message_of(self.ctx.verifying))
+        given = self.inputs.get("verification")
+        self.ctx.verification = given or self.ctx.verifying.outputs.results
+        self.out("verification", self.ctx.verification)
+        try:
+            require_capability(
+                self.inputs.code, self.inputs.model, needs_of(self.inputs, self.JOBS), self.ctx.verification
+            )
+        except ValueError as error:
+            lacking: ExitCode = self.exit_codes.ERROR_CAPABILITY_MISSING.format(detail=str(error))
+            return lacking
+        return None
+
+
+def message_of(child: ProcessNode) -> str:
+    """Return why a child failed, in its own words."""
+    said = said_of(child)
+    jobs = [job for job in child.called if isinstance(job, CalcJobNode)] if _gave_up(child) else []
+    if jobs:
+        said = f"{said} The last job said: {message_of(max(jobs, key=lambda job: job.pk))}"
+    return f"{child.process_label}<{child.pk}>: {said}"
+
+
+def _gave_up(child: ProcessNode) -> bool:
+    """Return whether a child ran a job as often as it may: the job's own message tells why."""
+    return bool(child.exit_status == BaseRestartWorkChain.spec().exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED.status)
+
+
+def did_not_converge(child: ProcessNode) -> bool:
+    """Return whether a failed relaxation is one that used up its steps, which is a result."""
+    if "results" not in child.outputs:
+        return False
+    return bool(child.outputs.results.get_dict()["condition"] == Condition.NOT_CONVERGED.value)
+
+
+def relaxed_of(child: ProcessNode) -> dict[str, StructureData]:
+    """Return the last geometries of a relaxation by their keys; a model that gave NaN leaves none."""
+    return dict(child.outputs.relaxed.items()) if "relaxed" in child.outputs else {}
+
+
+def check_verification(results: Mapping[str, Any], model: ModelData) -> None:
+    """Refuse what are no results of a verification of the model.
+
+    :raises ValueError: one line.
+    """
+    if results.get("task") != "verify" or results.get("outcome") not in ("passed", "failed"):
+        raise ValueError("verification holds no results of one: give the output `results` of `crucible.verify`")
+    verified = results["model"]
+    if verified["family"] != model.family or model.sha256 not in (None, verified["sha256"]):
+        raise ValueError(
+            f"verification is of {verified['family']} {verified['name'] or verified['sha256']}, but the model is "
+            f"{model.title}: give its own, or none"
+        )

@@ -1,0 +1,1 @@
+"""Maps of configurations, and how much samplers overlap."""

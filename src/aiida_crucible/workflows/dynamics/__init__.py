@@ -1,0 +1,1 @@
+"""Molecular dynamics, continued where it was interrupted."""

@@ -1,0 +1,1 @@
+"""Energies, forces and stresses, restarted where they were interrupted."""

@@ -1,0 +1,1 @@
+"""Harmonic phonons of a model against those of a reference."""

@@ -1,0 +1,318 @@
+"""A crystal at many temperatures with one model: verified, run, watched, analysed; what fails loses nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from aiida.common import AttributeDict
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_, while_
+from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, Str, StructureData, TrajectoryData
+
+from aiida_crucible.analysis.dynamics.sweep_settings import INDEPENDENT, SweepJob, plan_jobs, validate_sweep
+from aiida_crucible.analysis.dynamics.temperature_record import FAILED, NOT_RUN
+from aiida_crucible.analysis.transitions.records import CRYSTAL_OUTCOMES
+from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.dynamics.structures import WHAT_MOVES
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.workflows.common.arguments import with_checked_arguments
+from aiida_crucible.workflows.common.concurrency import Share, choose_share
+from aiida_crucible.workflows.common.protocols import as_code, fill_builder, with_options
+from aiida_crucible.workflows.common.verified import VerifiedWorkChain, message_of
+from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
+from aiida_crucible.workflows.sweep.calcfunctions import summarise_sweep
+from aiida_crucible.workflows.sweep.inputs import (
+    check_charges_array,
+    check_crystal_inputs,
+    check_dynamics_parameters,
+    check_sweep_crystal,
+    parameters_of_job,
+)
+from aiida_crucible.workflows.sweep.relaxation import RelaxedFirst
+from aiida_crucible.workflows.sweep.run_calcfunctions import analyse_temperature, build_supercell
+from aiida_crucible.workflows.sweep.runs import count_left_over, is_done, outputs_of
+
+
+class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
+    """Verify a model, run a crystal with it at many temperatures, and say what it does at each and over all of them.
+
+    The crystal is relaxed first where the input ``relax`` says how. Whatever the physics says is a result: a crystal
+    that melts, explodes or cannot be relaxed ends with exit status 0. A job that fails for another reason is told of in
+    ``summary``, and the other temperatures are analysed.
+    """
+
+    JOBS = ("verify.verify", "relax.relax", "base.dynamics")
+    PTO_TEST = ("pto-test-npt", "pto-test-nvt", "pto-test-npt-small", "pto-test-nvt-small")
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = dict.fromkeys(PTO_TEST, "pto-test")
+    RELAXED_PROTOCOLS = PTO_TEST
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare inputs, steps and outputs."""
+        super().define(spec)
+        spec.input(
+            "structure",
+            valid_type=StructureData,
+            validator=validation.validator(check_sweep_crystal),
+            help="A crystal: the unit cell, in whose axes everything is told.",
+        )
+        spec.input(
+            "parameters",
+            valid_type=Dict,
+            serializer=validation.settings_serializer("parameters", validate_sweep),
+            validator=validation.validator(validation.settings_check(validate_sweep)),
+            help="See `aiida_crucible.analysis.dynamics.sweep_settings.SETTINGS` for names, units, ranges, defaults.",
+        )
+        spec.input(
+            "reference_structure",
+            valid_type=StructureData,
+            required=False,
+            validator=validation.validator(check_sweep_crystal),
+            help="The high-symmetry (centrosymmetric) structure, the unit cell's atoms in its order: what order "
+            "parameters and polarization are counted from.",
+        )
+        spec.input(
+            "born_charges",
+            valid_type=ArrayData,
+            required=False,
+            validator=validation.validator(check_charges_array),
+            help="For the polarization: array `charges` (e, [n_atoms, 3, 3], of the unit cell).",
+        )
+        spec.expose_inputs(
+            DynamicsBaseWorkChain,
+            namespace="base",
+            exclude=tuple(f"dynamics.{name}" for name in ("code", "model", *WHAT_MOVES, "reference", "restart_from")),
+            namespace_options={
+                "help": "How to run, see `crucible.dynamics.base`; temperatures, start and number of the first replica "
+                "are the sweep's."
+            },
+        )
+        spec.outline(
+            cls.verify,
+            cls.inspect_verification,
+            if_(cls.should_relax)(cls.relax, cls.inspect_relaxation),
+            if_(cls.has_crystal)(cls.plan, while_(cls.has_jobs)(cls.run_jobs, cls.inspect_jobs)),
+            cls.analyse,
+        )
+        spec.output("supercell", valid_type=StructureData, required=False, help="What was run.")
+        spec.output_namespace(
+            "runs",
+            dynamic=True,
+            required=False,
+            valid_type=(TrajectoryData, ArrayData, StructureData, Dict),
+            help="By temperature (`T300`, `T312p5`): `trajectory`, `series`, `averages` and `final` of the job, see "
+            "`crucible.dynamics`, `analysis`, `distributions` and `mean_structure`.",
+        )
+        spec.output(
+            "curves",
+            valid_type=ArrayData,
+            required=False,
+            help="Over `temperatures` (K, ascending): each average, its `_error` (standard) and `_deviation`; lattice "
+            "parameters in the axes of the unit cell (Å, degrees, Å³ a formula unit), pressure (GPa), polarization "
+            "(µC/cm²) …; NaN where there is none.",
+        )
+        spec.output(
+            "analysis", valid_type=Dict, required=False, help="By temperature: state, outcome and all averages."
+        )
+        spec.output(
+            "transitions",
+            valid_type=Dict,
+            required=False,
+            help="`status` (found, no-transition, cannot-tell), `verdict`, `doubts`, and `transitions` (of crystals or "
+            "melting) with kind, temperature (K), interval, space groups and evidence.",
+        )
+        spec.output(
+            "summary",
+            valid_type=Dict,
+            required=False,
+            help="For each of start, runs, stability, symmetry, transitions and averages: question, answer (yes, no, "
+            "cannot-tell, not-asked), reason, evidence; and `outcomes` by temperature.",
+        )
+        spec.exit_code(332, "ERROR_EVERY_TEMPERATURE_FAILED", message="no temperature could be run: {detail}")
+
+    @classmethod
+    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Return the chemical symbols of the crystal."""
+        return {"the structure": inputs["structure"].get_symbols_set()} if "structure" in inputs else {}
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
+        """Check inputs against each other: the size of the supercell, the reference, the charges, the dynamics."""
+        super().check_inputs(inputs)
+        if "parameters" in inputs:
+            check_dynamics_parameters(inputs["base"]["dynamics"]["parameters"])
+            if "structure" in inputs:
+                check_crystal_inputs(inputs)
+
+    @classmethod
+    @with_checked_arguments
+    def get_builder_from_protocol(
+        cls,
+        code: AbstractCode | str,
+        model: ModelData,
+        structure: StructureData,
+        protocol: str | None = None,
+        *,
+        temperatures: Sequence[float] | None = None,
+        reference_structure: StructureData | None = None,
+        born_charges: ArrayData | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder that is ready to run.
+
+        The protocols of the PbTiO3 test relax the crystal first; the others do if ``overrides`` have ``relax``, with
+        settings of its own or ``{}``. ``builder.pop("relax")`` takes the crystal as it is.
+
+        :param code: the Python of the model's environment, or its label.
+        :param model: which potential.
+        :param structure: the unit cell of a crystal.
+        :param protocol: one of :meth:`get_available_protocols`.
+        :param temperatures: K; those of the protocol if ``None``.
+        :param reference_structure: the high-symmetry structure, the same atoms in the same order.
+        :param born_charges: array ``charges``, e, [n_atoms, 3, 3].
+        :param overrides: inputs to set otherwise, nested as the ports are.
+        :param options: ``metadata.options`` of the jobs.
+        :raises ValueError: one line, if something is misspelt or does not fit.
+        """
+        builder = cls.get_builder()
+        inputs = cls.get_protocol_inputs(protocol, overrides)
+        jobs = [job for job in cls.JOBS if job.partition(".")[0] in inputs]
+        inputs = with_options(inputs, cls.spec().inputs, jobs, options)
+        if temperatures is not None:
+            inputs["parameters"] = {**inputs["parameters"], "temperatures": list(temperatures)}
+        given = {"reference_structure": reference_structure, "born_charges": born_charges}
+        inputs |= {name: node for name, node in given.items() if node is not None}
+        fill_builder(builder, {"code": as_code(code), "model": model, "structure": structure, **inputs})
+        return builder
+
+    def plan(self) -> None:
+        """Make the supercell and say how many jobs run at once."""
+        self.ctx.supercell = self.ctx.start = build_supercell(self.ctx.structure, self.inputs.parameters)
+        self.out("supercell", self.ctx.supercell)
+        self.ctx.next_job = 0
+        share = self._share()
+        cores = "" if share.cores is None else f", on {share.cores} core{'s' * (share.cores > 1)} each"
+        self.report(f"{len(self._jobs)} jobs of {len(self.ctx.supercell.sites)} atoms: {share.at_once} at once{cores}")
+
+    def has_jobs(self) -> bool:
+        """Return whether there are jobs to run."""
+        return self.ctx.chain_end is None and bool(self.ctx.next_job < len(self._jobs))
+
+    def run_jobs(self) -> ToContext:
+        """Run as many jobs as go at once."""
+        share, first = self._share(), self.ctx.next_job
+        self.ctx.next_job = min(first + share.at_once, len(self._jobs))
+        self.ctx.running = list(range(first, self.ctx.next_job))
+        return ToContext(**{_key(index): self._submit(self._jobs[index], share.cores) for index in self.ctx.running})
+
+    def inspect_jobs(self) -> None:
+        """Attach and analyse what came of the jobs."""
+        for index in self.ctx.running:
+            job, child = self._jobs[index], self.ctx[_key(index)]
+            left_over = 0 if self._is_chain else count_left_over(child, len(job.temperatures))
+            n_tried = len(job.temperatures) - left_over
+            for position, label in enumerate(job.labels[:n_tried]):
+                self._inspect_run(label, f"replica_{position}", child)
+            if left_over:
+                self.ctx.left_over.append((job.first + n_tried, job.temperatures[n_tried:]))
+                self.report(f"{', '.join(job.labels[n_tried:])}: run in a job of their own")
+            if self._is_chain and self.ctx.chain_end is None:
+                self.ctx.start = child.outputs.final[f"replica_{len(job.labels) - 1}"]
+
+    def analyse(self) -> ExitCode | None:
+        """Say what the temperatures tell together; fail only if there was a crystal and not one of them ran."""
+        missing = dict(self.ctx.missing)
+        for label in (label for job in self._jobs for label in job.labels):
+            if label not in self.ctx.analyses and label not in missing:
+                missing[label] = {"state": NOT_RUN, "reason": self.ctx.not_relaxed or self.ctx.chain_end}
+        self.out_many(
+            summarise_sweep(
+                self.ctx.structure or self.inputs.structure,
+                self.inputs.parameters,
+                Dict(missing),
+                self.inputs.base.dynamics.parameters,
+                **self.ctx.analyses,
+            )
+        )
+        if self.ctx.analyses or self.ctx.not_relaxed:
+            return None
+        first = next(iter(missing.values()))["reason"]
+        code: ExitCode = self.exit_codes.ERROR_EVERY_TEMPERATURE_FAILED.format(detail=first)
+        return code
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return validate_sweep(self.inputs.parameters.get_dict())
+
+    @property
+    def _jobs(self) -> list[SweepJob]:
+        """The jobs planned, and those for what a failed temperature kept from running."""
+        left_over = [SweepJob(first, tuple(temperatures)) for first, temperatures in self.ctx.left_over]
+        return [*plan_jobs(self._settings), *left_over]
+
+    @property
+    def _is_chain(self) -> bool:
+        """Whether each temperature begins where the one before ended."""
+        return bool(self._settings["mode"] != INDEPENDENT)
+
+    def _share(self) -> Share:
+        metadata = self.inputs.base.dynamics.get("metadata") or {}
+        n_jobs = 1 if self._is_chain else len(self._jobs)
+        return choose_share(self.inputs.code, metadata.get("options") or {}, n_jobs, self._settings["max_concurrent"])
+
+    def _submit(self, job: SweepJob, cores: int | None) -> ProcessNode:
+        inputs = AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
+        parameters = parameters_of_job(inputs.dynamics.parameters.get_dict(), job, self._is_chain)
+        inputs.dynamics.update(
+            code=self.inputs.code, model=self.inputs.model, structure=self.ctx.start, parameters=Dict(parameters)
+        )
+        if self.ctx.start.uuid != self.ctx.supercell.uuid:
+            inputs.dynamics.reference = self.ctx.supercell
+        if cores is not None:
+            options = inputs.dynamics.metadata.options
+            options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
+        inputs.metadata.call_link_label = "_".join((job.labels[0], *job.labels[1:][-1:]))
+        return self.submit(DynamicsBaseWorkChain, **inputs)
+
+    def _inspect_run(self, label: str, replica: str, child: ProcessNode) -> None:
+        """Attach and analyse one temperature; a chain ends where its crystal is lost or a job failed."""
+        if self.ctx.chain_end is not None:
+            self.ctx.missing[label] = {"state": NOT_RUN, "reason": self.ctx.chain_end}
+            return
+        outputs = outputs_of(child, replica)
+        for name, node in outputs.items():
+            self.out(f"runs.{label}.{name}", node)
+        if not is_done(child, replica):
+            self.report(f"{label} failed: {message_of(child)}")
+            self.ctx.missing[label] = {"state": FAILED, "reason": message_of(child)}
+            self.ctx.chain_end = f"{label}, where it was to begin, failed" if self._is_chain else None
+            return
+        analysis = self._analyse_run(label, replica, child, outputs)
+        if self._is_chain and analysis["outcome"] not in CRYSTAL_OUTCOMES:
+            self.ctx.chain_end = f"the crystal was lost at {analysis['temperature']:g} K ({analysis['outcome']})"
+            self.report(f"the chain ends: {self.ctx.chain_end}")
+
+    def _analyse_run(self, label: str, replica: str, child: ProcessNode, outputs: Mapping[str, Data]) -> Dict:
+        names = ("series", "averages", "trajectory")
+        given = {name: outputs[name] for name in names if name in outputs}
+        given |= {name: self.inputs[name] for name in ("reference_structure", "born_charges") if name in self.inputs}
+        given |= {"displaced_structure": self.inputs.structure} if "relax" in self.inputs else {}
+        found = analyse_temperature(
+            self.ctx.structure,
+            self.ctx.supercell,
+            self.inputs.parameters,
+            results=child.outputs.results,
+            replica=Str(replica),
+            **given,
+        )
+        for name, node in found.items():
+            self.out(f"runs.{label}.{name}", node)
+        if not self.ctx.analyses:
+            self.warn_of_start(found["analysis"])
+        self.ctx.analyses[label] = found["analysis"]
+        return found["analysis"]
+
+
+def _key(index: int) -> str:
+    return f"job_{index}"

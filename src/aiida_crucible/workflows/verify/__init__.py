@@ -1,0 +1,1 @@
+"""Verification of a model in an environment."""

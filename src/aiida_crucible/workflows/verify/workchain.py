@@ -1,0 +1,195 @@
+"""Verify a model in an environment once, and find that verification again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_
+from aiida.orm import AbstractCode, Bool, CalcJobNode, Dict, Str, StructureData, to_aiida_type
+
+from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.exit_codes import WorkflowSpec
+from aiida_crucible.calculations.verify.calculation import VerifyCalculation
+from aiida_crucible.calculations.verify.verifications import find_verification, require_capability
+from aiida_crucible.monitoring.foreground import EndsItsJobs
+from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.workflows.common.arguments import with_checked_arguments
+from aiida_crucible.workflows.common.endings import said_of
+from aiida_crucible.workflows.common.protocols import ProtocolMixin, as_code, fill_builder, merged, with_options
+from crucible_engine.tasks.parameters import PARAMETERS, needs_stress, validate_parameters
+
+STOP, CONTINUE = "stop", "continue"
+
+
+class VerifyWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
+    """Return the verification of a model in an environment: a finished one, or one that is run now."""
+
+    JOBS = ("verify",)
+    _spec_class = WorkflowSpec
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare inputs, steps and outputs."""
+        super().define(spec)
+        define_model_ports(spec)
+        spec.input(
+            "on_failure",
+            valid_type=Str,
+            default=lambda: Str(STOP),
+            serializer=to_aiida_type,
+            validator=validation.validator(check_on_failure),
+            help="What to do with a model that fails: stop (with an exit code that names the faults) or continue.",
+        )
+        spec.input(
+            "again",
+            valid_type=Bool,
+            default=lambda: Bool(False),
+            serializer=to_aiida_type,
+            help="Verify anew, even where there is a finished verification and whatever AiiDA's cache holds.",
+        )
+        spec.expose_inputs(VerifyCalculation, namespace="verify", exclude=("code", "model"))
+        spec.outline(if_(cls.must_run)(cls.run_verification, cls.inspect_job), cls.inspect_verification)
+        spec.output("results", valid_type=Dict, required=False, help="The verification's `results`.")
+        spec.inputs.validator = validation.validator(cls.check_inputs)
+        spec.exit_code(320, "ERROR_VERIFICATION_FAILED", message="{model} failed its verification: {faults}")
+        spec.exit_code(321, "ERROR_VERIFICATION_UNFINISHED", message="the verification could not be made: {detail}")
+
+    @classmethod
+    def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
+        """Check inputs against each other.
+
+        :raises ValueError: one line for the user.
+        """
+        check_fit(inputs, validation.symbols_of(inputs["verify"].get("structures")), cls.JOBS)
+
+    @classmethod
+    @with_checked_arguments
+    def get_builder_from_protocol(
+        cls,
+        code: AbstractCode | str,
+        model: ModelData,
+        structure: StructureData | None = None,
+        protocol: str | None = None,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """Return a builder.
+
+        :param code: the Python of the model's environment, or its label.
+        :param model: which potential.
+        :param structure: verified on as well. Leave it out where one verification is to serve for all structures.
+        :param protocol: a name of :meth:`get_available_protocols`.
+        :param overrides: what to set otherwise, nested as the ports are.
+        :param options: ``metadata.options`` of the CalcJob.
+        :raises ValueError: one line, if a name is misspelt or a port refuses its value.
+        """
+        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, cls.JOBS, options)
+        if structure is not None:
+            inputs = merged(inputs, {"verify": {"structures": {"structure": structure}}})
+        builder = cls.get_builder()
+        fill_builder(builder, {"code": as_code(code), "model": model, **inputs})
+        return builder
+
+    def must_run(self) -> bool:
+        """Look for a finished verification; tell whether there is none, or none is wanted."""
+        inputs = self.inputs.verify
+        if self.inputs.again.value:
+            return True
+        self.ctx.job = find_verification(
+            self.inputs.code,
+            self.inputs.model,
+            parameters=inputs.parameters.get_dict(),
+            structures=dict(inputs.get("structures", {})),
+            device=inputs.metadata.options.device,
+        )
+        if self.ctx.job is not None:
+            self.report(f"{self.inputs.model.title} was verified before: {_name(self.ctx.job)}")
+        return self.ctx.job is None
+
+    def run_verification(self) -> ToContext:
+        """Submit the CalcJob."""
+        inputs = self.exposed_inputs(VerifyCalculation, namespace="verify")
+        if self.inputs.again.value:
+            inputs["metadata"] = {**inputs["metadata"], "disable_cache": True}
+        job = self.submit(VerifyCalculation, code=self.inputs.code, model=self.inputs.model, **inputs)
+        return ToContext(job=job)
+
+    def inspect_job(self) -> ExitCode | None:
+        """Stop if the CalcJob did not get to its end."""
+        job = self.ctx.job
+        if job.is_finished_ok:
+            return None
+        unfinished: ExitCode = self.exit_codes.ERROR_VERIFICATION_UNFINISHED
+        return unfinished.format(detail=f"{_name(job)}: {said_of(job)}")
+
+    def inspect_verification(self) -> ExitCode | None:
+        """Return the results; stop with the faults, unless the user goes on in spite of them."""
+        results = self.ctx.job.outputs.results
+        self.out("results", results)
+        content = results.get_dict()
+        if content["outcome"] == "passed":
+            return None
+        faults = ", ".join(content["summary"]["faults"])
+        if self.inputs.on_failure.value == CONTINUE:
+            self.report(f"{self.inputs.model.title} failed its verification ({faults}); it goes on as it was told to")
+            return None
+        failed: ExitCode = self.exit_codes.ERROR_VERIFICATION_FAILED
+        return failed.format(model=self.inputs.model.title, faults=f"{faults} (see {_name(self.ctx.job)})")
+
+
+def define_model_ports(spec: ProcessSpec) -> None:
+    """Declare the ports of every WorkChain that runs a model: which one, and where."""
+    spec.input(
+        "code",
+        valid_type=AbstractCode,
+        validator=validation.validator(validation.check_code),
+        help="The Python of an environment in which the model's package can be imported.",
+    )
+    spec.input("model", valid_type=ModelData, help="Which potential.")
+
+
+def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]], jobs: Sequence[str]) -> None:
+    """Check that the model knows the elements, and that the code has the model's environment and what its jobs ask for.
+
+    :param inputs: those of a WorkChain with ``code`` and ``model``.
+    :param symbols_by_input: see :func:`aiida_crucible.calculations.validation.check_elements`.
+    :param jobs: the namespaces of its CalcJobs, their levels separated by points.
+    :raises ValueError: one line for the user.
+    """
+    if "model" not in inputs or "code" not in inputs:
+        return
+    validation.check_trust(inputs["model"])
+    validation.check_elements(inputs["model"], symbols_by_input)
+    validation.check_environment(inputs["code"], inputs["model"])
+    for job in jobs:
+        namespace: Mapping[str, Any] = inputs
+        for level in (*job.split("."), "metadata", "options"):
+            namespace = namespace.get(level) or {}
+        validation.check_placement(inputs["code"], namespace)
+        validation.check_precision(inputs["model"], namespace)
+    require_capability(inputs["code"], inputs["model"], needs_of(inputs, jobs), inputs.get("verification"))
+
+
+def needs_of(inputs: Mapping[str, Any], jobs: Sequence[str]) -> list[str]:
+    """Return what jobs need stresses for, in words; parameters as in :func:`check_fit`."""
+    needs = []
+    for job in jobs:
+        namespace: Mapping[str, Any] = inputs
+        for level in job.split("."):
+            namespace = namespace.get(level) or {}
+        task = job.rpartition(".")[2]
+        if "parameters" in namespace and task in PARAMETERS:
+            needs.append(needs_stress(task, validate_parameters(task, namespace["parameters"].get_dict())))
+    return [need for need in needs if need is not None]
+
+
+def check_on_failure(value: Str) -> None:
+    """Refuse a word that is neither of the two."""
+    if value.value not in (STOP, CONTINUE):
+        raise ValueError(f"on_failure is {value.value!r}: give {STOP!r} or {CONTINUE!r}")
+
+
+def _name(node: CalcJobNode) -> str:
+    return f"{node.process_label}<{node.pk}>"

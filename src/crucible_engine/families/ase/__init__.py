@@ -1,0 +1,24 @@
+"""Any calculator of ASE, made by a function that the settings name."""
+
+from __future__ import annotations
+
+from crucible_engine.families.facts import FLOATS, Family, Setting
+
+FAMILY = Family(
+    name="ase",
+    package="ase",
+    import_name="ase",
+    title="any ASE calculator",
+    maturity="experimental",
+    default_name=None,
+    default_dtype="float64",
+    dtypes=FLOATS,
+    settings={
+        "factory": Setting(None, (), "where the calculator is made, as 'package.module:callable'", required=True),
+        "arguments": Setting(None, (), "keyword arguments of the factory", kind=dict),
+    },
+    reference="",
+    checkpoint_files=False,
+    runs_code=True,
+    names={},
+)

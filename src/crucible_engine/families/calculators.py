@@ -1,0 +1,71 @@
+"""Any ASE calculator as a model, one structure after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError
+
+from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
+
+
+class CalculatorModel(Model):
+    """A model that is no more than an ASE calculator.
+
+    :param ase_calculator: what computes.
+    :param identity: which potential it is.
+    :param elements: atomic numbers that it knows; empty where that is unknown.
+    :param conservative: whether its forces are said to be the gradient of its energy.
+    :param remembers: whether it may keep something, such as a neighbour list, from one structure to the next.
+    """
+
+    def __init__(
+        self,
+        ase_calculator: Calculator,
+        identity: Identity,
+        elements: frozenset[int] = frozenset(),
+        conservative: bool = True,
+        remembers: bool = False,
+    ) -> None:
+        super().__init__(identity, elements, conservative)
+        self.remembers = remembers
+        self._calculator = ase_calculator
+        self.gives_stress = gives(ase_calculator, "stress")
+
+    def calculator(self) -> Calculator:
+        """Return the calculator itself."""
+        return self._calculator
+
+    def atoms_per_batch(self) -> int:
+        """Return 1: an ASE calculator takes one structure at a time."""
+        return 1
+
+    def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
+        return [self._evaluate_one(atoms, stress) for atoms in batch]
+
+    def _evaluate_one(self, atoms: Atoms, stress: bool) -> Evaluation:
+        # Asked directly, since Atoms.get_forces would apply the constraints that a structure carries.
+        structure = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        # What is left of the structure before (EMT keeps its neighbours) would change the last digits of this one.
+        self._calculator.reset()
+        energy = self._calculator.get_property("energy", structure)
+        forces = self._calculator.get_property("forces", structure)
+        return Evaluation(float(energy), np.array(forces, dtype=float), self._stress(structure, stress))
+
+    def _stress(self, structure: Atoms, wanted: bool) -> Any:
+        if not wanted or not is_periodic(structure):
+            return NO_STRESS.copy()
+        try:
+            stress = np.array(self._calculator.get_property("stress", structure), dtype=float)
+        except PropertyNotImplementedError:
+            return NO_STRESS.copy()
+        return stress if stress.shape == (6,) else stress.reshape(3, 3)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+
+
+def gives(calculator: Calculator, name: str) -> bool:
+    """Tell whether a calculator says that it has a property; one that says nothing may have all."""
+    said = getattr(calculator, "implemented_properties", None)
+    return not said or name in said

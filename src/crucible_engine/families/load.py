@@ -1,0 +1,142 @@
+"""Load the model that a job refers to, whatever its family."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import Protocol, cast
+
+from crucible_engine.families import registry as catalogue
+from crucible_engine.families.base import Model
+from crucible_engine.families.facts import Family
+from crucible_engine.families.silence import silence
+from crucible_engine.tasks.toolsets import Toolset, find_environment
+from crucible_engine.wire.schema import Condition, EngineError, ModelReference
+
+
+class Adapter(Protocol):
+    """What the module of a family offers."""
+
+    def load(self, reference: ModelReference, device: str) -> Model:
+        """Return the model of a reference that was validated and completed."""
+
+
+def load_model(reference: ModelReference, device: str = "auto") -> Model:
+    """Return the model that a reference describes.
+
+    :param reference: which potential.
+    :param device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` …
+    :raises EngineError: with the condition that tells what is wrong: the reference itself, the package, the device,
+        or the weights.
+    """
+    reference = complete_reference(reference)
+    family = catalogue.find_family(reference.family)
+    _require_trusted_code(family, reference)
+    check_package(reference.family)
+    adapter = import_adapter(family)
+    return adapter.load(reference, device)
+
+
+def complete_reference(reference: ModelReference) -> ModelReference:
+    """Return the reference with the name's canonical form and the settings' defaults.
+
+    :raises EngineError: ``INVALID_JOB``, if the family, name, precision or settings are unknown or contradict.
+    """
+    try:
+        family = catalogue.find_family(reference.family)
+        name = _canonical_name(family, reference)
+        dtype = catalogue.validate_dtype(family.name, reference.dtype)
+        settings = catalogue.validate_settings(family.name, reference.settings, name)
+    except ValueError as error:
+        raise EngineError(Condition.INVALID_JOB, str(error)) from None
+    return ModelReference(
+        family=family.name,
+        name=name,
+        checkpoint=reference.checkpoint,
+        sha256=reference.sha256,
+        dtype=dtype,
+        settings=settings,
+        trust_pickle=reference.trust_pickle,
+        trust_code=reference.trust_code,
+    )
+
+
+def check_package(family_name: str, expected_version: str | None = None) -> str:
+    """Return the version of a family's package.
+
+    :param family_name: name of a family or a toolset.
+    :param expected_version: the version that the environment promised; ``None`` accepts any.
+    :raises EngineError: ``PACKAGE_MISSING`` or ``PACKAGE_VERSION``, with how to make an environment that has it.
+    """
+    family = find_environment(family_name)
+    remedy = f"'aiida-crucible env create {family_name}' makes an environment that has it"
+    try:
+        version = importlib.metadata.version(family.package)
+    except importlib.metadata.PackageNotFoundError:
+        raise EngineError(
+            Condition.PACKAGE_MISSING, f"this Python has no package {family.package} (family {family_name}): {remedy}"
+        ) from None
+    if expected_version is not None and version != expected_version:
+        raise EngineError(
+            Condition.PACKAGE_VERSION,
+            f"{family.package} is {version} here, but the environment promised {expected_version}: "
+            f"it was changed by hand; {remedy}",
+        )
+    return version
+
+
+def import_adapter(family: Family) -> Adapter:
+    """Import a family's adapter, and with it the family's package.
+
+    :raises EngineError: ``PACKAGE_MISSING``, if the package or something that it needs cannot be imported.
+    """
+    try:
+        with silence():
+            return cast("Adapter", importlib.import_module(f"crucible_engine.families.{family.name}.adapter"))
+    except ImportError as error:
+        raise _not_importable(family, error) from error
+
+
+def import_toolset(toolset: Toolset) -> None:
+    """Import a toolset's main package.
+
+    :raises EngineError: ``PACKAGE_MISSING``, if it or something that it needs cannot be imported.
+    """
+    try:
+        with silence():
+            importlib.import_module(toolset.import_name)
+    except ImportError as error:
+        raise _not_importable(toolset, error) from error
+
+
+def _require_trusted_code(family: Family, reference: ModelReference) -> None:
+    # Nothing but the word itself: a job may come from an archive, and any text in its place would count as true.
+    if family.runs_code and reference.trust_code is not True:
+        named = ", ".join(f"{key} {value!r}" for key, value in reference.settings.items() if isinstance(value, str))
+        raise EngineError(
+            Condition.CODE_UNTRUSTED,
+            f"a model of family {family.name} runs the code that it names ({named}): if you trust it, set trust_code "
+            "on the model",
+        )
+
+
+def _not_importable(family: Family | Toolset, error: ImportError) -> EngineError:
+    return EngineError(
+        Condition.PACKAGE_MISSING,
+        f"package {family.package} (family {family.name}) cannot be imported, {error}: "
+        f"'aiida-crucible env create {family.name}' makes an environment that has it",
+    )
+
+
+def _canonical_name(family: Family, reference: ModelReference) -> str | None:
+    if reference.name is not None and reference.checkpoint is not None:
+        raise ValueError(f"{family.name} is given both a name and a checkpoint file: give one of them")
+    if reference.checkpoint is not None:
+        if not family.checkpoint_files:
+            raise ValueError(f"family {family.name!r} has no checkpoint files")
+        return None
+    if reference.name is not None:
+        return catalogue.find_named(family.name, reference.name).name
+    if family.default_name is None and family.names:
+        raise ValueError(f"give the name of {family.name}'s weights or a checkpoint file")
+    return family.default_name

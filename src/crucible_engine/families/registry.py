@@ -1,0 +1,120 @@
+"""The model families and their released weights: look-up and validation.
+
+Only the standard library is imported, so that both sides of the wire can read it. Each folder beside this module is a
+family, whose package has its facts as ``FAMILY``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+from crucible_engine import families
+from crucible_engine.families.facts import Family, NamedModel, Setting, Theory
+from crucible_engine.wire.rules import suggestion
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "NamedModel",
+    "Setting",
+    "Theory",
+    "find_by_sha256",
+    "find_family",
+    "find_named",
+    "validate_dtype",
+    "validate_settings",
+]
+
+MATURITIES = ("stable", "experimental", "toy")
+
+
+def _families() -> dict[str, Family]:
+    folders = [entry.name for entry in pkgutil.iter_modules(families.__path__) if entry.ispkg]
+    found = [importlib.import_module(f"{families.__name__}.{name}").FAMILY for name in folders]
+    return {family.name: family for family in sorted(found, key=lambda one: (MATURITIES.index(one.maturity), one.name))}
+
+
+FAMILIES: dict[str, Family] = _families()
+"""The model families by name, the tried ones first."""
+
+
+def find_family(name: str) -> Family:
+    """Return a family.
+
+    :raises ValueError: one line, if there is none of that name.
+    """
+    if name not in FAMILIES:
+        raise ValueError(f"model family {name!r} is unknown: {suggestion(name, list(FAMILIES))}")
+    return FAMILIES[name]
+
+
+def find_named(family_name: str, name: str) -> NamedModel:
+    """Return released weights by their name or an alias; case does not matter.
+
+    :raises ValueError: one line, if the family has no such weights.
+    """
+    family = find_family(family_name)
+    wanted = str(name).lower()
+    for named in family.names.values():
+        if wanted in (known.lower() for known in (named.name, *named.aliases)):
+            return named
+    if not family.names:
+        raise ValueError(f"family {family_name!r} has no released weights: give its settings instead of a name")
+    known = [word for named in family.names.values() for word in (named.name, *named.aliases)]
+    raise ValueError(f"{family_name} has no weights named {name!r}: {suggestion(name, known)}")
+
+
+def find_by_sha256(sha256: str) -> tuple[Family, NamedModel] | None:
+    """Return the released weights that a file's digest tells, with their family; ``None`` if it is none of them."""
+    for family in FAMILIES.values():
+        for named in family.names.values():
+            if named.sha256 == sha256:
+                return family, named
+    return None
+
+
+def validate_settings(family_name: str, settings: dict[str, Any], name: str | None = None) -> dict[str, Any]:
+    """Return the settings of a model complete with their defaults.
+
+    :param family_name: a family's name.
+    :param settings: what the user gave.
+    :param name: the released weights they are for; ``None`` for a checkpoint file.
+    :returns: the settings that apply, by name, without those that are unset.
+    :raises ValueError: one line, if one is unknown, of the wrong kind, not among the choices, or missing.
+    """
+    family = find_family(family_name)
+    named = None if name is None else find_named(family_name, name)
+    rules = {**family.settings, **(named.settings if named else {})}
+    for given in settings:
+        if given not in rules:
+            known = suggestion(given, list(rules)) if rules else "it has none"
+            raise ValueError(f"{family_name} has no setting {given!r}: {known}")
+    what = f"{family_name} {named.name}" if named else family_name
+    values = {key: _setting_value(what, key, rule, settings.get(key, rule.default)) for key, rule in rules.items()}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def validate_dtype(family_name: str, dtype: str) -> str:
+    """Return the precision if the family computes in it.
+
+    :raises ValueError: one line, if it does not.
+    """
+    family = find_family(family_name)
+    if dtype not in family.dtypes:
+        raise ValueError(f"{family_name} does not compute in {dtype!r}: choose {' or '.join(family.dtypes)}")
+    return dtype
+
+
+def _setting_value(what: str, key: str, rule: Setting, value: Any) -> Any:
+    if value is None:
+        if rule.required:
+            choices = f"choose one of {', '.join(rule.choices)}" if rule.choices else rule.help
+            raise ValueError(f"{what} needs the setting {key!r}: {choices}")
+        return None
+    if not isinstance(value, rule.kind):
+        raise ValueError(f"setting {key!r} of {what} is {value!r}: give a {rule.kind.__name__} ({rule.help})")
+    if rule.choices and value not in rule.choices:
+        raise ValueError(f"setting {key!r} of {what} is {value!r}: {suggestion(str(value), list(rule.choices))}")
+    return value

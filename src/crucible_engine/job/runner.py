@@ -1,0 +1,216 @@
+"""A job from its parameters to its task's result: check, load, run."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ase.calculators.calculator import PropertyNotImplementedError
+from ase.data import atomic_numbers, chemical_symbols
+
+from crucible_engine.families.base import Model
+from crucible_engine.families.load import (
+    check_package,
+    complete_reference,
+    import_adapter,
+    import_toolset,
+    load_model,
+)
+from crucible_engine.families.registry import Family, find_family, find_named
+from crucible_engine.job.context import Context, TaskResult
+from crucible_engine.job.environment import describe_environment, package_version, peak_device_memory, peak_memory
+from crucible_engine.job.interruption import Interruption
+from crucible_engine.job.preflight import (
+    Survey,
+    check_capability,
+    check_dynamics_structures,
+    check_elements,
+    check_folder,
+    check_relaxable,
+    survey_structures,
+)
+from crucible_engine.job.threads import ThreadControl
+from crucible_engine.tasks.dynamics.parameters import DETAILS_OF_OUTPUT
+from crucible_engine.tasks.parameters import lack_of_stress, needs_stress, validate_parameters
+from crucible_engine.tasks.similarity.gpu import find_device
+from crucible_engine.tasks.toolsets import TOOLSET_OF_TASK
+from crucible_engine.wire.rules import ParameterError
+from crucible_engine.wire.schema import (
+    ARRAYS_FILE,
+    PROTOCOL,
+    REFERENCE_FILE,
+    STRUCTURES_FILE,
+    TRAJECTORIES_FILE,
+    Condition,
+    EngineError,
+    Job,
+    Results,
+)
+
+NEEDS_STRUCTURES = ("evaluate", "relax", "dynamics", "similarity")
+CHANGEABLE = ("batch_size", "max_steps", *DETAILS_OF_OUTPUT)
+"""Parameters that change how fast numbers come, or how many, and not which: what was begun is continued whatever they
+are."""
+
+
+def run_job(
+    job: Job, folder: Path, interruption: Interruption, threads: ThreadControl, *, began: float, results: Results
+) -> None:
+    """Run a job; its arrays are written when this returns, its ``results.json`` is left to the caller.
+
+    :param job: what to compute.
+    :param folder: the job's folder.
+    :param interruption: receives the signals that ask the job to stop.
+    :param threads: the number of CPU threads.
+    :param began: when the job began, of ``time.monotonic``.
+    :param results: filled as things become known, so that a job that fails still tells what it knew.
+    :raises EngineError: for everything that has a name.
+    """
+    check_folder(folder)
+    for name in (ARRAYS_FILE, TRAJECTORIES_FILE):
+        (folder / name).unlink(missing_ok=True)
+    job = _complete(job)
+    survey = _survey(job, folder)
+    model = None
+    if job.model is None:
+        _prepare_toolset(job, threads, results)
+    else:
+        model = _prepare_model(job, survey, threads, results)
+    identity = {**_identity(job, model, survey), **_identity_of_reference(job, folder)}
+    context = Context(folder, interruption, threads, survey, identity, began, job.walltime)
+    computing = time.monotonic()
+    try:
+        result = _task(job.task)(job, model, context)
+    except PropertyNotImplementedError as error:
+        # A calculator may say that it has what it turns out to lack.
+        results.summary = context.unfinished
+        needed = needs_stress(job.task, job.parameters)
+        message = f"{_in_words(job)} lacks what {job.task} needs ({error}): choose another model"
+        raise EngineError(
+            Condition.CAPABILITY_MISSING, lack_of_stress(_in_words(job), needed) if needed else message
+        ) from error
+    except BaseException:
+        results.summary = context.unfinished
+        raise
+    finally:
+        results.timings["compute"] = round(time.monotonic() - computing, 4)
+        results.environment["threads"] = threads.report()
+        with contextlib.suppress(Exception):  # a device that failed has no more to say
+            results.peak_memory = round(peak_memory(), 1)
+            results.peak_device_memory = None if model is None else peak_device_memory(model.device)
+    results.outcome, results.summary = result.outcome, result.summary
+    results.condition, results.message = result.condition.value, result.message
+
+
+def _complete(job: Job) -> Job:
+    """Return the job with every default filled in."""
+    try:
+        parameters = validate_parameters(job.task, job.parameters)
+    except ParameterError as error:
+        raise EngineError(Condition.INVALID_JOB, str(error)) from error
+    return replace(job, model=job.model and complete_reference(job.model), parameters=parameters)
+
+
+def _survey(job: Job, folder: Path) -> Survey:
+    path = folder / STRUCTURES_FILE
+    if not path.exists() and job.task not in NEEDS_STRUCTURES:
+        return Survey()
+    return survey_structures(path)
+
+
+def _prepare_model(job: Job, survey: Survey, threads: ThreadControl, results: Results) -> Model:
+    """Return the loaded model after all that can be wrong with the structures was looked for."""
+    family = find_family(job.reference.family)
+    _check_catalogued_elements(job, survey)
+    if job.task == "relax":
+        check_relaxable(survey, job.parameters, family.name)
+    if job.task == "dynamics":
+        check_dynamics_structures(survey, job.parameters)
+    model = _load(job, family, threads, results)
+    results.model = describe_model(job, model)
+    results.environment = {**describe_environment(family.package, model.device), "threads": threads.report()}
+    check_capability(job.task, job.parameters, model.gives_stress, _in_words(job))
+    if model.elements:
+        check_elements(survey, model.elements, _in_words(job))
+    return model
+
+
+def _prepare_toolset(job: Job, threads: ThreadControl, results: Results) -> None:
+    """See that what a task without a model computes with is there."""
+    toolset = TOOLSET_OF_TASK[job.task]
+    check_package(toolset.name, job.package_version)
+    began = time.monotonic()
+    import_toolset(toolset)
+    device = find_device(job.device)
+    results.timings["import"] = round(time.monotonic() - began, 4)
+    results.environment = {**describe_environment(toolset.package, device), "threads": threads.report()}
+
+
+def _check_catalogued_elements(job: Job, survey: Survey) -> None:
+    """Refuse what released weights are known not to know before they are loaded."""
+    if job.reference.name is not None:
+        symbols = find_named(job.reference.family, job.reference.name).elements
+        if symbols:
+            check_elements(survey, [atomic_numbers[symbol] for symbol in symbols], _in_words(job))
+
+
+def _load(job: Job, family: Family, threads: ThreadControl, results: Results) -> Model:
+    check_package(family.name, job.package_version)
+    began = time.monotonic()
+    import_adapter(family)
+    imported = time.monotonic()
+    results.timings["import"] = round(imported - began, 4)
+    threads.apply()
+    model = load_model(job.reference, job.device)
+    results.timings["load"] = round(time.monotonic() - imported, 4)
+    return model
+
+
+def describe_model(job: Job, model: Model) -> dict[str, Any]:
+    """Return what results say of the model that was really loaded."""
+    return {
+        "family": model.family,
+        "name": model.name,
+        "sha256": model.sha256,
+        "dtype": model.dtype,
+        "elements": [chemical_symbols[number] for number in sorted(model.elements)],
+        "forces": "conservative" if model.conservative else "direct",
+        "settings": model.settings,
+    }
+
+
+def _in_words(job: Job) -> str:
+    model = job.reference
+    return " ".join(dict.fromkeys([model.family, model.name or model.checkpoint or ""])).strip()
+
+
+def _identity(job: Job, model: Model | None, survey: Survey) -> dict[str, Any]:
+    """Return whose work the job's journal is: everything that changes a number."""
+    parameters = {name: value for name, value in job.parameters.items() if name not in CHANGEABLE}
+    work = {"protocol": PROTOCOL, "task": job.task, "parameters": parameters, "structures": survey.digest}
+    if model is None:
+        package = TOOLSET_OF_TASK[job.task].package
+        return {**work, "package": [package, package_version(package)]}
+    return {
+        **work,
+        "weights": model.sha256,
+        "dtype": model.dtype,
+        "settings": model.settings,
+    }
+
+
+def _identity_of_reference(job: Job, folder: Path) -> dict[str, Any]:
+    path = folder / REFERENCE_FILE
+    return {"reference": survey_structures(path).digest} if job.task == "dynamics" and path.exists() else {}
+
+
+def _task(name: str) -> Callable[[Job, Model | None, Context], TaskResult]:
+    task: Callable[[Job, Model | None, Context], TaskResult] = importlib.import_module(
+        f"crucible_engine.tasks.{name}"
+    ).run
+    return task

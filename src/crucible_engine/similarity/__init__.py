@@ -1,1 +1,0 @@
-"""Configuration space: how alike the frames of trajectories are, and a map of them."""

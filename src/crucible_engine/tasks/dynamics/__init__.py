@@ -1,0 +1,1 @@
+"""The task ``dynamics``: molecular dynamics with ASE's integrators, exact restarts and streamed output."""

@@ -1,0 +1,282 @@
+"""ASE's integrators: how each ensemble is set up, and all that one of them keeps between two steps.
+
+The kinetic temperature counts the degrees of freedom that move: 3 N, or 3 N - 3 where the centre of mass rests. ASE's
+Nosé-Hoover chains count 3 N always; their thermostat is told the right number here, or a small cell would be
+N / (N - 1) times too hot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.constraints import FixCom
+from ase.md.andersen import Andersen
+from ase.md.bussi import Bussi
+from ase.md.langevin import Langevin
+from ase.md.md import MolecularDynamics
+from ase.md.melchionna import MelchionnaNPT
+from ase.md.nose_hoover_chain import (
+    MTKNPT,
+    IsotropicMTKNPT,
+    MaskedMTKNPT,
+    NoseHooverChainNVT,
+    NoseHooverChainThermostat,
+)
+from ase.md.nptberendsen import Inhomogeneous_NPTBerendsen
+from ase.md.verlet import VelocityVerlet
+
+from crucible_engine.tasks.dynamics.settings import Settings
+
+CHAIN = ("_thermostat._eta", "_thermostat._p_eta")
+BAROSTAT_CHAIN = ("_barostat._xi", "_barostat._p_xi")
+
+
+@dataclass(frozen=True)
+class Integrator:
+    """One of ASE's integrators.
+
+    :param make: sets it up: from the structure with its momenta, the settings, the target temperature (K) and the
+        source of random numbers.
+    :param state: the attributes, by dotted path, that hold what it keeps between two steps besides positions, momenta
+        and cell of the structure, the random numbers' state, and what :attr:`make` derives from the settings.
+    :param heat: sets another target temperature (K).
+    :param conserved: the conserved quantity (eV) at a constant target; ``None`` where there is none.
+    :param rests: whether a resting centre of mass is up to a constraint on the structure (``FixCom``).
+    :param triangular: whether the cell must be a triangular matrix.
+    """
+
+    make: Callable[[Atoms, Settings, float, np.random.Generator], MolecularDynamics]
+    heat: Callable[[Any, float], None] | None = None
+    state: tuple[str, ...] = ()
+    conserved: Callable[[Any], float] | None = None
+    rests: bool = False
+    triangular: bool = False
+
+
+def _nve(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
+    del temperature, rng
+    return VelocityVerlet(atoms, settings.time_step * units.fs)
+
+
+def _langevin(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
+    friction = _given(settings.friction) / units.fs
+    step = settings.time_step * units.fs
+    return Langevin(atoms, step, temperature_K=temperature, friction=friction, fixcm=False, rng=rng)
+
+
+def _andersen(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
+    return Andersen(
+        atoms,
+        settings.time_step * units.fs,
+        temperature_K=temperature,
+        andersen_prob=_given(settings.collision_probability),
+        fixcm=settings.remove_drift and len(atoms) > 1,
+        rng=rng,
+    )
+
+
+def _bussi(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
+    tau = _given(settings.thermostat_time) * units.fs
+    return Bussi(atoms, settings.time_step * units.fs, temperature_K=temperature, taut=tau, rng=rng)
+
+
+def _nose_hoover_chain(
+    atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator
+) -> MolecularDynamics:
+    del rng
+    dynamics = NoseHooverChainNVT(
+        atoms,
+        settings.time_step * units.fs,
+        temperature_K=temperature,
+        tdamp=_given(settings.thermostat_time) * units.fs,
+        tchain=settings.chain_length,
+    )
+    _count_degrees_of_freedom(dynamics, settings, temperature)
+    return dynamics
+
+
+def _melchionna(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
+    del rng
+    pfactor = settings.pfactor
+    if pfactor is None:
+        barostat = _given(settings.barostat_time) * units.fs
+        pfactor = barostat**2 * _given(settings.bulk_modulus) * units.GPa
+    return MelchionnaNPT(
+        atoms,
+        settings.time_step * units.fs,
+        temperature_K=temperature,
+        externalstress=_given(settings.pressure) * units.GPa,
+        ttime=_given(settings.thermostat_time) * units.fs,
+        pfactor=pfactor,
+        mask=None if settings.mask is None else np.array(settings.mask),
+    )
+
+
+def _mtk(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
+    del rng
+    arguments: dict[str, Any] = {
+        "timestep": settings.time_step * units.fs,
+        "temperature_K": temperature,
+        "pressure_au": _given(settings.pressure) * units.GPa,
+        "tdamp": _given(settings.thermostat_time) * units.fs,
+        "pdamp": _given(settings.barostat_time) * units.fs,
+        "tchain": settings.chain_length,
+        "pchain": settings.chain_length,
+    }
+    if settings.ensemble == "npt-mtk-isotropic":
+        dynamics = IsotropicMTKNPT(atoms, **arguments)
+    elif settings.mask is None:
+        dynamics = MTKNPT(atoms, **arguments)
+    else:
+        # A tuple of booleans would be taken for indices where ASE picks the axes that move.
+        dynamics = MaskedMTKNPT(atoms, **arguments, mask=np.array(settings.mask, dtype=bool))
+    _count_degrees_of_freedom(dynamics, settings, temperature)
+    return dynamics
+
+
+def _berendsen(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
+    del rng
+    return Inhomogeneous_NPTBerendsen(
+        atoms,
+        settings.time_step * units.fs,
+        temperature_K=temperature,
+        pressure_au=_given(settings.pressure) * units.GPa,
+        taut=_given(settings.thermostat_time) * units.fs,
+        taup=_given(settings.barostat_time) * units.fs,
+        compressibility_au=1 / (_given(settings.bulk_modulus) * units.GPa),
+        fixcm=settings.remove_drift and len(atoms) > 1,
+        mask=tuple(settings.mask or (1, 1, 1)),
+    )
+
+
+def _heat_bussi(dynamics: Bussi, temperature: float) -> None:
+    dynamics.temp = temperature * units.kB
+    dynamics.target_kinetic_energy = 0.5 * dynamics.temp * dynamics.ndof
+
+
+def _heat_melchionna(dynamics: MelchionnaNPT, temperature: float) -> None:
+    # ASE's own method would take the barostat's constant anew from the cell of the moment.
+    factor = units.kB * temperature / dynamics.temperature
+    dynamics.temperature = units.kB * temperature
+    dynamics.desiredEkin = 1.5 * (len(dynamics.atoms) - 1) * dynamics.temperature
+    dynamics.tfact /= factor
+
+
+def _heat_chain(dynamics: Any, temperature: float) -> None:
+    dynamics._thermostat._kT = units.kB * temperature
+    if hasattr(dynamics, "_barostat"):
+        dynamics._barostat._kT = units.kB * temperature
+
+
+def _heat_by_method(dynamics: Any, temperature: float) -> None:
+    dynamics.set_temperature(temperature_K=temperature)
+
+
+def _total_energy(dynamics: Any) -> float:
+    return float(dynamics.atoms.get_total_energy())
+
+
+def _bussi_energy(dynamics: Any) -> float:
+    return float(dynamics.atoms.get_total_energy() - dynamics.transferred_energy)
+
+
+def _conserved_energy(dynamics: Any) -> float:
+    return float(dynamics.get_conserved_energy())
+
+
+def _gibbs_energy(dynamics: Any) -> float:
+    return float(dynamics.get_gibbs_free_energy())
+
+
+_MTK = Integrator(_mtk, _heat_chain, ("_q", "_p", "_h", "_p_g", *CHAIN, *BAROSTAT_CHAIN), _conserved_energy)
+INTEGRATORS: dict[str, Integrator] = {
+    "nve": Integrator(_nve, conserved=_total_energy),
+    "nvt-langevin": Integrator(_langevin, _heat_by_method, rests=True),
+    "nvt-andersen": Integrator(_andersen, _heat_by_method),
+    "nvt-nose-hoover-chain": Integrator(_nose_hoover_chain, _heat_chain, ("_q", "_p", *CHAIN), _conserved_energy),
+    "nvt-bussi": Integrator(_bussi, _heat_bussi, ("transferred_energy",), _bussi_energy, rests=True),
+    "npt-melchionna": Integrator(
+        _melchionna,
+        _heat_melchionna,
+        (
+            *("eta", "eta_past", "zeta", "zeta_past", "zeta_integrated", "h", "h_past", "inv_h", "q", "q_past"),
+            *("q_future", "pfact", "tfact", "temperature", "desiredEkin", "timeelapsed", "initialized"),
+        ),
+        _gibbs_energy,
+        triangular=True,
+    ),
+    "npt-mtk-isotropic": Integrator(
+        _mtk,
+        _heat_chain,
+        ("_q", "_p", "_eps", "_p_eps", "_volume0", "_cell0", *CHAIN, *BAROSTAT_CHAIN),
+        _conserved_energy,
+    ),
+    "npt-mtk": _MTK,
+    "npt-mtk-masked": Integrator(
+        _mtk, _heat_chain, ("_q", "_p", "_h", "_p_c", "_h0_basis", *CHAIN, *BAROSTAT_CHAIN), _conserved_energy
+    ),
+    "npt-berendsen": Integrator(_berendsen, _heat_by_method, rests=True),
+}
+"""By ensemble; ``npt-mtk-masked`` is ``npt-mtk`` with a mask, another class of ASE's with a state of its own."""
+
+
+def integrator_of(settings: Settings) -> Integrator:
+    """Return the integrator of an ensemble."""
+    masked = settings.ensemble == "npt-mtk" and settings.mask is not None
+    return INTEGRATORS["npt-mtk-masked" if masked else settings.ensemble]
+
+
+def rest(atoms: Atoms, settings: Settings) -> None:
+    """Constrain a structure's centre of mass to rest, where that is asked for and not the integrator's own affair."""
+    if settings.remove_drift and len(atoms) > 1 and integrator_of(settings).rests:
+        atoms.set_constraint(FixCom())
+
+
+def degrees_of_freedom(n_atoms: int, settings: Settings) -> int:
+    """Return how many degrees of freedom move; ASE's Melchionna integrator always lets the centre of mass rest."""
+    rests = settings.remove_drift or settings.ensemble == "npt-melchionna"
+    return 3 * n_atoms - 3 if rests and n_atoms > 1 else 3 * n_atoms
+
+
+def read_state(dynamics: MolecularDynamics, integrator: Integrator) -> dict[str, np.ndarray[Any, Any]]:
+    """Return what the integrator keeps, by attribute; some make a part of it at their first step only."""
+    found = {path: _find(dynamics, path) for path in integrator.state}
+    return {path: np.array(value, order="K") for path, value in found.items() if value is not None}
+
+
+def _find(dynamics: MolecularDynamics, path: str) -> Any:
+    try:
+        return attrgetter(path)(dynamics)
+    except AttributeError:
+        return None
+
+
+def write_state(dynamics: MolecularDynamics, state: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Put back what :func:`read_state` returned."""
+    for path, value in state.items():
+        owner, _, name = path.rpartition(".")
+        target = attrgetter(owner)(dynamics) if owner else dynamics
+        setattr(target, name, value.copy(order="K") if value.ndim else value.item())
+
+
+def _count_degrees_of_freedom(dynamics: Any, settings: Settings, temperature: float) -> None:
+    if not settings.remove_drift or len(dynamics.atoms) == 1:
+        return
+    dynamics._thermostat = NoseHooverChainThermostat(
+        num_atoms_global=len(dynamics.atoms) - 1,
+        masses=dynamics.masses,
+        temperature_K=temperature,
+        tdamp=_given(settings.thermostat_time) * units.fs,
+        tchain=_given(settings.chain_length),
+    )
+
+
+def _given(value: Any) -> Any:
+    """Return a parameter that validation has completed for the ensemble."""
+    assert value is not None
+    return value

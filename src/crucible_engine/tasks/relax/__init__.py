@@ -1,0 +1,1 @@
+"""The task ``relax``: minimise the energy, and continue exactly after an interruption."""

@@ -1,0 +1,173 @@
+"""What a relaxation writes on its way, and where in a journal things are."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from crucible_engine.job.context import Context
+from crucible_engine.tasks.relax.relaxation import stress_of
+from crucible_engine.tasks.relax.replay import Answer, stress_array
+from crucible_engine.wire.journal import JournalWriter, Record, locate_records, read_record
+from crucible_engine.wire.schema import EVALUATED, RELAXED
+
+BATCH, SECONDS = 10, 1.0
+"""Evaluations are written when so many have come together, or when so much time has passed since the last."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Evaluations in a record.
+
+    :param position: of the record in the journal.
+    :param start: number of its first evaluation.
+    :param steps: the optimizer's step of each that counts.
+    """
+
+    position: int
+    start: int
+    steps: tuple[int, ...]
+
+    @property
+    def stop(self) -> int:
+        """Number of the evaluation after its last."""
+        return self.start + len(self.steps)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a journal holds, by the index of the structure.
+
+    :param positions: of the record of the end of each.
+    :param summaries: the same one's summary.
+    :param batches: its evaluations, in order.
+    """
+
+    positions: dict[int, int] = field(default_factory=dict)
+    summaries: dict[int, dict[str, Any]] = field(default_factory=dict)
+    batches: dict[int, list[Batch]] = field(default_factory=dict)
+
+    def done(self, max_steps: int) -> set[int]:
+        """Return the structures at which nothing is left to do with so many steps."""
+        return {
+            index
+            for index, summary in self.summaries.items()
+            if summary["outcome"] != "not-converged" or summary["steps"] >= max_steps
+        }
+
+
+def read_contents(journal: Path) -> Contents:
+    """Return where in a journal things are."""
+    contents = Contents()
+    for position, record in locate_records(journal):
+        fields = dict(record.fields)
+        index = fields.pop("index")
+        if record.kind == RELAXED:
+            contents.positions[index], contents.summaries[index] = position, fields
+        else:
+            steps = tuple(record.arrays["steps"].tolist())
+            _append(contents.batches.setdefault(index, []), Batch(position, fields["start"], steps))
+    return contents
+
+
+def _append(batches: list[Batch], batch: Batch) -> None:
+    """Append a batch; what was recorded before of its evaluations and of later ones counts no longer."""
+    while batches and batches[-1].start >= batch.start:
+        batches.pop()
+    if batches and batches[-1].stop > batch.start:
+        kept = batch.start - batches[-1].start
+        batches[-1] = replace(batches[-1], steps=batches[-1].steps[:kept])
+    batches.append(batch)
+
+
+def read_answers(journal: Path, batches: list[Batch], count: int) -> Iterator[Answer]:
+    """Yield the first so many recorded evaluations of a structure; memory holds one batch at a time."""
+    for batch in batches:
+        record = read_record(journal, batch.position)
+        arrays = record.arrays
+        for row in range(min(len(batch.steps), count - batch.start)):
+            yield Answer(
+                arrays["positions"][row],
+                arrays["cells"][row],
+                float(arrays["energies"][row]),
+                arrays["forces"][row],
+                arrays["stresses"][row] if record.fields["stress"] else None,
+            )
+
+
+class Recorder:
+    """Writes one relaxation into the journal.
+
+    :param context: the job's surroundings.
+    :param journal: the job's journal.
+    :param index: which structure it is.
+    :param start: number of the first evaluation that is not recorded yet.
+    :param remember: whether evaluations are of use in whole batches only, see
+        :mod:`crucible_engine.tasks.relax.replay`.
+    """
+
+    def __init__(self, context: Context, journal: JournalWriter, index: int, start: int, remember: bool) -> None:
+        self._context, self._journal, self._index = context, journal, index
+        self._start, self._remember = start, remember
+        self._answers: list[Answer] = []
+        self._steps: list[int] = []
+        self._written_at = time.monotonic()
+
+    def add(self, answer: Answer) -> None:
+        """Take a new evaluation."""
+        self._answers.append(answer)
+
+    def step(self, number: int) -> None:
+        """Say to which of the optimizer's steps the new evaluations belong, and write them if it is time."""
+        self._steps += [number] * (len(self._answers) - len(self._steps))
+        is_late = not self._remember and time.monotonic() - self._written_at > SECONDS
+        if len(self._answers) >= BATCH or is_late:
+            self._write()
+
+    def end(self, number: int, atoms: Atoms, summary: dict[str, Any]) -> None:
+        """Write the end."""
+        self.step(number)
+        self._write()
+        arrays = {"positions": atoms.positions, "cells": atoms.cell.array[None], **_properties(atoms)}
+        self._context.append(self._journal, Record(RELAXED, {"index": self._index, **summary}, arrays))
+
+    def stop(self) -> None:
+        """Write what an interrupted run has evaluated; why it was interrupted is more important than a failure to."""
+        if not self._remember:
+            with contextlib.suppress(OSError):
+                self._write()
+
+    def _write(self) -> None:
+        count = len(self._steps)
+        answers = self._answers[:count]
+        if not answers:
+            return
+        arrays = {
+            "steps": np.array(self._steps, dtype=np.int64),
+            "positions": np.array([answer.positions for answer in answers]),
+            "cells": np.array([answer.cell for answer in answers]),
+            "energies": np.array([answer.energy for answer in answers]),
+            "forces": np.array([answer.forces for answer in answers]),
+            "stresses": np.array([stress_array(answer) for answer in answers]),
+        }
+        fields = {"index": self._index, "start": self._start, "stress": answers[0].stress is not None}
+        self._context.append(self._journal, Record(EVALUATED, fields, arrays))
+        self._start += count
+        self._answers, self._steps = self._answers[count:], []
+        self._written_at = time.monotonic()
+
+
+def _properties(atoms: Atoms) -> dict[str, NDArray[np.float64]]:
+    return {
+        "energies": np.array([atoms.get_potential_energy()], dtype=np.float64),
+        "forces": np.asarray(atoms.get_forces(apply_constraint=False), dtype=np.float64),
+        "stresses": stress_of(atoms)[None],
+    }

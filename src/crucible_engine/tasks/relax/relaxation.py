@@ -1,0 +1,163 @@
+"""The relaxation of one structure with ASE's optimizers and cell filter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ase import Atoms, units
+from ase.calculators.calculator import PropertyNotImplementedError
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS, FIRE, LBFGS
+from numpy.typing import NDArray
+
+from crucible_engine.families.base import NO_STRESS, is_periodic
+
+# Arguments are spelt out, so that another default in another ASE does not change our numbers.
+OPTIMIZERS: dict[str, tuple[type, dict[str, Any]]] = {
+    "FIRE": (FIRE, {"dt": 0.1, "maxstep": 0.2, "dtmax": 1.0, "Nmin": 5, "finc": 1.1, "fdec": 0.5, "a": 0.1}),
+    "LBFGS": (LBFGS, {"maxstep": 0.2, "memory": 100, "damping": 1.0, "alpha": 70.0}),
+    "BFGS": (BFGS, {"maxstep": 0.2, "alpha": 70.0}),
+}
+CELL_FILTERS: dict[str, dict[str, bool]] = {
+    "full": {},
+    "shape": {"constant_volume": True},
+    "volume": {"hydrostatic_strain": True},
+}
+
+RUNAWAY_FACTOR = 3.0
+"""A volume or a lattice vector that grew or shrank by more than this has left the crystal that was asked about."""
+
+OUTCOMES = ("converged", "not-converged", "non-finite", "runaway")
+"""From good to bad."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to relax: parameters of the task ``relax`` (see :mod:`crucible_engine.tasks.parameters`)."""
+
+    optimizer: str
+    fmax: float
+    max_steps: int
+    cell: str
+    pressure: float
+    keep_symmetry: bool
+    symmetry_tolerance: float
+    trajectory_interval: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """A relaxation on its way.
+
+    :param number: optimizer steps taken.
+    :param fmax: what is compared with the parameter ``fmax``: the largest norm of a force or of a row of the cell's
+        generalised force divided by the number of atoms, eV/Å and eV.
+    """
+
+    number: int
+    fmax: float
+
+
+@dataclass(frozen=True)
+class End:
+    """How a relaxation ended.
+
+    :param outcome: one of :data:`OUTCOMES`.
+    :param step: the last step.
+    :param max_force: largest norm of a force (symmetrised where symmetry is kept), eV/Å.
+    :param max_stress: largest component of the stress that still drives the cell, GPa; ``None`` for a fixed cell.
+    """
+
+    outcome: str
+    step: Step
+    max_force: float
+    max_stress: float | None
+
+
+class CellFilter(FrechetCellFilter):
+    """ASE's cell filter, made to derive a geometry's forces once.
+
+    Optimizers ask for them three times a step, and the matrix logarithm behind each answer costs as much as a model's
+    evaluation of a small cell.
+    """
+
+    def __init__(self, atoms: Atoms, **arguments: Any) -> None:
+        self._forces: NDArray[np.float64] | None = None
+        super().__init__(atoms, **arguments)
+
+    def set_positions(self, new: NDArray[np.float64], **arguments: Any) -> None:
+        """Set the generalised coordinates [n_atoms + 3, 3]."""
+        self._forces = None
+        super().set_positions(new, **arguments)
+
+    def get_forces(self) -> NDArray[np.float64]:
+        """Return the generalised forces [n_atoms + 3, 3]."""
+        if self._forces is None:
+            self._forces = super().get_forces()
+        return self._forces.copy()
+
+
+def relax_structure(atoms: Atoms, settings: Settings, observe: Callable[[Step], None]) -> End:
+    """Relax a structure in place, until it converges, fails physically or has used up its steps.
+
+    :param atoms: with its calculator, and its constraint where symmetry is kept.
+    :param settings: how.
+    :param observe: called at every step that has finite numbers, step 0 included.
+    """
+    target = _target(atoms, settings)
+    cell_before = atoms.cell.array.copy()
+    optimizer_type, arguments = OPTIMIZERS[settings.optimizer]
+    outcome, step = "not-converged", Step(0, float("nan"))
+    with optimizer_type(target, logfile=None, **arguments) as optimizer:
+        for converged in optimizer.irun(fmax=settings.fmax, steps=settings.max_steps):
+            forces = target.get_forces()
+            step = Step(optimizer.nsteps, _largest_norm(forces))
+            if not np.isfinite(forces).all() or not np.isfinite(atoms.get_potential_energy()):
+                outcome = "non-finite"
+                break
+            if _ran_away(cell_before, atoms.cell.array):
+                outcome = "runaway"
+                break
+            observe(step)
+            if converged:
+                outcome = "converged"
+    return End(outcome, step, _largest_norm(atoms.get_forces()), _driving_stress(target))
+
+
+def stress_of(atoms: Atoms) -> NDArray[np.float64]:
+    """Return the model's stress [6], eV/Å³, as it gave it; NaN where there is none."""
+    if not is_periodic(atoms):
+        return NO_STRESS
+    try:
+        return np.asarray(atoms.get_stress(apply_constraint=False), dtype=np.float64)
+    except PropertyNotImplementedError:
+        return NO_STRESS
+
+
+def _target(atoms: Atoms, settings: Settings) -> Atoms | CellFilter:
+    """Return what the optimizer moves."""
+    if settings.cell == "fixed":
+        return atoms
+    return CellFilter(atoms, scalar_pressure=settings.pressure * units.GPa, **CELL_FILTERS[settings.cell])
+
+
+def _driving_stress(target: Atoms | CellFilter) -> float | None:
+    if isinstance(target, Atoms):
+        return None
+    # The filter keeps what it last derived its forces from: the stress beyond the pressure, projected on what moves.
+    return float(np.abs(target.stress).max() / units.GPa)
+
+
+def _largest_norm(forces: NDArray[np.float64]) -> float:
+    return float(np.linalg.norm(forces, axis=1).max())
+
+
+def _ran_away(before: NDArray[np.float64], now: NDArray[np.float64]) -> bool:
+    if not np.linalg.det(before):
+        return False
+    lengths = np.linalg.norm(now, axis=1) / np.linalg.norm(before, axis=1)
+    factors = np.array([*lengths, abs(np.linalg.det(now) / np.linalg.det(before))])
+    return bool((factors > RUNAWAY_FACTOR).any() or (factors < 1 / RUNAWAY_FACTOR).any())

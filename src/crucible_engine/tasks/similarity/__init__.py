@@ -1,0 +1,1 @@
+"""The task ``similarity``: how alike the frames of trajectories are, and a map of them."""

@@ -1,0 +1,95 @@
+"""Energy an atom and forces in a cell against those in its supercell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+
+from crucible_engine.families.base import Evaluation
+from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.verify.evaluator import Evaluator
+from crucible_engine.tasks.verify.precision import Precision
+from crucible_engine.tasks.verify.probes import Probe
+
+MISSES_IMAGES = "misses-periodic-images"
+NOT_EXTENSIVE = "energy-not-extensive"
+
+TILED = 0.02
+"""Relative misfit up to which forces in a supercell are those of the cell but for a factor."""
+STRETCH = 1.02
+"""Stretches the lattice to see whether what is wrong depends on the geometry."""
+
+
+def check_supercell(
+    evaluator: Evaluator,
+    probes: Sequence[Probe],
+    bases: Sequence[Evaluation],
+    precision: Precision,
+    compared: Sequence[str],
+) -> Check:
+    """Check that a supercell has the energy an atom and the forces of its cell.
+
+    :param evaluator: the model.
+    :param probes: the structures; one has a cell thinner than any cutoff.
+    :param bases: what the model says of each.
+    :param precision: what may differ.
+    :param compared: whether ``forces`` mean something in this model, beside ``energy``.
+    """
+    crystals = [(probe, base) for probe, base in zip(probes, bases, strict=True) if probe.is_crystal and probe.is_small]
+    if not crystals:
+        return not_applicable("supercell", "no probe is periodic in three directions")
+    found = evaluator([_supercell(probe, probe.atoms) for probe, _ in crystals], stress=False)
+    allowed = precision.tolerance([base for _, base in crystals])
+    energy = max(
+        abs(item.energy / _copies(probe) - base.energy) / len(base.forces)
+        for (probe, base), item in zip(crystals, found, strict=True)
+    )
+    force = max(
+        float(np.abs(item.forces - np.tile(base.forces, (_copies(probe), 1))).max())
+        for (probe, base), item in zip(crystals, found, strict=True)
+    )
+    message = f"in a supercell energies differ by {energy:.1e} eV/atom, forces by {force:.1e} eV/Å"
+    arguments = (message, energy, allowed.energy, "eV/atom")
+    forces_count = "forces" in compared
+    if energy <= allowed.energy and (force <= allowed.forces or not forces_count):
+        return measured("supercell", *arguments)
+    # A wrong sum of right contributions leaves the pattern of the forces alone; missing neighbours do not.
+    counts_wrong = all(
+        (_is_tiled(probe, base, item) or not forces_count)
+        and _ignores_geometry(evaluator, probe, base, item, allowed.energy * len(item.forces))
+        for (probe, base), item in zip(crystals, found, strict=True)
+    )
+    return measured("supercell", *arguments).failed(NOT_EXTENSIVE if counts_wrong else MISSES_IMAGES)
+
+
+def _is_tiled(probe: Probe, base: Evaluation, found: Evaluation) -> bool:
+    """Tell whether the forces in the supercell are those of the cell but for a factor."""
+    tiled = np.tile(base.forces, (_copies(probe), 1))
+    factor = float(np.sum(tiled * found.forces) / max(np.sum(tiled**2), np.finfo(float).tiny))
+    return bool(np.linalg.norm(found.forces - factor * tiled) <= TILED * np.linalg.norm(found.forces))
+
+
+def _ignores_geometry(
+    evaluator: Evaluator, probe: Probe, base: Evaluation, found: Evaluation, tolerance: float
+) -> bool:
+    """Tell whether the error of the supercell's energy, or its ratio to the cell's, stays when the lattice stretches.
+
+    What missing neighbours would have given changes with their distance.
+    """
+    stretched = probe.atoms.copy()
+    stretched.set_cell(stretched.cell.array * STRETCH, scale_atoms=True)
+    cell, supercell = (item.energy for item in evaluator([stretched, _supercell(probe, stretched)], stress=False))
+    copies = _copies(probe)
+    same_error = abs((supercell - copies * cell) - (found.energy - copies * base.energy)) <= tolerance
+    same_ratio = abs(supercell * base.energy - cell * found.energy) <= tolerance * abs(base.energy)
+    return same_error or same_ratio
+
+
+def _supercell(probe: Probe, atoms: Atoms) -> Atoms:
+    return atoms.repeat(probe.repetitions)
+
+
+def _copies(probe: Probe) -> int:
+    return int(np.prod(probe.repetitions))

@@ -1,0 +1,157 @@
+"""Forces and stresses as finite differences of a model's own energy.
+
+Five-point central differences, ``f' = (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12h``, whose error is of order h⁴; the
+difference to the three-point formula tells how far they can be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from crucible_engine.families.base import Evaluation
+from crucible_engine.tasks.verify.evaluator import Evaluator
+from crucible_engine.tasks.verify.probes import Probe
+
+POINTS = (-2, -1, 1, 2)
+STEP_PER_NOISE = 0.2
+"""Å eV^(-1/5): the step in which the energy's noise δ and the truncation error h⁴ are about equal, h ∝ δ^(1/5), for
+energies that change on the length of a bond."""
+STEP_RANGE = (5e-4, 0.03)
+"""Å."""
+STRAIN_PER_STEP = 0.4
+"""Strain that moves neighbours about as much as a displacement, in 1/Å."""
+DIRECTIONS = 6
+"""Force components that are differentiated; random directions, where there are more components than these."""
+
+ROUGH = 0.1
+"""Estimated error of a derivative, relative to a typical one, beyond which the energy has a jump or a kink there."""
+
+VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """Numerical derivatives beside what the model reports for them.
+
+    :param probe: of what.
+    :param numerical: forces along the directions, as large as a typical component (eV/Å), or the stress in Voigt order
+        (eV/Å³); shape [n].
+    :param reported: the model's, shape [n].
+    :param error: estimated error of the numerical ones, shape [n].
+    :param curl: of forces: antisymmetric part of their Jacobian, relative to all of it; NaN for stresses.
+    """
+
+    probe: Probe
+    numerical: NDArray[np.float64]
+    reported: NDArray[np.float64]
+    error: NDArray[np.float64]
+    curl: float = float("nan")
+
+    @property
+    def are_rough(self) -> bool:
+        """Whether the energy jumps, or is too noisy, along some direction."""
+        return bool((self.error > ROUGH * np.median(np.abs(self.numerical))).any())
+
+    @property
+    def are_telling(self) -> bool:
+        """Whether there is anything beyond the error: symmetry leaves no forces on the only atom of a cell."""
+        return bool(np.abs([self.numerical, self.reported]).max(axis=0).max() > self.error.max())
+
+
+@dataclass(frozen=True)
+class Stencil:
+    """How to differentiate energies that have a noise.
+
+    :param noise: standard deviation of the energies, eV.
+    """
+
+    noise: float
+
+    @property
+    def step(self) -> float:
+        """Displacement of an atom, Å."""
+        return float(np.clip(STEP_PER_NOISE * self.noise**0.2, *STEP_RANGE))
+
+    @property
+    def strain(self) -> float:
+        """Strain that moves neighbours as much."""
+        return STRAIN_PER_STEP * self.step
+
+    def slopes(self, energies: Sequence[float], step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return derivatives and their estimated errors.
+
+        :param energies: at :data:`POINTS`, for one direction after the other.
+        :param step: of the points.
+        """
+        far_below, below, above, far_above = np.array(energies).reshape(-1, len(POINTS)).T
+        narrow = (above - below) / (2 * step)
+        wide = (far_above - far_below) / (4 * step)
+        slope = (4 * narrow - wide) / 3
+        return slope, np.abs(slope - narrow) + self.noise / step
+
+
+def differentiate_forces(
+    evaluator: Evaluator, probe: Probe, base: Evaluation, stencil: Stencil, rng: np.random.Generator
+) -> Derivatives:
+    """Return the numerical forces of a structure along each coordinate, or along random directions of all together.
+
+    :param evaluator: the model.
+    :param probe: the structure.
+    :param base: what the model says of it.
+    :param stencil: how to differentiate.
+    :param rng: for the directions.
+    """
+    step, size = stencil.step, 3 * len(probe.atoms)
+    few = size <= DIRECTIONS
+    directions = np.eye(size) if few else rng.normal(size=(DIRECTIONS, size))
+    length = 1.0 if few else np.sqrt(size)
+    moved = [displaced(probe.atoms, direction * step * point) for direction in directions for point in POINTS]
+    evaluations = evaluator(moved, stress=False)
+    slope, error = stencil.slopes([item.energy for item in evaluations], step)
+    forces = np.array([item.forces.ravel() for item in evaluations]).reshape(len(directions), len(POINTS), size)
+    # Rows: derivative of all forces along one direction; projected on the directions this is symmetric for a gradient.
+    jacobian = (forces[:, 2] - forces[:, 1]) @ directions.T / (2 * step)
+    curl = np.linalg.norm(jacobian - jacobian.T) / (2 * np.linalg.norm(jacobian) or 1.0)
+    return Derivatives(probe, -slope / length, directions @ base.forces.ravel() / length, error / length, float(curl))
+
+
+def differentiate_stress(
+    evaluator: Evaluator, probe: Probe, base: Evaluation, stencil: Stencil, rng: np.random.Generator
+) -> Derivatives:
+    """Return the numerical stress of a crystal, ``(1/V) dE/dε`` for each symmetric strain.
+
+    :param evaluator: the model.
+    :param probe: the structure.
+    :param base: what the model says of it.
+    :param stencil: how to differentiate.
+    :param rng: not needed, since each strain is taken.
+    """
+    del rng
+    strain = stencil.strain
+    structures = [strained(probe.atoms, component, strain * point) for component in VOIGT for point in POINTS]
+    slope, error = stencil.slopes([item.energy for item in evaluator(structures, stress=False)], strain)
+    volume = abs(probe.atoms.cell.volume)
+    return Derivatives(probe, slope / volume, np.array(base.stress), error / volume)
+
+
+def displaced(atoms: Atoms, displacement: NDArray[np.float64]) -> Atoms:
+    """Return a structure with its atoms moved, by Å in the order of their coordinates, shape [3 n_atoms]."""
+    moved = atoms.copy()
+    moved.positions += displacement.reshape(-1, 3)
+    return moved
+
+
+def strained(atoms: Atoms, component: tuple[int, int], amount: float) -> Atoms:
+    """Return a crystal under a symmetric strain of one Voigt component."""
+    deformation = np.eye(3)
+    row, column = component
+    deformation[row, column] += amount / 2
+    deformation[column, row] += amount / 2
+    changed = atoms.copy()
+    changed.set_cell(atoms.cell.array @ deformation, scale_atoms=True)
+    return changed

@@ -1,0 +1,1 @@
+"""What crosses between the two sides: files, fields, shapes, units, and the rules of parameters."""

@@ -1,0 +1,125 @@
+"""What the records of a journal have to be: a right checksum says that a record is whole, not that it is of this job.
+
+Both sides ask: the engine before it goes on from a journal, the parsers before they make nodes of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Any
+
+from crucible_engine.wire.journal import Record
+from crucible_engine.wire.layout import Layout, require_layout
+from crucible_engine.wire.rules import LARGEST_WHOLE_NUMBER
+from crucible_engine.wire.schema import EVALUATED, EVALUATIONS, RELAXED, TILE
+from crucible_engine.wire.value_types import require_type
+
+Check = Callable[[Record], None]
+"""Checks the next record of a journal.
+
+:raises ValueError: one line.
+"""
+
+
+def evaluation_check(sizes: Sequence[int], stress: bool) -> Check:
+    """Return the check of the records of ``evaluate``, one after the other.
+
+    :param sizes: atoms of each structure of the job.
+    :param stress: whether stresses were asked for.
+    """
+    ends = [0, *accumulate(sizes)]
+    done = 0
+
+    def check(record: Record) -> None:
+        nonlocal done
+        _require_kind(record, EVALUATIONS)
+        if record.fields.get("start") != done:
+            raise ValueError(f"start is not {done}, the next structure")
+        require_layout(record.arrays, {"n_atoms": Layout("i", (None,))})
+        stop = done + len(record.arrays["n_atoms"])
+        if not done < stop <= len(sizes) or record.arrays["n_atoms"].tolist() != list(sizes[done:stop]):
+            raise ValueError("n_atoms are not those of the structures")
+        require_layout(record.arrays, property_layouts(stop - done, ends[stop] - ends[done], stress))
+        done = stop
+
+    return check
+
+
+def relaxation_check(sizes: Sequence[int]) -> Check:
+    """Return the check of the records of ``relax``.
+
+    :param sizes: atoms of each structure of the job.
+    """
+    recorded = [0] * len(sizes)
+
+    def check(record: Record) -> None:
+        _require_kind(record, EVALUATED, RELAXED)
+        index = _whole_number(record, "index", len(sizes) - 1)
+        if record.kind == EVALUATED:
+            start = _whole_number(record, "start", recorded[index])
+            require_type("stress", record.fields.get("stress"), bool)
+            require_layout(record.arrays, _evaluated_layouts(record, sizes[index]))
+            recorded[index] = start + len(record.arrays["steps"])
+            return
+        _whole_number(record, "steps", LARGEST_WHOLE_NUMBER)
+        require_type("outcome", record.fields.get("outcome"), str)
+        geometry = {"positions": Layout("f", (sizes[index], 3)), "cells": Layout("f", (1, 3, 3))}
+        require_layout(record.arrays, {**geometry, **property_layouts(1, sizes[index], stress=True)})
+
+    return check
+
+
+def _evaluated_layouts(record: Record, n_atoms: int) -> dict[str, Layout]:
+    require_layout(record.arrays, {"steps": Layout("i", (None,))})
+    count = len(record.arrays["steps"])
+    vectors = Layout("f", (count, n_atoms, 3))
+    return {
+        "positions": vectors,
+        "cells": Layout("f", (count, 3, 3)),
+        "energies": Layout("f", (count,)),
+        "forces": vectors,
+        "stresses": Layout("f", (count, 6)),
+    }
+
+
+def _whole_number(record: Record, name: str, largest: int) -> int:
+    value: Any = record.fields.get(name)
+    require_type(name, value, int)
+    if not 0 <= value <= largest:
+        raise ValueError(f"{name} is {value}, where 0 to {largest} were expected")
+    return int(value)
+
+
+def tile_check(shapes: dict[tuple[int, int], tuple[int, int]] | None) -> Check:
+    """Return the check of the records of ``similarity``.
+
+    :param shapes: of the similarities of each tile of the kernel; ``None`` where they are not known.
+    """
+
+    def check(record: Record) -> None:
+        _require_kind(record, TILE)
+        require_type("tile", record.fields.get("tile"), tuple[int, int])
+        tile: Any = tuple(record.fields["tile"])
+        if shapes is not None and tile not in shapes:
+            raise ValueError(f"the kernel has no tile {tile}")
+        shape = (None, None) if shapes is None else shapes[tile]
+        require_layout(record.arrays, {"similarities": Layout("f", shape)})
+
+    return check
+
+
+def property_layouts(n_structures: int, n_atoms: int, stress: bool) -> dict[str, Layout]:
+    """Return what the arrays of evaluations have to be.
+
+    :param n_structures: how many.
+    :param n_atoms: of all of them together.
+    :param stress: whether stresses were asked for.
+    """
+    layouts = {"energies": Layout("f", (n_structures,)), "forces": Layout("f", (n_atoms, 3))}
+    return {**layouts, "stresses": Layout("f", (n_structures, 6))} if stress else layouts
+
+
+def _require_kind(record: Record, *kinds: str) -> None:
+    if record.kind not in kinds:
+        raise ValueError(f"it is of kind {record.kind!r}, not of {' or '.join(kinds)}")
