@@ -19,7 +19,7 @@ from aiida_crucible.nodes.structures import require_whole_source, to_atoms, traj
 from crucible_engine.families.registry import find_family
 from crucible_engine.job.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.tasks.parameters import validate_parameters
-from crucible_engine.tasks.toolsets import TOOLSET_OF_TASK, TOOLSETS
+from crucible_engine.families.toolsets import TOOLSET_OF_TASK, TOOLSETS
 from crucible_engine.wire.devices import require_device, require_precision
 from crucible_engine.wire.rules import as_line, plain, shown
 from crucible_engine.wire.schema import EngineError

@@ -10,7 +10,7 @@ from crucible_engine.families import registry as catalogue
 from crucible_engine.families.base import Model
 from crucible_engine.families.facts import Family
 from crucible_engine.families.silence import silence
-from crucible_engine.tasks.toolsets import Toolset, find_environment
+from crucible_engine.families.toolsets import Toolset, find_environment
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
 

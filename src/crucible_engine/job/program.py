@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from crucible_engine.job.diagnosis import diagnose, no_space, one_line
+from crucible_engine.wire.diagnosis import diagnose, no_space, one_line
 from crucible_engine.job.interruption import Interruption
 from crucible_engine.job.streams import occupy_standard_descriptors, say, unfailing_streams
 from crucible_engine.job.threads import ThreadControl

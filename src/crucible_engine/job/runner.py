@@ -38,7 +38,7 @@ from crucible_engine.job.threads import ThreadControl
 from crucible_engine.tasks.dynamics.parameters import DETAILS_OF_OUTPUT
 from crucible_engine.tasks.parameters import lack_of_stress, needs_stress, validate_parameters
 from crucible_engine.tasks.similarity.gpu import find_device
-from crucible_engine.tasks.toolsets import TOOLSET_OF_TASK
+from crucible_engine.families.toolsets import TOOLSET_OF_TASK
 from crucible_engine.wire.rules import ParameterError
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from crucible_engine.job.diagnosis import diagnose
+from crucible_engine.wire.diagnosis import diagnose
 from crucible_engine.wire.schema import RESULTS_FILE, Results
 
 RESERVED_BYTES = 16384

@@ -41,8 +41,8 @@ def aggregate(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         - ``errors`` of the phonons by matching and quantity, each a distribution ``all`` and ``by_group``;
         - ``sigma_differences`` to the reference by choice, ``signed`` and ``absolute``, likewise;
         - ``confusion``: ``stability`` by choice, and ``harmonic``, see
-          :meth:`aiida_crucible.analysis.benchmark.stability_classes.Confusion.as_dict`; ``undecided`` are those of which
-          a side cannot tell, ``missing`` those that one side was not measured for;
+          :meth:`aiida_crucible.analysis.benchmark.stability_classes.Confusion.as_dict`; ``undecided`` are those of
+          which a side cannot tell, ``missing`` those that one side was not measured for;
         - ``correlations``: see :func:`aiida_crucible.analysis.benchmark.distributions.correlation`, of the quantities
           ``first`` and ``second``, errors by order; ``choice`` where one of them is of one.
     :raises ValueError: one line that names the material of a row that is none.
