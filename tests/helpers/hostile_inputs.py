@@ -169,8 +169,9 @@ def try_inputs(rng: random.Random, nodes: Nodes, junk: tuple[Any, ...]) -> str |
             raise ValueError("Unexpected ports") from None
         if problem is not None:
             said = str(problem)
-            # AiiDA shows the whole of a value that it knows no port for.
-            raise ValueError(said.splitlines()[0][:200] if "Unexpected ports" in said else said)
+            # AiiDA shows the whole of a value that it knows no port for, and names as they are.
+            is_aiidas = "Unexpected ports" in said or not problem.port.isprintable()
+            raise ValueError(said.splitlines()[0][:200] if is_aiidas else said)
 
     return _refusal(validate, name, inputs)
 
