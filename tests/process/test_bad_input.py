@@ -15,6 +15,7 @@ from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, check_placem
 from aiida_crucible.data.model import ModelData
 from aiida_crucible.structures import from_atoms
 from aiida_crucible.workflows.base.evaluate import EvaluateBaseWorkChain
+from aiida_crucible.workflows.configuration_space import ConfigurationSpaceWorkChain
 from aiida_crucible.workflows.phonon import PhononWorkChain
 from aiida_crucible.workflows.relax import RelaxWorkChain
 from aiida_crucible.workflows.reliability import ReliabilityWorkChain
@@ -248,3 +249,7 @@ def test_a_code_that_is_no_python_says_nothing_of_the_model(model, localhost, fc
     assert node.exit_status == RelaxWorkChain.exit_codes.ERROR_VERIFICATION_UNFINISHED.status
     assert node.exit_message.startswith("the model could not be verified: ")
     assert "the Code must be a Python" in node.exit_message
+
+
+def test_a_name_that_no_line_holds_is_shown_in_one(code):
+    refused(ConfigurationSpaceWorkChain, r"input 'trajectories'\.é is 'x', of type str: give a Traj", code, {"é\n": "x"})
