@@ -252,4 +252,5 @@ def test_a_code_that_is_no_python_says_nothing_of_the_model(model, localhost, fc
 
 
 def test_a_name_that_no_line_holds_is_shown_in_one(code):
-    refused(ConfigurationSpaceWorkChain, r"input 'trajectories'\.é is 'x', of type str: give a Traj", code, {"é\n": "x"})
+    message = r"input 'trajectories'\.é is 'x', of type str: give a TrajectoryData"
+    refused(ConfigurationSpaceWorkChain, message, code, {"é\n": "x"})
