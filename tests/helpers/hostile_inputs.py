@@ -164,13 +164,14 @@ def try_inputs(rng: random.Random, nodes: Nodes, junk: tuple[Any, ...]) -> str |
             problem = ports.validate(values)
         except RecursionError as error:
             # AiiDA shows the whole of a value that it knows no port for, and one of a thousand levels has no text.
-            if traceback.extract_tb(error.__traceback__)[-1].name != "validate_ports":
+            if _is_ours(error):
                 raise
             raise ValueError("Unexpected ports") from None
         if problem is not None:
             said = str(problem)
-            # AiiDA shows the whole of a value that it knows no port for.
-            raise ValueError(said.splitlines()[0][:200] if "Unexpected ports" in said else said)
+            # AiiDA shows the whole of a value that it knows no port for, and names as they are.
+            is_aiidas = "Unexpected ports" in said or not problem.port.isprintable()
+            raise ValueError(said.splitlines()[0][:200] if is_aiidas else said)
 
     return _refusal(validate, name, inputs)
 

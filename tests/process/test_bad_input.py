@@ -14,6 +14,7 @@ from aiida_crucible.calculations.relax.calculation import RelaxCalculation
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, check_placement, promised_package
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
 from aiida_crucible.workflows.relax.workchain import RelaxWorkChain
@@ -248,3 +249,8 @@ def test_a_code_that_is_no_python_says_nothing_of_the_model(model, localhost, fc
     assert node.exit_status == RelaxWorkChain.exit_codes.ERROR_VERIFICATION_UNFINISHED.status
     assert node.exit_message.startswith("the model could not be verified: ")
     assert "the Code must be a Python" in node.exit_message
+
+
+def test_a_name_that_no_line_holds_is_shown_in_one(code):
+    message = r"input 'trajectories'\.é is 'x', of type str: give a TrajectoryData"
+    refused(ConfigurationSpaceWorkChain, message, code, {"é\n": "x"})

@@ -23,8 +23,8 @@ from aiida_crucible.calculations.staging import stage_checkpoint
 from aiida_crucible.calculations.verify.verifications import digest_of, require_capability
 from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.model import ModelData
-from crucible_engine.tasks.parameters import needs_stress, validate_parameters
 from crucible_engine.families.toolsets import TOOLSET_OF_TASK
+from crucible_engine.tasks.parameters import needs_stress, validate_parameters
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     CHECKPOINT_FILE,

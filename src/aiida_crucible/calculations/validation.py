@@ -17,9 +17,9 @@ from aiida_crucible.nodes.labels import check_labels
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import require_whole_source, to_atoms, trajectory_to_atoms
 from crucible_engine.families.registry import find_family
+from crucible_engine.families.toolsets import TOOLSET_OF_TASK, TOOLSETS
 from crucible_engine.job.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.tasks.parameters import validate_parameters
-from crucible_engine.families.toolsets import TOOLSET_OF_TASK, TOOLSETS
 from crucible_engine.wire.devices import require_device, require_precision
 from crucible_engine.wire.rules import as_line, plain, shown
 from crucible_engine.wire.schema import EngineError

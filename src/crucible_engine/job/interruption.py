@@ -7,23 +7,11 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
+from crucible_engine.wire.diagnosis import Interrupted
+
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 """What schedulers, systems and people send: at the walltime, with ``scancel --signal`` or ``#SBATCH --signal``, with
 Ctrl-C, where a terminal is closed, before a suspension (SGE) and where the time of the processor is used up."""
-
-
-class Interrupted(BaseException):
-    """The job was asked to stop.
-
-    It derives from ``BaseException`` like ``KeyboardInterrupt``, so that no ``except Exception`` of a model's package
-    swallows it.
-
-    :param signal_name: which signal asked, e.g. ``SIGTERM``.
-    """
-
-    def __init__(self, signal_name: str) -> None:
-        super().__init__(signal_name)
-        self.signal_name = signal_name
 
 
 class Interruption:

@@ -6,10 +6,23 @@ import contextlib
 import errno
 import traceback
 
-from crucible_engine.job.interruption import Interrupted
 from crucible_engine.wire.schema import Condition, EngineError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Interrupted(BaseException):
+    """The job was asked to stop.
+
+    It derives from ``BaseException`` like ``KeyboardInterrupt``, so that no ``except Exception`` of a model's package
+    swallows it.
+
+    :param signal_name: which signal asked, e.g. ``SIGTERM``.
+    """
+
+    def __init__(self, signal_name: str) -> None:
+        super().__init__(signal_name)
+        self.signal_name = signal_name
 
 
 def diagnose(error: BaseException) -> tuple[Condition, str]:

@@ -34,10 +34,11 @@ def with_checked_arguments(method: Method) -> Method:
     @functools.wraps(method)
     def checked(cls: type, *args: Any, **kwargs: Any) -> Any:
         annotations = typing.get_type_hints(method)
-        for name, value in signature.bind(cls, *args, **kwargs).arguments.items():
-            if name != "cls":
-                _check(cls, name, value, annotations[name])
+        given = signature.bind(cls, *args, **kwargs).arguments
         try:
+            for name, value in given.items():
+                if name != "cls":
+                    _check(cls, name, value, annotations[name])
             return method(cls, *args, **kwargs)
         except ValueError as error:
             if (line := as_line(str(error))) != str(error):
