@@ -43,7 +43,6 @@ from numpy.typing import NDArray
 from crucible_engine.families.base import Model
 from crucible_engine.families.fresh_calculators import FreshCalculators
 from crucible_engine.job.context import Context, TaskResult
-from crucible_engine.job.interruption import Interrupted
 from crucible_engine.job.progress import Progress
 from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
 from crucible_engine.tasks.dynamics.checkpoint_contents import require_checkpoint
@@ -59,6 +58,7 @@ from crucible_engine.tasks.dynamics.parameters import time_step_warning
 from crucible_engine.tasks.dynamics.replica import Replica
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.tasks.dynamics.starts import Starts
+from crucible_engine.wire.diagnosis import Interrupted
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     LOST_OUTCOMES,
