@@ -14,6 +14,7 @@ from aiida.manage import get_manager
 from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
+from aiida_crucible.nodes.caching import ModelCaching
 from aiida_crucible.nodes.file_digest import digest_of_file, look_on_computer, start_of_file
 from crucible_engine.families.facts import CHECKPOINT_START
 from crucible_engine.families.registry import (
@@ -49,6 +50,7 @@ class ModelData(Data):
     """
 
     TRUSTED_KEY = "crucible_trusted_in"
+    _CLS_NODE_CACHING = ModelCaching
 
     @classmethod
     def get_or_create(
