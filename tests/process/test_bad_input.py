@@ -11,7 +11,7 @@ from aiida.orm import ArrayData, Computer, Dict, InstalledCode, Int, Node, Query
 from ase.build import bulk, molecule
 
 from aiida_crucible.calculations.relax.calculation import RelaxCalculation
-from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, check_placement, promised_package
+from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, check_placement, promised_package, require_living
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain
@@ -254,3 +254,11 @@ def test_a_code_that_is_no_python_says_nothing_of_the_model(model, localhost, fc
 def test_a_name_that_no_line_holds_is_shown_in_one(code):
     message = r"input 'trajectories'\.é is 'x', of type str: give a TrajectoryData"
     refused(ConfigurationSpaceWorkChain, message, code, {"é\n": "x"})
+
+
+def test_an_input_that_is_nested_too_deeply_is_refused_where_processes_are_given_their_inputs():
+    deep = [None]
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(ValueError, match=r"what is given: it nests more than 64 levels deep"):
+        require_living("what is given", {"parameters": deep})

@@ -23,7 +23,7 @@ from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.devices import require_device, require_precision
 from crucible_engine.wire.rules import as_line, plain, shown
 from crucible_engine.wire.schema import EngineError
-from crucible_engine.wire.value_types import require_type
+from crucible_engine.wire.value_types import require_shallow, require_type
 
 ENVIRONMENT_KEY = "crucible_environment"
 """Extra of a Code that ``aiida-crucible env create`` made: family, package, version, lock, torch."""
@@ -64,14 +64,19 @@ def require_living(where: str, value: Any) -> None:
     """Refuse a node that was deleted from the profile since it was loaded, also one in a dict or list.
 
     :param where: whose value it is, as the message should call it.
-    :raises ValueError: one line.
+    :raises ValueError: one line, also where dicts and lists are nested too deeply to look at.
     """
-    if isinstance(value, Mapping):
-        for item in value.values():
-            require_living(where, item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            require_living(where, item)
+    try:
+        require_shallow(value)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    _require_living(where, value)
+
+
+def _require_living(where: str, value: Any) -> None:
+    if isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            _require_living(where, item)
     elif isinstance(value, Node):
         try:
             value.backend_entity.is_stored  # noqa: B018

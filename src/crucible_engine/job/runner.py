@@ -211,6 +211,6 @@ def _identity_of_reference(job: Job, folder: Path) -> dict[str, Any]:
 
 def _task(name: str) -> Callable[[Job, Model | None, Context], TaskResult]:
     task: Callable[[Job, Model | None, Context], TaskResult] = importlib.import_module(
-        f"crucible_engine.tasks.{name}"
+        f"crucible_engine.tasks.{name}.run"
     ).run
     return task

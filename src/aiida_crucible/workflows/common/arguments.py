@@ -15,7 +15,7 @@ from aiida_crucible.calculations.misfits import misfit
 from aiida_crucible.calculations.validation import require_living
 from aiida_crucible.workflows.common.protocols import check_overrides
 from crucible_engine.wire.rules import as_line
-from crucible_engine.wire.value_types import require_shallow, require_type
+from crucible_engine.wire.value_types import require_type
 
 CHECKED_WITH_PORTS = ("overrides", "options")
 """Arguments whose content the ports know better."""
@@ -49,16 +49,12 @@ def with_checked_arguments(method: Method) -> Method:
 
 
 def _check(cls: Any, name: str, value: Any, annotation: Any) -> None:
-    try:
-        require_shallow(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+    require_living(name, value)
     if name == "overrides" and value is not None:
         check_overrides(cls.spec().inputs, value)
     elif name not in CHECKED_WITH_PORTS:
         _require_nodes(f"input {name!r}", value, annotation)
         require_type(f"input {name!r}", value, annotation)
-    require_living(name, value)
 
 
 def _require_nodes(where: str, value: Any, annotation: Any) -> None:
