@@ -179,7 +179,8 @@ def test_a_folder_of_somebody_else_is_not_trusted(machine, monkeypatch, tmp_path
 
 def test_the_affinity_counts():
     assert 1 <= threads.usable_cores() <= len(os.sched_getaffinity(0))
-    code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\nfrom crucible_engine.job import threads\n"
+    code = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+    code += "from crucible_engine.job import threads\n"
     shown = subprocess.run(
         [sys.executable, "-c", code + "print(threads.usable_cores())"],
         check=True, capture_output=True, text=True, env=engine_environment(),
