@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 import numpy as np
 from ase import Atoms
 from ase.calculators.emt import EMT, parameters
-from ase.data import atomic_numbers
 from ase.neighborlist import NeighborList
 
-from crucible_engine.families.base import Identity
-from crucible_engine.families.calculators import CalculatorModel
-from crucible_engine.families.weights import require_digest
-from crucible_engine.wire.schema import Condition, EngineError, ModelReference
+from crucible_engine.families.calculators import loader
 
 
 class OrderedNeighbours(NeighborList):
@@ -43,16 +36,4 @@ class OrderedEMT(EMT):
         self.nl = OrderedNeighbours([0.5 * self.rc_list] * len(atoms), self_interaction=False, bothways=True)
 
 
-def load(reference: ModelReference, device: str) -> CalculatorModel:
-    """Return the toy.
-
-    It has no file of weights; its digest is that of ASE's table of parameters.
-
-    :raises EngineError: ``DEVICE_UNAVAILABLE`` for any other device than the CPU, ``WEIGHTS_MISMATCH``.
-    """
-    if device not in ("auto", "cpu"):
-        raise EngineError(Condition.DEVICE_UNAVAILABLE, f"device {device!r} is not there: emt runs on the cpu only")
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
-    require_digest(digest, reference.sha256, "emt")
-    identity = Identity("emt", digest, reference.dtype, "cpu", reference.name)
-    return CalculatorModel(OrderedEMT(), identity, frozenset(atomic_numbers[symbol] for symbol in parameters))
+load = loader(lambda _: OrderedEMT(), parameters, parameters)
