@@ -13,7 +13,7 @@ import pytest
 import crucible_engine
 from aiida_crucible.environments import ensure, local
 from aiida_crucible.environments.specification import PYTHON_MINORS, locked_version
-from crucible_engine.families.toolsets import find_environment
+from crucible_engine.tasks.registry import find_environment
 
 pytestmark = pytest.mark.model
 ENGINE = Path(crucible_engine.__file__).parent

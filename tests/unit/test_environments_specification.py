@@ -14,7 +14,7 @@ from aiida_crucible.environments.specification import (
     read_lock,
     read_torch_lock,
 )
-from crucible_engine.families.toolsets import find_environment
+from crucible_engine.tasks.registry import find_environment
 
 FAMILIES = ("analysis", "chgnet", "emt", "mace", "orb", "sevennet")
 CPU = TorchBuild("cpu")

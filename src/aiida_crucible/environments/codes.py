@@ -16,8 +16,8 @@ from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python
 from crucible_engine.families.registry import FAMILIES
-from crucible_engine.families.toolsets import TOOLSETS
-from crucible_engine.families.toolsets import find_environment as find_description
+from crucible_engine.tasks.registry import TOOLSETS
+from crucible_engine.tasks.registry import find_environment as find_description
 from crucible_engine.wire.rules import suggestion
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")

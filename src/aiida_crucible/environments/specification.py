@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from aiida_crucible.environments.problems import ModelEnvironmentError
-from crucible_engine.families.toolsets import TOOLSETS, find_environment
+from crucible_engine.tasks.registry import TOOLSETS, find_environment
 
 PYTHON_MINORS = ("3.10", "3.11", "3.12", "3.13")
 """The Python versions that every lock holds for."""

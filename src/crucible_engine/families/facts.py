@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 CHECKPOINT_START = b"PK\x03\x04"
 """First bytes of a checkpoint file, of whatever family: torch saves a zip archive."""
@@ -83,6 +83,18 @@ class NamedModel:
         """Return the level of theory that these weights stand for with the given settings."""
         usual = Theory(self.functional, self.hubbard_u, self.dispersion)
         return self.theory_by_modal.get(settings.get("modal", ""), usual)
+
+
+class Packaged(Protocol):
+    """What needs a package and so an environment of its own: a model family, or a task without a model."""
+
+    @property
+    def name(self) -> str:
+        """The word that users type."""
+
+    @property
+    def package(self) -> str:
+        """Distribution on the Python package index."""
 
 
 @dataclass(frozen=True)
