@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from conformance_cases import CASES, make_checkpoint
+from conformance_cases import CASES, load, make_checkpoint
 from planted_faults import PLANTED, FaultyModel, Noise, no_images, scaled
 
 from crucible_engine.families.registry import FAMILIES
@@ -24,7 +24,7 @@ from crucible_engine.tasks.verify.weights import check_fingerprint
 def main(name, folder, report, *plant):
     case = CASES[name]
     make_checkpoint(case, folder)
-    model = case.load(folder, FAMILIES[case.family].default_dtype)
+    model = load(case, folder, FAMILIES[case.family].default_dtype)
     verify_model(model)  # the first evaluations of a process are slower than any other
     begin = time.perf_counter()
     verification = verify_model(model, seed=1)

@@ -32,11 +32,12 @@ def python_of():
 def _find(family):
     """Return a path, or the reason why there is none."""
     from aiida_crucible.environments import ModelEnvironmentError, ensure
+    from crucible_engine.tasks.registry import find_environment
 
     chosen = os.environ.get(f"CRUCIBLE_PYTHON_{family.upper()}")
     if chosen:
         return Path(chosen)
-    if family == "emt":  # needs nothing but ase
+    if find_environment(family).package == "ase":
         return Path(sys.executable)
     try:
         return ensure(family)
@@ -45,13 +46,21 @@ def _find(family):
 
 
 @pytest.fixture(scope="session")
-def run_in(python_of):
+def run_in(python_of, tmp_path_factory):
     """Return a function that runs a Python script or module in a family's environment, with the engine importable."""
+    from aiida_crucible.calculations.engine_archive import engine_archive
+    from crucible_engine.extensions import FOREIGN
+
+    # The folder of a family of another package lies in the archive alone.
+    engine = ROOT / "src"
+    if FOREIGN:
+        engine = tmp_path_factory.mktemp("engine") / "crucible_engine.pyz"
+        engine.write_bytes(engine_archive())
 
     def run(family, *arguments, cwd, timeout=600):
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("src", "tests/helpers")),
+            "PYTHONPATH": os.pathsep.join([str(engine), str(ROOT / "tests" / "helpers")]),
             # The cells are so small that threads gain little, and they cost much where the machine does other things.
             "OMP_NUM_THREADS": "1",
         }

@@ -9,6 +9,7 @@ import pytest
 from aiida_crucible.environments import ModelEnvironmentError, Specification, TorchBuild
 from aiida_crucible.environments import specification as module
 from aiida_crucible.environments.specification import (
+    environments_with_a_lock,
     locked_version,
     normalise_python,
     read_lock,
@@ -16,7 +17,7 @@ from aiida_crucible.environments.specification import (
 )
 from crucible_engine.tasks.registry import find_environment
 
-FAMILIES = ("analysis", "chgnet", "emt", "mace", "orb", "sevennet")
+FAMILIES = environments_with_a_lock()
 CPU = TorchBuild("cpu")
 
 

@@ -137,9 +137,11 @@ class Model(abc.ABC):
 
 
 Loader = Callable[[ModelReference, str], Model]
-"""``load`` of a family's module ``adapter``: returns the model of a reference that is complete, on a device. Those of
-:func:`crucible_engine.families.torch_checkpoint.loader` and :func:`crucible_engine.families.calculators.loader` do what
-all of their kind have in common."""
+"""``load`` of a family's module ``adapter``: returns the model of a reference that is complete, on a device.
+
+What all have in common is written once: for weights that torch saved in
+:class:`crucible_engine.families.torch_checkpoint.CheckpointLoader`, for what has no file of weights in
+:func:`crucible_engine.families.calculators.loader`."""
 
 
 class ModelCalculator(Calculator):

@@ -10,6 +10,7 @@ import contextlib
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 
 from crucible_engine.families import weights
-from crucible_engine.families.base import Identity, Loader, Model
+from crucible_engine.families.base import Identity, Model
 from crucible_engine.families.torch_support import DTYPES, resolve_device
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
@@ -34,12 +35,9 @@ _ARRAYS: list[Any] = [
 ]
 
 
-def loader(
-    weights_path: Callable[[str], Any],
-    read: Callable[[Path, Identity, bool], Model],
-    check: Callable[[ModelReference], object] | None = None,
-) -> Loader:
-    """Return the function ``load`` of an adapter whose weights are torch checkpoints.
+@dataclass(frozen=True)
+class CheckpointLoader:
+    """The function ``load`` of an adapter whose weights are torch checkpoints.
 
     :param weights_path: returns the file of released weights by their name; the package may download it.
     :param read: returns the model of a file that is whole and has the right digest. It is given the file, the identity
@@ -47,25 +45,30 @@ def loader(
     :param check: refuses a reference, complete, before its file is looked for.
     """
 
-    def load(reference: ModelReference, device: str) -> Model:
+    weights_path: Callable[[str], Any]
+    read: Callable[[Path, Identity, bool], Model]
+    check: Callable[[ModelReference], object] | None = None
+
+    def __call__(self, reference: ModelReference, device: str) -> Model:
+        """Return the model of a reference that is complete.
+
+        :raises EngineError: if the device is not there, or the weights are not what the reference says.
+        """
         device = resolve_device(device, reference.dtype)
-        if check is not None:
-            check(reference)
-        path = _find_file(reference, weights_path)
+        if self.check is not None:
+            self.check(reference)
+        path = self._find_file(reference)
         weights.require_whole(path)
         digest = weights.digest(path)
         weights.require_digest(digest, reference.sha256, f"{reference.family} {reference.name or path}")
         identity = Identity(reference.family, digest, reference.dtype, device, reference.name, reference.settings)
-        return read(path, identity, weights.is_trusted(reference))
+        return self.read(path, identity, weights.is_trusted(reference))
 
-    return load
-
-
-def _find_file(reference: ModelReference, weights_path: Callable[[str], Any]) -> Path:
-    if reference.checkpoint is not None:
-        return Path(reference.checkpoint)
-    name = str(reference.name)
-    return weights.downloaded(name, lambda: weights_path(name))
+    def _find_file(self, reference: ModelReference) -> Path:
+        if reference.checkpoint is not None:
+            return Path(reference.checkpoint)
+        name = str(reference.name)
+        return weights.downloaded(name, lambda: self.weights_path(name))
 
 
 def placed(network: Network, identity: Identity) -> Network:

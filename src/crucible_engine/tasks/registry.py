@@ -40,6 +40,9 @@ TRAVELLING = ("crucible_engine", *FOREIGN)
 TOOLSETS: dict[str, Toolset] = {task.toolset.name: task.toolset for task in TASKS.values() if task.toolset is not None}
 """The sets of packages that tasks compute with instead of a model, by name."""
 
+ENVIRONMENTS: dict[str, Family | Toolset] = {**FAMILIES, **TOOLSETS}
+"""What an environment can be for, by name."""
+
 
 def toolset_of(task: str) -> Toolset:
     """Return what a task without a model computes with."""
@@ -53,10 +56,9 @@ def find_environment(name: str) -> Family | Toolset:
 
     :raises ValueError: one line, if there is none of that name.
     """
-    known: dict[str, Family | Toolset] = {**FAMILIES, **TOOLSETS}
-    if name not in known:
-        raise ValueError(f"model family {name!r} is unknown: {suggestion(name, list(known))}")
-    return known[name]
+    if name not in ENVIRONMENTS:
+        raise ValueError(f"model family {name!r} is unknown: {suggestion(name, list(ENVIRONMENTS))}")
+    return ENVIRONMENTS[name]
 
 
 def require_task(job: Job) -> None:

@@ -22,7 +22,7 @@ from crucible_engine.families.chgnet import compat
 from crucible_engine.families.data_sets import MATERIALS_PROJECT
 from crucible_engine.families.registry import find_named
 from crucible_engine.families.silence import silence
-from crucible_engine.families.torch_checkpoint import loader, placed, read_content
+from crucible_engine.families.torch_checkpoint import CheckpointLoader, placed, read_content
 from crucible_engine.families.torch_support import to_numpy
 
 
@@ -87,7 +87,7 @@ def _alike(graphs: Sequence[CrystalGraph]) -> list[list[int]]:
 
 
 def read(path: Path, identity: Identity, trusted: bool) -> ChgnetModel:
-    """Return CHGNet with the weights of a file, see :func:`crucible_engine.families.torch_checkpoint.loader`."""
+    """Return CHGNet with the weights of a file."""
     # CHGNet takes volumes out of its graph on purpose, but torch cannot know.
     warnings.filterwarnings("ignore", message="Converting a tensor with requires_grad", category=UserWarning)
     content = read_content(path, "chgnet", trusted)
@@ -118,4 +118,4 @@ def _stress(atoms: Atoms, virial: Any) -> Any:
     return full_3x3_to_voigt_6_stress(virial / atoms.get_volume())
 
 
-load = loader(compat.weights_path, read)
+load = CheckpointLoader(compat.weights_path, read)

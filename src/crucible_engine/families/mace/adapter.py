@@ -14,7 +14,7 @@ from mace.tools import AtomicNumberTable
 from crucible_engine.families import weights
 from crucible_engine.families.base import Evaluation, Identity, Model, stress_of
 from crucible_engine.families.mace import compat
-from crucible_engine.families.torch_checkpoint import loader, placed, unpickle
+from crucible_engine.families.torch_checkpoint import CheckpointLoader, placed, unpickle
 from crucible_engine.families.torch_support import default_dtype, to_numpy
 from crucible_engine.wire.schema import Condition, EngineError
 
@@ -53,7 +53,7 @@ class MaceModel(Model):
 
 
 def read(path: Path, identity: Identity, trusted: bool) -> MaceModel:
-    """Return MACE with the weights of a file, see :func:`crucible_engine.families.torch_checkpoint.loader`."""
+    """Return MACE with the weights of a file."""
     if not any(name.startswith("mace.") for name in weights.pickled_globals(path)):
         raise weights.another_family(path, "mace")
     # MACE saves whole modules, which only unpickling reads.
@@ -78,4 +78,4 @@ def _require_head(heads: list[str], identity: Identity, path: Path) -> None:
         )
 
 
-load = loader(compat.weights_path, read)
+load = CheckpointLoader(compat.weights_path, read)

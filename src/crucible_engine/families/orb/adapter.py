@@ -17,7 +17,7 @@ from crucible_engine.families.base import Evaluation, Identity, Model, is_period
 from crucible_engine.families.orb import compat
 from crucible_engine.families.registry import find_named
 from crucible_engine.families.silence import silence
-from crucible_engine.families.torch_checkpoint import loader, read_content
+from crucible_engine.families.torch_checkpoint import CheckpointLoader, read_content
 from crucible_engine.families.torch_support import default_dtype, to_numpy
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
@@ -63,7 +63,7 @@ class OrbModel(Model):
 
 
 def read(path: Path, identity: Identity, trusted: bool) -> OrbModel:
-    """Return ORB with the weights of a file, see :func:`crucible_engine.families.torch_checkpoint.loader`."""
+    """Return ORB with the weights of a file."""
     # Weights alone, and read as such by the package (weights_only), too: nothing to opt into.
     content = read_content(path, "orb", trusted=False)
     if not isinstance(content, dict) or not any("gnn_stacks." in str(name) for name in content):
@@ -93,4 +93,4 @@ def _require_architecture(reference: ModelReference) -> None:
         )
 
 
-load = loader(compat.weights_path, read, _require_architecture)
+load = CheckpointLoader(compat.weights_path, read, _require_architecture)

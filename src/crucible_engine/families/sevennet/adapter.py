@@ -17,7 +17,7 @@ from crucible_engine.families.base import Evaluation, Identity, Model, stress_of
 from crucible_engine.families.registry import find_named
 from crucible_engine.families.sevennet import compat
 from crucible_engine.families.silence import silence
-from crucible_engine.families.torch_checkpoint import loader, placed, plain_copy, read_content
+from crucible_engine.families.torch_checkpoint import CheckpointLoader, placed, plain_copy, read_content
 from crucible_engine.families.torch_support import DTYPES, to_numpy
 from crucible_engine.wire.schema import Condition, EngineError
 
@@ -56,7 +56,7 @@ class SevennetModel(Model):
 
 
 def read(path: Path, identity: Identity, trusted: bool) -> SevennetModel:
-    """Return SevenNet with the weights of a file, see :func:`crucible_engine.families.torch_checkpoint.loader`."""
+    """Return SevenNet with the weights of a file."""
     content = read_content(path, "sevennet", trusted)
     known = compat.known_species(content)
     if known is None:
@@ -83,4 +83,4 @@ def _elements(known: frozenset[int], name: str | None) -> frozenset[int]:
     return (known & trained) - {0}
 
 
-load = loader(compat.weights_path, read)
+load = CheckpointLoader(compat.weights_path, read)
