@@ -32,12 +32,11 @@ def python_of():
 def _find(family):
     """Return a path, or the reason why there is none."""
     from aiida_crucible.environments import ModelEnvironmentError, ensure
-    from crucible_engine.tasks.registry import find_environment
 
     chosen = os.environ.get(f"CRUCIBLE_PYTHON_{family.upper()}")
     if chosen:
         return Path(chosen)
-    if find_environment(family).package == "ase":
+    if family == "emt":  # needs nothing but ase
         return Path(sys.executable)
     try:
         return ensure(family)

@@ -7,10 +7,7 @@ from contextlib import suppress
 
 from aiida_crucible.environments import ModelEnvironmentError, ensure
 from aiida_crucible.environments.specification import environments_with_a_lock
-from crucible_engine.tasks.registry import find_environment
 
 for name in environments_with_a_lock():
-    # ASE's own models run in the Python of the tests.
-    if find_environment(name).package != "ase":
-        with suppress(ModelEnvironmentError):
-            ensure(name)
+    with suppress(ModelEnvironmentError):
+        ensure(name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 from ase.data import atomic_numbers
 
 from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Loader, Model, is_periodic
+from crucible_engine.families.facts import digest_of_parameters
 from crucible_engine.families.weights import require_digest
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
@@ -77,7 +76,7 @@ def loader(make: Callable[[ModelReference], Calculator], parameters: Any, symbol
     :param parameters: JSON-serializable numbers that the potential is made of; their digest stands for that of weights.
     :param symbols: chemical symbols that it knows.
     """
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
+    digest = digest_of_parameters(parameters)
     elements = frozenset(atomic_numbers[symbol] for symbol in symbols)
 
     def load(reference: ModelReference, device: str) -> CalculatorModel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -144,3 +146,11 @@ class Family:
 def named(*models: NamedModel) -> dict[str, NamedModel]:
     """Return released weights by their names."""
     return {model.name: model for model in models}
+
+
+def digest_of_parameters(parameters: Any) -> str:
+    """Return the hexadecimal sha256 that stands for weights where a potential is made of numbers in its code.
+
+    :param parameters: the numbers, JSON-serializable.
+    """
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
