@@ -1,13 +1,15 @@
 """Conformance of an adapter's manners: what it refuses, what it leaves as it was, what it does at the limits."""
 
+import pkgutil
 import sys
+from operator import attrgetter
 from unittest import mock
 
 import numpy as np
 from ase import Atoms
 from ase.constraints import FixAtoms
 from ase.data import atomic_numbers
-from conformance_cases import cluster, reference
+from conformance_cases import cluster, conformance_of, reference
 from conformance_suite import agree, check
 
 from crucible_engine.families.batching import evaluate_structures
@@ -33,6 +35,23 @@ def elements_are_those_of_the_catalogue_and_others_are_refused(suite):
             assert error.condition is Condition.UNSUPPORTED_ELEMENT and "Po" in error.message, error.message
         else:
             raise AssertionError("polonium was evaluated")
+
+
+@check
+def the_package_has_the_undocumented_members_that_are_used(suite):
+    told = conformance_of(suite.case.family)
+    gone = []
+    for name in getattr(told, "MEMBERS", ()):
+        try:
+            pkgutil.resolve_name(name)
+        except (ImportError, AttributeError):
+            gone.append(name)
+    for name in getattr(told, "NETWORK_MEMBERS", ()):
+        try:
+            attrgetter(name)(suite.model().network)
+        except AttributeError:
+            gone.append(f"{name} of a network")
+    assert not gone, f"this release of {suite.family.package} has moved {', '.join(gone)}: see the family's compat.py"
 
 
 @check

@@ -20,13 +20,13 @@ from crucible_engine.families.registry import FAMILIES
 from crucible_engine.wire.schema import ModelReference
 
 
-def _conformance(family):
+def conformance_of(family):
     """Return a family's module of that name, or ``None``."""
     name = f"{FAMILIES[family].folder}.conformance"
     return import_module(name) if find_spec(name) else None
 
 
-_CASES_OF = {family: _conformance(family).CASES for family in FAMILIES if _conformance(family)}
+_CASES_OF = {family: conformance_of(family).CASES for family in FAMILIES if conformance_of(family)}
 CASES = {case.name: case for cases in _CASES_OF.values() for case in cases}
 FIRST_OF_EACH_FAMILY = tuple(cases[0].name for cases in _CASES_OF.values())
 
@@ -90,7 +90,7 @@ def make_checkpoint(case, folder):
     """Write the checkpoint of a case whose package ships none."""
     target = checkpoint_of(case, folder)
     if case.weights is None and not target.exists():
-        _conformance(case.family).make_checkpoint(case, target)
+        conformance_of(case.family).make_checkpoint(case, target)
 
 
 def package_calculator(case, folder, dtype):
@@ -101,4 +101,4 @@ def package_calculator(case, folder, dtype):
     """
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")
-        return _conformance(case.family).package_calculator(case, checkpoint_of(case, folder), dtype)
+        return conformance_of(case.family).package_calculator(case, checkpoint_of(case, folder), dtype)

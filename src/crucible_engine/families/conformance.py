@@ -2,7 +2,9 @@
 
 A family's module ``conformance`` has its models as ``CASES``. Its function ``package_calculator(case, checkpoint,
 dtype)`` returns the ASE calculator that the package's own documentation tells to use, and where the package ships no
-weights ``make_checkpoint(case, path)`` writes some. It runs in the family's environment, and imports its package no
+weights ``make_checkpoint(case, path)`` writes some. ``MEMBERS`` are the
+members of the package without documentation that its module ``compat`` uses, ``NETWORK_MEMBERS`` those of a network: a
+release that moves one fails by its name. It runs in the family's environment, and imports its package no
 earlier than these are called.
 """
 

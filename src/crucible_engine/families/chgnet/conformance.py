@@ -15,6 +15,21 @@ CASES = (
     Case("chgnet-r2scan", "chgnet", "r2scan"),
 )
 
+# Of the package, what has an underscore or no documentation; and the same of a network.
+MEMBERS = (
+    "chgnet.model.model:CHGNet._compute",
+    "chgnet.model.model:BatchedGraph.from_graphs",
+    "chgnet.model.model:TORCH_DTYPE",
+    "chgnet.graph.converter:TORCH_DTYPE",
+)
+NETWORK_MEMBERS = (
+    "bond_basis_expansion",
+    "angle_basis_expansion",
+    "composition_model.fc.weight",
+    "graph_converter.set_isolated_atom_response",
+    "is_intensive",
+)
+
 
 def package_calculator(case: Case, checkpoint: Path, dtype: str) -> Calculator:
     """Return the package's own calculator, in double precision by other means than the adapter's."""

@@ -13,6 +13,19 @@ from crucible_engine.families.conformance import Case
 
 CASES = (Case("mace", "mace", metals=True, trust_pickle=True),)
 
+# Of the package, what has an underscore or no documentation; and the same of a network.
+MEMBERS = (
+    "mace.calculators.foundations_models:download_mace_mp_checkpoint",
+    "mace.data:config_from_atoms",
+    "mace.data:AtomicData.from_config",
+    "mace.tools.torch_geometric:Batch.from_data_list",
+)
+NETWORK_MEMBERS = (
+    "atomic_numbers",
+    "r_max",
+    "heads",
+)
+
 
 def make_checkpoint(case: Case, target: Path) -> None:
     """Train a small MACE on frames labelled by EMT, with the package's own trainer, as a user would."""

@@ -30,6 +30,18 @@ CASES = (
     ),
 )
 
+# Of the package, what has an underscore or no documentation; and the same of a network.
+MEMBERS = (
+    "orb_models.forcefield.pretrained:ORB_PRETRAINED_MODELS",
+    "orb_models.forcefield.atomic_system:ase_atoms_to_atom_graphs",
+    "orb_models.forcefield.base:batch_graphs",
+    "cached_path:cached_path",
+)
+NETWORK_MEMBERS = (
+    "system_config",
+    "predict",
+)
+
 
 def make_checkpoint(case: Case, target: Path) -> None:
     """Write random weights."""

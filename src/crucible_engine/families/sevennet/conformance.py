@@ -17,6 +17,25 @@ CASES = (
     Case("7net-mf-0-R2SCAN", "sevennet", "7net-mf-0", {"modal": "R2SCAN"}),
 )
 
+# Of the package, what has an underscore or no documentation; and the same of a network.
+MEMBERS = (
+    "sevenn._keys:PRED_TOTAL_ENERGY",
+    "sevenn._keys:PRED_FORCE",
+    "sevenn._keys:PRED_STRESS",
+    "sevenn._keys:TYPE_MAP",
+    "sevenn._keys:DATA_MODALITY",
+    "sevenn.util:pretrained_name_to_path",
+    "sevenn.util:dtype_correct",
+    "sevenn.train.dataload:unlabeled_atoms_to_graph",
+    "sevenn.checkpoint:SevenNetCheckpoint.build_model",
+    "sevenn.nn.node_embedding:OnehotEmbedding",
+)
+NETWORK_MEMBERS = (
+    "cutoff",
+    "modal_map",
+    "set_is_batch_data",
+)
+
 
 def package_calculator(case: Case, checkpoint: Path, dtype: str) -> Calculator:
     """Return the package's own calculator, in double precision by other means than the adapter's."""
