@@ -78,7 +78,7 @@ def test_a_stranger_adds_a_family_and_a_task_by_the_page_alone(stranger):
     for line in commands:
         stranger.run(line)
     said = stranger.said
-    assert re.search(r"^morse +metals", said["aiida-crucible model list --family morse"], re.MULTILINE)
+    assert re.search(r"^morse +copper", said["aiida-crucible model list --family morse"], re.MULTILINE)
     assert "passed" in said["pytest tests/model/test_conformance.py -k morse"]
     (energy,) = (float(number) for number in re.findall(r"-\d+\.\d+", said["python evaluate.py"]))
     energies = ast.literal_eval(said["python expand.py"].strip().splitlines()[-1])

@@ -183,7 +183,7 @@ def test_without_spglib_one_line_names_it(monkeypatch):
     survey = Survey()
     survey.add("copper", bulk("Cu"))
     parameters = {"cell": "full", "keep_symmetry": True}
-    monkeypatch.setattr("crucible_engine.job.preflight.find_spec", lambda name: None)
+    monkeypatch.setattr("crucible_engine.tasks.relax.parameters.find_spec", lambda name: None)
     with pytest.raises(EngineError, match="no package spglib") as caught:
         check_structures(survey, parameters, "mace")
     assert caught.value.condition is Condition.PACKAGE_MISSING
