@@ -82,7 +82,7 @@ def compare_phonons(reference: Phonopy, model: Phonopy, settings: Mapping[str, A
     groups = _space_groups(reference, model, settings["symmetry_tolerance"])
     qpoints, weights = _mesh(reference, settings, bool(groups["same"]))
     of_reference = solve_modes(reference, qpoints)
-    of_model = _aligned(solve_modes(model, qpoints @ mapping.lattice.matrix.T), mapping)
+    of_model = _aligned(solve_modes(model, qpoints @ mapping.matrix.T), mapping)
     overlap = overlaps(of_reference.squares, of_reference.vectors, of_model.squares, of_model.vectors)
     order = match_modes(overlap)
     matched = np.take_along_axis(overlap, order[:, :, None], axis=2)[:, :, 0]

@@ -6,21 +6,17 @@ times :data:`MICROCOULOMB_PER_CM2` in µC/cm².
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms, units
-from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.displacements import checked_frames, displacements, frame_chunks
+from aiida_crucible.analysis.crystal.neighbours import nearest_of_species
 
 MICROCOULOMB_PER_CM2 = 1e22 / units.C
 """µC/cm² in 1 e/Å²: 1602.18."""
-
-SHELL_WIDTH = 0.1
-"""Part of the shortest distance by which neighbours of one shell may differ in the reference."""
 
 LARGEST_CELL_CHARGE = 0.1
 """e: the charge of a local cell beyond which its polarization depends on where the origin lies."""
@@ -106,25 +102,6 @@ def neutral_charges(tensors: NDArray[np.floating]) -> NeutralCharges:
     return NeutralCharges(tensors - residual, residual)
 
 
-def charges_by_species(reference: Atoms, charges: Mapping[str, float | NDArray[np.floating]]) -> NDArray[np.float64]:
-    """Return a tensor for each atom from one charge for each species, e, shape [n_atoms, 3, 3].
-
-    :param reference: the structure.
-    :param charges: a number or a 3x3 tensor for each chemical symbol.
-    :raises ValueError: one line, if a species has no charge or a charge has another shape.
-    """
-    missing = sorted(set(reference.symbols) - set(charges))
-    if missing:
-        raise ValueError(f"no Born charge for {', '.join(missing)}: give one for each species")
-    tensors = {}
-    for symbol, charge in charges.items():
-        given = np.asarray(charge, dtype=float)
-        if given.shape not in ((), (3, 3)):
-            raise ValueError(f"Born charge of {symbol} has the shape {given.shape}: give a number or a 3x3 tensor")
-        tensors[symbol] = given * np.eye(3) if given.ndim == 0 else given
-    return np.array([tensors[symbol] for symbol in reference.symbols])
-
-
 def local_cells_around(reference: Atoms, centre: str) -> LocalCells:
     """Return cells round the atoms of one species, every other atom shared equally by the centres nearest to it.
 
@@ -149,29 +126,6 @@ def local_cells_around(reference: Atoms, centre: str) -> LocalCells:
     # The same centre may be met several times, as an image of itself.
     np.add.at(weights, (row[shared], atoms), 1.0 / counts[atoms])
     return LocalCells(centres, weights)
-
-
-def nearest_of_species(
-    reference: Atoms, species: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return the shell of nearest neighbours of ``species`` round every atom of another species, images included.
-
-    :return: atom, neighbour, and the vector from the one to the other (Å), shapes [n_pairs], [n_pairs], [n_pairs, 3].
-    """
-    is_species = np.array(reference.get_chemical_symbols()) == species
-    others = np.flatnonzero(~is_species)
-    cutoff = 1.5 * (reference.get_volume() / is_species.sum()) ** (1 / 3)
-    while True:
-        first, second, lengths, vectors = neighbor_list("ijdD", reference, cutoff * (1 + SHELL_WIDTH))
-        wanted = is_species[second] & ~is_species[first]
-        first, second, lengths, vectors = first[wanted], second[wanted], lengths[wanted], vectors[wanted]
-        shortest = np.full(len(reference), np.inf)
-        np.minimum.at(shortest, first, lengths)
-        if (shortest[others] <= cutoff).all():
-            break
-        cutoff *= 1.5
-    near = lengths <= shortest[first] * (1 + SHELL_WIDTH)
-    return first[near], second[near], vectors[near]
 
 
 def _check_neutral(local_cells: LocalCells, charges: NeutralCharges) -> None:

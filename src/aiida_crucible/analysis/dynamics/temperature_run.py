@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from aiida_crucible.analysis.crystal.cells import formula_units, lattice_operations
 from aiida_crucible.analysis.crystal.displacements import displacements
 from aiida_crucible.analysis.crystal.lattice_symmetry import forbidden_strains, lattice_from, parameters_of
-from aiida_crucible.analysis.crystal.supercell_sites import SupercellSites, find_sites, supercell_like
+from aiida_crucible.analysis.crystal.mapping import CrystalMapping, find_sites
 from aiida_crucible.analysis.dynamics.diffusion import (
     diffusion_coefficients,
     lindemann_indices,
@@ -171,7 +171,7 @@ def _cells(series: Mapping[str, Array]) -> Array:
     return np.stack([series[name] for name in columns], axis=1).reshape(-1, 3, 3)
 
 
-def _mean_structure(run: Run, crystal: Crystal, sites: SupercellSites, length_error: float) -> MeanStructure:
+def _mean_structure(run: Run, crystal: Crystal, sites: CrystalMapping, length_error: float) -> MeanStructure:
     u = displacements(run.positions, run.cells, crystal.supercell)
     inefficiencies = statistical_inefficiencies(u.reshape(len(u), -1))
     return mean_structure(
@@ -186,7 +186,7 @@ def _mean_structure(run: Run, crystal: Crystal, sites: SupercellSites, length_er
     )
 
 
-def _forbidden(mean: MeanStructure, averages: Mapping[str, Any], sites: SupercellSites) -> dict[str, float]:
+def _forbidden(mean: MeanStructure, averages: Mapping[str, Any], sites: CrystalMapping) -> dict[str, float]:
     """Return how far the mean lattice is off what the space group of the mean structure fixes."""
     cell = lattice_from({name: item["mean"] for name, item in averages.items()})
     operations = lattice_operations(mean.atoms, mean.tolerance)
@@ -206,11 +206,11 @@ def _describe_mean(mean: MeanStructure) -> dict[str, Any]:
     }
 
 
-def _order(run: Run, crystal: Crystal, sites: SupercellSites, settings: Mapping[str, Any]) -> dict[str, Array]:
+def _order(run: Run, crystal: Crystal, sites: CrystalMapping, settings: Mapping[str, Any]) -> dict[str, Array]:
     """Return the time series of order parameters and polarization, of the frames."""
     if crystal.reference is None:
         return {}
-    reference = supercell_like(crystal.reference, sites)
+    reference = sites.of_phase(crystal.reference)
     displaced = crystal.unit_cell if crystal.displaced is None else crystal.displaced
     pattern = displacement_pattern(crystal.reference, displaced).repeated(sites)
     u = displacements(run.positions, run.cells, reference)

@@ -25,12 +25,9 @@ ROUNDING = 1e-9
 """Share of a duration that the arithmetic of steps and time steps may miss."""
 
 
-def find_transitions(records: Sequence[TemperatureRecord], mode: str) -> TransitionReport:
-    """Return the transitions in a sweep; where nothing ran there is nothing to tell.
-
-    :param mode: of the sweep.
-    """
-    runs = sweep_runs(records, mode)
+def find_transitions(records: Sequence[TemperatureRecord]) -> TransitionReport:
+    """Return the transitions in a sweep; where nothing ran there is nothing to tell."""
+    runs = sweep_runs(records)
     if not runs:
         return TransitionReport(Status.CANNOT_TELL, "no temperature ran", [], ["no temperature ran"])
     return detect_transitions(runs, ROLES, SIZES)

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.dynamics.polarization import nearest_of_species
+from aiida_crucible.analysis.crystal.neighbours import nearest_of_species
 
 LARGEST_BEND = 0.25
 """Part of the weight of a line of neighbours that may lie across it: a bend of 60 degrees at the atom has 0.33."""

@@ -38,7 +38,6 @@ class SweepRun:
     :param observables: mean and standard error by name, any units; order parameters as magnitudes.
     :param space_group: number of the mean structure's, where known.
     :param robust: whether that number holds over a range of tolerances.
-    :param direction: "heating" or "cooling" where the run began from its neighbour's end, else None.
     :param short: observables of too few independent values, which are not among ``observables``: by name how many steps
         would give enough, None where that is not known.
     :param fixed: observables that the space group fixes, where it is robust.
@@ -50,7 +49,6 @@ class SweepRun:
     observables: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     space_group: int | None = None
     robust: bool = False
-    direction: str | None = None
     short: Mapping[str, float | None] = field(default_factory=dict)
     fixed: Sequence[str] = ()
     artefact: str = ""
