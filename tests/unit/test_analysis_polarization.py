@@ -14,7 +14,7 @@ from aiida_crucible.analysis.dynamics.polarization import (
     neutral_charges,
     polarization,
 )
-from aiida_crucible.analysis.phonons.named_charges import NAMED_CHARGES, named_charges
+from aiida_crucible.analysis.phonons.born_charges import NAMED_CHARGES, named_charges
 
 ZHONG = "PbTiO3-Zhong-1994"
 

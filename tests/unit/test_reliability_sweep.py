@@ -5,8 +5,14 @@ from __future__ import annotations
 import golden_sweep
 import pytest
 
-from aiida_crucible.analysis.verdict.reliability import assess, check_reference, validate_thresholds
-from aiida_crucible.analysis.verdict.reliability_sweep import averages, finite_temperature, transition
+from aiida_crucible.analysis.verdict.reliability import (
+    assess,
+    averages,
+    check_reference,
+    finite_temperature,
+    transition,
+    validate_thresholds,
+)
 
 
 def summary_of(*transitions, status="found", kept=(300.0, 1000.0), lost=(), failed=()):

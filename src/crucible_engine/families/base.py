@@ -13,7 +13,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from crucible_engine.wire.diagnosis import is_out_of_memory
+from crucible_engine.wire.results import is_out_of_memory
 from crucible_engine.wire.schema import Condition, EngineError
 
 NO_STRESS = np.full(6, np.nan)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crucible_engine.job.interruption import Interruption
 from crucible_engine.job.preflight import Survey
+from crucible_engine.job.process import Interruption
 from crucible_engine.job.progress import Progress
 from crucible_engine.job.threads import ThreadControl
 from crucible_engine.wire.journal import JournalWriter, Record, require_records
@@ -58,7 +58,7 @@ class Context:
     def between_steps(self) -> None:
         """Call between batches or optimizer steps: adapt the threads, and stop here if the job was asked to.
 
-        :raises crucible_engine.job.interruption.Interrupted: if it was.
+        :raises crucible_engine.job.process.Interrupted: if it was.
         """
         self.threads.adapt()
         self.interruption.check()

@@ -17,12 +17,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from crucible_engine.job.interruption import Interruption
-from crucible_engine.job.streams import occupy_standard_descriptors, say, unfailing_streams
+from crucible_engine.job.process import Interruption, occupy_standard_descriptors, say, unfailing_streams
 from crucible_engine.job.threads import ThreadControl
 from crucible_engine.wire.bounds import LARGEST_JOB
-from crucible_engine.wire.diagnosis import diagnose, no_space, one_line
-from crucible_engine.wire.results import ResultsFile
+from crucible_engine.wire.results import ResultsFile, diagnose, no_space, one_line
 from crucible_engine.wire.schema import (
     JOB_FILE,
     JOURNAL_FILE,

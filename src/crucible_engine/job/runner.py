@@ -25,7 +25,6 @@ from crucible_engine.families.registry import Family, find_family, find_named
 from crucible_engine.families.toolsets import TOOLSET_OF_TASK
 from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.job.environment import describe_environment, package_version, peak_device_memory, peak_memory
-from crucible_engine.job.interruption import Interruption
 from crucible_engine.job.preflight import (
     Survey,
     check_capability,
@@ -35,6 +34,7 @@ from crucible_engine.job.preflight import (
     check_relaxable,
     survey_structures,
 )
+from crucible_engine.job.process import Interruption
 from crucible_engine.job.threads import ThreadControl
 from crucible_engine.tasks.dynamics.parameters import DETAILS_OF_OUTPUT
 from crucible_engine.tasks.parameters import lack_of_stress, needs_stress, validate_parameters

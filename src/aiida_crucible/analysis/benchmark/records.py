@@ -1,4 +1,4 @@
-"""The rows of a benchmark as they are read to be taken together, after they were made by ``benchmark_rows``."""
+"""The rows of a benchmark as they are read to be taken together, after they were made by :mod:`rows`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MATCHINGS = ("by_order", "by_overlap")
 """How modes are matched: as the publication does it, and by their eigenvectors."""
 
 UNITS = {"printed": "THz", "squares": "THz²", "frequencies": "THz", "velocities": "Å THz"}
-"""Of the errors of a spectrum, see :class:`aiida_crucible.analysis.comparison.spectrum_errors.SpectrumErrors`."""
+"""Of the errors of a spectrum, see :class:`aiida_crucible.analysis.comparison.modes.SpectrumErrors`."""
 
 HALIDES = ("F", "Cl", "Br", "I")
 """Groups that have an order of their own; others follow by name."""

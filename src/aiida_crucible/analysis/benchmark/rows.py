@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiida_crucible.analysis.anharmonicity.combinations import OWN, REFERENCE, Combination, compare_combinations
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.anharmonicity.combinations import (
+    OWN,
+    REFERENCE,
+    Combination,
+    compare_combinations,
+    why_no_score,
+)
 from aiida_crucible.analysis.benchmark.settings import ANHARMONICITY, DYNAMICS, FORCES, PHONON, RELAX
 
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"

@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from aiida_crucible.analysis.benchmark.stability_classes import HARMONIC_CLASSES, IMAGINARY, REAL, Confusion
-from aiida_crucible.analysis.comparison.mode_matching import match_modes, overlaps
-from aiida_crucible.analysis.comparison.spectrum_errors import SpectrumErrors, spectrum_errors
+from aiida_crucible.analysis.comparison.modes import SpectrumErrors, match_modes, overlaps, spectrum_errors
 from aiida_crucible.analysis.crystal.cells import space_group
 from aiida_crucible.analysis.crystal.mapping import CrystalMapping, map_crystal
 from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms
 from aiida_crucible.analysis.phonons.force_constants import warnings_of_rule
 from aiida_crucible.analysis.phonons.long_waves import dynamical_matrices
-from aiida_crucible.analysis.phonons.rounding import clear_rounding, rounding_floor
-from aiida_crucible.analysis.phonons.spectra import group_velocities, thermal_properties
+from aiida_crucible.analysis.phonons.spectra import clear_rounding, group_velocities, rounding_floor, thermal_properties
 from aiida_crucible.analysis.phonons.stability import MATRIX_ELEMENTS, signed_root
 
 LARGEST_MASS_DIFFERENCE = 0.001

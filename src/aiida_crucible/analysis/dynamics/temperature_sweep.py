@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.lattice_symmetry import STRAINS
-from aiida_crucible.analysis.dynamics.run_failures import likely_cause
-from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord, ascending
+from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord, ascending, likely_cause
 from aiida_crucible.analysis.transitions.detection import detect_transitions
 from aiida_crucible.analysis.transitions.records import Status, TransitionReport
 from aiida_crucible.analysis.transitions.resolution import LEAST_TEMPERATURES

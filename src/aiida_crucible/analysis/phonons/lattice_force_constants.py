@@ -55,7 +55,7 @@ class LatticeForceConstants:
         return float(np.abs(self.values).max(initial=0.0))
 
     def map(self, supercell: Atoms) -> CrystalMapping:
-        """Return where the atoms of a supercell are in this crystal; see :func:`crystal_mapping.map_crystal`.
+        """Return where the atoms of a supercell are in this crystal; see :func:`map_crystal`.
 
         :raises ValueError: one line, if the one is no supercell of the other.
         """

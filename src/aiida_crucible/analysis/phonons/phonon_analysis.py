@@ -13,13 +13,13 @@ from phonopy import Phonopy
 
 from aiida_crucible.analysis.crystal.cells import space_group
 from aiida_crucible.analysis.phonons import settings as phonon_settings
-from aiida_crucible.analysis.phonons.amplitudes import error_bars, frequencies_by_amplitude
 from aiida_crucible.analysis.phonons.born_charges import add_born_charges
 from aiida_crucible.analysis.phonons.force_constants import (
     DisplacementForces,
     DisplacementPlan,
     ForceConstants,
     build_phonopy,
+    duplicate,
     plan_displacements,
     solve_force_constants,
 )
@@ -35,6 +35,34 @@ from aiida_crucible.analysis.phonons.spectra import (
     thermal_properties,
 )
 from aiida_crucible.analysis.phonons.stability import Modes, StabilityVerdict, judge_stability, resolve_modes
+
+
+def frequencies_by_amplitude(
+    phonon: Phonopy, plan: DisplacementPlan, forces: DisplacementForces, qpoints: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the frequencies that each amplitude gives, THz, ascending, shape [n_amplitudes, n_q, n_modes].
+
+    :param phonon: the crystal; its force constants are left alone, its NAC parameters are used.
+    :param plan: the supercells, in several amplitudes.
+    :param forces: their forces.
+    :param qpoints: reduced, shape [n_q, 3].
+    """
+    frequencies = []
+    for displacements, set_forces in zip(plan.sets, forces.sets, strict=True):
+        other = duplicate(phonon)
+        solve_force_constants(other, displacements, set_forces)
+        if phonon.nac_params is not None:
+            other.nac_params = phonon.nac_params
+        frequencies.append(frequencies_at(other, qpoints))
+    return np.array(frequencies)
+
+
+def error_bars(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return half the range of each frequency over the amplitudes, THz, shape [n_q, n_modes].
+
+    :param frequencies: THz, shape [n_amplitudes, n_q, n_modes].
+    """
+    return np.asarray(np.ptp(frequencies, axis=0) / 2)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Transitions in a temperature sweep of any material: which there are, of which kind, where, and how surely.
 
-Crystalline runs are searched for transitions between crystals, see :mod:`transition_fits`; runs that melted or failed
+Crystalline runs are searched for transitions between crystals, see :mod:`fits`; runs that melted or failed
 bound that search from above, see :mod:`melting`. Robust space groups name the phases, and a change of theirs is a
 transition even where no observable shows one.
 
@@ -9,7 +9,7 @@ first-order or continuous where the evidence for that is strong (≥ 6) and thre
 undetermined order. "Continuous" says that no jump is resolved: none can be excluded that is smaller than the change
 over one step of temperature. One that rests on what the space group of both its sides fixes is none. "No transition"
 needs five crystalline temperatures, no hint of one, and errors that would have shown it, see
-:mod:`transition_resolution`. A run that failed is no state of matter: it says nothing of transitions.
+:mod:`resolution`. A run that failed is no state of matter: it says nothing of transitions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from aiida_crucible.analysis.transitions.fits import STRONG
-from aiida_crucible.analysis.transitions.kinds import Readings, describe_transition
 from aiida_crucible.analysis.transitions.melting import find_melting
 from aiida_crucible.analysis.transitions.models import Array, Role, prepare_series
 from aiida_crucible.analysis.transitions.phase_groups import add_group_changes, group_between
@@ -33,7 +32,7 @@ from aiida_crucible.analysis.transitions.records import (
     TransitionReport,
 )
 from aiida_crucible.analysis.transitions.resolution import LEAST_TEMPERATURES, unresolved
-from aiida_crucible.analysis.transitions.search import find_all
+from aiida_crucible.analysis.transitions.search import Readings, describe_transition, find_all
 
 HINT = 15.0
 """2 ln of the evidence ratio above which a range without a transition that counts is not without any."""

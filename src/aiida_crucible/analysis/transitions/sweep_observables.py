@@ -16,8 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from aiida_crucible.analysis.crystal.lattice_symmetry import STRAINS, strain, strain_error
-from aiida_crucible.analysis.dynamics.run_failures import integration_fault
-from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord, ascending
+from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord, ascending, integration_fault
 from aiida_crucible.analysis.statistics.averages import FEWEST_SAMPLES
 from aiida_crucible.analysis.transitions.models import Role
 from aiida_crucible.analysis.transitions.records import SweepRun

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.anharmonicity.combinations import why_no_score
 from aiida_crucible.analysis.anharmonicity.settings import own_supercell, validate_anharmonicity
 from aiida_crucible.analysis.crystal.cells import require_no_vacuum
 from aiida_crucible.analysis.crystal.mapping import map_crystal

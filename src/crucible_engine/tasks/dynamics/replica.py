@@ -19,7 +19,7 @@ from crucible_engine.tasks.dynamics.integrators import degrees_of_freedom, integ
 from crucible_engine.tasks.dynamics.orientation import Orientation
 from crucible_engine.tasks.dynamics.recorder import Recorder
 from crucible_engine.tasks.dynamics.settings import Settings
-from crucible_engine.wire.layout import Layout, require_layout
+from crucible_engine.wire.arrays import Layout, require_layout
 from crucible_engine.wire.schema import LOST_OUTCOMES, Condition, EngineError
 
 Arrays = dict[str, NDArray[Any]]

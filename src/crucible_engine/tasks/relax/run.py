@@ -35,11 +35,18 @@ from crucible_engine.families.base import Model, is_periodic
 from crucible_engine.families.fresh_calculators import FreshCalculators
 from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.job.progress import Progress
-from crucible_engine.tasks.relax.journal import Contents, Recorder, read_answers, read_contents
-from crucible_engine.tasks.relax.output import write_results
-from crucible_engine.tasks.relax.relaxation import OUTCOMES, End, Settings, Step, relax_structure
+from crucible_engine.tasks.relax.journal import Contents, Recorder, read_answers, read_contents, write_results
+from crucible_engine.tasks.relax.relaxation import (
+    OUTCOMES,
+    End,
+    Settings,
+    Step,
+    find_space_group,
+    largest_shift,
+    relax_structure,
+    symmetrize,
+)
 from crucible_engine.tasks.relax.replay import ReplayingCalculator, usable
-from crucible_engine.tasks.relax.symmetry import find_space_group, largest_shift, symmetrize
 from crucible_engine.wire.records import relaxation_check
 from crucible_engine.wire.schema import STRUCTURES_FILE, Condition, EngineError, Job
 from crucible_engine.wire.structures import read_structures

@@ -16,10 +16,10 @@ from crucible_engine.tasks.verify.derivatives import continuity
 from crucible_engine.tasks.verify.derivatives.derivative_checks import DerivativeChecks
 from crucible_engine.tasks.verify.derivatives.differences import Stencil
 from crucible_engine.tasks.verify.derivatives.gradients import STRESS_NAMES, trusted
+from crucible_engine.tasks.verify.elements import check_species
 from crucible_engine.tasks.verify.evaluator import Evaluator
 from crucible_engine.tasks.verify.precision import EPSILON, Deviation, Precision
 from crucible_engine.tasks.verify.probes import Probe
-from crucible_engine.tasks.verify.species import check_species
 
 DOUBLE_NOISE = 1e-8
 """Noise of the forces, relative to their size, that float64 never has and float32 always."""

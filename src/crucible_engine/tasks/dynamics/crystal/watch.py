@@ -12,8 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from crucible_engine.tasks.dynamics.crystal.disorder import BraggOrder, SiteDisorder
-from crucible_engine.tasks.dynamics.crystal.isolation import Company
-from crucible_engine.tasks.dynamics.crystal.neighbours import find_neighbours
+from crucible_engine.tasks.dynamics.crystal.neighbours import Company, find_neighbours
 from crucible_engine.wire.schema import OUTCOMES_OF_DYNAMICS
 
 CONFIRMATION_TIME, CONFIRMATION_LOOKS = 500.0, 5

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from crucible_engine.families.base import Evaluation
-from crucible_engine.tasks.verify.binding import check_binding, settle_unit
 from crucible_engine.tasks.verify.check import Check, not_applicable
 from crucible_engine.tasks.verify.consistency.settling import ATTEMPTS
 from crucible_engine.tasks.verify.derivatives.differences import (
@@ -16,8 +15,12 @@ from crucible_engine.tasks.verify.derivatives.differences import (
     differentiate_forces,
     differentiate_stress,
 )
-from crucible_engine.tasks.verify.derivatives.energy_scale import NAME as ENERGY_SCALE
-from crucible_engine.tasks.verify.derivatives.energy_scale import settle_energy_scale
+from crucible_engine.tasks.verify.derivatives.energy import (
+    ENERGY_SCALE,
+    check_binding,
+    settle_energy_scale,
+    settle_unit,
+)
 from crucible_engine.tasks.verify.derivatives.gradients import (
     FORCES_NAMES,
     STRESS_NAMES,
@@ -31,9 +34,9 @@ from crucible_engine.tasks.verify.derivatives.gradients import (
 from crucible_engine.tasks.verify.derivatives.short_distance import CLIPPED, check_short_distance
 from crucible_engine.tasks.verify.derivatives.short_distance import NAME as SHORT_DISTANCE
 from crucible_engine.tasks.verify.derivatives.work import forces_by_work, stress_by_work
+from crucible_engine.tasks.verify.elements import check_forces_present, check_stress_present
 from crucible_engine.tasks.verify.evaluator import Evaluator
 from crucible_engine.tasks.verify.precision import Deviation
-from crucible_engine.tasks.verify.presence import check_forces_present, check_stress_present
 from crucible_engine.tasks.verify.probes import Probe, move_away
 
 Differentiate = Callable[[Evaluator, Probe, Evaluation, Stencil, np.random.Generator], Derivatives]
