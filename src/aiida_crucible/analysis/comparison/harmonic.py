@@ -58,7 +58,7 @@ def compare_phonons(reference: Phonopy, model: Phonopy, settings: Mapping[str, A
 
     :param reference: with force constants.
     :param model: with force constants, of the same crystal.
-    :param settings: complete, see :mod:`harmonic_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.comparison.settings`.
     :return: the values are ``space_groups``, ``volume_ratio``, ``errors`` (``by_order`` and ``by_overlap``, each with
         ``printed`` (THz), ``squares`` (THz²), ``frequencies`` (THz), ``velocities`` (Å THz); see
         :class:`SpectrumErrors`), ``frequencies`` (least, mean and highest, THz), ``thermal`` (of a primitive cell),

@@ -132,7 +132,7 @@ def prepare(atoms: Atoms, settings: Mapping[str, Any]) -> tuple[Phonopy, Displac
     """Return the phonopy object of a crystal and the supercells to evaluate; the same for the same arguments.
 
     :param atoms: the unit cell.
-    :param settings: complete, see :mod:`phonon_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.phonons.settings`.
     """
     matrix = phonon_settings.supercell_matrix(settings, atoms.cell.array)
     phonon = build_phonopy(atoms, matrix, settings["symmetry_tolerance"], settings["primitive"])
@@ -146,7 +146,7 @@ def solve(
     """Return the force constants of a crystal and what they say of its stability, without bands and densities.
 
     :param atoms: the unit cell.
-    :param settings: complete, see :mod:`phonon_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.phonons.settings`.
     :param forces: of the supercells of :func:`prepare`, finite, eV/Å, shape [n_supercells, n_atoms, 3].
     :return: phonopy's object, the force constants, and the part of the summary of :func:`analyse` that follows.
     """
@@ -179,7 +179,7 @@ def analyse(
     """Return the phonons of a crystal.
 
     :param atoms: the unit cell.
-    :param settings: complete, see :mod:`phonon_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.phonons.settings`.
     :param forces: of the supercells of :func:`prepare`, finite, eV/Å, shape [n_supercells, n_atoms, 3].
     :param born: for the non-analytical correction.
     """
