@@ -48,6 +48,10 @@ class Deviation:
         # NaN where a number and a NaN were compared must not hide behind another difference.
         return cls(*(float(value) for value in np.max(rows, axis=0))) if rows else cls()
 
+    def is_within(self, allowed: Deviation) -> bool:
+        """Return whether each difference is allowed; one that is no number is not."""
+        return self.energy <= allowed.energy and self.forces <= allowed.forces and self.stress <= allowed.stress
+
     def at_least(self, other: Deviation) -> Deviation:
         """Return the larger of each kind."""
         return Deviation.worst([self, other])

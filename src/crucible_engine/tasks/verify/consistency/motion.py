@@ -31,7 +31,7 @@ from crucible_engine.tasks.relax.relaxation import relax_structure, stress_of
 from crucible_engine.tasks.verify.check import Check, measured, not_applicable
 from crucible_engine.tasks.verify.evaluator import Evaluator, is_finite
 from crucible_engine.tasks.verify.precision import Deviation, Precision
-from crucible_engine.tasks.verify.probes import Probe
+from crucible_engine.tasks.verify.probes import Probe, stretched
 
 DYNAMICS, CONSERVATION, RELAXATION = "dynamics", "energy conservation", "relaxation"
 TEMPERATURE = 600.0
@@ -119,8 +119,7 @@ def check_dynamics(
         f"in {steps} steps the total energy changes by {change:.1e} eV, the kinetic one is up to {max(kinetic):.2g}"
     )
     conserved = measured(CONSERVATION, message, change, allowed, "eV")
-    if not change <= allowed:
-        conserved = conserved.failed("energy-not-conserved")
+    conserved = conserved.failed_if(not change <= allowed, "energy-not-conserved")
     return [compared, conserved.unjudged(f"see {DYNAMICS}") if compared.fault and conserved.fault else conserved]
 
 
@@ -141,8 +140,7 @@ def check_relaxation(
             {"max_steps": RELAX_STEPS, "cell": "full" if cell else "fixed", "keep_symmetry": False, "fmax": 1e-6},
         )
     )
-    atoms = probe.atoms.copy()
-    atoms.set_cell(atoms.cell.array * STRETCH, scale_atoms=True)
+    atoms = stretched(probe.atoms, STRETCH)
     atoms.calc = WrappingCalculator(calculators.of_task())
     frames: list[Frame] = []
     relax_structure(atoms, settings, lambda step: frames.append(_frame(step.number, atoms)))
@@ -236,7 +234,7 @@ def _compare(
     check = measured(name, message, deviation.forces, allowed.forces, "eV/Å")
     if not all(is_finite(frame.answer) for frame in frames):
         return check.failed("not-finite")
-    if _within(deviation, allowed):
+    if deviation.is_within(allowed):
         return check
     stale = any(
         before.answer.energy == after.answer.energy and after.answer.forces.any()
@@ -248,9 +246,3 @@ def _compare(
 def _sample(frames: Sequence[Frame]) -> list[Frame]:
     indices = sorted({round(index) for index in np.linspace(0, len(frames) - 1, FRAMES)})
     return [frames[index] for index in indices]
-
-
-def _within(deviation: Deviation, allowed: Deviation) -> bool:
-    return (
-        deviation.energy <= allowed.energy and deviation.forces <= allowed.forces and deviation.stress <= allowed.stress
-    )

@@ -139,6 +139,17 @@ def differentiate_stress(
     return Derivatives(probe, slope / volume, np.array(base.stress), error / volume)
 
 
+def integrals(slopes: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Return the integral of a derivative over each interval between equidistant points, shape [n - 1].
+
+    By the trapezoidal rule with the Euler-Maclaurin correction ``-h²/12 (f'(b) - f'(a))``.
+
+    :param slopes: the derivative f at the points, shape [n].
+    :param step: h, the distance of the points.
+    """
+    return np.asarray(step / 2 * (slopes[1:] + slopes[:-1]) - step**2 / 12 * np.diff(np.gradient(slopes, step)))
+
+
 def displaced(atoms: Atoms, displacement: NDArray[np.float64]) -> Atoms:
     """Return a structure with its atoms moved, by Å in the order of their coordinates, shape [3 n_atoms]."""
     moved = atoms.copy()

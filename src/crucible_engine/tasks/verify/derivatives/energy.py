@@ -24,7 +24,7 @@ from crucible_engine.tasks.verify.derivatives.gradients import (
 )
 from crucible_engine.tasks.verify.evaluator import Evaluator
 from crucible_engine.tasks.verify.precision import Deviation
-from crucible_engine.tasks.verify.probes import Probe
+from crucible_engine.tasks.verify.probes import Probe, stretched
 
 ENERGY_SIZE = "energy size"
 STRETCHES = (1.0, 1.12, 1.25, 1.4)
@@ -64,10 +64,8 @@ def check_binding(evaluator: Evaluator, probes: Sequence[Probe]) -> Binding:
     crystals = [probe for probe in probes if probe.is_crystal and probe.is_small]
     if not crystals:
         return Binding(not_applicable(ENERGY_SIZE, "no probe is a small crystal"), math.nan)
-    stretched = [probe.atoms.copy() for probe in crystals for _ in STRETCHES]
-    for atoms, stretch in zip(stretched, STRETCHES * len(crystals), strict=True):
-        atoms.set_cell(atoms.cell.array * stretch, scale_atoms=True)
-    energies = np.array([item.energy / len(item.forces) for item in evaluator(stretched, stress=False)])
+    structures = [stretched(probe.atoms, stretch) for probe in crystals for stretch in STRETCHES]
+    energies = np.array([item.energy / len(item.forces) for item in evaluator(structures, stress=False)])
     table = energies.reshape(len(crystals), len(STRETCHES))
     energy = float(np.median(table[:, -1] - table.min(axis=1)))
     message = f"to stretch a crystal by {STRETCHES[-1]} takes {energy:.3g} eV/atom"
