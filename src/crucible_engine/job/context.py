@@ -65,7 +65,7 @@ class Context:
 
     def finish(self) -> None:
         """Call once all is computed: what is left is to write it down, and no signal takes it away any more."""
-        self.interruption.settle()
+        self.interruption.ignore()
 
     def must_stop(self, margin: float) -> bool:
         """Return whether a signal asks the job to stop, or its time is up.

@@ -28,7 +28,7 @@ class Interruption:
     def __init__(self) -> None:
         self._received: str | None = None
         self._deferrals = 0
-        self._settled = False
+        self._ignores = False
 
     def install(self) -> None:
         """Receive :data:`SIGNALS` from now on, but for a SIGHUP that ``nohup`` has taken away."""
@@ -38,7 +38,7 @@ class Interruption:
                 signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._received is None and not self._settled:
+        if self._received is None and not self._ignores:
             self._received = signal.Signals(number).name
             self.check()
 
@@ -59,12 +59,12 @@ class Interruption:
 
     def check(self) -> None:
         """Raise :class:`Interrupted` if a signal came that could not be raised at once."""
-        if self._received is not None and not self._deferrals and not self._settled:
+        if self._received is not None and not self._deferrals and not self._ignores:
             raise Interrupted(self._received)
 
-    def settle(self) -> None:
+    def ignore(self) -> None:
         """Raise nothing any more: the work is done, or has failed, and what remains is to write that down."""
-        self._settled = True
+        self._ignores = True
 
 
 STANDARD_DESCRIPTORS = 3

@@ -94,7 +94,7 @@ def _run(text: str, results: Results) -> None:
             threads = ThreadControl(job.threads, os.environ)
             _import_runner().run_job(job, Path.cwd(), interruption, threads, began=began, results=results)
         finally:
-            interruption.settle()  # what follows says how it went
+            interruption.ignore()  # what follows says how it went
     except BaseException as error:
         condition, message = diagnose(error)
         results.condition, results.message = condition.value, message

@@ -17,7 +17,7 @@ COULOMB = units.Hartree * units.Bohr
 """e² / 4πε₀, eV Å."""
 
 NOTABLE_SURPLUS, LARGEST_SURPLUS = 0.01, 0.1
-"""Of the largest charge: how far the mean of all may be from zero, without a word and at all. Coarse grids of wave
+"""Of the largest charge: how far the mean of all may be from zero without a warning, and at all. Coarse grids of wave
 vectors leave a few hundredths."""
 
 

@@ -20,6 +20,7 @@ from crucible_engine.tasks.dynamics.recorder import frames_path, series_path
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.tasks.dynamics.stream import frame_dtype, require_stream, series_dtype
 from crucible_engine.wire.arrays import Layout, read_arrays, require_layout
+from crucible_engine.wire.journal import differing
 from crucible_engine.wire.results import sync_folder
 from crucible_engine.wire.schema import OUTCOMES_OF_DYNAMICS, SERIES_COLUMNS, Condition, EngineError
 from crucible_engine.wire.value_types import parse_json, require_fields, require_type
@@ -89,9 +90,9 @@ class Checkpoints:
         wanted = json.loads(json.dumps(self._identity))
         if found == wanted:
             return
-        different = _differences(found, wanted) if isinstance(found, dict) else ["work"]
+        different = differing(found, wanted) if isinstance(found, dict) else ["work"]
         if "parameters" in different and isinstance(found.get("parameters"), dict):
-            parameters = _differences(found["parameters"], wanted["parameters"])
+            parameters = differing(found["parameters"], wanted["parameters"])
             different[different.index("parameters")] = ", ".join(f"parameter {name!r}" for name in parameters)
         words = {
             "structures": "structure",
@@ -104,10 +105,6 @@ class Checkpoints:
             f"{name} is the checkpoint of another run, with another "
             f"{', '.join(words.get(key, key) for key in different)}: restart from the run that wrote it, or start anew",
         )
-
-
-def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
 
 
 def _load(path: Path) -> tuple[dict[str, Any], Arrays]:
@@ -191,3 +188,33 @@ def _require_done(folder: Path, index: int, n_atoms: int, rows: Rows, settings: 
     require_stream(series_path(folder, index), series_dtype(SERIES_COLUMNS), rows[0])
     frames = frame_dtype(n_atoms, settings.frame_forces, settings.frame_velocities)
     require_stream(frames_path(folder, index), frames, rows[1])
+
+
+def require_arrays(arrays: Arrays, own: Arrays, of_integrator: Arrays, names_of_integrator: set[str]) -> None:
+    """Check that the arrays of a checkpoint are those that a replica would write.
+
+    :param arrays: of the checkpoint.
+    :param own: what the replica would write as it begins, besides what its integrator keeps.
+    :param of_integrator: what its integrator keeps as it begins; some make a part of it at their first step only.
+    :param names_of_integrator: of all that it may keep.
+    :raises EngineError: ``INVALID_JOB``.
+    """
+    unknown = sorted(set(arrays) - set(own) - names_of_integrator)
+    if unknown:
+        raise not_of_this_job(f"it has the array {unknown[0]!r}")
+    for name, array in of_integrator.items():
+        if name not in arrays or arrays[name].shape != array.shape:
+            raise not_of_this_job(f"{name} is missing or has another shape than {array.shape}")
+    if any(array.dtype.kind not in "fiub" for array in arrays.values()):
+        raise not_of_this_job("an array holds no numbers")
+    try:
+        require_layout(arrays, {name: Layout.of(array) for name, array in own.items()})
+    except ValueError as error:
+        raise not_of_this_job(str(error)) from error
+
+
+def not_of_this_job(problem: str) -> EngineError:
+    """Return the error of a checkpoint that another job would have written."""
+    return EngineError(
+        Condition.INVALID_JOB, f"the checkpoint is none of this job's, {problem}: start the run without it"
+    )

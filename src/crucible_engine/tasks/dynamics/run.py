@@ -107,7 +107,7 @@ class _Run:
         self._rows: dict[int, tuple[int, int]] = {int(k): tuple(v) for k, v in self._scalars["rows_of_done"].items()}
         self._steps_before = self._steps_done(self._scalars.get("step", 0)) if found else None
         self._threads_before: int | None = self._scalars.get("threads")
-        context.threads.settle(self._threads_before)
+        context.threads.fix(self._threads_before)
         total = self._settings.steps * len(self._settings.temperatures)
         self._progress: Progress = context.progress(job, total, self._steps_before or 0)
         self._began, self._fresh = time.monotonic(), 0

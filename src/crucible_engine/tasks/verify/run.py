@@ -20,7 +20,7 @@ from crucible_engine.families.base import Evaluation, Model
 from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.tasks.verify.check import Check, measured
 from crucible_engine.tasks.verify.consistency import motion, repeatability
-from crucible_engine.tasks.verify.consistency.settling import settle_probes
+from crucible_engine.tasks.verify.consistency.smoothness import smooth_probes
 from crucible_engine.tasks.verify.elements import check_elements
 from crucible_engine.tasks.verify.evaluator import Evaluator
 from crucible_engine.tasks.verify.examination import Examination
@@ -87,10 +87,10 @@ def verify_model(
     evaluator = Evaluator(model, pause)
     opening = make_probes(species, seed)[0].atoms
     first = evaluator.alone(opening)
-    crystals, settling = settle_probes(evaluator, species, seed)
+    crystals, smoothness = smooth_probes(evaluator, species, seed)
     probes = crystals + [disturb(label, atoms, seed) for label, atoms in structures]
     bases = evaluator([probe.atoms for probe in probes])
-    checks = [settling, *repeatability.check_finite(probes, bases)]
+    checks = [smoothness, *repeatability.check_finite(probes, bases)]
     capabilities = {"energy": True, "forces": True, "stress": _gives_stress(probes, bases)}
     sound = [index for index, pair in enumerate(zip(probes, bases, strict=True)) if repeatability.gives_numbers(*pair)]
     if not sound:

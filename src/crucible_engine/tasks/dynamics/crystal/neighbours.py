@@ -75,8 +75,8 @@ AWAY_SPANS, AWAY = 2.0, 10.0
 """A piece is gone that is further from the middle of a slab or cluster than so many times its radius and so many Å."""
 
 
-class Company:
-    """Each atom's nearest companion; a new one is looked for only when it has gone.
+class NeighbourTracker:
+    """Each atom's nearest neighbour; another one is looked for only when it has gone.
 
     An atom is lost that has no neighbour within the greater of :data:`LOST` times its nearest-neighbour distance in the
     reference and :data:`LEAST_REACH`, or that in the directions that are not periodic is further from the centre of all
@@ -112,11 +112,11 @@ class Company:
         """
         bond = np.take(positions, self._partner, axis=0) + self._shift @ cell - positions
         apart = np.flatnonzero(np.einsum("ik,ik->i", bond, bond) > self._reach**2)
-        alone = [atom for atom in apart.tolist() if not self._find_company(atom, positions, cell)]
+        alone = [atom for atom in apart.tolist() if not self._find_neighbour(atom, positions, cell)]
         away = np.flatnonzero(self._radii(positions) > self._radius)
         return np.union1d(alone, away).astype(np.intp)
 
-    def _find_company(self, atom: int, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> bool:
+    def _find_neighbour(self, atom: int, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> bool:
         bonds = positions - positions[atom]
         shifts = _images(bonds, cell, self._pbc, float(self._reach[atom]))
         squares = ((bonds + shifts @ cell) ** 2).sum(axis=2)

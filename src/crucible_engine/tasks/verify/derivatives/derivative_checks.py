@@ -8,7 +8,7 @@ import numpy as np
 
 from crucible_engine.families.base import Evaluation
 from crucible_engine.tasks.verify.check import Check, not_applicable
-from crucible_engine.tasks.verify.consistency.settling import ATTEMPTS
+from crucible_engine.tasks.verify.consistency.smoothness import ATTEMPTS
 from crucible_engine.tasks.verify.derivatives.differences import (
     Derivatives,
     Stencil,
@@ -18,8 +18,8 @@ from crucible_engine.tasks.verify.derivatives.differences import (
 from crucible_engine.tasks.verify.derivatives.energy import (
     ENERGY_SCALE,
     check_binding,
-    settle_energy_scale,
-    settle_unit,
+    correct_energy_scale,
+    correct_unit,
 )
 from crucible_engine.tasks.verify.derivatives.gradients import (
     FORCES_NAMES,
@@ -79,9 +79,9 @@ class DerivativeChecks:
         binding = check_binding(self._evaluator, self._probes)
         scale = not_applicable(ENERGY_SCALE, "only conservative forces and stress together tell that of the energy")
         if conservative and not (has_forces.fault or stress_present.fault):
-            scale, forces, stresses = settle_energy_scale(forces, stresses, scatter)
+            scale, forces, stresses = correct_energy_scale(forces, stresses, scatter)
         if conservative and binding.is_impossible and not scale.fault:
-            binding, forces, stresses = settle_unit(binding, forces, stresses, scatter)
+            binding, forces, stresses = correct_unit(binding, forces, stresses, scatter)
         size = binding.check.unjudged(f"see {ENERGY_SCALE}") if scale.fault else binding.check
         of_forces = _missing(FORCES_NAMES, has_forces) or (
             check_by_work(forces, "forces", scatter.forces)

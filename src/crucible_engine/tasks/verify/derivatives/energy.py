@@ -79,7 +79,7 @@ def check_binding(evaluator: Evaluator, probes: Sequence[Probe]) -> Binding:
     return Binding(check, energy)
 
 
-def settle_unit(
+def correct_unit(
     binding: Binding, forces: list[Derivatives], stresses: list[Derivatives], scatter: Deviation
 ) -> tuple[Binding, list[Derivatives], list[Derivatives]]:
     """Find the unit in which an impossible energy makes the forces or the stress right.
@@ -102,8 +102,8 @@ def settle_unit(
         )
         if size > 1 and any(exact):
             message = f"{binding.check.message.partition(':')[0]}: it is in {name}"
-            settled = Binding(replace(binding.check, message=message), binding.energy)
-            return settled, _in_electronvolt(forces, size), _in_electronvolt(stresses, size)
+            found = Binding(replace(binding.check, message=message), binding.energy)
+            return found, _in_electronvolt(forces, size), _in_electronvolt(stresses, size)
     return binding, forces, stresses
 
 
@@ -124,8 +124,8 @@ POWERS = {"constant": 0, "atoms": 1, "1/atoms": -1}
 Rescaled = tuple[Check, list[Derivatives], list[Derivatives]]
 
 
-def settle_energy_scale(forces: list[Derivatives], stresses: list[Derivatives], scatter: Deviation) -> Rescaled:
-    """Blame the energy where forces and stress are both its derivative but for the same factor.
+def correct_energy_scale(forces: list[Derivatives], stresses: list[Derivatives], scatter: Deviation) -> Rescaled:
+    """Find out whether forces and stress are both derivatives of the energy but for one and the same factor.
 
     Return the check, and the derivatives of the energy as it should be, so that what else is wrong is found as well.
 
@@ -148,10 +148,10 @@ def settle_energy_scale(forces: list[Derivatives], stresses: list[Derivatives], 
     right = by_forces.law == "constant" and abs(by_forces.factor - 1) <= tolerance
     if right or not alike:
         return measured(ENERGY_SCALE, "forces and stress have no wrong factor in common"), forces, stresses
-    return _blame(by_forces, tolerance), _rescaled(forces, by_forces), _rescaled(stresses, by_forces)
+    return _fault_of(by_forces, tolerance), _rescaled(forces, by_forces), _rescaled(stresses, by_forces)
 
 
-def _blame(found: Explanation, tolerance: float) -> Check:
+def _fault_of(found: Explanation, tolerance: float) -> Check:
     factor = 1.0 / found.factor
     check = measured(ENERGY_SCALE, _message(factor, found.law), factor, 1.0)
     if found.law == "atoms":

@@ -17,7 +17,7 @@ ATTEMPTS = 4
 """How often a probe is tried with other distances, where its energy jumps."""
 
 
-def settle_probes(evaluator: Evaluator, species: Sequence[int], seed: int) -> tuple[list[Probe], Check]:
+def smooth_probes(evaluator: Evaluator, species: Sequence[int], seed: int) -> tuple[list[Probe], Check]:
     """Return random crystals whose numbers do not hang on rounding, and a line on how many were replaced.
 
     A network that takes a fixed number of neighbours (ORB) jumps where the last one and the next are equally far, as
