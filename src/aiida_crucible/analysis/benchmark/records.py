@@ -113,8 +113,8 @@ def read_rows(rows: Iterable[Mapping[str, Any]]) -> list[BenchmarkRow]:
     """Return rows in the order of protocol, model, group and material.
 
     :param rows: plain values, the fields of :class:`BenchmarkRow`; ``harmonic`` and ``phonons`` may be ``None``.
-    :raises ValueError: one line that names the material, if a row is not valid, or two rows of it have the same model and
-        protocol.
+    :raises ValueError: one line that names the material, if a row is not valid, or two of its rows have the same model
+        and protocol.
     """
     read = [_read(row, index) for index, row in enumerate(rows)]
     seen = set()
