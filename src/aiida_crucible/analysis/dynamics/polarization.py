@@ -23,16 +23,6 @@ LARGEST_CELL_CHARGE = 0.1
 
 
 @dataclass(frozen=True)
-class NeutralCharges:
-    """Born charges that obey the acoustic sum rule."""
-
-    tensors: NDArray[np.float64]
-    """V dP / du, first index that of P, e, shape [n_atoms, 3, 3]; their sum is zero."""
-    residual: NDArray[np.float64]
-    """What they summed to for each atom, taken off every one, e, shape [3, 3]."""
-
-
-@dataclass(frozen=True)
 class LocalCells:
     """Cells round atoms of one species, which share the atoms between them."""
 
@@ -56,7 +46,7 @@ def polarization(
     positions: NDArray[np.floating],
     cells: NDArray[np.floating],
     reference: Atoms,
-    charges: NeutralCharges,
+    charges: NDArray[np.float64],
     local_cells: LocalCells | None = None,
 ) -> Polarization:
     """Return the polarization of each frame, in its own cell, in e/Å².
@@ -66,12 +56,13 @@ def polarization(
     :param positions: Å, shape [n_frames, n_atoms, 3].
     :param cells: Å, shape [n_frames, 3, 3], or [3, 3] for all frames.
     :param reference: the centrosymmetric structure, the same atoms in the same order, its cell of any strain.
-    :param charges: of the same atoms.
+    :param charges: Born charges of the same atoms, V dP / du with the first index that of P, e, shape [n_atoms, 3, 3],
+        that obey the acoustic sum rule, see :func:`neutral_charges`.
     :param local_cells: see :func:`local_cells_around`; without it ``local`` is ``None``.
     :raises ValueError: one line, if shapes do not fit or if a local cell is charged.
     """
-    if len(charges.tensors) != len(reference):
-        raise ValueError(f"Born charges of {len(charges.tensors)} atoms: the reference has {len(reference)}")
+    if len(charges) != len(reference):
+        raise ValueError(f"Born charges of {len(charges)} atoms: the reference has {len(reference)}")
     positions, cells = checked_frames(positions, cells, len(reference))
     if local_cells is not None:
         _check_neutral(local_cells, charges)
@@ -79,7 +70,7 @@ def polarization(
     local = None if local_cells is None else np.empty((len(positions), len(local_cells.centres), 3))
     for part in frame_chunks(*positions.shape[:2]):
         u = displacements(positions[part], cells[part], reference)
-        dipoles = np.einsum("iab,nib->nia", charges.tensors, u)
+        dipoles = np.einsum("iab,nib->nia", charges, u)
         volumes = np.abs(np.linalg.det(cells[part].astype(float)))[:, None]
         total[part] = dipoles.sum(axis=1) / volumes
         if local is not None and local_cells is not None:
@@ -87,7 +78,7 @@ def polarization(
     return Polarization(total, local)
 
 
-def neutral_charges(tensors: NDArray[np.floating]) -> NeutralCharges:
+def neutral_charges(tensors: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return Born charges with the acoustic sum rule Σ_i Z*_i = 0 enforced, every atom giving the same part.
 
     :param tensors: of all atoms, e, shape [n_atoms, 3, 3].
@@ -98,8 +89,7 @@ def neutral_charges(tensors: NDArray[np.floating]) -> NeutralCharges:
         raise ValueError(f"Born charges of shape {tensors.shape}: give one 3x3 tensor for each atom")
     if not np.isfinite(tensors).all():
         raise ValueError("Born charges hold numbers that are not finite")
-    residual = tensors.mean(axis=0)
-    return NeutralCharges(tensors - residual, residual)
+    return np.asarray(tensors - tensors.mean(axis=0))
 
 
 def local_cells_around(reference: Atoms, centre: str) -> LocalCells:
@@ -128,8 +118,8 @@ def local_cells_around(reference: Atoms, centre: str) -> LocalCells:
     return LocalCells(centres, weights)
 
 
-def _check_neutral(local_cells: LocalCells, charges: NeutralCharges) -> None:
-    sums = np.abs(np.tensordot(local_cells.weights, charges.tensors, axes=1)).max(axis=(1, 2))
+def _check_neutral(local_cells: LocalCells, charges: NDArray[np.float64]) -> None:
+    sums = np.abs(np.tensordot(local_cells.weights, charges, axes=1)).max(axis=(1, 2))
     if sums.max() > LARGEST_CELL_CHARGE:
         centre = local_cells.centres[int(np.argmax(sums))]
         raise ValueError(

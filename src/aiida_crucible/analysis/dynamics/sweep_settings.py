@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.build import make_supercell
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix, supercell_matrix_for_length
+from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix, parse_supercell_matrix
 from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise, shown
 
 INDEPENDENT, HEATING, COOLING = "independent", "heating", "cooling"
@@ -156,12 +156,7 @@ def supercell_matrix(settings: Mapping[str, Any], unit_cell: Atoms) -> NDArray[n
     :param unit_cell: as it was given.
     :raises ValueError: one line, if the supercell would be absurdly large.
     """
-    given = settings["supercell_matrix"]
-    if given is None:
-        cell = strained_unit_cell(settings, unit_cell).cell.array
-        matrix = supercell_matrix_for_length(cell, settings["supercell_min_length"], MOST_ATOMS)
-    else:
-        matrix = parse_supercell_matrix(given, MOST_ATOMS)
+    matrix = chosen_supercell_matrix(settings, strained_unit_cell(settings, unit_cell).cell.array, MOST_ATOMS)
     n_atoms = round(float(np.linalg.det(matrix))) * len(unit_cell)
     if n_atoms > MOST_ATOMS:
         raise ParameterError(f"the supercell of the sweep has {n_atoms} atoms: give one of at most {MOST_ATOMS}")

@@ -11,7 +11,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.cells import formula_units, lattice_operations
-from aiida_crucible.analysis.crystal.displacements import displacements
+from aiida_crucible.analysis.crystal.displacements import displacements, unwrapped_displacements
 from aiida_crucible.analysis.crystal.lattice_symmetry import forbidden_strains, lattice_from, parameters_of
 from aiida_crucible.analysis.crystal.mapping import CrystalMapping, find_sites
 from aiida_crucible.analysis.dynamics.diffusion import (
@@ -232,7 +232,8 @@ def _order(run: Run, crystal: Crystal, sites: CrystalMapping, settings: Mapping[
 
 def _describe_motion(analysis: RunAnalysis, run: Run, supercell: Atoms, settings: Mapping[str, Any]) -> None:
     """Add pair distributions, mean square displacements and diffusion coefficients."""
-    symbols, masses = supercell.get_chemical_symbols(), supercell.get_masses()
+    symbols = supercell.get_chemical_symbols()
+    paths = unwrapped_displacements(run.positions, run.cells, supercell.get_masses())
     pairs = pair_distribution(
         run.positions,
         run.cells,
@@ -245,10 +246,10 @@ def _describe_motion(analysis: RunAnalysis, run: Run, supercell: Atoms, settings
         analysis.arrays[f"pair_distribution_{first}_{second}"] = values
     lags = run.times - run.times[0]
     analysis.arrays["lags"] = lags
-    for symbol, values in mean_square_displacements(run.positions, run.cells, symbols, masses).items():
+    for symbol, values in mean_square_displacements(paths, symbols).items():
         analysis.arrays[f"mean_square_displacement_{symbol}"] = values
     if len(run.positions) >= FEWEST_FRAMES_FOR_DIFFUSION:
-        found = diffusion_coefficients(run.positions, run.cells, symbols, masses, interval=float(lags[1]))
+        found = diffusion_coefficients(paths, symbols, float(lags[1]))
         analysis.values["diffusion"] = {
             symbol: {"mean": item.value, "standard_error": item.standard_error} for symbol, item in found.items()
         }

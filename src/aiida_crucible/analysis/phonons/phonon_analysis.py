@@ -11,7 +11,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
-from aiida_crucible.analysis.crystal.cells import space_group
+from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix, space_group
 from aiida_crucible.analysis.phonons import settings as phonon_settings
 from aiida_crucible.analysis.phonons.born_charges import add_born_charges
 from aiida_crucible.analysis.phonons.force_constants import (
@@ -134,7 +134,7 @@ def prepare(atoms: Atoms, settings: Mapping[str, Any]) -> tuple[Phonopy, Displac
     :param atoms: the unit cell.
     :param settings: complete, see :mod:`aiida_crucible.analysis.phonons.settings`.
     """
-    matrix = phonon_settings.supercell_matrix(settings, atoms.cell.array)
+    matrix = chosen_supercell_matrix(settings, atoms.cell.array)
     phonon = build_phonopy(atoms, matrix, settings["symmetry_tolerance"], settings["primitive"])
     amplitudes = [settings["displacement"], *settings["other_displacements"]]
     return phonon, plan_displacements(phonon, amplitudes, settings["plusminus"])

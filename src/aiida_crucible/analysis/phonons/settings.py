@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
-from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix, supercell_matrix_for_length
+from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix
 from aiida_crucible.analysis.phonons.spectra import BandPath, given_path, seekpath_path
 from aiida_crucible.analysis.phonons.stability import COVERAGE_FACTOR, NOISE_SAMPLES
 from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise, shown
@@ -82,17 +82,6 @@ def validate_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     if settings["band_path"] is not None:
         given_path(settings["band_path"], settings["band_labels"])
     return settings
-
-
-def supercell_matrix(settings: Mapping[str, Any], cell: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the supercell matrix that the settings ask for, shape [3, 3].
-
-    :param settings: complete.
-    :param cell: lattice vectors as rows, Å, shape [3, 3].
-    """
-    if settings["supercell_matrix"] is not None:
-        return parse_supercell_matrix(settings["supercell_matrix"])
-    return supercell_matrix_for_length(cell, settings["supercell_min_length"])
 
 
 def same_supercell(

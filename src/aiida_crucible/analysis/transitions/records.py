@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 CRYSTAL_OUTCOMES = ("stable", "diffusive")
@@ -79,16 +79,7 @@ class Transition:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain types, for JSON."""
-        return {
-            "kind": self.kind.value,
-            "temperature": self.temperature,
-            "interval": list(self.interval),
-            "confidence": self.confidence,
-            "space_group_below": self.space_group_below,
-            "space_group_above": self.space_group_above,
-            "evidence": self.evidence,
-            "reason": self.reason,
-        }
+        return {**asdict(self), "kind": self.kind.value, "interval": list(self.interval)}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Double precision, as everywhere else in a kernel: which rules out devices that h
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 
 import numpy as np
 
@@ -58,9 +57,7 @@ class GpuTileMaker:
     def __enter__(self) -> GpuTileMaker:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._device.type == "cuda":
             self._torch.cuda.empty_cache()
 

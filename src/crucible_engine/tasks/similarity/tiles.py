@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -52,12 +51,10 @@ class TileMaker:
         self._blas.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._pool.shutdown(cancel_futures=True)
-        self._blas.__exit__(kind, error, traceback)
+        self._blas.__exit__(None, None, None)
 
     def make(
         self, first: Floats, second: Floats, is_diagonal: bool, pause: Callable[[], None] = lambda: None
