@@ -96,23 +96,6 @@ def open_npz(path: str | Path, largest: int | None = None) -> Iterator[zipfile.Z
         yield archive
 
 
-def read_npz(path: str | Path, largest: int | None = None) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an ``.npz`` by name.
-
-    :param path: the file.
-    :param largest: bytes that it may have at the most.
-    :raises ValueError: if a member is no plain array, or anything is larger than it may be.
-    :raises zipfile.BadZipFile: if it is no zip, or a member is not what its checksum says.
-    """
-    arrays = {}
-    with open_npz(path, largest) as archive:
-        for member in archive.infolist():
-            name = member.filename.removesuffix(".npy")
-            with archive.open(member) as stream:
-                arrays[name] = _read_array(stream, name, member.file_size)
-    return arrays
-
-
 class MemberReader:
     """Reads one array of an ``.npz`` from front to back without ever holding all of it.
 
@@ -219,12 +202,18 @@ def read_arrays(path: Path, largest: int | None = None) -> dict[str, NDArray[Any
     :raises FileNotFoundError: if there is no such file.
     :raises ValueError: one line, if it is damaged, no such file, or holds anything but arrays of numbers and text.
     """
+    arrays = {}
     try:
-        return read_npz(path, largest)
+        with open_npz(path, largest) as archive:
+            for member in archive.infolist():
+                name = member.filename.removesuffix(".npy")
+                with archive.open(member) as stream:
+                    arrays[name] = _read_array(stream, name, member.file_size)
     except FileNotFoundError:
         raise
     except Exception as error:  # a damaged archive makes zipfile and numpy raise almost anything
         raise ValueError(f"{path.name} is damaged ({as_line(str(error))})") from error
+    return arrays
 
 
 def _write_member(archive: zipfile.ZipFile, name: str, member: Member) -> None:

@@ -6,7 +6,7 @@ import difflib
 import math
 import numbers
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,16 @@ def complete(what: str, table: Mapping[str, Parameter], given: Mapping[str, Any]
         name: normalise(f"parameter {name!r} of {what}", rule, given.get(name, rule.default))
         for name, rule in table.items()
     }
+
+
+def normalise_entries(what: str, name: str, rule: Parameter, values: Sequence[Any]) -> list[Any]:
+    """Return the entries of a parameter that is a list, each normalised by one rule.
+
+    :param what: whose parameter it is, as messages should call it.
+    :param name: of the parameter.
+    :raises ParameterError: one line, as :func:`normalise`.
+    """
+    return [normalise(f"an entry of parameter {name!r} of {what}", rule, value) for value in values]
 
 
 def plain(value: Any, levels: int = DEEPEST) -> Any:

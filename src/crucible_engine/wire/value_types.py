@@ -109,26 +109,6 @@ def require_type(where: str, value: Any, annotation: Any) -> None:
             require_type(f"an entry of {where}", item, inner[0])
 
 
-def require_like(where: str, value: Any, example: Any) -> None:
-    """Check that a value is built as an example is: the same kinds of numbers, and dicts with the same keys.
-
-    Lists may have other lengths; where the example is ``None``, anything is right.
-
-    :param where: whose value it is, as the message should call it.
-    :raises ValueError: one line.
-    """
-    if example is None:
-        return
-    kind = Mapping[str, Any] if isinstance(example, dict) else list[Any] if isinstance(example, list) else type(example)
-    require_type(where, value, kind)
-    if isinstance(example, dict):
-        if set(value) != set(example):
-            different = sorted({*value, *example} - ({*value} & {*example}))
-            raise ValueError(f"{where} has other entries than it should have: {shown(different)}")
-        for key, item in example.items():
-            require_like(f"{where}.{key}", value[key], item)
-
-
 def _require_choice(where: str, value: Any, choices: tuple[Any, ...]) -> None:
     """Check a value against a union; the line is of the choice that was probably meant, the first beside ``None``."""
     if value is None and type(None) in choices:

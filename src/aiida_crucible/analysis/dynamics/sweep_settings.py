@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from ase.build import make_supercell
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix, parse_supercell_matrix
-from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise, shown
+from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise_entries, shown
 
 INDEPENDENT, HEATING, COOLING = "independent", "heating", "cooling"
 
@@ -99,11 +98,7 @@ def validate_sweep(given: Mapping[str, Any]) -> dict[str, Any]:
     if settings["supercell_matrix"] is not None:
         settings["supercell_matrix"] = parse_supercell_matrix(settings["supercell_matrix"], MOST_ATOMS).tolist()
     if settings["cell_lengths"] is not None:
-        settings["cell_lengths"] = _lengths("cell_lengths", settings["cell_lengths"])
-        if len(settings["cell_lengths"]) != 3:
-            raise ParameterError(
-                f"parameter 'cell_lengths' of sweep is {shown(given['cell_lengths'])}: give a, b and c"
-            )
+        settings["cell_lengths"] = _cell_lengths(settings["cell_lengths"])
     return settings
 
 
@@ -183,7 +178,7 @@ def parse_temperatures(given: list[Any], what: str) -> list[float]:
     where = f"parameter 'temperatures' of {what}"
     if not given:
         raise ParameterError(f"{where} is empty: give one or more temperatures in K")
-    temperatures: list[float] = [normalise(f"an entry of {where}", TEMPERATURE, entry) for entry in given]
+    temperatures: list[float] = normalise_entries(what, "temperatures", TEMPERATURE, given)
     labels = [temperature_label(temperature) for temperature in temperatures]
     twice = next((t for t, label in zip(temperatures, labels, strict=True) if labels.count(label) > 1), None)
     if twice is not None:
@@ -191,8 +186,10 @@ def parse_temperatures(given: list[Any], what: str) -> list[float]:
     return temperatures
 
 
-def _lengths(name: str, given: list[Any]) -> list[float]:
-    lengths: list[float] = [normalise(f"an entry of parameter {name!r} of sweep", LENGTH, entry) for entry in given]
-    if not lengths or not all(math.isfinite(length) for length in lengths):
-        raise ParameterError(f"parameter {name!r} of sweep is {shown(given)}: give lengths in Å, or leave it out")
+def _cell_lengths(given: list[Any]) -> list[float]:
+    lengths: list[float] = normalise_entries("sweep", "cell_lengths", LENGTH, given)
+    if not lengths:
+        raise ParameterError("parameter 'cell_lengths' of sweep is []: give lengths in Å, or leave it out")
+    if len(lengths) != 3:
+        raise ParameterError(f"parameter 'cell_lengths' of sweep is {shown(given)}: give a, b and c")
     return lengths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -140,6 +140,40 @@ def prepare(atoms: Atoms, settings: Mapping[str, Any]) -> tuple[Phonopy, Displac
     return phonon, plan_displacements(phonon, amplitudes, settings["plusminus"])
 
 
+@dataclass(frozen=True)
+class _Solution:
+    """A crystal with its force constants, and what they came from."""
+
+    phonon: Phonopy
+    plan: DisplacementPlan
+    forces: DisplacementForces
+    noise: ForceNoise
+    constants: ForceConstants
+
+    def modes(self, settings: Mapping[str, Any], qpoints: Sequence[NDArray[np.float64]]) -> Modes:
+        """Return the modes at wave vectors, reduced, shape [n_q, 3] each."""
+        return resolve_modes(
+            self.phonon,
+            self.plan.sets[0],
+            self.noise.floor,
+            np.concatenate(qpoints),
+            coverage_factor=settings["coverage_factor"],
+            samples=settings["noise_samples"],
+        )
+
+
+def _solve(
+    atoms: Atoms, settings: Mapping[str, Any], forces: NDArray[np.float64], born: BornCharges | None
+) -> _Solution:
+    phonon, plan = prepare(atoms, settings)
+    split = plan.split(np.asarray(forces, dtype=float))
+    noise = measure_force_noise(phonon, plan, split)
+    constants = solve_force_constants(phonon, plan.sets[0], split.sets[0])
+    if born is not None:
+        add_born_charges(phonon, born.charges, born.dielectric)
+    return _Solution(phonon, plan, split, noise, constants)
+
+
 def solve(
     atoms: Atoms, settings: Mapping[str, Any], forces: NDArray[np.float64]
 ) -> tuple[Phonopy, ForceConstants, dict[str, Any]]:
@@ -150,27 +184,18 @@ def solve(
     :param forces: of the supercells of :func:`prepare`, finite, eV/Å, shape [n_supercells, n_atoms, 3].
     :return: phonopy's object, the force constants, and the part of the summary of :func:`analyse` that follows.
     """
-    phonon, plan = prepare(atoms, settings)
-    split = plan.split(np.asarray(forces, dtype=float))
-    noise = measure_force_noise(phonon, plan, split)
-    constants = solve_force_constants(phonon, plan.sets[0], split.sets[0])
+    solved = _solve(atoms, settings, forces, None)
+    phonon = solved.phonon
     mesh_points, _ = irreducible_mesh(phonon, settings["mesh"], settings["mesh_gamma_centred"])
-    modes = resolve_modes(
-        phonon,
-        plan.sets[0],
-        noise.floor,
-        np.concatenate([mesh_points, commensurate_points(phonon)]),
-        coverage_factor=settings["coverage_factor"],
-        samples=settings["noise_samples"],
-    )
+    modes = solved.modes(settings, [mesh_points, commensurate_points(phonon)])
     on_mesh = slice(0, len(mesh_points))
     summary = {
-        **_describe(atoms, settings, phonon, plan),
-        **_judge(judge_stability(modes), modes, noise, constants, settings),
+        **_describe(atoms, settings, phonon, solved.plan),
+        **_judge(judge_stability(modes), modes, solved, settings),
         "lowest_mesh_frequency": float(modes.frequencies[on_mesh][~modes.trivial[on_mesh]].min()),
         "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
     }
-    return phonon, constants, summary
+    return phonon, solved.constants, summary
 
 
 def analyse(
@@ -183,29 +208,16 @@ def analyse(
     :param forces: of the supercells of :func:`prepare`, finite, eV/Å, shape [n_supercells, n_atoms, 3].
     :param born: for the non-analytical correction.
     """
-    phonon, plan = prepare(atoms, settings)
-    split = plan.split(np.asarray(forces, dtype=float))
-    noise = measure_force_noise(phonon, plan, split)
-    constants = solve_force_constants(phonon, plan.sets[0], split.sets[0])
-    if born is not None:
-        add_born_charges(phonon, born.charges, born.dielectric)
-
+    solved = _solve(atoms, settings, forces, born)
+    phonon, plan = solved.phonon, solved.plan
     path = phonon_settings.band_path(settings, phonon)
     path_points, labels = path.sample(settings["band_points"])
     mesh_points, weights = irreducible_mesh(phonon, settings["mesh"], settings["mesh_gamma_centred"])
-    fitting = commensurate_points(phonon)
-    modes = resolve_modes(
-        phonon,
-        plan.sets[0],
-        noise.floor,
-        np.concatenate([path_points, mesh_points, fitting]),
-        coverage_factor=settings["coverage_factor"],
-        samples=settings["noise_samples"],
-    )
+    modes = solved.modes(settings, [path_points, mesh_points, commensurate_points(phonon)])
     on_path, on_mesh = slice(0, len(path_points)), slice(len(path_points), len(path_points) + len(mesh_points))
     resolvable = modes.resolvable_frequencies
     bands = Bands(path_points, labels, band_frequencies(phonon, path, settings["band_points"]), resolvable[on_path])
-    by_amplitude = _by_amplitude(phonon, plan, split, mesh_points)
+    by_amplitude = _by_amplitude(phonon, plan, solved.forces, mesh_points)
     mesh = MeshPhonons(
         mesh_points,
         weights,
@@ -221,14 +233,14 @@ def analyse(
     counted = ~modes.trivial[on_mesh]
     summary = {
         **_describe(atoms, settings, phonon, plan),
-        **_judge(verdict, modes, noise, constants, settings),
+        **_judge(verdict, modes, solved, settings),
         "lowest_mesh_frequency": float(mesh.frequencies[counted].min()),
         "highest_frequency": float(max(mesh.frequencies.max(), bands.frequencies.max())),
         "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
         "zero_point_energy": float(thermal.free_energy[0]),
         "amplitudes": None if by_amplitude is None else _describe_amplitudes(plan, *by_amplitude, counted),
     }
-    return PhononAnalysis(phonon, constants, noise, verdict, bands, mesh, dos, thermal, summary)
+    return PhononAnalysis(phonon, solved.constants, solved.noise, verdict, bands, mesh, dos, thermal, summary)
 
 
 def _by_amplitude(
@@ -253,18 +265,16 @@ def _describe(atoms: Atoms, settings: Mapping[str, Any], phonon: Phonopy, plan: 
     }
 
 
-def _judge(
-    verdict: StabilityVerdict, modes: Modes, noise: ForceNoise, constants: ForceConstants, settings: Mapping[str, Any]
-) -> dict[str, Any]:
+def _judge(verdict: StabilityVerdict, modes: Modes, solved: _Solution, settings: Mapping[str, Any]) -> dict[str, Any]:
     counted = ~modes.trivial & ~modes.interpolated
     return {
         "outcome": verdict.verdict.value,
         "verdict": {**asdict(verdict), "verdict": verdict.verdict.value, "qpoint": list(verdict.qpoint)},
-        "force_noise": {**asdict(noise), "floor": noise.floor},
+        "force_noise": {**asdict(solved.noise), "floor": solved.noise.floor},
         "coverage_factor": settings["coverage_factor"],
         "largest_resolvable_frequency": float(modes.resolvable_frequencies[counted].max()),
-        "acoustic_sum_residual": constants.acoustic_sum_residual,
-        "index_symmetry_residual": constants.index_symmetry_residual,
+        "acoustic_sum_residual": solved.constants.acoustic_sum_residual,
+        "index_symmetry_residual": solved.constants.index_symmetry_residual,
     }
 
 

@@ -12,7 +12,7 @@ from phonopy import Phonopy
 from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix
 from aiida_crucible.analysis.phonons.spectra import BandPath, given_path, seekpath_path
 from aiida_crucible.analysis.phonons.stability import COVERAGE_FACTOR, NOISE_SAMPLES
-from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise, shown
+from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise_entries, shown
 
 DISPLACEMENT = Parameter(float, 0.01, "length of the displacements, Å", minimum=1e-4, maximum=0.3)
 MESH_NUMBER = Parameter(int, 1, "wave vectors along a reciprocal lattice vector", minimum=1, maximum=200)
@@ -110,7 +110,7 @@ def band_path(settings: Mapping[str, Any], phonon: Phonopy) -> BandPath:
 
 def _other_displacements(settings: Mapping[str, Any]) -> list[float]:
     name = "other_displacements"
-    others = [normalise(f"an entry of parameter {name!r} of phonon", DISPLACEMENT, entry) for entry in settings[name]]
+    others = normalise_entries("phonon", name, DISPLACEMENT, settings[name])
     amplitudes = [settings["displacement"], *others]
     if len(set(amplitudes)) < len(amplitudes):
         raise ParameterError(
@@ -123,4 +123,4 @@ def _other_displacements(settings: Mapping[str, Any]) -> list[float]:
 def _mesh(name: str, value: list[Any]) -> list[int]:
     if len(value) != 3:
         raise ParameterError(f"parameter {name!r} of phonon is {shown(value)}: give three whole numbers")
-    return [normalise(f"an entry of parameter {name!r} of phonon", MESH_NUMBER, number) for number in value]
+    return normalise_entries("phonon", name, MESH_NUMBER, value)
