@@ -1,8 +1,8 @@
 """What a process of the engine is told and what it says: signals that ask it to stop, and standard streams.
 
 Signals are turned into one exception that never strikes in the middle of a write. Standard output and standard error
-cannot fail: both often lie on the disk that has filled up, a scheduler or a person may have closed them, and no word is
-worth a job's results.
+cannot fail: both often lie on the disk that has filled up, a scheduler or a person may have closed them, and a message
+that is lost must not cost the results.
 """
 
 from __future__ import annotations
@@ -119,6 +119,6 @@ def occupy_standard_descriptors() -> None:
 
 
 def say(message: str) -> None:
-    """Say one line to whoever reads standard error."""
+    """Write one line to standard error."""
     sys.stderr.write(f"crucible_engine: {message}\n")
     sys.stderr.flush()

@@ -31,7 +31,7 @@ class Progress:
 
     @property
     def is_due(self) -> bool:
-        """Whether a report would be written now, so that a costly one need not be made up in vain."""
+        """Whether a report would be written now; the details of one that would not need not be computed."""
         return time.monotonic() - self._written >= INTERVAL
 
     def report(self, done: int, **details: Any) -> None:

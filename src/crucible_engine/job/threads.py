@@ -138,7 +138,7 @@ class Registry:
         self._stream = hidden.open("w")
         self._stream.write("" if demand is None else str(demand))
         self._stream.flush()
-        # Locked before it gets the name that others look for: nobody ever takes it for a dead one's.
+        # Locked before it gets the name that others look for: no engine ever takes it for that of one that has ended.
         fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         hidden.rename(self._path)
 

@@ -145,7 +145,7 @@ def _read_header(stream: IO[bytes], name: str, size: int) -> tuple[tuple[int, ..
     if dtype.kind not in READABLE:
         raise ValueError(f"array {name!r} is of type {dtype}: it is pickled, or no array of numbers or text")
     announced = dtype.itemsize
-    for length in shape:  # exact, where a product in 64 bits could come round to a small number
+    for length in shape:  # exact, where a product in 64 bits could overflow to a small number
         announced *= length
     if announced != size - stream.tell() or min(shape, default=0) < 0:
         raise ValueError(f"array {name!r} has another size than it announces: the file was truncated or changed")

@@ -226,7 +226,7 @@ class _Text:
 
 
 def _decode(payload: bytes) -> Record | None:
-    """Return the record; ``None`` for a payload that is none, although its checksum is right."""
+    """Return the record; ``None`` for a payload that holds none, although its checksum is right."""
     if len(payload) < _TEXT_LENGTH.size:
         return None
     (length,) = _TEXT_LENGTH.unpack_from(payload)

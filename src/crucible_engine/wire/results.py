@@ -66,7 +66,7 @@ def no_space(error: BaseException | None) -> str | None:
 def one_line(error: BaseException) -> str:
     """Return kind and text of an exception in one line."""
     text = type(error).__name__
-    with contextlib.suppress(Exception):  # an exception of somebody's own may fail to describe itself
+    with contextlib.suppress(Exception):  # an exception of a package may fail to describe itself
         text = " ".join(traceback.format_exception_only(error)[-1].split()) or text
     return text
 

@@ -122,7 +122,7 @@ def as_line(text: str, longest: int = 1000) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a real number, of Python or of numpy; ``True`` is none."""
+    """Return whether a value is a real number, of Python or of numpy; ``True`` does not count as one."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 

@@ -23,9 +23,9 @@ _OTHERS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 def parse_json(text: str | bytes, finite: bool = True) -> Any:
     """Return what a JSON text says.
 
-    :param text: bounded in length by whoever read it.
+    :param text: bounded in length by its reader.
     :param finite: refuse NaN and infinity.
-    :raises ValueError: one line, if it is none, has such numbers, or nests more than :data:`DEEPEST` levels.
+    :raises ValueError: one line, if it is not JSON, has such numbers, or nests more than :data:`DEEPEST` levels.
     """
     # Looked at before: the reader's own limit is the interpreter's, which packages raise beyond what the stack bears.
     if _is_too_deep(text.encode(errors="replace") if isinstance(text, str) else text):
@@ -83,7 +83,7 @@ def require_type(where: str, value: Any, annotation: Any) -> None:
     """Check a value against a type annotation, with what is inside.
 
     Numbers must be finite, and neither ``True`` nor a word; any ``Mapping`` and any ``Sequence`` but a text will do for
-    those annotated as one. Of a class that is none of these only the annotation's own kind is asked for.
+    those annotated as one. Of any other class only an instance is asked for.
 
     :param where: whose value it is, as the message should call it.
     :param annotation: a class, ``dict``, ``list``, ``tuple``, ``Mapping`` or ``Sequence`` of such, or a union.

@@ -30,7 +30,7 @@ class Combination:
     :param forces: whose, ``reference`` or ``own`` (the model's).
     :param frames: whose.
     :param constants: whose.
-    :param temperature: of own runs, K; ``None`` for the reference's frames, or where nobody said.
+    :param temperature: of own runs, K; ``None`` for the reference's frames, or where it is not known.
     """
 
     forces: str
@@ -74,7 +74,7 @@ def compare_combinations(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, d
         if "sigma" not in values:
             found[label] = {**entry, "sigma": None, "class": CANNOT_TELL, "warnings": [values["reason"]]}
             continue
-        average = values["sigma"]["time_averaged"]  # a value that is no number is None in a node
+        average = values["sigma"]["time_averaged"]  # a node holds None in place of NaN
         entry |= {"sigma": average["value"], "standard_error": average["standard_error"]}
         entry |= {"class": values["class"], "warnings": values["warnings"]}
         true_value = truth.get("sigma", {}).get("time_averaged", {}).get("value")
@@ -106,7 +106,7 @@ def temperature_curves(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, NDA
         for values in rows:
             average = values.get("sigma", {}).get("time_averaged", {})
             index = int(np.searchsorted(temperatures, values["temperature"]))
-            # A number that is none is None in a node.
+            # A node holds None in place of NaN.
             curve[index] = np.array(average.get("value"), dtype=float)
             errors[index] = np.array(average.get("standard_error"), dtype=float)
         curves |= {f"{constants}_constants": curve, f"{constants}_constants_error": errors}

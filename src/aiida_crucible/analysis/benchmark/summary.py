@@ -100,7 +100,7 @@ def aggregate(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
           which a side cannot tell, ``missing`` those that one side was not measured for;
         - ``correlations``: see :func:`aiida_crucible.analysis.benchmark.summary.correlation`, of the quantities
           ``first`` and ``second``, errors by order; ``choice`` where one of them is of one.
-    :raises ValueError: one line that names the material of a row that is none.
+    :raises ValueError: one line that names the material of a row that is not valid.
     """
     read = read_rows(rows)
     entries = [_entry(model, protocol, own) for (model, protocol), own in by_model_and_protocol(read).items()]

@@ -18,7 +18,7 @@ LARGEST_GAP = 8.0
 """Å between neighbouring planes of atoms beyond which a cell holds vacuum; layered crystals have about 4."""
 
 LARGEST_MULTIPLE = 1000
-"""Unit cells in a supercell beyond which a supercell matrix is taken for a slip of the pen."""
+"""Unit cells in a supercell beyond which a supercell matrix is taken for a mistake."""
 
 
 def space_group(atoms: Atoms, tolerance: float) -> str:
@@ -154,7 +154,7 @@ def chosen_supercell_matrix(
     :param settings: ``supercell_matrix``, or where that is ``None`` ``supercell_min_length`` (Å).
     :param cell: lattice vectors as rows, Å, shape [3, 3].
     :param largest: unit cells that it may make.
-    :raises ValueError: one line, if it is none, or would make an absurdly large supercell.
+    :raises ValueError: one line, if it is no supercell matrix, or would make an absurdly large supercell.
     """
     if settings["supercell_matrix"] is not None:
         return parse_supercell_matrix(settings["supercell_matrix"], largest)

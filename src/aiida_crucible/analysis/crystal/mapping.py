@@ -213,7 +213,7 @@ def _occupy(
         keys = _lattice_keys(translations, matrix) * len(unit_cell) + unit_atoms
         farthest, typical = float(distances.max()), float(np.sqrt((distances**2).mean()))
         is_good = len(np.unique(keys)) == len(keys) and farthest <= LARGEST_DISTANCE
-        # A good one replaces any that is none, and a better one.
+        # A valid mapping replaces an invalid one, and a better one another.
         if (is_good, -typical - CLEARLY_BETTER) <= (best[0] is not None, -best[2]):
             continue
         rotation = rotation_between(supercell.cell.array, matrix @ unit_cell.cell.array)
@@ -225,7 +225,7 @@ def _occupy(
 
 
 def _shifts(supercell: Atoms, unit_cell: Atoms, matrix: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
-    """Yield shifts that put an atom of the rarest element on one of its sites; the first is none at all."""
+    """Yield shifts that put an atom of the rarest element on one of its sites; the first is zero."""
     yield np.zeros(3)
     fractional = supercell.get_scaled_positions(wrap=False) @ matrix
     numbers, counts = np.unique(unit_cell.numbers, return_counts=True)

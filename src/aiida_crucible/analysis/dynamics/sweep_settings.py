@@ -20,7 +20,7 @@ TEMPERATURE = Parameter(float, 300.0, "K", 0.0, 1e5, exclusive=True)
 LENGTH = Parameter(float, 1.0, "Å", 0.0, 1000.0, exclusive=True)
 
 MOST_ATOMS = 100_000
-"""Atoms of a supercell beyond which it is taken for a slip of the pen."""
+"""Atoms of a supercell beyond which it is taken for a mistake."""
 
 SETTINGS: dict[str, Parameter] = {
     "temperatures": Parameter(list, [], "K, each once; heating and cooling put them in their order"),
@@ -173,7 +173,7 @@ def parse_temperatures(given: list[Any], what: str) -> list[float]:
     """Return temperatures as floats, K.
 
     :param what: whose parameter they are, as messages should call it.
-    :raises ValueError: one line, if there is none, one is no temperature, or one comes twice.
+    :raises ValueError: one line, if the list is empty, or an entry is no temperature or repeats another.
     """
     where = f"parameter 'temperatures' of {what}"
     if not given:

@@ -7,7 +7,7 @@ transition even where no observable shows one.
 The rules. A transition is found where the evidence for one is decisive (2 ln of the evidence ratio ≥ 20). It is
 first-order or continuous where the evidence for that is strong (≥ 6) and three temperatures lie on each side, else of
 undetermined order. "Continuous" says that no jump is resolved: none can be excluded that is smaller than the change
-over one step of temperature. One that rests on what the space group of both its sides fixes is none. "No transition"
+over one step of temperature. A change of what the space group on both sides fixes is no transition. "No transition"
 needs five crystalline temperatures, no hint of one, and errors that would have shown it, see
 :mod:`resolution`. A run that failed is no state of matter: it says nothing of transitions.
 """
@@ -115,7 +115,7 @@ def _search(runs: Sequence[SweepRun], roles: Mapping[str, Role], sizes: Mapping[
 
 
 def _possible(found: Sequence[Transition], runs: Sequence[SweepRun]) -> tuple[list[Transition], list[str]]:
-    """Return the transitions that the space groups allow, and why others are none.
+    """Return the transitions that the space groups allow, and why the others are not real.
 
     Two phases of one space group differ in what it leaves free (a volume, a sublattice), not in what it fixes.
     """

@@ -41,7 +41,8 @@ class SweepRun:
     :param short: observables of too few independent values, which are not among ``observables``: by name how many steps
         would give enough, None where that is not known.
     :param fixed: observables that the space group fixes, where it is robust.
-    :param artefact: why what the run ended in may be its own doing and not the crystal's; empty where nothing says so.
+    :param artefact: why the end of the run may come from its settings and not from the crystal; empty where it does
+        not.
     """
 
     temperature: float

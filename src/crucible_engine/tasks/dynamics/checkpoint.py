@@ -44,7 +44,7 @@ class Checkpoints:
         self._identity = identity
 
     def write(self, scalars: dict[str, Any], arrays: Arrays) -> None:
-        """Write a checkpoint: whoever looks sees this one or the one before, whole.
+        """Write a checkpoint atomically: a reader sees this one or the one before.
 
         :param scalars: JSON-serializable.
         :param arrays: by name; of numbers.
@@ -137,7 +137,7 @@ class Scalars:
 
 
 def require_checkpoint(scalars: dict[str, Any], folder: Path, sizes: list[int], settings: Settings) -> None:
-    """Check that a checkpoint is one of a job, and that what it vouches for is there.
+    """Check that a checkpoint is one of a job, and that the files which it says are complete are.
 
     :param scalars: of the checkpoint.
     :param folder: where series, frames and results are.

@@ -80,7 +80,7 @@ def read_contents(journal: Path) -> Contents:
 
 
 def _append(batches: list[Batch], batch: Batch) -> None:
-    """Append a batch; what was recorded before of its evaluations and of later ones counts no longer."""
+    """Append a batch; what was recorded before of its evaluations and of later ones is not used any more."""
     while batches and batches[-1].start >= batch.start:
         batches.pop()
     if batches and batches[-1].stop > batch.start:

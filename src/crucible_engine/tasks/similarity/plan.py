@@ -140,7 +140,7 @@ LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
 """Where the limit of a container or of a scheduler's job stands, for the two versions of control groups."""
 
 UNLIMITED = 1 << 60
-"""Bytes beyond which a limit is none: version 1 of control groups writes the largest number of pages for it."""
+"""Bytes beyond which there is no limit: version 1 of control groups writes the largest number of pages for it."""
 
 
 def available_memory() -> tuple[int, str]:

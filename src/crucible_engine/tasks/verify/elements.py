@@ -104,8 +104,8 @@ def check_elements(evaluator: Evaluator, elements: Iterable[int], seed: int) -> 
     """Check that a model gives numbers for each of its elements, and forces on each.
 
     Two elements share a cell of two atoms without symmetry, so that a model of 89 elements costs 45 small structures.
-    Only an element that has no numbers in company and by itself has none: two elements that no training datum has
-    together may be anything.
+    Only an element without numbers beside another and by itself counts: for two elements that no training datum has
+    together a model may give anything.
 
     :param evaluator: the model.
     :param elements: atomic numbers that it says it knows; empty where it does not say.

@@ -63,7 +63,7 @@ class Examination:
         repeated, precision = self._repeatability()
         outcomes = invariance.perform(self.evaluator, self.probes, self.bases, self.rng)
         noise, precision = self._noise(outcomes, precision)
-        # Numbers that creep from call to call must not look like those of another geometry.
+        # Numbers that drift from call to call must not look like those of another geometry.
         precision = Precision(precision.epsilon, precision.scatter.at_least(self.drift()))
         self.precision = precision
         derivatives = self._derivatives(outcomes, precision)
@@ -103,11 +103,10 @@ class Examination:
         :param patience: see :func:`crucible_engine.tasks.verify.consistency.motion.check_dynamics`.
         """
         names = (motion.DYNAMICS, motion.CONSERVATION, motion.RELAXATION)
-        spoilt = next((check for check in checks if check.fault and check.fault != DIRECT), None)
-        if spoilt is not None:
+        other = next((check for check in checks if check.fault and check.fault != DIRECT), None)
+        if other is not None:
             return [
-                not_applicable(name, f"not run with a model that has another fault: see {spoilt.name}")
-                for name in names
+                not_applicable(name, f"not run with a model that has another fault: see {other.name}") for name in names
             ]
         probe = next(probe for probe in reversed(self.probes[:3]) if probe.is_crystal)
         arguments = (self.evaluator, calculators, probe, self.precision)

@@ -1,4 +1,4 @@
-"""The nearest neighbours of the atoms of a structure, however dense or thin it is, and which atoms have lost all."""
+"""The nearest neighbours of the atoms of a structure of any density, and which atoms have lost all of theirs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _cutoffs(atoms: Atoms) -> list[float]:
     if atoms.pbc.all():
         volume = min(volume, cell_volume)
     first = FIRST_CUTOFF * (volume / len(atoms)) ** (1 / 3)
-    # Half a diagonal reaches any atom's nearest image; one wholly alone is looked for in vain but once more.
+    # Half a diagonal reaches any atom's nearest image; for an atom without neighbours one more search is made.
     furthest = SHELL * float(np.linalg.norm(spans) + np.linalg.norm(atoms.cell.array[atoms.pbc]))
     count = max(0, int(np.ceil(np.log(max(furthest, first) / first) / np.log(GROWTH))))
     return [first * GROWTH**power for power in range(count + 1)]
@@ -70,7 +70,7 @@ def _cutoffs(atoms: Atoms) -> list[float]:
 LOST = 2.0
 """An atom is lost without a neighbour within so many times its nearest-neighbour distance in the reference."""
 LEAST_REACH = 4.0
-"""Å: nothing is lost that has a neighbour as near as that, be the reference's bonds as short as in H2."""
+"""Å: an atom with a neighbour as near as that is not lost, however short the reference's bonds are (H2)."""
 AWAY_SPANS, AWAY = 2.0, 10.0
 """A piece is gone that is further from the middle of a slab or cluster than so many times its radius and so many Å."""
 

@@ -120,7 +120,7 @@ class Watch:
     def require_own(self, state: Mapping[str, Any]) -> None:
         """Check what a file says that :meth:`state` returned.
 
-        :raises ValueError: one line, if it names atoms or outcomes that there are none of.
+        :raises ValueError: one line, if it names atoms or outcomes that do not exist.
         """
         partner = np.asarray(state["partner"])
         if partner.size and not 0 <= partner.min() <= partner.max() < len(partner):

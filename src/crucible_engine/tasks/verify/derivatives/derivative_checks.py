@@ -97,9 +97,9 @@ class DerivativeChecks:
         of_forces = self._with_short_distance(of_forces, energy_wrong or bool(has_forces.fault))
         return [size, scale, has_forces, *of_forces, stress_present, *of_stress]
 
-    def _with_short_distance(self, of_forces: Sequence[Check], spoilt: bool) -> list[Check]:
+    def _with_short_distance(self, of_forces: Sequence[Check], is_wrong_elsewhere: bool) -> list[Check]:
         """Add the check of close atoms, which explains what the others found or adds nothing to it."""
-        if spoilt or not self._conservative:
+        if is_wrong_elsewhere or not self._conservative:
             reason = "only forces and energies that fit each other elsewhere are compared where atoms are close"
             return [*of_forces, not_applicable(SHORT_DISTANCE, reason)]
         probe = next(probe for probe in self._probes if probe.is_crystal and probe.is_small and len(probe.atoms) > 1)

@@ -70,7 +70,7 @@ SIMILAR = 0.15
 ROUNDED = 0.01
 """Relative difference up to which a factor near one may be that of a unit (eV per bohr is 0.53)."""
 PLAIN_RANGE = (0.5, 2.0)
-"""Factors in between that belong to no unit are no matter of units."""
+"""Factors in between that belong to no unit have another cause than a unit."""
 
 CONVINCING_MISFIT = 0.25
 CONVINCING_GAIN = 0.3

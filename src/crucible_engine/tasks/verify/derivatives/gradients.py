@@ -228,8 +228,8 @@ def misfit_allowed(derivatives: Sequence[Derivatives], scatter: float) -> float:
     if not typical:
         return math.inf
     error = ERROR_MARGIN * _rms([item.error for item in derivatives])
-    # A factor between the two takes the error along. Where the energy stays while forces are reported there is none,
-    # and the forces are to be compared with it all the same.
+    # A factor between the two takes the error along. Where the energy is constant while forces are reported there is no
+    # factor, and the forces are to be compared with it all the same.
     own = true if error <= UNRESOLVED * true else typical
     return RELATIVE_TOLERANCE + error / own + ERROR_MARGIN * scatter / typical
 

@@ -112,7 +112,7 @@ def _reasonable(evaluations: Sequence[Evaluation], slopes: NDArray[np.float64]) 
 
 
 def _common_limit(evaluations: Sequence[Evaluation], distances: NDArray[np.float64]) -> float | None:
-    """Return the limit at which forces stand while the energy's slope goes on; ``None`` if there is none.
+    """Return the limit at which forces stay while the energy's slope grows; ``None`` if there is none.
 
     :param evaluations: of atoms that come closer.
     :param distances: Å, shape [n].
