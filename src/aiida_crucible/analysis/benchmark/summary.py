@@ -7,7 +7,7 @@ confusion matrices of the classes of stability, and how the errors go with the a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,7 @@ def aggregate(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _entry(model: str, protocol: str, rows: Sequence[BenchmarkRow]) -> dict[str, Any]:
     choices = choices_of(rows)
+    differences = {choice.name: [row.difference(choice.label) for row in rows] for choice in choices}
     return {
         "model": model,
         "protocol": protocol,
@@ -116,15 +117,14 @@ def _entry(model: str, protocol: str, rows: Sequence[BenchmarkRow]) -> dict[str,
         "states": {state: sum(row.state == state for row in rows) for state in STATES},
         "missing": _missing(rows),
         "errors": {
-            matching: {quantity: _distributions(rows, _error(matching, quantity)) for quantity in UNITS}
+            matching: {
+                quantity: _distributions(rows, [row.error(matching, quantity) for row in rows]) for quantity in UNITS
+            }
             for matching in MATCHINGS
         },
         "sigma_differences": {
-            choice.name: {
-                "signed": _distributions(rows, _difference(choice)),
-                "absolute": _distributions(rows, _absolute_difference(choice)),
-            }
-            for choice in choices
+            name: {"signed": _distributions(rows, values), "absolute": _distributions(rows, _absolute(values))}
+            for name, values in differences.items()
         },
         "confusion": {
             "stability": {choice.name: _stability(rows, choice) for choice in choices},
@@ -147,30 +147,18 @@ def _missing(rows: Sequence[BenchmarkRow]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: -len(entry["materials"]))
 
 
-def _error(matching: str, quantity: str) -> Callable[[BenchmarkRow], float | None]:
-    return lambda row: row.error(matching, quantity)
-
-
-def _difference(choice: Choice) -> Callable[[BenchmarkRow], float | None]:
-    return lambda row: row.difference(choice.label)
-
-
-def _absolute_difference(choice: Choice) -> Callable[[BenchmarkRow], float | None]:
-    def absolute(row: BenchmarkRow) -> float | None:
-        difference = row.difference(choice.label)
-        return None if difference is None else abs(difference)
-
-    return absolute
-
-
-def _distributions(rows: Sequence[BenchmarkRow], take: Callable[[BenchmarkRow], float | None]) -> dict[str, Any]:
+def _distributions(rows: Sequence[BenchmarkRow], values: Numbers) -> dict[str, Any]:
     """Return the distribution of what rows have of a quantity, over all and by group."""
 
-    def among(chosen: Iterable[BenchmarkRow]) -> dict[str, Any]:
-        return distribution([value for value in map(take, chosen) if value is not None])
+    def among(group: str | None = None) -> dict[str, Any]:
+        pairs = zip(rows, values, strict=True)
+        return distribution([value for row, value in pairs if value is not None and group in (None, row.group)])
 
-    by_group = {group: among(row for row in rows if row.group == group) for group in groups_of(rows)}
-    return {"all": among(rows), "by_group": by_group}
+    return {"all": among(), "by_group": {group: among(group) for group in groups_of(rows)}}
+
+
+def _absolute(values: Numbers) -> Numbers:
+    return [None if value is None else abs(value) for value in values]
 
 
 def _stability(rows: Sequence[BenchmarkRow], choice: Choice) -> dict[str, Any]:
@@ -197,7 +185,7 @@ def _correlations(rows: Sequence[BenchmarkRow], choices: Sequence[Choice]) -> li
     found = [_pair(name, values, REFERENCE_SIGMA, sigma) for name, values in errors.items()]
     found += [_pair(name, errors[name], "velocities", errors["velocities"]) for name in SQUARED]
     for choice in choices:
-        differences: Numbers = list(map(_absolute_difference(choice), rows))
+        differences = _absolute([row.difference(choice.label) for row in rows])
         found.append(_pair(ABSOLUTE_DIFFERENCE, differences, REFERENCE_SIGMA, sigma, choice.name))
         found += [_pair(name, errors[name], ABSOLUTE_DIFFERENCE, differences, choice.name) for name in SQUARED]
     return found

@@ -59,7 +59,7 @@ def possible_matrices(
 
 
 def rotation_between(cell: NDArray[np.float64], ideal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation nearest to what takes a cell into another, [3, 3]; exactly the identity where none is needed."""
+    """Return the rotation nearest to what takes a cell into another, [3, 3]; exactly the identity if none is needed."""
     left, _, right = np.linalg.svd(np.linalg.inv(cell) @ ideal)
     rotation = left @ right
     return np.eye(3) if np.allclose(rotation, np.eye(3), atol=1e-7) else np.asarray(rotation)

@@ -10,7 +10,6 @@ from crucible_engine.families.base import Evaluation
 from crucible_engine.tasks.verify.check import PASSED, Check, measured, not_applicable
 from crucible_engine.tasks.verify.consistency import invariance, motion, repeatability
 from crucible_engine.tasks.verify.consistency.invariance import NOISE_OF, Outcome
-from crucible_engine.tasks.verify.consistency.resolution import check_resolution
 from crucible_engine.tasks.verify.consistency.supercell import MISSES_IMAGES, check_supercell
 from crucible_engine.tasks.verify.derivatives import continuity
 from crucible_engine.tasks.verify.derivatives.derivative_checks import DerivativeChecks
@@ -18,7 +17,7 @@ from crucible_engine.tasks.verify.derivatives.differences import Stencil
 from crucible_engine.tasks.verify.derivatives.gradients import STRESS_NAMES, trusted
 from crucible_engine.tasks.verify.elements import check_species
 from crucible_engine.tasks.verify.evaluator import Evaluator
-from crucible_engine.tasks.verify.precision import EPSILON, Deviation, Precision
+from crucible_engine.tasks.verify.precision import EPSILON, Deviation, Precision, check_resolution
 from crucible_engine.tasks.verify.probes import Probe
 
 DOUBLE_NOISE = 1e-8

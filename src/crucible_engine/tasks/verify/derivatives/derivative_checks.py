@@ -14,6 +14,8 @@ from crucible_engine.tasks.verify.derivatives.differences import (
     Stencil,
     differentiate_forces,
     differentiate_stress,
+    forces_by_work,
+    stress_by_work,
 )
 from crucible_engine.tasks.verify.derivatives.energy import (
     ENERGY_SCALE,
@@ -33,7 +35,6 @@ from crucible_engine.tasks.verify.derivatives.gradients import (
 )
 from crucible_engine.tasks.verify.derivatives.short_distance import CLIPPED, check_short_distance
 from crucible_engine.tasks.verify.derivatives.short_distance import NAME as SHORT_DISTANCE
-from crucible_engine.tasks.verify.derivatives.work import forces_by_work, stress_by_work
 from crucible_engine.tasks.verify.elements import check_forces_present, check_stress_present
 from crucible_engine.tasks.verify.evaluator import Evaluator
 from crucible_engine.tasks.verify.precision import Deviation

@@ -56,7 +56,7 @@ def check_forces(derivatives: Sequence[Derivatives], conservative: bool, scatter
 def check_by_work(derivatives: Sequence[Derivatives], quantity: str, scatter: float) -> list[Check]:
     """Compare values with the energy of long ways: their sign and unit, where the energy is too rough for more.
 
-    :param derivatives: of each probe, see :mod:`crucible_engine.tasks.verify.derivatives.work`.
+    :param derivatives: of each probe, see :mod:`crucible_engine.tasks.verify.derivatives.differences`.
     :param quantity: ``forces`` or ``stress``.
     :param scatter: how much the values change when they are evaluated again, in their unit.
     """
