@@ -11,7 +11,13 @@ from aiida.orm import ArrayData, Computer, Dict, InstalledCode, Int, Node, Query
 from ase.build import bulk, molecule
 
 from aiida_crucible.calculations.relax.calculation import RelaxCalculation
-from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, check_placement, promised_package, require_living
+from aiida_crucible.calculations.validation import (
+    ENVIRONMENT_KEY,
+    check_options,
+    check_placement,
+    promised_package,
+    require_living,
+)
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain
@@ -74,7 +80,7 @@ def test_wrong_options(workchain, options, message, code, model, fcc):
 
 @pytest.mark.parametrize("workchain", WORKCHAINS)
 def test_wrong_kinds_of_input(workchain, code, model, fcc):
-    refused(workchain, r"Atoms\(.*of type Atoms: give a StructureData \(`aiida_crucible.nodes.structures.from_atoms`",
+    refused(workchain, r"Atoms\(.*of type Atoms: give a StructureData \(`aiida_crucible.nodes.from_atoms`",
             code, model, bulk("Cu"))  # fmt: skip
     refused(workchain, r"'Cu.cif', of type str: give a StructureData \(`from_atoms\(ase.io.read", code, model, "Cu.cif")
     refused(workchain, r"is 12, of type int: give a StructureData \(`aiida.orm.load_node\(12\)`", code, model, 12)
@@ -262,3 +268,11 @@ def test_an_input_that_is_nested_too_deeply_is_refused_where_processes_are_given
         deep = [deep]
     with pytest.raises(ValueError, match=r"what is given: it nests more than 64 levels deep"):
         require_living("what is given", {"parameters": deep})
+
+
+@pytest.mark.parametrize("name", ["max_wallclock_seconds", "max_memory_kb"])
+@pytest.mark.parametrize("value", [(), "x", True, {}])
+def test_a_limit_that_is_no_number_is_refused_before_it_is_compared(name, value):
+    with pytest.raises(ValueError, match=rf"metadata\.options\.{name} is .*: give ") as refusal:
+        check_options({name: value})
+    assert "\n" not in str(refusal.value)

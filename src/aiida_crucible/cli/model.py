@@ -193,7 +193,7 @@ def verify(
     from aiida.engine import run_get_node
 
     from aiida_crucible.calculations.validation import check_environment, check_trust
-    from aiida_crucible.calculations.verify.verifications import find_verification
+    from aiida_crucible.calculations.verifications import find_verification
     from aiida_crucible.environments.codes import find_code
     from aiida_crucible.report.verification import format_verification
     from aiida_crucible.workflows.verify.workchain import VerifyWorkChain

@@ -16,7 +16,7 @@ from aiida_crucible.analysis.benchmark.settings import (
     validate_benchmark_settings,
 )
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.verify.verifications import place_of
+from aiida_crucible.calculations.verifications import place_of
 from aiida_crucible.nodes.labels import check_labels
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.benchmark import batch_calcfunctions as benchmark_batches

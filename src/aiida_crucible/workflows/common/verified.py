@@ -10,7 +10,7 @@ from aiida.orm import CalcJobNode, Dict, ProcessNode, StructureData
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.exit_codes import WorkflowSpec
-from aiida_crucible.calculations.verify.verifications import require_capability
+from aiida_crucible.calculations.verifications import require_capability
 from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.common.endings import said_of

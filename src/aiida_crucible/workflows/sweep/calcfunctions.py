@@ -19,7 +19,7 @@ from crucible_engine.tasks.parameters import validate_parameters
 SYMMETRY_TOLERANCE = 1e-3
 """Å; with which the space group of the given structure is found."""
 
-NUMERICS = 2
+NUMERICS = 3
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 

@@ -10,8 +10,8 @@ from aiida.orm import AbstractCode, Bool, CalcJobNode, Dict, Str, StructureData,
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.exit_codes import WorkflowSpec
+from aiida_crucible.calculations.verifications import find_verification, require_capability
 from aiida_crucible.calculations.verify.calculation import VerifyCalculation
-from aiida_crucible.calculations.verify.verifications import find_verification, require_capability
 from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.common.arguments import with_checked_arguments
