@@ -255,7 +255,7 @@ def _imaginary(
     names = {True: IMAGINARY, False: REAL}
     return {
         "imaginary": {"reference": names[bool(first.any())], "model": names[bool(second.any())]},
-        "modes": Confusion(HARMONIC_CLASSES, counts).as_dict(),
+        "modes": Confusion.decided(HARMONIC_CLASSES, counts).as_dict(),
     }
 
 

@@ -102,28 +102,18 @@ def lattice_force_constants(
     _check_values(values, primitive)
     compact, translation_residual = _compacted(values, primitive)
     full = compact_fc_to_full_fc(primitive, compact)
-    first, second, translations, shares = _pairs(primitive)
+    first, second, translations, partners, counts = _pairs(primitive)
     atoms = to_atoms(primitive)
     return LatticeForceConstants(
         atoms,
         first,
         second,
         translations,
-        compact[first, shares.partners] / shares.counts[:, None, None],
+        compact[first, partners] / counts[:, None, None],
         float(np.abs(compact.sum(axis=1)).max()),
         float(np.abs(full - full.transpose(1, 0, 3, 2)).max()),
         translation_residual,
     )
-
-
-@dataclass(frozen=True)
-class _Shares:
-    """Whose force constant each pair takes a share of."""
-
-    partners: NDArray[np.int64]
-    """Index in the supercell of the second atom, shape [n_pairs]."""
-    counts: NDArray[np.int64]
-    """Images that share it, shape [n_pairs]."""
 
 
 def _primitive(
@@ -170,10 +160,11 @@ def _compacted(values: NDArray[np.float64], primitive: Primitive) -> tuple[NDArr
     return mean, float(np.abs(moved - mean).max())
 
 
-def _pairs(
-    primitive: Primitive,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], _Shares]:
-    """Return first and second atom and translation of every pair, one for each of its nearest images."""
+def _pairs(primitive: Primitive) -> tuple[NDArray[np.int64], ...]:
+    """Return first and second atom and translation of every pair, one for each of its nearest images.
+
+    Likewise the second atom's index in the supercell, and how many images share the pair's force constant.
+    """
     vectors, multiplicities = primitive.get_smallest_vectors()
     counts = multiplicities[..., 0]
     partners, first = np.indices(counts.shape).reshape(2, -1)
@@ -187,4 +178,4 @@ def _pairs(
     second = np.array([index_of[int(atom)] for atom in primitive.s2p_map])[partners]
     places = primitive.scaled_positions
     translations = np.rint(vectors[rows] - places[second] + places[first]).astype(np.int64)
-    return first, second, translations, _Shares(partners, np.repeat(repeats, repeats))
+    return first, second, translations, partners, np.repeat(repeats, repeats)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix
+from aiida_crucible.analysis.crystal.orientations import straight_matrix
 from aiida_crucible.analysis.phonons.spectra import BandPath, given_path, seekpath_path
 from aiida_crucible.analysis.phonons.stability import COVERAGE_FACTOR, NOISE_SAMPLES
 from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise_entries, shown
@@ -17,9 +18,6 @@ from crucible_engine.wire.rules import Parameter, ParameterError, complete, norm
 DISPLACEMENT = Parameter(float, 0.01, "length of the displacements, Å", minimum=1e-4, maximum=0.3)
 MESH_NUMBER = Parameter(int, 1, "wave vectors along a reciprocal lattice vector", minimum=1, maximum=200)
 MOST_TEMPERATURES = 10_000
-
-LARGEST_MISFIT = 0.25
-"""Unit cells by which a supercell may miss a whole number of them: crystals of two models differ in strain."""
 
 SETTINGS: dict[str, Parameter] = {
     "supercell_matrix": Parameter(list, None, "three whole numbers or three rows of three; goes before the length"),
@@ -93,12 +91,8 @@ def same_supercell(
     :param other_cell: of a crystal that may be strained a little, likewise.
     :param other_matrix: in phonopy's convention, whose transpose multiplies the rows, shape [3, 3].
     """
-    lattice = np.asarray(other_matrix).T @ other_cell
-    exact = np.linalg.solve(np.asarray(cell).T, lattice.T)
-    matrix = np.rint(exact)
-    if np.abs(exact - matrix).max() > LARGEST_MISFIT or round(abs(np.linalg.det(matrix))) == 0:
-        return None
-    return [[int(entry) for entry in row] for row in matrix]
+    matrix = straight_matrix(np.asarray(other_matrix).T @ other_cell, np.asarray(cell))
+    return None if matrix is None else [[int(entry) for entry in row] for row in matrix.T]
 
 
 def band_path(settings: Mapping[str, Any], phonon: Phonopy) -> BandPath:

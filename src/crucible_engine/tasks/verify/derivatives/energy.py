@@ -14,11 +14,9 @@ import numpy as np
 
 from crucible_engine.tasks.verify.check import Check, measured, not_applicable
 from crucible_engine.tasks.verify.derivatives import diagnosis
-from crucible_engine.tasks.verify.derivatives.diagnosis import Explanation
+from crucible_engine.tasks.verify.derivatives.diagnosis import Explanation, explain_forces, explain_stress
 from crucible_engine.tasks.verify.derivatives.differences import Derivatives
 from crucible_engine.tasks.verify.derivatives.gradients import (
-    explain_forces,
-    explain_stress,
     has_stress,
     misfit_allowed,
 )

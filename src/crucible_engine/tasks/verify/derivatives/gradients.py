@@ -9,7 +9,7 @@ import numpy as np
 
 from crucible_engine.tasks.verify.check import Check, measured, not_applicable
 from crucible_engine.tasks.verify.derivatives import diagnosis
-from crucible_engine.tasks.verify.derivatives.diagnosis import Explanation, Unit
+from crucible_engine.tasks.verify.derivatives.diagnosis import Explanation, Unit, explain_forces, explain_stress
 from crucible_engine.tasks.verify.derivatives.differences import Derivatives
 
 RELATIVE_TOLERANCE = 0.005
@@ -104,7 +104,7 @@ def check_stress(derivatives: Sequence[Derivatives], conservative: bool, scatter
     tolerance = misfit_allowed(derivatives, scatter)
     if tolerance > UNRESOLVED:
         return _unresolved(STRESS_NAMES, tolerance)
-    true, reported = _stacked(derivatives)
+    true, reported = diagnosis.stacked(derivatives)
     found = explain_stress(derivatives, tolerance)
     if not conservative and (found.misfit >= RELATED or not _far_from_one(found)):
         message = f"predicted directly; {diagnosis.misfit([true], [reported]):.0%} off the energy's derivative"
@@ -121,27 +121,6 @@ def check_stress(derivatives: Sequence[Derivatives], conservative: bool, scatter
         if found.misfit > tolerance
         else _proportional("stress", found, unit, tolerance),
     ]
-
-
-def explain_forces(derivatives: Sequence[Derivatives], allowed: float) -> Explanation:
-    """Return what turns the numerical forces into the reported ones.
-
-    :param derivatives: forces along directions, for each probe.
-    :param allowed: misfit up to which a simpler explanation is preferred.
-    """
-    true, reported = [item.numerical for item in derivatives], [item.reported for item in derivatives]
-    return diagnosis.explain_forces(true, reported, [len(item.probe.atoms) for item in derivatives], allowed)
-
-
-def explain_stress(derivatives: Sequence[Derivatives], allowed: float) -> Explanation:
-    """Return what turns the numerical stresses into the reported ones.
-
-    :param derivatives: stresses of crystals.
-    :param allowed: misfit up to which a simpler explanation is preferred.
-    """
-    volumes = np.array([abs(item.probe.atoms.cell.volume) for item in derivatives])
-    n_atoms = np.array([len(item.probe.atoms) for item in derivatives], dtype=float)
-    return diagnosis.explain_stress(*_stacked(derivatives), volumes, n_atoms, allowed)
 
 
 def has_stress(derivatives: Sequence[Derivatives]) -> bool:
@@ -243,11 +222,6 @@ def _far_from_one(found: Explanation) -> bool:
     """Tell whether even a model that predicts forces or stress directly cannot be that far off."""
     low, high = diagnosis.PLAIN_RANGE
     return found.misfit < RELATED and not low < found.factor < high
-
-
-def _stacked(derivatives: Sequence[Derivatives]) -> tuple[diagnosis.Array, diagnosis.Array]:
-    """Return the numerical and the reported stresses, each of shape [n_probes, 6]."""
-    return np.array([item.numerical for item in derivatives]), np.array([item.reported for item in derivatives])
 
 
 def _is_one(value: float, tolerance: float) -> bool:
