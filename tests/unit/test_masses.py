@@ -18,9 +18,8 @@ from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms, to_phonopy
 from aiida_crucible.analysis.dynamics.mean_structure import mean_structure
 from aiida_crucible.analysis.phonons import settings as phonon_settings
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
-from aiida_crucible.analysis.phonons.lattice_force_constants import lattice_force_constants
+from aiida_crucible.analysis.phonons.lattice_force_constants import lattice_force_constants, restore_phonons
 from aiida_crucible.analysis.phonons.phonon_analysis import prepare, solve
-from aiida_crucible.analysis.phonons.stored_phonons import restore_phonons
 from crucible_engine.wire.schema import ARRAYS_FILE, SERIES_COLUMNS, TRAJECTORIES_FILE
 from crucible_engine.wire.structures import read_structures, write_structures
 

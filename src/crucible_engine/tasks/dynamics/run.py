@@ -42,8 +42,7 @@ from numpy.typing import NDArray
 
 from crucible_engine.families.base import Model
 from crucible_engine.families.fresh_calculators import FreshCalculators
-from crucible_engine.job.context import Context, TaskResult
-from crucible_engine.job.progress import Progress
+from crucible_engine.job.context import Context, Progress, TaskResult
 from crucible_engine.tasks.dynamics.checkpoint import Checkpoints, require_checkpoint
 from crucible_engine.tasks.dynamics.output import (
     average_series,

@@ -33,8 +33,7 @@ from ase.calculators.calculator import Calculator
 
 from crucible_engine.families.base import Model, is_periodic
 from crucible_engine.families.fresh_calculators import FreshCalculators
-from crucible_engine.job.context import Context, TaskResult
-from crucible_engine.job.progress import Progress
+from crucible_engine.job.context import Context, Progress, TaskResult
 from crucible_engine.tasks.relax.journal import Contents, Recorder, read_answers, read_contents, write_results
 from crucible_engine.tasks.relax.relaxation import (
     OUTCOMES,

@@ -105,11 +105,11 @@ def check_dynamics(
     """
     steps = _steps(evaluator, probe, patience if evaluator.model.remembers else 0.0)
     with tempfile.TemporaryDirectory() as folder:
-        run = _Run(probe.atoms, calculators.of_task(), _dynamics_settings(probe, steps, seed), Path(folder))
-        frames, totals, kinetic = run.run(steps)
+        settings = _dynamics_settings(probe, steps, seed)
+        frames, totals, kinetic, lost_to = _run(probe.atoms, calculators.of_task(), settings, Path(folder))
     evaluator.count += steps
-    if run.lost:
-        message = f"a run at constant energy ends at step {len(totals)}: {run.lost}"
+    if lost_to:
+        message = f"a run at constant energy ends at step {len(totals)}: {lost_to}"
         lost = measured(DYNAMICS, message).failed("not-finite")
         return [lost, not_applicable(CONSERVATION, f"see {DYNAMICS}")]
     compared = _compare(DYNAMICS, frames, evaluator, calculators, precision)
@@ -154,41 +154,32 @@ def check_relaxation(
     return _compare(RELAXATION, frames, evaluator, calculators, precision)
 
 
-class _Run:
-    """A run at constant energy.
+def _run(
+    atoms: Atoms, calculator: Calculator, settings: Settings, folder: Path
+) -> tuple[list[Frame], list[float], list[float], str]:
+    """Run at constant energy.
 
-    :ivar lost: why it ended early; empty where it did not.
+    :return: the sampled frames, after each step the total and the kinetic energy (eV), and why the run ended early;
+        empty where it did not.
     """
-
-    def __init__(self, atoms: Atoms, calculator: Calculator, settings: Settings, folder: Path) -> None:
-        self.lost = ""
-        self._replica = Replica(0, atoms, calculator, sites=atoms, settings=settings, folder=folder)
-
-    def run(self, steps: int) -> tuple[list[Frame], list[float], list[float]]:
-        """Return the sampled frames, and after each step the total and the kinetic energy, eV."""
-        replica, kept = self._replica, {round(part * steps / FRAMES) for part in range(1, FRAMES + 1)}
-        frames: list[Frame] = []
-        totals: list[float] = []
-        kinetic: list[float] = []
-        try:
-            replica.begin()
-            while not self._ended():
-                totals.append(float(replica.atoms.get_total_energy()))
-                kinetic.append(float(replica.atoms.get_kinetic_energy()))
-                if replica.step in {0, 1, *kept}:
-                    frames.append(_frame(replica.step, replica.atoms))
-                if replica.step == steps:
-                    break
-                replica.advance()
-        finally:
-            replica.close()
-        return frames, totals, kinetic
-
-    def _ended(self) -> bool:
-        finding = self._replica.finding
-        if self._replica.lost and finding is not None:
-            self.lost = finding.reason
-        return self._replica.lost
+    replica, steps = Replica(0, atoms, calculator, sites=atoms, settings=settings, folder=folder), settings.steps
+    kept = {0, 1, *(round(part * steps / FRAMES) for part in range(1, FRAMES + 1))}
+    frames: list[Frame] = []
+    totals: list[float] = []
+    kinetic: list[float] = []
+    try:
+        replica.begin()
+        while not replica.lost:
+            totals.append(float(replica.atoms.get_total_energy()))
+            kinetic.append(float(replica.atoms.get_kinetic_energy()))
+            if replica.step in kept:
+                frames.append(_frame(replica.step, replica.atoms))
+            if replica.step == steps:
+                break
+            replica.advance()
+    finally:
+        replica.close()
+    return frames, totals, kinetic, replica.finding.reason if replica.lost and replica.finding is not None else ""
 
 
 def _steps(evaluator: Evaluator, probe: Probe, patience: float) -> int:
