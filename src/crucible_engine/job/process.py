@@ -21,6 +21,9 @@ SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 """What schedulers, systems and people send: at the walltime, with ``scancel --signal`` or ``#SBATCH --signal``, with
 Ctrl-C, where a terminal is closed, before a suspension (SGE) and where the time of the processor is used up."""
 
+STANDARD_DESCRIPTORS = 3
+"""Input, output and error."""
+
 
 class Interruption:
     """Receives the signals of one process."""
@@ -65,10 +68,6 @@ class Interruption:
     def ignore(self) -> None:
         """Raise nothing any more: the work is done, or has failed, and what remains is to write that down."""
         self._ignores = True
-
-
-STANDARD_DESCRIPTORS = 3
-"""Input, output and error."""
 
 
 class UnfailingStream:

@@ -26,6 +26,9 @@ from crucible_engine.wire.rules import as_line
 KINDS = {"f": "decimal numbers", "i": "whole numbers", "b": "truth values", "U": "text"}
 """Kinds of ``numpy.dtype`` that cross the wire, in words."""
 
+READABLE = "biufU"
+"""numpy's letters for numbers and text."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -69,10 +72,6 @@ def require_layout(arrays: Mapping[str, NDArray[Any]], layouts: Mapping[str, Lay
 def _shown(shape: tuple[int | None, ...]) -> str:
     lengths = ["n" if length is None else str(length) for length in shape]
     return f"({lengths[0]},)" if len(lengths) == 1 else f"({', '.join(lengths)})"
-
-
-READABLE = "biufU"
-"""numpy's letters for numbers and text."""
 
 
 @contextmanager

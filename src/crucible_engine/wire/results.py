@@ -16,6 +16,9 @@ from crucible_engine.wire.schema import RESULTS_FILE, Condition, EngineError, Re
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+RESERVED_BYTES = 16384
+"""Taken on the disk when a job starts, so that a full disk cannot keep it from saying that the disk is full."""
+
 
 class Interrupted(BaseException):
     """The job was asked to stop.
@@ -69,10 +72,6 @@ def one_line(error: BaseException) -> str:
     with contextlib.suppress(Exception):  # an exception of a package may fail to describe itself
         text = " ".join(traceback.format_exception_only(error)[-1].split()) or text
     return text
-
-
-RESERVED_BYTES = 16384
-"""Taken on the disk when a job starts, so that a full disk cannot keep it from saying that the disk is full."""
 
 
 class ResultsFile:

@@ -34,6 +34,13 @@ FEWEST = 3
 NO_VARIATION = 1e-12
 """Spread relative to the largest number that is rounding only."""
 
+REFERENCE_SIGMA, ABSOLUTE_DIFFERENCE = "reference_sigma", "absolute_sigma_difference"
+
+SQUARED = ("printed", "squares")
+"""Both errors of squared frequencies: as the publication prints it, and the true root mean square."""
+
+Numbers = Sequence[float | None]
+
 
 def distribution(values: Sequence[float]) -> dict[str, Any]:
     """Return ``n``, ``mean``, ``median``, quartiles and whiskers; ``None`` for what no number has.
@@ -77,13 +84,6 @@ def correlation(first: Sequence[float | None], second: Sequence[float | None]) -
 
 def _is_constant(values: np.ndarray) -> bool:
     return math.isclose(values.min(), values.max(), rel_tol=NO_VARIATION)
-
-
-REFERENCE_SIGMA, ABSOLUTE_DIFFERENCE = "reference_sigma", "absolute_sigma_difference"
-SQUARED = ("printed", "squares")
-"""Both errors of squared frequencies: as the publication prints it, and the true root mean square."""
-
-Numbers = Sequence[float | None]
 
 
 def aggregate(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

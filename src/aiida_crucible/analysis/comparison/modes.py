@@ -21,6 +21,8 @@ DEGENERACY = 1e-4
 ORDER_PREFERENCE = 1e-6
 """What a mode that is out of order by all modes costs, in overlaps: enough to keep the order among degenerate ones."""
 
+Array = NDArray[np.float64]
+
 
 def overlaps(
     reference_squares: NDArray[np.float64],
@@ -63,9 +65,6 @@ def _groups(squares: NDArray[np.float64]) -> NDArray[np.float64]:
     gaps = np.diff(squares, axis=1, prepend=squares[:, :1]) > DEGENERACY * scale
     labels = np.cumsum(gaps, axis=1)
     return np.asarray(labels[:, :, None] == labels[:, None, :], dtype=float)
-
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

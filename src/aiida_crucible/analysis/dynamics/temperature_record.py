@@ -19,6 +19,17 @@ from crucible_engine.tasks.dynamics.parameters import time_step_warning
 
 DONE, FAILED, NOT_RUN = "done", "failed", "not-run"
 
+LARGE_FORCE = 1.0
+"""eV/Å: of an atom at the start, which no relaxed crystal has; moved by 0.1 Å it gains some 0.05 eV."""
+
+LARGE_PRESSURE = 5.0
+"""GPa: at the start; some 5 % of a crystal's volume."""
+
+FEW_ATOMS = 20
+"""Fewer in a cell meet their own images within the reach of most models, and exchange heat by a fifth and more."""
+
+Values = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class TemperatureRecord:
@@ -82,18 +93,6 @@ class TemperatureRecord:
 def ascending(records: Sequence[TemperatureRecord]) -> list[TemperatureRecord]:
     """Return the records by temperature."""
     return sorted(records, key=lambda record: record.temperature)
-
-
-LARGE_FORCE = 1.0
-"""eV/Å: of an atom at the start, which no relaxed crystal has; moved by 0.1 Å it gains some 0.05 eV."""
-
-LARGE_PRESSURE = 5.0
-"""GPa: at the start; some 5 % of a crystal's volume."""
-
-FEW_ATOMS = 20
-"""Fewer in a cell meet their own images within the reach of most models, and exchange heat by a fifth and more."""
-
-Values = Mapping[str, Any]
 
 
 def likely_cause(record: TemperatureRecord) -> str:

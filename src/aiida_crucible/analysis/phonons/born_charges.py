@@ -20,6 +20,9 @@ NOTABLE_SURPLUS, LARGEST_SURPLUS = 0.01, 0.1
 """Of the largest charge: how far the mean of all may be from zero without a warning, and at all. Coarse grids of wave
 vectors leave a few hundredths."""
 
+LARGEST_BEND = 0.25
+"""Part of the weight of a line of neighbours that may lie across it: a bend of 60 degrees at the atom has 0.33."""
+
 
 def check_born_charges(charges: NDArray[np.float64], dielectric: NDArray[np.float64], n_atoms: int) -> None:
     """Refuse arrays that are no Born charges with a dielectric tensor.
@@ -93,10 +96,6 @@ def add_born_charges(phonon: Phonopy, charges: NDArray[np.float64], dielectric: 
     supercell = phonon.supercell
     atoms = [supercell.u2u_map[supercell.s2u_map[index]] for index in phonon.primitive.p2s_map]
     phonon.nac_params = {"born": charges[atoms], "dielectric": dielectric, "factor": COULOMB, "method": "gonze"}
-
-
-LARGEST_BEND = 0.25
-"""Part of the weight of a line of neighbours that may lie across it: a bend of 60 degrees at the atom has 0.33."""
 
 
 @dataclass(frozen=True)

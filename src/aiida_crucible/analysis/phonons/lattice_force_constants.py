@@ -26,6 +26,9 @@ EQUAL_DISTANCE = 1e-3
 LARGEST_MATRIX = 8e9
 """Bytes of the force constants of an MD supercell."""
 
+STORED_ARRAYS = ("force_constants", "supercell_matrix", "primitive_matrix")
+"""What a node of force constants holds, see :func:`restore_phonons`."""
+
 
 @dataclass(frozen=True)
 class LatticeForceConstants:
@@ -180,10 +183,6 @@ def _pairs(primitive: Primitive) -> tuple[NDArray[np.int64], ...]:
     places = primitive.scaled_positions
     translations = np.rint(vectors[rows] - places[second] + places[first]).astype(np.int64)
     return first, second, translations, partners, np.repeat(repeats, repeats)
-
-
-STORED_ARRAYS = ("force_constants", "supercell_matrix", "primitive_matrix")
-"""What a node of force constants holds, see :func:`restore_phonons`."""
 
 
 def restore_phonons(

@@ -20,6 +20,11 @@ from phonopy.physical_units import get_physical_units
 RELATIVE_ROUNDING = 1e-12
 """Share of a crystal's largest ω² that rounding may make of nothing: some thousand terms of double precision."""
 
+TRANSLATION_CUTOFF = 1e-3
+"""THz; the translations at Γ lie below wherever the force constants obey the acoustic sum rule (at 1e-5 after their
+symmetrisation), and have no thermodynamics. ``exclude_gamma_acoustic`` of phonopy would leave the same three modes out,
+but is new in 4.10, and takes them whatever their frequency: also those of atoms that are bound to their sites."""
+
 
 def rounding_floor(phonon: Phonopy) -> float:
     """Return the frequency below which ω is a rounding error, THz: that share of the stiffest atom's ω².
@@ -37,12 +42,6 @@ def rounding_floor(phonon: Phonopy) -> float:
 def clear_rounding(values: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
     """Return values with those of no more than ``floor`` in size set to zero; of any shape and unit."""
     return np.where(np.abs(values) <= floor, 0.0, values)
-
-
-TRANSLATION_CUTOFF = 1e-3
-"""THz; the translations at Γ lie below wherever the force constants obey the acoustic sum rule (at 1e-5 after their
-symmetrisation), and have no thermodynamics. ``exclude_gamma_acoustic`` of phonopy would leave the same three modes out,
-but is new in 4.10, and takes them whatever their frequency: also those of atoms that are bound to their sites."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,19 @@ from aiida_crucible.analysis.transitions.records import Kind, Transition
 LEAST_BETWEEN = 2
 """Temperatures between two transitions, and on each side of one: what one run did once need not happen again."""
 
+NEIGHBOURS = 3
+"""Temperatures on each side of a transition that a change is read from."""
+
+LAW_ERROR = 0.1
+"""Share of a step of temperature that a fitted T_c is widened by to each side.
+
+The law leaves out higher corrections to scaling and the rounding by the cell's size, which the runs around T_c cannot
+show: with precise data these, and not noise, are the error.
+"""
+
+Readings = Mapping[str, tuple[Array, Array, Array]]
+"""Temperatures, values and standard errors of each observable, each of shape [n]."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -109,20 +122,6 @@ def _merge(places: Sequence[float], temperatures: Array) -> list[float]:
         if index == 1 or between >= LEAST_BETWEEN:
             merged.append(place)
     return [*merged, places[-1]]
-
-
-NEIGHBOURS = 3
-"""Temperatures on each side of a transition that a change is read from."""
-
-LAW_ERROR = 0.1
-"""Share of a step of temperature that a fitted T_c is widened by to each side.
-
-The law leaves out higher corrections to scaling and the rounding by the cell's size, which the runs around T_c cannot
-show: with precise data these, and not noise, are the error.
-"""
-
-Readings = Mapping[str, tuple[Array, Array, Array]]
-"""Temperatures, values and standard errors of each observable, each of shape [n]."""
 
 
 def describe_transition(

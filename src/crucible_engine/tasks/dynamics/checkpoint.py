@@ -31,6 +31,11 @@ _SCALARS = "scalars"
 
 Arrays = dict[str, NDArray[Any]]
 
+Rows = tuple[int, int]
+
+OF_RUNNING = ("replica", "step", "lost", "rows", "finding", "found_at", "start", "random")
+"""What only a checkpoint in the middle of a replica has."""
+
 
 class Checkpoints:
     """The checkpoints of a job.
@@ -112,11 +117,6 @@ def _load(path: Path) -> tuple[dict[str, Any], Arrays]:
     scalars = parse_json(str(arrays.pop(_SCALARS)))
     require_type(_SCALARS, scalars, dict[str, Any])
     return scalars, arrays
-
-
-Rows = tuple[int, int]
-OF_RUNNING = ("replica", "step", "lost", "rows", "finding", "found_at", "start", "random")
-"""What only a checkpoint in the middle of a replica has."""
 
 
 @dataclass

@@ -23,6 +23,11 @@ from crucible_engine.wire.schema import ARRAYS_FILE, EVALUATED, RELAXED, TRAJECT
 BATCH, SECONDS = 10, 1.0
 """Evaluations are written when so many have come together, or when so much time has passed since the last."""
 
+COLUMNS: dict[str, tuple[int, ...]] = {"cells": (3, 3), "energies": (), "stresses": (6,)}
+"""Arrays with a row for each geometry, and the shape of a row; the others have one for each atom."""
+
+OF_ATOMS = ("positions", "forces")
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -172,11 +177,6 @@ def _properties(atoms: Atoms) -> dict[str, NDArray[np.float64]]:
         "forces": np.asarray(atoms.get_forces(apply_constraint=False), dtype=np.float64),
         "stresses": stress_of(atoms)[None],
     }
-
-
-COLUMNS: dict[str, tuple[int, ...]] = {"cells": (3, 3), "energies": (), "stresses": (6,)}
-"""Arrays with a row for each geometry, and the shape of a row; the others have one for each atom."""
-OF_ATOMS = ("positions", "forces")
 
 
 @dataclass(frozen=True)

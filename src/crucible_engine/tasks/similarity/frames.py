@@ -19,6 +19,8 @@ from crucible_engine.wire.structures import read_structures
 
 Indices = NDArray[np.intp]
 
+Floats = NDArray[np.float64]
+
 
 def by_stride(n_frames: int, wanted: int) -> Indices:
     """Return the indices of frames that are evenly spaced from the first on, [at most wanted]."""
@@ -60,9 +62,6 @@ def _squared_distances(points: NDArray[np.float64], index: int) -> NDArray[np.fl
     difference = points - points[index]
     distances: NDArray[np.float64] = np.einsum("ij,ij->i", difference, difference)
     return distances
-
-
-Floats = NDArray[np.float64]
 
 
 @dataclass

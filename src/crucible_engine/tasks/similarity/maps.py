@@ -14,6 +14,11 @@ from crucible_engine.wire.schema import Condition, EngineError
 LEAST_SPREAD = 1e-12
 """Largest eigenvalue of the centred kernel, for each frame, below which all frames are alike."""
 
+Bools = NDArray[np.bool_]
+
+TIE = 1e-12
+"""Distances that differ by less, in units of the largest k_ii, are the same but for rounding."""
+
 
 @dataclass(frozen=True)
 class Map:
@@ -52,12 +57,6 @@ def kernel_map(kernel: Floats, n_components: int) -> Map:
     coordinates = np.asarray(model.fit_transform(kernel), dtype=np.float64)
     variances = np.asarray(model.eigenvalues_, dtype=np.float64)
     return Map(coordinates, variances, variances / eigenvalues[eigenvalues > 0.0].sum())
-
-
-Bools = NDArray[np.bool_]
-
-TIE = 1e-12
-"""Distances that differ by less, in units of the largest k_ii, are the same but for rounding."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,16 @@ PANEL_COPIES = 4
 FULL_COPIES = 4
 """The kernel, its centred copy, and what an eigensolver takes."""
 
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+
+MEMBERSHIP = Path("/proc/self/cgroup")
+
+LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
+"""Where the limit of a container or of a scheduler's job stands, for the two versions of control groups."""
+
+UNLIMITED = 1 << 60
+"""Bytes beyond which there is no limit: version 1 of control groups writes the largest number of pages for it."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -132,15 +142,6 @@ def _blocks(sizes: Sequence[int], length: int) -> Iterator[Block]:
     for n_atoms, group in itertools.groupby(range(len(sizes)), key=sizes.__getitem__):
         same = list(group)
         yield from (Block(tuple(same[start : start + length]), n_atoms) for start in range(0, len(same), length))
-
-
-CONTROL_GROUPS = Path("/sys/fs/cgroup")
-MEMBERSHIP = Path("/proc/self/cgroup")
-LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
-"""Where the limit of a container or of a scheduler's job stands, for the two versions of control groups."""
-
-UNLIMITED = 1 << 60
-"""Bytes beyond which there is no limit: version 1 of control groups writes the largest number of pages for it."""
 
 
 def available_memory() -> tuple[int, str]:

@@ -16,6 +16,16 @@ from crucible_engine.tasks.verify.evaluator import Evaluator, is_finite
 from crucible_engine.tasks.verify.precision import Precision
 from crucible_engine.tasks.verify.probes import Probe, random_crystal
 
+SPECIES = "species"
+
+ELEMENTS = "elements"
+
+TIGHTNESS = 1.1
+"""Distance of the nearest atoms in units of the sum of their covalent radii: as far apart as in a usual crystal."""
+
+CANDIDATES = 30
+"""Random crystals of which the best packed one is taken."""
+
 
 def check_forces_present(probes: Sequence[Probe], bases: Sequence[Evaluation]) -> Check:
     """Check that no element's forces are exactly zero, which in a crystal without symmetry they never are.
@@ -53,9 +63,6 @@ def check_stress_present(probes: Sequence[Probe], bases: Sequence[Evaluation]) -
     return measured(name, "every component has a value")
 
 
-SPECIES = "species"
-
-
 def check_species(
     evaluator: Evaluator, probes: Sequence[Probe], precision: Precision, rng: np.random.Generator
 ) -> Check:
@@ -91,13 +98,6 @@ def _substituted(probe: Probe) -> Probe:
     atoms = probe.atoms.copy()
     atoms.numbers[0] = next(number for number in atoms.numbers if number != atoms.numbers[0])
     return Probe(probe.label, atoms, probe.repetitions)
-
-
-ELEMENTS = "elements"
-TIGHTNESS = 1.1
-"""Distance of the nearest atoms in units of the sum of their covalent radii: as far apart as in a usual crystal."""
-CANDIDATES = 30
-"""Random crystals of which the best packed one is taken."""
 
 
 def check_elements(evaluator: Evaluator, elements: Iterable[int], seed: int) -> Check:

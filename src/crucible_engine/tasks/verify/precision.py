@@ -23,6 +23,17 @@ SMALLEST_RELATIVE = 1e-8
 REPRODUCIBILITY_MARGIN = 10.0
 """How often the scatter of repeated evaluations has to be exceeded to mean something else."""
 
+MOST_DECIMALS = 9
+
+ROUNDING_MARGIN = 1.0
+"""Rounding errors by which a decimal fraction may miss its binary representation."""
+
+RESOLVED = 100.0
+"""Rounding errors that a step must exceed to be told from them."""
+
+BITS = {"float64": (8, 11, 24), "float32": (8, 11)}
+"""Bits of the significands of bfloat16, float16 and float32 that are too few for a precision."""
+
 
 @dataclass(frozen=True)
 class Deviation:
@@ -95,15 +106,6 @@ class Precision:
 def _largest(stress: NDArray[np.float64]) -> float:
     """Return the largest component, 0 of a stress that is not there."""
     return 0.0 if np.isnan(stress).all() else float(np.abs(stress).max())
-
-
-MOST_DECIMALS = 9
-ROUNDING_MARGIN = 1.0
-"""Rounding errors by which a decimal fraction may miss its binary representation."""
-RESOLVED = 100.0
-"""Rounding errors that a step must exceed to be told from them."""
-BITS = {"float64": (8, 11, 24), "float32": (8, 11)}
-"""Bits of the significands of bfloat16, float16 and float32 that are too few for a precision."""
 
 
 def check_resolution(bases: Sequence[Evaluation], dtype: str) -> tuple[Check, Deviation]:

@@ -19,6 +19,15 @@ GROWTH = 1.4
 MARGIN = 3.0
 """Å around the atoms that count as their volume where the cell has more."""
 
+LOST = 2.0
+"""An atom is lost without a neighbour within so many times its nearest-neighbour distance in the reference."""
+
+LEAST_REACH = 4.0
+"""Å: an atom with a neighbour as near as that is not lost, however short the reference's bonds are (H2)."""
+
+AWAY_SPANS, AWAY = 2.0, 10.0
+"""A piece is gone that is further from the middle of a slab or cluster than so many times its radius and so many Å."""
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -65,14 +74,6 @@ def _cutoffs(atoms: Atoms) -> list[float]:
     furthest = SHELL * float(np.linalg.norm(spans) + np.linalg.norm(atoms.cell.array[atoms.pbc]))
     count = max(0, int(np.ceil(np.log(max(furthest, first) / first) / np.log(GROWTH))))
     return [first * GROWTH**power for power in range(count + 1)]
-
-
-LOST = 2.0
-"""An atom is lost without a neighbour within so many times its nearest-neighbour distance in the reference."""
-LEAST_REACH = 4.0
-"""Å: an atom with a neighbour as near as that is not lost, however short the reference's bonds are (H2)."""
-AWAY_SPANS, AWAY = 2.0, 10.0
-"""A piece is gone that is further from the middle of a slab or cluster than so many times its radius and so many Å."""
 
 
 class NeighbourTracker:

@@ -35,6 +35,19 @@ ROUGH = 0.1
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
+WAY = np.linspace(-1.0, 1.0, 11)
+
+REACH = 0.15
+"""Å, rms displacement of a coordinate at the ends of a way."""
+
+LARGEST_STRAIN = 0.04
+"""At the ends of a way."""
+
+WAYS = 4
+
+DEGREE = 4
+"""Of the polynomials: bonds are anharmonic on such a way."""
+
 
 @dataclass(frozen=True)
 class Derivatives:
@@ -164,16 +177,6 @@ def strained(atoms: Atoms, component: tuple[int, int], amount: float) -> Atoms:
     changed = atoms.copy()
     changed.set_cell(atoms.cell.array @ deformation, scale_atoms=True)
     return changed
-
-
-WAY = np.linspace(-1.0, 1.0, 11)
-REACH = 0.15
-"""Å, rms displacement of a coordinate at the ends of a way."""
-LARGEST_STRAIN = 0.04
-"""At the ends of a way."""
-WAYS = 4
-DEGREE = 4
-"""Of the polynomials: bonds are anharmonic on such a way."""
 
 
 def forces_by_work(

@@ -35,6 +35,13 @@ SMALLEST_BINDING = 0.15
 USUAL_BINDING = 2.0
 """eV/atom, of crystals of metals at these stretches; tells which unit a too large one is likely to be in."""
 
+ENERGY_SCALE = "energy scale"
+
+POWERS = {"constant": 0, "atoms": 1, "1/atoms": -1}
+"""Power of the number of atoms that a factor is proportional to."""
+
+Rescaled = tuple[Check, list[Derivatives], list[Derivatives]]
+
 
 @dataclass(frozen=True)
 class Binding:
@@ -113,13 +120,6 @@ def _likely_unit(energy: float) -> str:
 
 def _in_electronvolt(derivatives: Sequence[Derivatives], size: float) -> list[Derivatives]:
     return [replace(item, numerical=item.numerical / size, error=item.error / size) for item in derivatives]
-
-
-ENERGY_SCALE = "energy scale"
-POWERS = {"constant": 0, "atoms": 1, "1/atoms": -1}
-"""Power of the number of atoms that a factor is proportional to."""
-
-Rescaled = tuple[Check, list[Derivatives], list[Derivatives]]
 
 
 def correct_energy_scale(forces: list[Derivatives], stresses: list[Derivatives], scatter: Deviation) -> Rescaled:
