@@ -24,8 +24,8 @@ from aiida_crucible.calculations.promised import bytes_of_dynamics
 from aiida_crucible.nodes.force_data import DAMPING, FEMTOSECONDS
 from aiida_crucible.nodes.structures import with_geometry
 from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.arrays import Layout
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.layout import Layout
 from crucible_engine.wire.schema import ARRAYS_FILE, SERIES_COLUMNS
 
 AVERAGES = ("mean_positions", "mean_square_displacements", "mean_cell", "final_velocities")

@@ -23,8 +23,8 @@ from aiida_crucible.calculations.parser import EngineParser
 from aiida_crucible.calculations.promised import bytes_of_geometries, bytes_of_trajectories
 from aiida_crucible.nodes.structures import with_geometry
 from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.arrays import Layout
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.layout import Layout
 from crucible_engine.wire.records import Check, relaxation_check
 from crucible_engine.wire.schema import ARRAYS_FILE, RELAXED, TRAJECTORIES_FILE
 

@@ -13,8 +13,8 @@ from aiida_crucible.calculations.exit_codes import ARRAYS_MISMATCH
 from aiida_crucible.calculations.output_files import Arrays, OutputError, read_arrays, require_arrays
 from aiida_crucible.calculations.parser import EngineParser
 from aiida_crucible.calculations.promised import bytes_of_map
+from crucible_engine.wire.arrays import Layout
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.layout import Layout
 from crucible_engine.wire.records import Check, tile_check
 from crucible_engine.wire.schema import ARRAYS_FILE
 

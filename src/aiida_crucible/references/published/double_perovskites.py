@@ -37,7 +37,7 @@ def published_confusion(model: str, force_constants: str) -> Confusion:
     matrices = _matrices(force_constants)
     if model not in matrices:
         raise ValueError(f"there is no published confusion matrix of {model!r}: {suggestion(model, list(matrices))}")
-    return Confusion(CLASSES, np.array(matrices[model]))
+    return Confusion.decided(CLASSES, np.array(matrices[model]))
 
 
 def published_shares() -> dict[str, float]:

@@ -9,7 +9,7 @@ from aiida.common import AttributeDict
 from aiida.engine import ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_, while_
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.anharmonicity.combinations import why_no_score
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_settings
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.exit_codes import WorkflowSpec

@@ -8,7 +8,7 @@ from typing import Any
 from aiida.orm import ArrayData, Dict, StructureData
 
 from aiida_crucible.analysis.crystal.cells import require_no_vacuum
-from aiida_crucible.analysis.crystal.supercell_sites import find_sites
+from aiida_crucible.analysis.crystal.mapping import find_sites
 from aiida_crucible.analysis.dynamics.order_parameters import displacement_pattern
 from aiida_crucible.analysis.dynamics.polarization import neutral_charges
 from aiida_crucible.analysis.dynamics.sweep_settings import (
