@@ -14,8 +14,7 @@ from click.testing import CliRunner
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.cli import main
 from aiida_crucible.environments import ModelEnvironmentError, codes
-from aiida_crucible.environments.check import check_environment
-from aiida_crucible.environments.checkpoint import describe_checkpoint, path_on_computer
+from aiida_crucible.environments.script_job import check_environment, describe_checkpoint, path_on_computer
 from crucible_engine.wire.schema import ModelReference
 
 

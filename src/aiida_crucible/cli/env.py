@@ -154,8 +154,8 @@ def check(name: str, computer: str | None, options: dict[str, object]) -> None:
 
     The probe is a job of the computer, with provenance. It exits with 1 if anything is wrong.
     """
-    from aiida_crucible.environments.check import check_environment
     from aiida_crucible.environments.codes import find_computer, find_environment
+    from aiida_crucible.environments.script_job import check_environment
 
     environment = find_environment(name, find_computer(computer) if computer else None)
     say(f"probing {environment.code.full_label} on {environment.code.computer.label}")

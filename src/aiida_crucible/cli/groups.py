@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from crucible_engine.wire.rules import as_line, suggestion
+from crucible_engine.wire.rules import as_line, first_line, suggestion
 
 
 class OneLineErrors(click.Group):
@@ -73,5 +73,5 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, KilledError):
         return f"the run was {error}" if str(error) else "the run was killed"
     if isinstance(error, AiidaException | ModelEnvironmentError | ValueError):
-        return as_line((str(error).strip() or type(error).__name__).splitlines()[0])
+        return as_line(first_line(error))
     return None

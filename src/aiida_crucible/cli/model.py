@@ -32,7 +32,7 @@ class Assignment(click.ParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str | int | float | bool]:
         """Return key and value."""
-        from aiida_crucible.references.phonopy.plain_yaml import parse_yaml
+        from aiida_crucible.references.plain_yaml import parse_yaml
 
         if isinstance(value, tuple):
             return value
@@ -228,7 +228,7 @@ def _sha256_now(node: ModelData, code: AbstractCode, options: dict[str, Any]) ->
     from dataclasses import replace
 
     from aiida_crucible.calculations.staging import stage_checkpoint
-    from aiida_crucible.environments.checkpoint import describe_model
+    from aiida_crucible.environments.script_job import describe_model
 
     reference = replace(node.to_reference(), sha256=None)
     if node.is_checkpoint:
@@ -268,8 +268,8 @@ def _is_file(name: str, computer: str | None) -> bool:
 def _describe(reference: ModelReference, computer: str | None, code: str, options: dict[str, Any]) -> dict[str, Any]:
     from dataclasses import replace
 
-    from aiida_crucible.environments.checkpoint import describe_checkpoint, path_on_computer
     from aiida_crucible.environments.codes import find_environment
+    from aiida_crucible.environments.script_job import describe_checkpoint, path_on_computer
 
     environment = find_environment(code)
     path = path_on_computer(str(reference.checkpoint), computer, environment)

@@ -81,7 +81,8 @@ class JobOptions(click.ParamType):
         import os
         from pathlib import Path
 
-        from aiida_crucible.references.phonopy.plain_yaml import parse_yaml, read_yaml
+        from aiida_crucible.references.plain_yaml import parse_yaml, read_yaml
+        from crucible_engine.wire.rules import first_line
 
         if isinstance(value, dict):
             return value
@@ -89,7 +90,7 @@ class JobOptions(click.ParamType):
             is_file = os.path.isfile(value)  # noqa: PTH113
             content = read_yaml(Path(value)) if is_file else parse_yaml(str(value).encode())
         except (OSError, ValueError) as error:
-            self.fail(f"{value!r} is no YAML: {str(error).splitlines()[0]}", param, ctx)
+            self.fail(f"{value!r} is no YAML: {first_line(error)}", param, ctx)
         if not isinstance(content, dict):
             self.fail(f"{value!r} is no mapping: give e.g. '{{queue_name: gpu}}'", param, ctx)
         return content

@@ -23,6 +23,7 @@ from aiida_crucible.environments.codes import (
 )
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.environments.specification import Specification
+from crucible_engine.wire.rules import first_line
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,7 @@ def open_transport(computer: Computer) -> Iterator[Transport]:
     try:
         transport.open()
     except Exception as error:  # each transport plugin raises its own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelEnvironmentError(f"computer {computer.label!r} cannot be reached: {reason}") from error
+        raise ModelEnvironmentError(f"computer {computer.label!r} cannot be reached: {first_line(error)}") from error
     try:
         yield transport
     finally:

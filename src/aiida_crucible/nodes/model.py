@@ -15,7 +15,7 @@ from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
 from aiida_crucible.nodes.caching import ModelCaching
-from aiida_crucible.nodes.file_digest import digest_of_file, look_on_computer, start_of_file
+from aiida_crucible.nodes.file_digest import look_on_computer, start_of_file
 from crucible_engine.families.facts import CHECKPOINT_START
 from crucible_engine.families.registry import (
     Family,
@@ -26,6 +26,7 @@ from crucible_engine.families.registry import (
     validate_dtype,
     validate_settings,
 )
+from crucible_engine.families.weights import digest
 from crucible_engine.wire.rules import shown, suggestion
 from crucible_engine.wire.schema import CHECKPOINT_FILE, ModelReference
 
@@ -238,7 +239,7 @@ class ModelData(Data):
             path = Path(checkpoint).expanduser()
             if not path.is_file():
                 raise ValueError(f"checkpoint {checkpoint} is not a file on this machine")
-            sha256, start = digest_of_file(path), start_of_file(path)
+            sha256, start = digest(path), start_of_file(path)
             self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
         else:
             sha256, start = look_on_computer(computer, str(checkpoint))

@@ -11,10 +11,10 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, SinglefileData, StructureData, TrajectoryData
 
+from aiida_crucible.nodes.file_digest import describe_file
 from aiida_crucible.nodes.structures import from_atoms, to_atoms
 from aiida_crucible.references.phonopy.files import ImportedPhonons, read_phonons
 from aiida_crucible.references.settings import citation_of, validate_phonons, validate_trajectory, validate_values
-from aiida_crucible.references.source_file import describe_file
 from aiida_crucible.references.trajectories.trajectory import ImportedTrajectory, read_trajectory
 from aiida_crucible.references.values import read_values
 

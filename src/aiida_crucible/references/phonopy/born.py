@@ -11,7 +11,7 @@ from phonopy.file_IO import parse_BORN
 
 from aiida_crucible.analysis.phonons.born_charges import check_born_charges, warnings_of_charges
 from aiida_crucible.analysis.phonons.phonon_analysis import BornCharges
-from aiida_crucible.references.explained import explained
+from aiida_crucible.references.foreign_files import explained
 from aiida_crucible.references.phonopy.crystal import Described
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
+from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from phonopy.interface.phonopy_yaml import PhonopyYamlData, load_phonopy_yaml
 from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
 from phonopy.structure.atoms import PhonopyAtoms
@@ -18,9 +19,9 @@ from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix
 from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
 from aiida_crucible.nodes.bounds import check_supercell_size
-from aiida_crucible.references.explained import explained
+from aiida_crucible.references.foreign_files import explained
 from aiida_crucible.references.phonopy.atom_order import describe_difference, read_structure, require_finite
-from aiida_crucible.references.phonopy.plain_yaml import read_yaml
+from aiida_crucible.references.plain_yaml import read_yaml
 
 DEFAULT_TOLERANCE = 1e-5
 """Å: phonopy's own, where neither the user nor the file names one."""
@@ -166,3 +167,36 @@ def _scaled(cell: PhonopyAtoms, length: float) -> PhonopyAtoms:
     return PhonopyAtoms(
         numbers=cell.numbers, masses=cell.masses, scaled_positions=cell.scaled_positions, cell=cell.cell * length
     )
+
+
+def right_handed(phonon: Phonopy) -> Phonopy:
+    """Return a phonopy object of a right-handed cell: of a left-handed one all lattice vectors are turned round.
+
+    The crystal stays where it is, and so do the atoms of the unit cell in their order; those of the supercell come in
+    another, since phonopy counts them along the lattice vectors.
+
+    :param phonon: with force constants, eV/Å², shape [n_primitive_atoms or n_supercell_atoms, n_supercell_atoms, 3, 3].
+    """
+    cell = phonon.unitcell
+    if np.linalg.det(cell.cell) > 0:
+        return phonon
+    scaled = -cell.scaled_positions
+    turned = Phonopy(
+        PhonopyAtoms(numbers=cell.numbers, scaled_positions=scaled, cell=-cell.cell, masses=cell.masses),
+        supercell_matrix=phonon.supercell_matrix,
+        primitive_matrix=phonon.primitive_matrix,
+        symprec=phonon.symmetry.tolerance,
+    )
+    constants = phonon.force_constants
+    if constants.shape[0] != constants.shape[1]:
+        constants = compact_fc_to_full_fc(phonon.primitive, constants)
+    order = _order(turned.supercell, phonon.supercell)
+    turned.force_constants = np.array(constants[np.ix_(order[turned.primitive.p2s_map], order)], order="C")
+    return turned
+
+
+def _order(wanted: PhonopyAtoms, given: PhonopyAtoms) -> NDArray[np.intp]:
+    """Return for each atom of a supercell which of another, of the same crystal in the same place, it is."""
+    differences = (wanted.positions[:, None] - given.positions) @ np.linalg.inv(given.cell)
+    distances = np.linalg.norm((differences - np.rint(differences)) @ given.cell, axis=-1)
+    return np.asarray(np.argmin(distances, axis=1))

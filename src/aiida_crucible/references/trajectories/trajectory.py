@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.neighbours import nearest_distances
 from aiida_crucible.nodes.foreign_atoms import require_whole_atoms
-from aiida_crucible.references.explained import explained
+from aiida_crucible.references.foreign_files import explained
 from aiida_crucible.references.phonopy.atom_order import order_of, place_atoms
 from aiida_crucible.references.settings import TRAJECTORY
-from aiida_crucible.references.trajectories.energies import gathered_energies
+from aiida_crucible.references.trajectories.frame_contents import gathered_energies, left_out, vectors_of
 from aiida_crucible.references.trajectories.frames import Frame, iterate_frames
-from aiida_crucible.references.trajectories.left_out import left_out, vectors_of
 
 LARGEST_DRIFT = 1e-3
 """eV/Å an atom by which forces may miss the sum of zero without a word."""

@@ -11,7 +11,7 @@ from aiida.orm import ArrayData, Dict, Int, SinglefileData, TrajectoryData
 from ase import Atoms
 from numpy.typing import NDArray
 
-from aiida_crucible.nodes.frame_scores import SIGMA, sigma_by_frame
+from aiida_crucible.nodes.anharmonicity_scores import SIGMA, sigma_by_frame
 from aiida_crucible.nodes.structures import trajectory_to_atoms
 
 NUMERICS = 1

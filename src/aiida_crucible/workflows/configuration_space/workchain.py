@@ -13,7 +13,7 @@ from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.exit_codes import WorkflowSpec
 from aiida_crucible.calculations.similarity.calculation import check_comparable
 from aiida_crucible.monitoring.foreground import EndsItsJobs
-from aiida_crucible.nodes.frame_scores import SIGMA, are_details, run_in_details
+from aiida_crucible.nodes.anharmonicity_scores import SIGMA, are_details, run_in_details
 from aiida_crucible.workflows.common.arguments import with_checked_arguments
 from aiida_crucible.workflows.common.protocols import ProtocolMixin, as_code, fill_builder, with_options
 from aiida_crucible.workflows.configuration_space.base import SimilarityBaseWorkChain
