@@ -31,6 +31,7 @@ def test_supercell_matrix_takes_numbers_and_rows():
         ([[1, 0, 0], [1, 0, 0], [0, 0, 1]], "determinant 0"),
         ([-1, 1, 1], "determinant -1"),
         ([20, 20, 20], "at most 1000"),
+        ([10**400, 1, 1], "three whole numbers"),
     ],
 )
 def test_a_bad_supercell_matrix_is_one_clear_line(given, message):

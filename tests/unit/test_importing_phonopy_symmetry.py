@@ -309,3 +309,15 @@ def test_another_primitive_matrix_than_the_files_is_refused(tmp_path):
     phonon.save(tmp_path / "phonopy_params.yaml")
     with pytest.raises(ValueError, match=r"phonopy_params\.yaml has the primitive matrix .*: leave another one out"):
         read_phonons(tmp_path / "phonopy_params.yaml", validate_phonons({"primitive_matrix": FACE_CENTRED}))
+
+
+@pytest.mark.parametrize("said", ["-1", "9" * 400, "small", "[1]"])
+def test_a_tolerance_that_is_none_is_refused_with_what_the_file_says(tmp_path, said):
+    path = tmp_path / "phonopy_params.yaml"
+    nearly_cubic(1e-3).save(path)
+    text, count = re.subn(r"symmetry_tolerance: .*", f"symmetry_tolerance: {said}", path.read_text())
+    path.write_text(text)
+    assert count == 1
+    with pytest.raises(ValueError, match=r"has the symmetry_tolerance .*: it is a positive number of Å") as refusal:
+        read_phonons(path, SETTINGS)
+    assert len(str(refusal.value)) < 300

@@ -90,7 +90,7 @@ def _number(value: Any) -> float:
     """Return an occupancy; what a file leaves open (``?``, ``.``) is 1, as the CIF dictionary has it."""
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 1.0
 
 

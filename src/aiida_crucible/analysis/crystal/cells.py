@@ -94,7 +94,7 @@ def parse_supercell_matrix(value: Any, largest: int = LARGEST_MULTIPLE) -> NDArr
     try:
         given = np.array(value)
         matrix = given.astype(float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(problem) from None
     if given.dtype == bool:
         raise ValueError(problem)
@@ -118,7 +118,7 @@ def parse_primitive_matrix(value: Any) -> NDArray[np.float64]:
     problem = f"primitive matrix {shown(value)}: give three rows of three numbers"
     try:
         matrix = np.array(value, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(problem) from None
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         raise ValueError(problem)

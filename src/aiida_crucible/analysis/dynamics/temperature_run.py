@@ -106,9 +106,9 @@ def analyse_run(run: Run, crystal: Crystal, settings: Mapping[str, Any], is_crys
     ``n_effective``, ``cut`` (rows left out) and ``warning``): the lattice parameters of the unit cell in its own axes
     (Å, degrees, volume in Å³ a formula unit), ``temperature`` (K), ``pressure`` (GPa), ``potential_energy`` (eV an
     atom), and with a reference ``order_parameter`` (1 in the given structure, 0 in the reference, whatever the domain)
-    and ``projection`` (the same with the sign of the domain), with charges ``polarization_x`` … and its ``polarization``
-    (length) in µC/cm². ``given_lattice`` has what strains are counted from. Of a crystal there are also
-    ``mean_structure``, ``forbidden_strains`` (how far the mean lattice is off what its robust space group fixes),
+    and ``projection`` (the same with the sign of the domain), with charges ``polarization_x`` … and its
+    ``polarization`` (length) in µC/cm². ``given_lattice`` has what strains are counted from. Of a crystal there are
+    also ``mean_structure``, ``forbidden_strains`` (how far the mean lattice is off what its robust space group fixes),
     ``lindemann`` and, with frames enough, ``diffusion`` (Å²/fs).
 
     :param settings: of the sweep, complete.

@@ -102,7 +102,7 @@ def _is_line(line: Any) -> bool:
     """Return whether these are two or more points of three finite numbers each."""
     try:
         points = np.array(line, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return points.ndim == 2 and points.shape[0] >= 2 and points.shape[1] == 3 and bool(np.isfinite(points).all())
 

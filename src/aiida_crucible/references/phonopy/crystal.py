@@ -22,6 +22,7 @@ from aiida_crucible.nodes.bounds import check_supercell_size
 from aiida_crucible.references.foreign_files import explained
 from aiida_crucible.references.phonopy.atom_order import describe_difference, read_structure, require_finite
 from aiida_crucible.references.plain_yaml import read_yaml
+from crucible_engine.wire.rules import shown
 
 DEFAULT_TOLERANCE = 1e-5
 """Å: phonopy's own, where neither the user nor the file names one."""
@@ -120,10 +121,12 @@ def _tolerance_in(path: Path, plain: Mapping[str, Any]) -> float | None:
         return None
     try:
         tolerance = float(said)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         tolerance = np.nan
     if not 0 < tolerance <= 1:
-        raise ValueError(f"{path.name} has the symmetry_tolerance {said!r}: it is a positive number of Å, at most 1")
+        raise ValueError(
+            f"{path.name} has the symmetry_tolerance {shown(said)}: it is a positive number of Å, at most 1"
+        )
     return tolerance
 
 
