@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from aiida.orm import Dict
 
-from aiida_crucible.workflows.sweep.runs import count_left_over, is_done
+from aiida_crucible.workflows.sweep.inputs import count_left_over, is_done
 
 CHECKPOINT = {"replica": 2, "step": 40}
 

@@ -6,6 +6,7 @@ import abc
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
@@ -15,10 +16,11 @@ from aiida.engine import CalcJob, CalcJobProcessSpec, PortNamespace
 from aiida.orm import CalcJobNode, Data, Dict, FolderData
 from ase import Atoms
 
-from aiida_crucible.calculations import validation
+from aiida_crucible.calculations import resources, validation
 from aiida_crucible.calculations.engine_archive import engine_archive
 from aiida_crucible.calculations.exit_codes import OF_CONDITION, RESTARTABLE, CalculationSpec, define_failures
 from aiida_crucible.calculations.job_script import pass_signals_on
+from aiida_crucible.calculations.ports import ENVIRONMENT_HELP, settings_input
 from aiida_crucible.calculations.staging import stage_checkpoint
 from aiida_crucible.calculations.verify.verifications import digest_of, require_capability
 from aiida_crucible.monitoring.foreground import EndsItsJobs
@@ -44,6 +46,8 @@ from crucible_engine.wire.structures import write_structures
 
 NOT_CONVERGED = OF_CONDITION[Condition.NOT_CONVERGED]
 
+UNFINISHED_HELP = "The `retrieved` output of an interrupted job with the same inputs, which is continued."
+
 STDOUT_FILE = "stdout.txt"
 STDERR_FILE = "stderr.txt"
 STATUS_FILE = "exit_status.txt"
@@ -59,6 +63,8 @@ class EngineCalculation(EndsItsJobs, CalcJob):
     """
 
     TASK: ClassVar[str]
+    TREATED: ClassVar[tuple[str, ...]] = ("structures",)
+    """Inputs that hold what is computed on; a WorkChain that fills one of them itself exposes none."""
     NEEDS_MODEL: ClassVar[bool] = True
     VERIFIES: ClassVar[bool] = False
     """Whether the task finds out what a model is, and so takes it as it is."""
@@ -73,23 +79,21 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         super().define(spec)
         spec.inputs["code"].required = True
         spec.inputs["code"].validator = validation.validator(validation.check_code)
-        spec.inputs["code"].help = "The Python of an environment in which the model's package can be imported."
+        spec.inputs["code"].help = ENVIRONMENT_HELP
         if cls.NEEDS_MODEL:
             spec.input("model", valid_type=ModelData, help="Which potential.")
-        spec.input(
+        settings_input(
+            spec,
             "parameters",
-            valid_type=Dict,
-            default=lambda: Dict(validate_parameters(cls.TASK, {})),
-            serializer=validation.parameters_serializer(cls.TASK),
-            validator=validation.validator(validation.parameters_check(cls.TASK)),
-            help=f"Parameters of the task; see `crucible_engine.tasks.parameters.PARAMETERS[{cls.TASK!r}]` for names, "
+            partial(validate_parameters, cls.TASK),
+            f"Parameters of the task; see `crucible_engine.tasks.parameters.PARAMETERS[{cls.TASK!r}]` for names, "
             "units, ranges and defaults.",
         )
         spec.input(
             "metadata.options.device",
             valid_type=str,
             default="auto",
-            validator=validation.validator(validation.check_device),
+            validator=validation.validator(resources.check_device),
             help="Where the model computes: auto (a GPU where there is one), cpu, cuda, cuda:N …",
         )
         options = spec.inputs["metadata"]["options"]
@@ -108,14 +112,14 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         :param ports: the ports that there are: a WorkChain may leave some out, to fill them itself.
         :raises ValueError: one line for the user.
         """
-        validation.check_options(validation.options_of(inputs))
+        resources.check_options(resources.options_of(inputs))
         if "model" in inputs:
             validation.check_trust(inputs["model"])
             validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
-            validation.check_precision(inputs["model"], validation.options_of(inputs))
+            resources.check_precision(inputs["model"], resources.options_of(inputs))
             if inputs.get("code") is not None:
                 validation.check_environment(inputs["code"], inputs["model"])
-                validation.check_placement(inputs["code"], validation.options_of(inputs))
+                resources.check_placement(inputs["code"], resources.options_of(inputs))
                 cls._check_capability(inputs)
 
     @classmethod
@@ -219,6 +223,12 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         return [(computer.uuid, str(stage_checkpoint(model, computer)), CHECKPOINT_FILE)]
 
 
+def unfinished_input(spec: CalcJobProcessSpec, description: str = UNFINISHED_HELP) -> None:
+    """Declare ``restart_from`` of a task that continues the journal of an unfinished job."""
+    check = validation.validator(check_unfinished)
+    spec.input("restart_from", valid_type=FolderData, required=False, validator=check, help=description)
+
+
 def check_unfinished(restart_from: FolderData | None) -> None:
     """Refuse a folder that holds nothing to continue.
 
@@ -234,7 +244,7 @@ def _extended(
     inherited: validation.Validator | None, check: Callable[[Any, PortNamespace], None]
 ) -> validation.Validator:
     """Return a validator that asks AiiDA's own one first."""
-    check_types = validation.validator(lambda inputs: validation.check_resource_types(validation.options_of(inputs)))
+    check_types = validation.validator(lambda inputs: resources.check_resource_types(resources.options_of(inputs)))
 
     def validate(inputs: Any, ports: PortNamespace) -> str | None:
         complaint = check_types(inputs, ports) or (inherited(inputs, ports) if inherited else None)

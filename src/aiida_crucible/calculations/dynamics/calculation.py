@@ -18,6 +18,7 @@ from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.dynamics.restart import check_continuation, check_restart_folder
 from aiida_crucible.calculations.dynamics.size import describe, size_of
 from aiida_crucible.calculations.dynamics.structures import (
+    LABEL,
     check_barostat,
     check_given,
     check_reference,
@@ -27,6 +28,7 @@ from aiida_crucible.calculations.dynamics.structures import (
     warning_of,
 )
 from aiida_crucible.calculations.exit_codes import NOTHING_TO_CONTINUE
+from aiida_crucible.calculations.ports import structures_input
 from aiida_crucible.nodes.structures import to_atoms
 from crucible_engine.tasks.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
 from crucible_engine.tasks.parameters import validate_parameters
@@ -51,6 +53,7 @@ class DynamicsCalculation(EngineCalculation):
     """
 
     TASK = "dynamics"
+    TREATED = (LABEL, "structures", "reference")
     CONTINUED_OUTPUT = "remote_folder"
 
     @classmethod
@@ -64,14 +67,11 @@ class DynamicsCalculation(EngineCalculation):
             validator=validation.validator(check_structure),
             help="What moves: already the supercell.",
         )
-        spec.input_namespace(
-            "structures",
-            valid_type=StructureData,
-            dynamic=True,
+        structures_input(
+            spec,
+            "What moves, instead of `structure`: one for each of the `temperatures`, of any sizes and compositions; "
+            "`replica_i` begins with the i-th of the sorted keys. Needs `start` independent.",
             required=False,
-            validator=validation.validator(validation.check_structures),
-            help="What moves, instead of `structure`: one for each of the `temperatures`, of any sizes and "
-            "compositions; `replica_i` begins with the i-th of the sorted keys. Needs `start` independent.",
         )
         spec.input(
             "reference",

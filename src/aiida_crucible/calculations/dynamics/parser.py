@@ -18,9 +18,8 @@ from aiida_crucible.calculations.dynamics.files import read_checkpoint, read_str
 from aiida_crucible.calculations.dynamics.monitor import STOPPED_KEY
 from aiida_crucible.calculations.dynamics.structures import of_replicas, structures_of
 from aiida_crucible.calculations.exit_codes import ARRAYS_MISMATCH, FIRST_CACHED_STATUS
-from aiida_crucible.calculations.output_files import Arrays, OutputError, read_arrays, require_arrays
+from aiida_crucible.calculations.output_files import Arrays, OutputError, bytes_of_dynamics, read_arrays, require_arrays
 from aiida_crucible.calculations.parser import EngineParser
-from aiida_crucible.calculations.promised import bytes_of_dynamics
 from aiida_crucible.nodes.force_data import DAMPING, FEMTOSECONDS
 from aiida_crucible.nodes.structures import with_geometry
 from crucible_engine.tasks.parameters import validate_parameters

@@ -1,16 +1,19 @@
-"""Verification of a model in an environment, before its numbers are believed."""
+"""Verification of a model in an environment, before its numbers are believed: the CalcJob and its parser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from aiida.engine import CalcJobProcessSpec
-from aiida.orm import StructureData
+from aiida.orm import Data
 from ase import Atoms
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation
+from aiida_crucible.calculations.parser import EngineParser
+from aiida_crucible.calculations.ports import structures_input
 from aiida_crucible.nodes.structures import to_atoms
 
 
@@ -28,14 +31,10 @@ class VerifyCalculation(EngineCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Declare what to verify on."""
         super().define(spec)
-        spec.input_namespace(
-            "structures",
-            valid_type=StructureData,
-            dynamic=True,
+        structures_input(
+            spec,
+            "What to verify the model on as well, slightly distorted; the random crystals are then of their elements.",
             required=False,
-            validator=validation.validator(validation.check_structures),
-            help="What to verify the model on as well, slightly distorted; the random crystals are then of their "
-            "elements.",
         )
 
     @classmethod
@@ -47,3 +46,12 @@ class VerifyCalculation(EngineCalculation):
         """Yield the structures in the order of their sorted keys."""
         for key, structure in sorted(self.inputs.get("structures", {}).items()):
             yield key, to_atoms(structure)
+
+
+class VerifyParser(EngineParser):
+    """All that a verification says is in ``results``."""
+
+    def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
+        """Return no further outputs."""
+        del temporary
+        return {}

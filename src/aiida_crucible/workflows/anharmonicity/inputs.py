@@ -5,34 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
+from aiida.orm import ArrayData, Dict, TrajectoryData
 
 from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
 from aiida_crucible.analysis.anharmonicity.settings import own_supercell, validate_anharmonicity
-from aiida_crucible.analysis.crystal.cells import require_no_vacuum
 from aiida_crucible.analysis.crystal.mapping import map_crystal
 from aiida_crucible.analysis.phonons.stored_phonons import STORED_ARRAYS
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.ports import check_each, crystal_check
 from aiida_crucible.nodes.force_data import crystal_of, force_constants_of, require_forces
-from aiida_crucible.nodes.structures import require_crystal, to_atoms
-from aiida_crucible.workflows.sweep.runs import outcome_of
+from aiida_crucible.nodes.structures import to_atoms
+from aiida_crucible.workflows.sweep.inputs import outcome_of
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.rules import shown
 
-PURPOSE = "a measurement of anharmonicity"
+check_anharmonic_crystal = crystal_check("a measurement of anharmonicity")
 OWN_PARAMETERS = ("temperatures", "start", "first_replica", "final_temperature", "frame_forces")
 """Parameters of the dynamics that the WorkChain sets itself."""
-
-
-def check_anharmonic_crystal(structure: StructureData | None) -> None:
-    """Refuse what is no crystal of whole atoms.
-
-    :raises ValueError: one line.
-    """
-    if structure is not None:
-        require_crystal(structure, PURPOSE)
-        validation.check_alone(structure)
-        require_no_vacuum(to_atoms(structure), PURPOSE)
 
 
 def check_constants_arrays(node: ArrayData | None) -> None:
@@ -81,11 +70,7 @@ def check_own_trajectories(trajectories: Mapping[str, TrajectoryData] | None) ->
 
     :raises ValueError: one line.
     """
-    for label, trajectory in (trajectories or {}).items():
-        try:
-            check_frames(trajectory)
-        except ValueError as error:
-            raise ValueError(f"trajectories.{label}: {error}") from None
+    check_each(check_frames, trajectories, "trajectories.")
 
 
 def check_combination_inputs(inputs: Mapping[str, Any]) -> None:

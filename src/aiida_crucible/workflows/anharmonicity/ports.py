@@ -7,8 +7,7 @@ from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.anharmonicity.settings import validate_anharmonicity
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.dynamics.structures import WHAT_MOVES
-from aiida_crucible.calculations.evaluate.calculation import WHAT_IS_EVALUATED
+from aiida_crucible.calculations.ports import settings_input
 from aiida_crucible.workflows.anharmonicity.inputs import (
     check_anharmonic_crystal,
     check_constants_arrays,
@@ -28,13 +27,11 @@ def define_inputs(spec: ProcessSpec) -> None:
         validator=validation.validator(check_anharmonic_crystal),
         help="The unit cell: what the model's own force constants belong to, or are computed of.",
     )
-    spec.input(
+    settings_input(
+        spec,
         "parameters",
-        valid_type=Dict,
-        default=lambda: Dict(validate_anharmonicity({})),
-        serializer=validation.settings_serializer("parameters", validate_anharmonicity),
-        validator=validation.validator(validation.settings_check(validate_anharmonicity)),
-        help="See `aiida_crucible.analysis.anharmonicity.settings.SETTINGS` for names, units, ranges and defaults.",
+        validate_anharmonicity,
+        "See `aiida_crucible.analysis.anharmonicity.settings.SETTINGS` for names, units, ranges and defaults.",
     )
     spec.input(
         "force_constants",
@@ -84,21 +81,11 @@ def define_inputs(spec: ProcessSpec) -> None:
             "help": "How to compute the model's own force constants where none are given, see `crucible.phonon`.",
         },
     )
-    spec.expose_inputs(
-        EvaluateBaseWorkChain,
-        namespace="forces",
-        exclude=tuple(f"evaluate.{name}" for name in ("code", "model", *WHAT_IS_EVALUATED, "restart_from")),
-        namespace_options={"help": "How to evaluate the reference's frames, see `crucible.evaluate.base`."},
+    EvaluateBaseWorkChain.expose_in(
+        spec, "forces", "How to evaluate the reference's frames, see `crucible.evaluate.base`."
     )
-    spec.expose_inputs(
-        DynamicsBaseWorkChain,
-        namespace="base",
-        exclude=tuple(f"dynamics.{name}" for name in ("code", "model", *WHAT_MOVES, "reference", "restart_from")),
-        namespace_options={
-            "required": False,
-            "populate_defaults": False,
-            "help": "How to make own runs, see `crucible.dynamics.base`; left out, none are made.",
-        },
+    DynamicsBaseWorkChain.expose_in(
+        spec, "base", "How to make own runs, see `crucible.dynamics.base`; left out, none are made.", is_optional=True
     )
 
 

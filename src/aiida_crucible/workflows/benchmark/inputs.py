@@ -15,14 +15,14 @@ from aiida_crucible.analysis.benchmark.settings import (
     PHONON,
     validate_benchmark_settings,
 )
-from aiida_crucible.calculations import validation
+from aiida_crucible.calculations import resources, validation
 from aiida_crucible.calculations.verify.verifications import place_of
 from aiida_crucible.nodes.labels import check_labels
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.benchmark import batch_calcfunctions as benchmark_batches
 from aiida_crucible.workflows.benchmark import material_calcfunctions as benchmark_materials
-from aiida_crucible.workflows.benchmark.batch_ports import check_references
 from aiida_crucible.workflows.benchmark.material_calcfunctions import regroup_row
+from aiida_crucible.workflows.benchmark.ports import check_references
 from aiida_crucible.workflows.benchmark.stages import NAMES
 from crucible_engine.wire.rules import shown, suggestion
 from crucible_engine.wire.schema import PROTOCOL
@@ -92,9 +92,9 @@ def check_benchmark(inputs: Mapping[str, Any]) -> None:
         for level in (*job.split("."), "metadata", "options"):
             namespace = namespace.get(level) or {}
         for code in [*inputs["codes"].values(), *(one["code"] for one in makers)]:
-            validation.check_placement(code, namespace)
+            resources.check_placement(code, namespace)
         for model in [*inputs["models"].values(), *(one["model"] for one in makers)]:
-            validation.check_precision(model, namespace)
+            resources.check_precision(model, namespace)
 
 
 def check_models(inputs: Mapping[str, Any]) -> None:

@@ -106,11 +106,10 @@ class Plan:
     def share(self, model: str, n_batches: int) -> Share:
         """Return how many batches of a model go at once, and with how many cores."""
         code, _ = self.model(model)
-        metadata = self._inputs.base.dynamics.get("metadata") or {}
         wanted = self.parameters["max_concurrent"]
         if wanted is None and self._is_queued(model):
             wanted = MOST_QUEUED
-        return choose_share(code, metadata.get("options") or {}, n_batches, wanted)
+        return choose_share(code, self._inputs.base.dynamics, n_batches, wanted)
 
     def _is_queued(self, model: str) -> bool:
         return bool(self.model(model)[0].computer.scheduler_type != "core.direct")

@@ -1,19 +1,147 @@
-"""The ports of a benchmark."""
+"""The ports of a benchmark and of its batches of materials."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from aiida.engine import ProcessSpec
-from aiida.orm import AbstractCode, Dict
+from aiida.orm import AbstractCode, ArrayData, Dict, StructureData, TrajectoryData
+from ase.formula import Formula
 
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_parameters
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.ports import check_each, settings_input
+from aiida_crucible.nodes.force_data import require_forces
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.benchmark.batch_ports import define_jobs, define_materials
+from aiida_crucible.nodes.structures import to_atoms
+from aiida_crucible.workflows.anharmonicity.inputs import (
+    check_anharmonic_crystal,
+    check_constants_arrays,
+    require_kept_crystal,
+)
 from aiida_crucible.workflows.benchmark.inputs import check_reference_settings, parse_protocols
+from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
+from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
+from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
 from aiida_crucible.workflows.verify.workchain import VerifyWorkChain
 from crucible_engine.wire.rules import shown
+
+REFERENCES = ("structures", "force_constants", "trajectories")
+SHARED = ("code", "model", "parameters", "restart_from")
+"""Inputs of the jobs that the batch sets."""
+
+
+def define_materials(spec: ProcessSpec) -> None:
+    """Declare materials and what there is of a reference, each by the material's label."""
+    spec.input_namespace(
+        "structures",
+        valid_type=StructureData,
+        dynamic=True,
+        validator=validation.validator(partial(check_each, check_anharmonic_crystal)),
+        help="The unit cell of each material by its label; relaxed with the model first.",
+    )
+    spec.input_namespace("references", required=False, help="What to compare with, by the materials' labels.")
+    spec.input_namespace(
+        "references.structures",
+        valid_type=StructureData,
+        dynamic=True,
+        required=False,
+        validator=validation.validator(partial(check_each, check_anharmonic_crystal)),
+        help="The reference's unit cells.",
+    )
+    spec.input_namespace(
+        "references.force_constants",
+        valid_type=ArrayData,
+        dynamic=True,
+        required=False,
+        validator=validation.validator(partial(check_each, check_constants_arrays)),
+        help="Of the reference's unit cells, as `crucible.phonon` gives them or as they were imported.",
+    )
+    spec.input_namespace(
+        "references.trajectories",
+        valid_type=TrajectoryData,
+        dynamic=True,
+        required=False,
+        validator=validation.validator(partial(check_each, check_frames)),
+        help="Frames of the reference in a supercell, with `forces` (eV/Å); atoms in any order.",
+    )
+
+
+def define_jobs(spec: ProcessSpec) -> None:
+    """Declare how each kind of job runs; what it computes is in the settings."""
+    for chain, namespace, job, kinds in (
+        (RelaxBaseWorkChain, "relax", "relax", ("structures",)),
+        (EvaluateBaseWorkChain, "forces", "evaluate", ("structures", "trajectory", "trajectories")),
+        (DynamicsBaseWorkChain, "base", "dynamics", ("structure", "structures")),
+    ):
+        spec.expose_inputs(
+            chain,
+            namespace=namespace,
+            exclude=tuple(f"{job}.{name}" for name in (*SHARED, *kinds)),
+            namespace_options={"help": f"How these jobs run, see `crucible.{job}.base`."},
+        )
+
+
+def define_rows(spec: ProcessSpec) -> None:
+    """Declare what comes of each material, by its label.
+
+    What a row follows from, and the arrays behind it, are the inputs and outputs of its creator: to return them here
+    too would double the links of a benchmark, which is most of what it costs.
+    """
+    spec.output_namespace(
+        "rows",
+        valid_type=Dict,
+        dynamic=True,
+        required=False,
+        help="What the model says of a material and what is missing why, see "
+        "`aiida_crucible.analysis.benchmark.rows.row_of`.",
+    )
+
+
+def check_frames(trajectory: TrajectoryData) -> None:
+    """Refuse frames without forces, or of a lost crystal; of what else can be wrong the material's row tells.
+
+    :raises ValueError: one line.
+    """
+    require_forces(trajectory)
+    require_kept_crystal(trajectory)
+
+
+def check_references(inputs: Mapping[str, Any]) -> None:
+    """Refuse references of unknown materials, and force constants without the crystal that they belong to.
+
+    :param inputs: with ``structures`` and ``references``.
+    :raises ValueError: one line.
+    """
+    if not inputs.get("structures"):
+        raise ValueError("there are no materials: give structures by their labels")
+    references = inputs.get("references") or {}
+    for name in REFERENCES:
+        unknown = sorted(set(references.get(name) or {}) - set(inputs["structures"]))
+        if unknown:
+            raise ValueError(
+                f"references.{name} has {unknown[0]!r}, which is none of the materials: "
+                f"name it as in structures ({', '.join(sorted(inputs['structures'])[:5])} …)"
+            )
+    for label, trajectory in (references.get("trajectories") or {}).items():
+        structure = inputs["structures"][label]
+        frame, cell = Counter(trajectory.symbols), Counter(to_atoms(structure).symbols)
+        if {symbol: count * cell.total() for symbol, count in frame.items()} != {
+            symbol: count * frame.total() for symbol, count in cell.items()
+        }:
+            raise ValueError(
+                f"references.trajectories.{label} is of {Formula.from_dict(frame).format('hill')}, the material of "
+                f"{structure.get_formula()}: give frames of the same crystal"
+            )
+    lonely = sorted(set(references.get("force_constants") or {}) - set(references.get("structures") or {}))
+    if lonely:
+        raise ValueError(
+            f"references.force_constants has {lonely[0]!r}, but references.structures lacks the unit cell that they "
+            "belong to: give it"
+        )
 
 
 def define_inputs(spec: ProcessSpec) -> None:
@@ -28,12 +156,12 @@ def define_inputs(spec: ProcessSpec) -> None:
         serializer=_as_dict,
         help="The group of each material by its label, say its halide; by default its most electronegative non-metal.",
     )
-    spec.input(
+    settings_input(
+        spec,
         "protocols",
-        valid_type=Dict,
-        serializer=validation.settings_serializer("protocols", parse_protocols),
-        validator=validation.validator(validation.settings_check(parse_protocols)),
-        help="By label how each material is treated, see `aiida_crucible.analysis.benchmark.settings.SECTIONS`.",
+        parse_protocols,
+        "By label how each material is treated, see `aiida_crucible.analysis.benchmark.settings.SECTIONS`.",
+        has_default=False,
     )
     spec.input_namespace(
         "reference_model",
@@ -50,13 +178,11 @@ def define_inputs(spec: ProcessSpec) -> None:
         validator=validation.validator(check_reference_settings),
         help="As a protocol, with one run at one temperature.",
     )
-    spec.input(
+    settings_input(
+        spec,
         "parameters",
-        valid_type=Dict,
-        default=lambda: Dict(validate_benchmark_parameters({})),
-        serializer=validation.settings_serializer("parameters", validate_benchmark_parameters),
-        validator=validation.validator(validation.settings_check(validate_benchmark_parameters)),
-        help="See `aiida_crucible.analysis.benchmark.settings.PARAMETERS`.",
+        validate_benchmark_parameters,
+        "See `aiida_crucible.analysis.benchmark.settings.PARAMETERS`.",
     )
     spec.expose_inputs(
         VerifyWorkChain,

@@ -32,12 +32,11 @@ from aiida_crucible.workflows.benchmark.batch_calcfunctions import (
     prepare_evaluation,
     prepare_runs,
 )
-from aiida_crucible.workflows.common.calls import call_once
 from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
-from aiida_crucible.workflows.common.verified import did_not_converge, relaxed_of
+from aiida_crucible.workflows.common.workchain import call_once
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
-from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
+from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain, did_not_converge, relaxed_of
 from crucible_engine.wire.schema import EngineError
 
 NAMES = {"structure": "structures", "force_constants": "force_constants", TRAJECTORY: "trajectories"}

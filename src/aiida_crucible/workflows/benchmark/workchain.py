@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from aiida.common import AttributeDict
-from aiida.engine import ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_, while_
+from aiida.engine import ProcessBuilder, ProcessSpec, ToContext, if_, while_
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_settings
-from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.exit_codes import WorkflowSpec
-from aiida_crucible.monitoring.foreground import EndsItsJobs
+from aiida_crucible.environments.codes import as_code
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.benchmark.batch import BenchmarkBatchWorkChain
 from aiida_crucible.workflows.benchmark.batch_calcfunctions import settle_references
@@ -29,11 +27,16 @@ from aiida_crucible.workflows.benchmark.material_calcfunctions import explain_fa
 from aiida_crucible.workflows.benchmark.plan import Plan, given_references
 from aiida_crucible.workflows.benchmark.ports import define_inputs, define_results
 from aiida_crucible.workflows.benchmark.stages import NAMES
-from aiida_crucible.workflows.common.arguments import with_checked_arguments
-from aiida_crucible.workflows.common.calls import call_once
-from aiida_crucible.workflows.common.protocols import as_code, fill_builder, merged, with_options
+from aiida_crucible.workflows.common.concurrency import give_cores
+from aiida_crucible.workflows.common.protocols import (
+    fill_builder,
+    merged,
+    with_checked_arguments,
+    with_options,
+)
 from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
-from aiida_crucible.workflows.common.verified import VerifiedProtocolMixin, message_of
+from aiida_crucible.workflows.common.verified import VerifiedProtocolMixin
+from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, call_once, halves, message_of
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
@@ -54,14 +57,14 @@ class Batch(NamedTuple):
     materials: Sequence[str]
 
 
-class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
+class BenchmarkWorkChain(VerifiedProtocolMixin, CrucibleWorkChain):
     """Compare models with a reference, material by material, and draw up the tables.
 
     A row is one material with one model by one protocol. What cannot be had of it is missing with a reason, and stops
     nothing else. Rows that an earlier benchmark has finished are found and not computed again.
     """
 
-    _spec_class = WorkflowSpec
+    JOBS = ("verify.verify", *JOBS)
     VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {"double-perovskites": "balanced"}
 
     @classmethod
@@ -69,7 +72,6 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
         """Declare inputs, steps and outputs."""
         super().define(spec)
         define_inputs(spec)
-        spec.inputs.validator = validation.validator(cls.check_inputs)
         spec.outline(
             cls.begin,
             while_(cls.has_unverified)(cls.verify_models, cls.inspect_verifications),
@@ -86,10 +88,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
-        """Check inputs against each other.
-
-        :raises ValueError: one line for the user.
-        """
+        """Check models, materials, references, protocols."""
         check_benchmark(inputs)
 
     @classmethod
@@ -323,9 +322,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
         """Return how one kind of job runs, with so many cores where they are ours to choose."""
         chain = JOB_CHAINS[namespace]
         inputs = AttributeDict(self.exposed_inputs(chain, namespace, agglomerate=False))
-        if cores is not None:
-            options = inputs[chain.NAMESPACE].metadata.options
-            options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
+        give_cores(inputs[chain.NAMESPACE], cores)
         return inputs
 
     def _split(self, model: str, protocol: str, materials: Sequence[str], reason: str) -> None:
@@ -334,8 +331,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
             self._fail(model, protocol, dict.fromkeys(materials, reason))
             return
         self.report(f"{len(materials)} materials failed with {model}, and are tried again in two parts: {reason}")
-        half = (len(materials) + 1) // 2
-        self.ctx.batches += [[model, protocol, list(part)] for part in (materials[:half], materials[half:])]
+        self.ctx.batches += [[model, protocol, part] for part in halves(materials)]
 
     def _fail(self, model: str, protocol: str, reasons: Mapping[str, str]) -> None:
         """Give materials rows that say why nothing was computed of them."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aiida.common import AttributeDict
 from aiida.orm import AbstractCode
 
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
@@ -25,14 +26,15 @@ class Share(NamedTuple):
     """Of each job; ``None`` leaves it to the scheduler or the engine."""
 
 
-def choose_share(code: AbstractCode, options: Mapping[str, Any], n_jobs: int, wanted: int | None) -> Share:
+def choose_share(code: AbstractCode, job: Mapping[str, Any], n_jobs: int, wanted: int | None) -> Share:
     """Return how many of several equal jobs to run at once, and on how many cores each.
 
     :param code: the environment, on a computer.
-    :param options: ``metadata.options`` of the jobs; cores that they state stay.
+    :param job: inputs of the jobs; cores that their ``metadata.options`` state stay.
     :param n_jobs: how many could run at once.
     :param wanted: what the user says; ``None`` where nothing.
     """
+    options = (job.get("metadata") or {}).get("options") or {}
     computer = code.computer
     is_shared = computer.scheduler_type == "core.direct"
     is_here = computer.transport_type == "core.local"
@@ -46,6 +48,16 @@ def choose_share(code: AbstractCode, options: Mapping[str, Any], n_jobs: int, wa
     if at_once == 1 or "num_cores_per_mpiproc" in (options.get("resources") or {}):
         return Share(at_once, None)
     return Share(at_once, max(1, cores // at_once))
+
+
+def give_cores(job: AttributeDict, cores: int | None) -> None:
+    """Set the cores of a job where they are ours to choose.
+
+    :param job: its inputs.
+    """
+    if cores is not None:
+        options = job.metadata.options
+        options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
 
 
 def _computes_on_gpu(code: AbstractCode, device: str, is_here: bool) -> bool:

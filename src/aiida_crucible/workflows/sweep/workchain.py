@@ -13,24 +13,25 @@ from aiida_crucible.analysis.dynamics.sweep_settings import INDEPENDENT, SweepJo
 from aiida_crucible.analysis.dynamics.temperature_record import FAILED, NOT_RUN
 from aiida_crucible.analysis.transitions.records import CRYSTAL_OUTCOMES
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.dynamics.structures import WHAT_MOVES
+from aiida_crucible.calculations.ports import settings_input
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.common.arguments import with_checked_arguments
-from aiida_crucible.workflows.common.concurrency import Share, choose_share
-from aiida_crucible.workflows.common.protocols import as_code, fill_builder, with_options
-from aiida_crucible.workflows.common.verified import VerifiedWorkChain, message_of
+from aiida_crucible.workflows.common.concurrency import Share, choose_share, give_cores
+from aiida_crucible.workflows.common.protocols import with_checked_arguments, without_none
+from aiida_crucible.workflows.common.verified import VerifiedWorkChain
+from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
-from aiida_crucible.workflows.sweep.calcfunctions import summarise_sweep
+from aiida_crucible.workflows.sweep.calcfunctions import analyse_temperature, build_supercell, summarise_sweep
 from aiida_crucible.workflows.sweep.inputs import (
     check_charges_array,
     check_crystal_inputs,
     check_dynamics_parameters,
     check_sweep_crystal,
+    count_left_over,
+    is_done,
+    outputs_of,
     parameters_of_job,
 )
 from aiida_crucible.workflows.sweep.relaxation import RelaxedFirst
-from aiida_crucible.workflows.sweep.run_calcfunctions import analyse_temperature, build_supercell
-from aiida_crucible.workflows.sweep.runs import count_left_over, is_done, outputs_of
 
 
 class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
@@ -56,12 +57,12 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
             validator=validation.validator(check_sweep_crystal),
             help="A crystal: the unit cell, in whose axes everything is told.",
         )
-        spec.input(
+        settings_input(
+            spec,
             "parameters",
-            valid_type=Dict,
-            serializer=validation.settings_serializer("parameters", validate_sweep),
-            validator=validation.validator(validation.settings_check(validate_sweep)),
-            help="See `aiida_crucible.analysis.dynamics.sweep_settings.SETTINGS` for names, units, ranges, defaults.",
+            validate_sweep,
+            "See `aiida_crucible.analysis.dynamics.sweep_settings.SETTINGS` for names, units, ranges, defaults.",
+            has_default=False,
         )
         spec.input(
             "reference_structure",
@@ -78,14 +79,11 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
             validator=validation.validator(check_charges_array),
             help="For the polarization: array `charges` (e, [n_atoms, 3, 3], of the unit cell).",
         )
-        spec.expose_inputs(
-            DynamicsBaseWorkChain,
-            namespace="base",
-            exclude=tuple(f"dynamics.{name}" for name in ("code", "model", *WHAT_MOVES, "reference", "restart_from")),
-            namespace_options={
-                "help": "How to run, see `crucible.dynamics.base`; temperatures, start and number of the first replica "
-                "are the sweep's."
-            },
+        DynamicsBaseWorkChain.expose_in(
+            spec,
+            "base",
+            "How to run, see `crucible.dynamics.base`; temperatures, start and number of the first replica are the "
+            "sweep's.",
         )
         spec.outline(
             cls.verify,
@@ -175,16 +173,11 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
         :param options: ``metadata.options`` of the jobs.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
-        builder = cls.get_builder()
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        jobs = [job for job in cls.JOBS if job.partition(".")[0] in inputs]
-        inputs = with_options(inputs, cls.spec().inputs, jobs, options)
         if temperatures is not None:
             inputs["parameters"] = {**inputs["parameters"], "temperatures": list(temperatures)}
-        given = {"reference_structure": reference_structure, "born_charges": born_charges}
-        inputs |= {name: node for name, node in given.items() if node is not None}
-        fill_builder(builder, {"code": as_code(code), "model": model, "structure": structure, **inputs})
-        return builder
+        inputs |= without_none(reference_structure=reference_structure, born_charges=born_charges)
+        return cls.build(inputs, options, code, model=model, structure=structure)
 
     def plan(self) -> None:
         """Make the supercell and say how many jobs run at once."""
@@ -238,8 +231,7 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
         if self.ctx.analyses or self.ctx.not_relaxed:
             return None
         first = next(iter(missing.values()))["reason"]
-        code: ExitCode = self.exit_codes.ERROR_EVERY_TEMPERATURE_FAILED.format(detail=first)
-        return code
+        return self.failure("ERROR_EVERY_TEMPERATURE_FAILED", first)
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -257,9 +249,8 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
         return bool(self._settings["mode"] != INDEPENDENT)
 
     def _share(self) -> Share:
-        metadata = self.inputs.base.dynamics.get("metadata") or {}
         n_jobs = 1 if self._is_chain else len(self._jobs)
-        return choose_share(self.inputs.code, metadata.get("options") or {}, n_jobs, self._settings["max_concurrent"])
+        return choose_share(self.inputs.code, self.inputs.base.dynamics, n_jobs, self._settings["max_concurrent"])
 
     def _submit(self, job: SweepJob, cores: int | None) -> ProcessNode:
         inputs = AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
@@ -269,9 +260,7 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
         )
         if self.ctx.start.uuid != self.ctx.supercell.uuid:
             inputs.dynamics.reference = self.ctx.supercell
-        if cores is not None:
-            options = inputs.dynamics.metadata.options
-            options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
+        give_cores(inputs.dynamics, cores)
         inputs.metadata.call_link_label = "_".join((job.labels[0], *job.labels[1:][-1:]))
         return self.submit(DynamicsBaseWorkChain, **inputs)
 
