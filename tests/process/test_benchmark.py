@@ -14,7 +14,7 @@ from aiida_crucible.nodes.benchmark import count_expected
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.workflows.benchmark.batch import BenchmarkBatchWorkChain
-from aiida_crucible.workflows.benchmark.inputs import find_rows
+from aiida_crucible.workflows.benchmark.plan import find_rows
 from aiida_crucible.workflows.benchmark.workchain import BenchmarkWorkChain
 
 METALS = ("Ag", "Al", "Cu", "Ni")

@@ -13,9 +13,9 @@ from aiida_crucible.analysis.benchmark.settings import ANHARMONICITY, RELAX, val
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import settings_input
 from aiida_crucible.workflows.benchmark.batch_calcfunctions import DISPLACED, FRAMES
+from aiida_crucible.workflows.benchmark.inputs import check_references
 from aiida_crucible.workflows.benchmark.material_calcfunctions import explain_failed_materials, measure_material, why
 from aiida_crucible.workflows.benchmark.ports import (
-    check_references,
     define_jobs,
     define_materials,
     define_rows,

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, ArrayData, Dict, StructureData, TrajectoryData
-from ase.formula import Formula
 
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_parameters
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import check_each, settings_input
-from aiida_crucible.nodes.force_data import require_forces
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.nodes.structures import to_atoms
 from aiida_crucible.workflows.anharmonicity.inputs import (
     check_anharmonic_crystal,
     check_constants_arrays,
-    require_kept_crystal,
 )
-from aiida_crucible.workflows.benchmark.inputs import check_reference_settings, parse_protocols
+from aiida_crucible.workflows.benchmark.inputs import check_frames, check_reference_settings, parse_protocols
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
 from aiida_crucible.workflows.verify.workchain import VerifyWorkChain
 from crucible_engine.wire.rules import shown
 
-REFERENCES = ("structures", "force_constants", "trajectories")
 SHARED = ("code", "model", "parameters", "restart_from")
 """Inputs of the jobs that the batch sets."""
 
@@ -99,49 +92,6 @@ def define_rows(spec: ProcessSpec) -> None:
         help="What the model says of a material and what is missing why, see "
         "`aiida_crucible.analysis.benchmark.rows.row_of`.",
     )
-
-
-def check_frames(trajectory: TrajectoryData) -> None:
-    """Refuse frames without forces, or of a lost crystal; of what else can be wrong the material's row tells.
-
-    :raises ValueError: one line.
-    """
-    require_forces(trajectory)
-    require_kept_crystal(trajectory)
-
-
-def check_references(inputs: Mapping[str, Any]) -> None:
-    """Refuse references of unknown materials, and force constants without the crystal that they belong to.
-
-    :param inputs: with ``structures`` and ``references``.
-    :raises ValueError: one line.
-    """
-    if not inputs.get("structures"):
-        raise ValueError("there are no materials: give structures by their labels")
-    references = inputs.get("references") or {}
-    for name in REFERENCES:
-        unknown = sorted(set(references.get(name) or {}) - set(inputs["structures"]))
-        if unknown:
-            raise ValueError(
-                f"references.{name} has {unknown[0]!r}, which is none of the materials: "
-                f"name it as in structures ({', '.join(sorted(inputs['structures'])[:5])} …)"
-            )
-    for label, trajectory in (references.get("trajectories") or {}).items():
-        structure = inputs["structures"][label]
-        frame, cell = Counter(trajectory.symbols), Counter(to_atoms(structure).symbols)
-        if {symbol: count * cell.total() for symbol, count in frame.items()} != {
-            symbol: count * frame.total() for symbol, count in cell.items()
-        }:
-            raise ValueError(
-                f"references.trajectories.{label} is of {Formula.from_dict(frame).format('hill')}, the material of "
-                f"{structure.get_formula()}: give frames of the same crystal"
-            )
-    lonely = sorted(set(references.get("force_constants") or {}) - set(references.get("structures") or {}))
-    if lonely:
-        raise ValueError(
-            f"references.force_constants has {lonely[0]!r}, but references.structures lacks the unit cell that they "
-            "belong to: give it"
-        )
 
 
 def define_inputs(spec: ProcessSpec) -> None:

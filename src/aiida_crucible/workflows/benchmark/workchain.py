@@ -21,10 +21,9 @@ from aiida_crucible.workflows.benchmark.inputs import (
     REFERENCE,
     check_arguments,
     check_benchmark,
-    find_rows,
 )
 from aiida_crucible.workflows.benchmark.material_calcfunctions import explain_failed_materials, regroup_row
-from aiida_crucible.workflows.benchmark.plan import Plan, given_references
+from aiida_crucible.workflows.benchmark.plan import Plan, find_rows, given_references
 from aiida_crucible.workflows.benchmark.ports import define_inputs, define_results
 from aiida_crucible.workflows.benchmark.stages import NAMES
 from aiida_crucible.workflows.common.concurrency import give_cores
