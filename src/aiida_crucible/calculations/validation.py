@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from aiida.orm import AbstractCode, ContainerizedCode, InstalledCode, Node, StructureData, TrajectoryData
 from numpy.typing import NDArray
-from sqlalchemy.orm.exc import ObjectDeletedError
 
 from aiida_crucible.calculations.misfits import misfit
 from aiida_crucible.calculations.staging import require_reachable
+from aiida_crucible.compat.aiida_orm import is_deleted
 from aiida_crucible.nodes.labels import check_labels
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import require_whole_source, to_atoms, trajectory_to_atoms
@@ -61,12 +61,8 @@ def _require_living(where: str, value: Any) -> None:
     if isinstance(value, Mapping | list | tuple):
         for item in value.values() if isinstance(value, Mapping) else value:
             _require_living(where, item)
-    elif isinstance(value, Node):
-        try:
-            value.backend_entity.is_stored  # noqa: B018
-            value.base.attributes.keys()
-        except ObjectDeletedError:
-            raise ValueError(f"{where} has a node that was deleted from this profile: load or make another") from None
+    elif isinstance(value, Node) and is_deleted(value):
+        raise ValueError(f"{where} has a node that was deleted from this profile: load or make another")
 
 
 def check_code(code: AbstractCode | None) -> None:

@@ -14,10 +14,10 @@ from aiida.engine import run_get_node
 from aiida.manage.caching import disable_caching
 from aiida.orm import AbstractCode, InstalledCode, ProcessNode, SinglefileData
 from aiida_shell import ShellJob
-from aiida_shell.launch import prepare_shell_job_inputs
 
 from aiida_crucible.calculations.engine_archive import engine_archive
 from aiida_crucible.calculations.validation import check_code
+from aiida_crucible.compat.aiida_shell import prepare_shell_job_inputs
 from aiida_crucible.environments.codes import RegisteredEnvironment, is_this_machine
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.monitoring.foreground import EndsItsJobs

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from aiida.common.escaping import escape_for_bash
 from aiida.orm import CalcJobNode, ProcessNode
 from aiida.transports import Transport
 
+from aiida_crucible.compat.aiida_orm import escape_for_bash
 from aiida_crucible.nodes.bounds import LARGEST_SAYING
 from crucible_engine.tasks.dynamics.checkpoint import STATE_FILE
 from crucible_engine.wire.rules import first_line

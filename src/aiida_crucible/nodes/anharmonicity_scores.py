@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from aiida.common.links import LinkType
 from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
-from aiida.orm.utils.links import LinkTriple
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.anharmonicity.combinations import OWN, REFERENCE, Combination
@@ -16,6 +15,7 @@ from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
 from aiida_crucible.analysis.anharmonicity.run import analyse_anharmonicity
 from aiida_crucible.analysis.anharmonicity.settings import FRAMES_CRYSTAL, temperature_of
 from aiida_crucible.analysis.benchmark.stability_classes import CANNOT_TELL
+from aiida_crucible.compat.aiida_orm import LinkTriple
 from aiida_crucible.nodes.force_data import FORCES, force_constants_of, run_of, settled
 from aiida_crucible.nodes.structures import to_atoms
 

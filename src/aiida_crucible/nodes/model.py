@@ -14,7 +14,7 @@ from aiida.manage import get_manager
 from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
-from aiida_crucible.nodes.caching import ModelCaching
+from aiida_crucible.compat.aiida_orm import hashed_as
 from aiida_crucible.nodes.file_digest import look_on_computer, start_of_file
 from crucible_engine.families.facts import CHECKPOINT_START
 from crucible_engine.families.registry import (
@@ -42,6 +42,11 @@ DESCRIPTION: dict[str, tuple[type | UnionType, str]] = {
 """What is said of a potential but does not change its answers: kinds, and what messages call them."""
 
 
+FIRST_CLASS = "<class 'aiida_crucible.data.model.ModelData'>"
+"""What AiiDA called the class when its first nodes were hashed: as good as any other word, as long as it stays."""
+
+
+@hashed_as(FIRST_CLASS)
 class ModelData(Data):
     """A machine-learning interatomic potential; one node a distinct potential.
 
@@ -51,7 +56,6 @@ class ModelData(Data):
     """
 
     TRUSTED_KEY = "crucible_trusted_in"
-    _CLS_NODE_CACHING = ModelCaching
 
     @classmethod
     def get_or_create(

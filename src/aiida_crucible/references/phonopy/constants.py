@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.file_IO import read_force_constants_hdf5
-from phonopy.harmonic.force_constants import compact_fc_to_full_fc, full_fc_to_compact_fc
-from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
-from phonopy.utils import similarity_transformation
 
 from aiida_crucible.analysis.phonons.force_constants import BROKEN_RULE, ForceConstants
+from aiida_crucible.compat.phonopy import (
+    CalculatorPhysicalUnits,
+    compact_fc_to_full_fc,
+    full_fc_to_compact_fc,
+    get_calculator_physical_units,
+    similarity_transformation,
+)
 from aiida_crucible.references.phonopy.crystal import is_yaml
 
 

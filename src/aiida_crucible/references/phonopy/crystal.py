@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.harmonic.force_constants import compact_fc_to_full_fc
-from phonopy.interface.phonopy_yaml import PhonopyYamlData, load_phonopy_yaml
-from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
-from phonopy.structure.atoms import PhonopyAtoms
 
 from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix
 from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
+from aiida_crucible.compat.phonopy import (
+    CalculatorPhysicalUnits,
+    PhonopyAtoms,
+    PhonopyYamlData,
+    compact_fc_to_full_fc,
+    get_calculator_physical_units,
+    load_phonopy_yaml,
+)
 from aiida_crucible.nodes.bounds import check_supercell_size
 from aiida_crucible.references.foreign_files import explained
 from aiida_crucible.references.phonopy.atom_order import describe_difference, read_structure, require_finite

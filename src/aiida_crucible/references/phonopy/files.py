@@ -16,11 +16,11 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.file_IO import get_FORCE_SETS_type, parse_FORCE_CONSTANTS, parse_FORCE_SETS
-from phonopy.physical_units import CalculatorPhysicalUnits
 
 from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms
 from aiida_crucible.analysis.phonons.force_constants import ForceConstants, symmetrised
 from aiida_crucible.analysis.phonons.phonon_analysis import BornCharges
+from aiida_crucible.compat.phonopy import CalculatorPhysicalUnits
 from aiida_crucible.nodes.bounds import LARGEST_TEXT
 from aiida_crucible.references.foreign_files import decompressed, explained
 from aiida_crucible.references.phonopy.born import read_born_charges

@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.harmonic.force_constants import compact_fc_to_full_fc
-from phonopy.structure.dataset import get_displacements_and_forces
-from phonopy.utils import similarity_transformation
-from symfc import Symfc
-from symfc.utils.utils import SymfcAtoms
+
+from aiida_crucible.compat.phonopy import (
+    Symfc,
+    SymfcAtoms,
+    compact_fc_to_full_fc,
+    get_displacements_and_forces,
+    random_force_constants,
+    similarity_transformation,
+)
 
 NOTABLE_REST, LARGEST_REST = 0.03, 0.1
 """Of the largest force: by how much force constants may miss one, without a word and at all: anharmonicity and noise
@@ -116,16 +120,14 @@ def _check_all(path: Path, phonon: Phonopy, displacements: NDArray[np.float64]) 
         symprec=symmetry.tolerance,
     )
     solver.compute_basis_set(2)
-    basis = solver.basis_set[2]
-    weights = np.random.default_rng(0).normal(size=basis.basis_set.shape[1])
-    true = np.asarray(basis.compression_matrix @ (basis.basis_set @ weights)).reshape(len(cell), len(cell), 3, 3)
+    true, n_independent = random_force_constants(solver, len(cell))
     solver.displacements = np.ascontiguousarray(displacements)
     solver.forces = -np.einsum("ijab,kjb->kia", true, displacements)
     solver.solve(max_order=2, is_compact_fc=False)
     off = float(np.abs(solver.force_constants[2] - true).max() / np.abs(true).max())
     if not off < LARGEST_FIT_ERROR:
         raise ValueError(
-            f"the {len(displacements)} displaced supercells in {path.name} do not determine the {len(weights)} force "
+            f"the {len(displacements)} displaced supercells in {path.name} do not determine the {n_independent} force "
             f"constants of this crystal (symmetry found at {symmetry.tolerance:g} Å): give more of them"
         )
 

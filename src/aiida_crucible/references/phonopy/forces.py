@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.physical_units import CalculatorPhysicalUnits
 
+from aiida_crucible.compat.phonopy import CalculatorPhysicalUnits
 from aiida_crucible.references.foreign_files import explained
 from aiida_crucible.references.phonopy.force_fit import check_displacements, check_fit, fit_without_common_force
 from crucible_engine.wire.rules import first_line

@@ -12,14 +12,13 @@ from importlib import resources
 from typing import Any, ClassVar, TypeVar
 
 import yaml
-from aiida.common import AttributeDict
 from aiida.common.exceptions import ValidationError
 from aiida.engine import PortNamespace, ProcessBuilder
-from aiida.engine.processes.builder import ProcessBuilderNamespace
 from aiida.orm import AbstractCode, Dict, Node
 
 from aiida_crucible.calculations.misfits import misfit
 from aiida_crucible.calculations.validation import require_living
+from aiida_crucible.compat.aiida_engine import ProcessBuilderNamespace, given_inputs, ports_of
 from aiida_crucible.environments.codes import as_code
 from crucible_engine.wire.rules import as_line, plain, shown, suggestion
 from crucible_engine.wire.value_types import require_type
@@ -164,7 +163,7 @@ def fill_builder(builder: ProcessBuilder, inputs: Mapping[str, Any]) -> None:
     _fill(builder, {key: _plain(value) for key, value in inputs.items()}, "")
     ports = builder.process_class.spec().inputs
     # As AiiDA does at submission.
-    problem = ports.validate(ports.pre_process(AttributeDict(builder._inputs(prune=True))))
+    problem = ports.validate(ports.pre_process(given_inputs(builder)))
     if problem is not None:
         raise ValueError(problem.message)
 
@@ -172,7 +171,7 @@ def fill_builder(builder: ProcessBuilder, inputs: Mapping[str, Any]) -> None:
 def _fill(builder: ProcessBuilderNamespace, inputs: Mapping[str, Any], path: str) -> None:
     for key, value in inputs.items():
         where = f"{path}.{key}" if path else key
-        ports = builder._port_namespace
+        ports = ports_of(builder)
         port = ports.get(key)
         if port is None and (len(ports) or not ports.dynamic):
             raise ValueError(f"input {where!r} is unknown: {suggestion(key, list(ports))}")

@@ -28,12 +28,10 @@ from aiida_crucible.analysis.dynamics.temperature_run import (
 )
 from aiida_crucible.analysis.dynamics.temperature_sweep import answer_questions, curves, find_transitions
 from aiida_crucible.analysis.transitions.records import CRYSTAL_OUTCOMES
+from aiida_crucible.nodes.force_data import FEMTOSECONDS
 from aiida_crucible.nodes.structures import from_atoms, to_atoms
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.schema import SERIES_COLUMNS
-
-PICOSECOND = 1000.0
-"""fs."""
 
 NUMERICS = 2
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
@@ -118,7 +116,7 @@ def _run(
     times, positions, cells = np.zeros(0), np.zeros((0, n_atoms, 3)), np.zeros((0, 3, 3))
     if trajectory is not None:
         frames = evenly_spaced(trajectory.get_stepids(), from_step)
-        times = trajectory.get_times()[frames] * PICOSECOND
+        times = trajectory.get_times()[frames] * FEMTOSECONDS
         positions, cells = trajectory.get_positions()[frames], trajectory.get_cells()[frames]
     return Run(
         series={name: series.get_array(name)[rows] for name in SERIES_COLUMNS},
