@@ -11,13 +11,13 @@ from perovskite import rattled
 
 from crucible_engine.wire.schema import ModelReference
 
-KILLS = 20
 CHGNET = ModelReference("chgnet", "0.3.0")
 
 
 @pytest.mark.model
 @pytest.mark.slow
-def test_killed_at_twenty_random_moments(tmp_path, python_of):
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_at_random_moments(tmp_path, python_of, kills):
     python = str(python_of("chgnet"))
     frames = rattled(400, repeat=1)
     undisturbed = write_job(tmp_path / "undisturbed", "evaluate", frames, model=CHGNET)
@@ -28,6 +28,6 @@ def test_killed_at_twenty_random_moments(tmp_path, python_of):
     start = time.monotonic() - begin - compute
     reference = read_arrays(undisturbed)
     folder = write_job(tmp_path / "killed", "evaluate", frames, model=CHGNET)
-    kill_at_random_moments(folder, reference, KILLS, start=start, span=compute / 10, python=python)
+    kill_at_random_moments(folder, reference, kills, start=start, span=compute / 10, python=python)
     left = check_remains(folder, reference)
     assert finish(folder, reference, python=python)["summary"]["n_resumed"] == left

@@ -11,7 +11,7 @@ from aiida.orm import ArrayData, Computer, Dict, InstalledCode, Int, Node, Query
 from ase.build import bulk, molecule
 
 from aiida_crucible.calculations.relax.calculation import RelaxCalculation
-from aiida_crucible.calculations.resources import check_placement
+from aiida_crucible.calculations.resources import check_options, check_placement
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, promised_package, require_living
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
@@ -263,3 +263,11 @@ def test_an_input_that_is_nested_too_deeply_is_refused_where_processes_are_given
         deep = [deep]
     with pytest.raises(ValueError, match=r"what is given: it nests more than 64 levels deep"):
         require_living("what is given", {"parameters": deep})
+
+
+@pytest.mark.parametrize("name", ["max_wallclock_seconds", "max_memory_kb"])
+@pytest.mark.parametrize("value", [(), "x", True, {}])
+def test_a_limit_that_is_no_number_is_refused_before_it_is_compared(name, value):
+    with pytest.raises(ValueError, match=rf"metadata\.options\.{name} is .*: give ") as refusal:
+        check_options({name: value})
+    assert "\n" not in str(refusal.value)

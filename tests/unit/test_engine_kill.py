@@ -10,8 +10,6 @@ from interrupted_jobs import check_remains, finish, kill_at_random_moments
 
 from crucible_engine.wire.schema import ARRAYS_FILE, JOURNAL_FILE, RESULTS_FILE
 
-KILLS = 20
-
 pytestmark = pytest.mark.slow
 
 
@@ -30,10 +28,11 @@ def undisturbed(tmp_path_factory, frames):
     return read_arrays(folder), time.monotonic() - begin - results["timings"]["compute"]
 
 
-def test_killed_at_twenty_random_moments(tmp_path, frames, undisturbed):
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_at_random_moments(tmp_path, frames, undisturbed, kills):
     reference, start = undisturbed
     folder = write_job(tmp_path, "evaluate", frames, batch_size=1)
-    kill_at_random_moments(folder, reference, KILLS, start=start, span=0.1)
+    kill_at_random_moments(folder, reference, kills, start=start, span=0.1)
     left = check_remains(folder, reference)
     results = finish(folder, reference)
     assert results["summary"]["n_resumed"] == left

@@ -174,3 +174,15 @@ def test_a_melt_under_too_long_a_time_step_is_no_melting(records):
     ]
     kinds = {item["kind"] for item in answered(hot)["transitions"]["evidence"]["transitions"]}
     assert "melting" not in kinds
+
+
+@pytest.mark.parametrize(("n_atoms", "n_molten", "is_told"), [(40, 1, False), (40, 2, True), (108, 1, True)])
+def test_one_small_cell_that_loses_its_order_is_no_melting(records, n_atoms, n_molten, is_told):
+    crystal = [record for record in records if record.outcome != "melted"]
+    molten = [record for record in records if record.outcome == "melted"][:n_molten]
+    small = [replace(record, values={**record.values, "n_atoms": n_atoms}) for record in [*crystal, *molten]]
+    assert len(molten) == n_molten
+    found = answered(small)
+    kinds = {item["kind"] for item in found["transitions"]["evidence"]["transitions"]}
+    assert ("melting" in kinds) == is_told
+    assert found["stability"]["answer"] == "no"

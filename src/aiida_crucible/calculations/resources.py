@@ -87,6 +87,8 @@ def check_options(options: Mapping[str, Any]) -> None:
     check_resource_types(options)
     if options.get("withmpi"):
         raise ValueError("metadata.options.withmpi is True: the engine runs as one process, never under MPI")
+    for name in ("max_wallclock_seconds", "max_memory_kb"):
+        require_type(f"metadata.options.{name}", options.get(name), int | float | None)
     walltime = options.get("max_wallclock_seconds")
     if walltime is not None and walltime < 1:
         raise ValueError(f"metadata.options.max_wallclock_seconds is {walltime}: give at least 1")

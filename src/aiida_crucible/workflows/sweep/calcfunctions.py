@@ -33,7 +33,7 @@ from aiida_crucible.nodes.structures import from_atoms, to_atoms
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.schema import SERIES_COLUMNS
 
-NUMERICS = 2
+NUMERICS = 3
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
 
 
