@@ -18,9 +18,18 @@ from aiida_crucible import compat
 from aiida_crucible.compat import aiida_engine, aiida_orm, phonopy
 
 HOUSE = Path(aiida_crucible.__file__).parent
-UNDOCUMENTED = ("aiida.orm.", "aiida.common.constants", "aiida.common.escaping", "aiida.engine.daemon", "aiida.engine.processes.builder",
-                "aiida.engine.processes.workchains", "aiida.manage.configuration.settings", "aiida_shell.launch",
-                "plumpy.processes", "sqlalchemy")  # fmt: skip
+UNDOCUMENTED = (
+    "aiida.orm.",
+    "aiida.common.constants",
+    "aiida.common.escaping",
+    "aiida.engine.daemon",
+    "aiida.engine.processes.builder",
+    "aiida.engine.processes.workchains",
+    "aiida.manage.configuration.settings",
+    "aiida_shell.launch",
+    "plumpy.processes",
+    "sqlalchemy",
+)
 
 
 def imported(path):
