@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_crucible.cli.groups import OneLineErrors
 from aiida_crucible.cli.options import say, with_profile
+from aiida_crucible.cli.root import OneLineErrors
 from aiida_crucible.cli.status import find_process, print_jobs
 from aiida_crucible.cli.tables import print_table
 

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from aiida_crucible.cli.groups import OneLineErrors
-from aiida_crucible.cli.options import EnvironmentName, job_options, load_profile, say, with_profile, yes_option
+from aiida_crucible.cli.options import ENVIRONMENT, job_options, load_profile, say, with_profile, yes_option
+from aiida_crucible.cli.root import OneLineErrors
 from aiida_crucible.cli.tables import print_table
 
 LOCALHOST = "localhost"
@@ -24,7 +24,7 @@ def env() -> None:
 
 
 @env.command("create", short_help="Create an environment and register its Code.")
-@click.argument("family", type=EnvironmentName())
+@click.argument("family", type=ENVIRONMENT)
 @click.option("-c", "--computer", metavar="LABEL", help="AiiDA computer; localhost if left out.")
 @click.option("--torch", metavar="BUILD", help="cpu, cuda, cu128 …, or a version; what fits the computer if left out.")
 @click.option("--python", metavar="PYTHON", help="Version (3.10 to 3.13) or path; the computer's own if left out.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from aiida.orm import AbstractCode, InstalledCode, ProcessNode, SinglefileData
 from aiida_shell import ShellJob
 
 from aiida_crucible.calculations.engine_archive import engine_archive
+from aiida_crucible.calculations.staging import stage_checkpoint
 from aiida_crucible.calculations.validation import check_code
 from aiida_crucible.compat.aiida_shell import prepare_shell_job_inputs
 from aiida_crucible.environments.codes import RegisteredEnvironment, is_this_machine
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.bounds import LARGEST_ANSWER, read_bounded
+from aiida_crucible.nodes.model import ModelData
 from crucible_engine.families.facts import Family
 from crucible_engine.families.toolsets import find_environment
 from crucible_engine.wire.rules import suggestion
@@ -182,6 +184,14 @@ def describe_model(
         raise ModelEnvironmentError(f"{answer['problem']} (`verdi process show {node.pk}`)")
     description: dict[str, Any] = answer
     return description
+
+
+def sha256_now(code: AbstractCode, model: ModelData, options: Mapping[str, Any] | None = None) -> str:
+    """Return the digest of what an environment loads for a model now; parameters as of :func:`describe_model`."""
+    reference = replace(model.to_reference(), sha256=None)
+    if model.is_checkpoint:
+        reference = replace(reference, checkpoint=str(stage_checkpoint(model, code.computer)))
+    return str(describe_model(code, reference, options)["sha256"])
 
 
 def path_on_computer(checkpoint: str, computer_label: str | None, environment: RegisteredEnvironment) -> str:

@@ -23,12 +23,12 @@ from aiida_crucible.analysis.phonons.phonon_analysis import BornCharges
 from aiida_crucible.compat.phonopy import CalculatorPhysicalUnits
 from aiida_crucible.nodes.bounds import LARGEST_TEXT
 from aiida_crucible.references.foreign_files import decompressed, explained
-from aiida_crucible.references.phonopy.born import read_born_charges
 from aiida_crucible.references.phonopy.constants import check_announced, check_symmetries, from_hdf5, put_constants
 from aiida_crucible.references.phonopy.crystal import (
     Described,
     crystal_of,
     is_yaml,
+    read_born_charges,
     read_described,
     right_handed,
     units_of,

@@ -21,9 +21,13 @@ from aiida_crucible.workflows.anharmonicity.calcfunctions import (
     summarise_anharmonicity,
     thin_trajectory,
 )
-from aiida_crucible.workflows.anharmonicity.inputs import check_combination_inputs, dynamics_of_run
-from aiida_crucible.workflows.anharmonicity.ports import define_inputs, define_outputs
-from aiida_crucible.workflows.common.concurrency import Share, choose_share, give_cores
+from aiida_crucible.workflows.anharmonicity.inputs import (
+    check_combination_inputs,
+    define_inputs,
+    define_outputs,
+    dynamics_of_run,
+)
+from aiida_crucible.workflows.common.concurrency import RunsInWaves, Share, choose_share, give_cores
 from aiida_crucible.workflows.common.protocols import merged, with_checked_arguments, without_none
 from aiida_crucible.workflows.common.verified import VerifiedWorkChain
 from aiida_crucible.workflows.common.workchain import message_of
@@ -36,7 +40,7 @@ FORCES_JOB = "forces"
 FULL_PROTOCOLS = {"double-perovskites": "balanced"}
 
 
-class AnharmonicityWorkChain(VerifiedWorkChain):
+class AnharmonicityWorkChain(VerifiedWorkChain, RunsInWaves):
     """Verify a model, and measure its anharmonicity score and a reference's with every set of force constants.
 
     Frames are those of a reference, at which the model's forces are evaluated in one job, and the model's own: runs
@@ -128,7 +132,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
                 del inputs[replaced]
         if temperatures is not None:
             inputs["parameters"] = {**inputs["parameters"], "temperatures": list(temperatures)}
-        return cls.build({**inputs, **given}, options, code, model=model, structure=structure)
+        return cls.build({**inputs, **given}, options, code=code, model=model, structure=structure)
 
     def lacks_force_constants(self) -> bool:
         """Return whether the model's own force constants are to be computed first."""
@@ -184,16 +188,31 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
             if outcome is not None:
                 self.ctx.runs[label] = outcome
 
-    def has_jobs(self) -> bool:
-        """Return whether there are jobs to run."""
-        return bool(self.ctx.next_job < len(self._jobs))
+    def job_names(self) -> list[str]:
+        """Return the job at the reference's frames, and the own runs."""
+        forces = [FORCES_JOB] if "trajectory" in self._reference else []
+        return [*forces, *sorted(self.ctx.starts, key=_run_number)]
 
-    def run_jobs(self) -> ToContext:
-        """Run as many jobs as go at once."""
-        share, first = self._share(), self.ctx.next_job
-        self.ctx.next_job = min(first + share.at_once, len(self._jobs))
-        self.ctx.running = self._jobs[first : self.ctx.next_job]
-        return ToContext(**{name: self._submit(name, share.cores) for name in self.ctx.running})
+    def share(self) -> Share:
+        """Return how many jobs run at once."""
+        job = self.inputs.base.dynamics if self._makes_runs else self.inputs.forces.evaluate
+        return choose_share(self.inputs.code, job, len(self.job_names()), self._settings["max_concurrent"])
+
+    def submit_job(self, name: str, cores: int | None) -> ProcessNode:
+        """Evaluate the reference's frames, or make an own run."""
+        shared = {"code": self.inputs.code, "model": self.inputs.model}
+        if name == FORCES_JOB:
+            chain, inputs = EvaluateBaseWorkChain, AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, "forces"))
+            job = inputs.evaluate
+            job.update(**shared, trajectory=self.ctx.reference_frames)
+        else:
+            chain, inputs = DynamicsBaseWorkChain, AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
+            job = inputs.dynamics
+            parameters = dynamics_of_run(job.parameters.get_dict(), self._settings, _run_number(name))
+            job.update(**shared, structure=self.ctx.starts[name], parameters=Dict(parameters))
+        give_cores(job, cores)
+        inputs.metadata.call_link_label = name
+        return self.submit(chain, **inputs)
 
     def inspect_jobs(self) -> None:
         """Attach what came of the jobs; what failed is told of and loses nothing else."""
@@ -249,30 +268,6 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
     @property
     def _makes_runs(self) -> bool:
         return bool(self.inputs.get("base")) and not self.inputs.get("trajectories")
-
-    @property
-    def _jobs(self) -> list[str]:
-        forces = [FORCES_JOB] if "trajectory" in self._reference else []
-        return [*forces, *sorted(self.ctx.starts, key=_run_number)]
-
-    def _share(self) -> Share:
-        job = self.inputs.base.dynamics if self._makes_runs else self.inputs.forces.evaluate
-        return choose_share(self.inputs.code, job, len(self._jobs), self._settings["max_concurrent"])
-
-    def _submit(self, name: str, cores: int | None) -> ProcessNode:
-        shared = {"code": self.inputs.code, "model": self.inputs.model}
-        if name == FORCES_JOB:
-            chain, inputs = EvaluateBaseWorkChain, AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, "forces"))
-            job = inputs.evaluate
-            job.update(**shared, trajectory=self.ctx.reference_frames)
-        else:
-            chain, inputs = DynamicsBaseWorkChain, AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
-            job = inputs.dynamics
-            parameters = dynamics_of_run(job.parameters.get_dict(), self._settings, _run_number(name))
-            job.update(**shared, structure=self.ctx.starts[name], parameters=Dict(parameters))
-        give_cores(job, cores)
-        inputs.metadata.call_link_label = name
-        return self.submit(chain, **inputs)
 
     def _inspect_forces(self, child: ProcessNode) -> None:
         if child.is_finished_ok:

@@ -20,14 +20,11 @@ from aiida_crucible.nodes.force_data import require_forces
 from aiida_crucible.nodes.labels import check_labels
 from aiida_crucible.nodes.structures import to_atoms
 from aiida_crucible.workflows.anharmonicity.inputs import require_kept_crystal
-from aiida_crucible.workflows.benchmark.stages import NAMES
+from aiida_crucible.workflows.benchmark.stages import JOBS, NAMES
 from crucible_engine.wire.rules import shown, suggestion
 
 REFERENCE = "reference"
 """Label of the model, and of the protocol, that references are made by."""
-
-JOBS = ("relax.relax", "forces.evaluate", "base.dynamics")
-"""Where the ports of the CalcJobs are."""
 
 REFERENCES = ("structures", "force_constants", "trajectories")
 """Inputs in the namespace of the same name."""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from aiida.orm import AbstractCode, Data, Dict, QueryBuilder, StructureData
+from aiida.orm import AbstractCode, Data, Dict, QueryBuilder, StructureData, TrajectoryData
 
+from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_parameters
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.verify.verifications import place_of
@@ -193,3 +194,14 @@ def find_rows(digests: Mapping[str, str]) -> dict[str, Dict]:
         if not row["unfinished"] and row.creator is not None and row.creator.process_label != regroup_row.__name__
     }
     return {key: found[digest] for key, digest in digests.items() if digest in found}
+
+
+def reference_made(row: Dict) -> dict[str, Data]:
+    """Return crystal, force constants and frames that a row was measured with; a run that lost its crystal is none."""
+    inputs, outputs = row.creator.inputs, row.creator.outputs
+    kept = why_no_score(row["runs"], None) is None
+    runs = sorted(label for label in inputs if kept and isinstance(inputs[label], TrajectoryData))
+    found: dict[str, Data] = {"trajectory": inputs[runs[0]]} if runs else {}
+    if "force_constants" in outputs:
+        found |= {"structure": inputs["structure"], "force_constants": outputs["force_constants"]}
+    return found

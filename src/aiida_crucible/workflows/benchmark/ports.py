@@ -17,9 +17,7 @@ from aiida_crucible.workflows.anharmonicity.inputs import (
     check_constants_arrays,
 )
 from aiida_crucible.workflows.benchmark.inputs import check_frames, check_reference_settings, parse_protocols
-from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
-from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
-from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
+from aiida_crucible.workflows.benchmark.stages import STAGES
 from aiida_crucible.workflows.verify.workchain import VerifyWorkChain
 from crucible_engine.wire.rules import shown
 
@@ -65,15 +63,12 @@ def define_materials(spec: ProcessSpec) -> None:
 
 def define_jobs(spec: ProcessSpec) -> None:
     """Declare how each kind of job runs; what it computes is in the settings."""
-    for chain, namespace, job, kinds in (
-        (RelaxBaseWorkChain, "relax", "relax", ("structures",)),
-        (EvaluateBaseWorkChain, "forces", "evaluate", ("structures", "trajectory", "trajectories")),
-        (DynamicsBaseWorkChain, "base", "dynamics", ("structure", "structures")),
-    ):
+    for stage in STAGES.values():
+        job = stage.CHAIN.NAMESPACE
         spec.expose_inputs(
-            chain,
-            namespace=namespace,
-            exclude=tuple(f"{job}.{name}" for name in (*SHARED, *kinds)),
+            stage.CHAIN,
+            namespace=stage.NAMESPACE,
+            exclude=tuple(f"{job}.{name}" for name in (*SHARED, *stage.KINDS)),
             namespace_options={"help": f"How these jobs run, see `crucible.{job}.base`."},
         )
 

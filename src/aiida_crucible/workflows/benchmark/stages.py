@@ -49,12 +49,14 @@ class Stage:
     :cvar SECTION: of the settings.
     :cvar CHAIN: what runs it.
     :cvar NAMESPACE: where the batch has its inputs.
+    :cvar KINDS: inputs of the job of which the batch fills one.
     :param batch: whose materials it treats.
     """
 
     SECTION: ClassVar[str]
     CHAIN: ClassVar[type[EngineRestartWorkChain]]
     NAMESPACE: ClassVar[str]
+    KINDS: ClassVar[tuple[str, ...]]
 
     def __init__(self, batch: WorkChain) -> None:
         self.batch, self.ctx, self.inputs = batch, batch.ctx, batch.inputs
@@ -108,6 +110,7 @@ class RelaxStage(Stage):
     """Relaxes each material."""
 
     SECTION, CHAIN, NAMESPACE = RELAX, RelaxBaseWorkChain, "relax"
+    KINDS = ("structures",)
 
     def prepare(self) -> list[str]:
         """Take all materials."""
@@ -137,6 +140,7 @@ class ForcesStage(Stage):
     """Evaluates displaced supercells and the reference's frames."""
 
     SECTION, CHAIN, NAMESPACE = FORCES, EvaluateBaseWorkChain, "forces"
+    KINDS = ("structures", "trajectory", "trajectories")
 
     def prepare(self) -> list[str]:
         """Displace what was relaxed, and thin the reference's frames where the settings ask for it."""
@@ -199,6 +203,7 @@ class DynamicsStage(Stage):
     """Runs the model's own molecular dynamics."""
 
     SECTION, CHAIN, NAMESPACE = DYNAMICS, DynamicsBaseWorkChain, "base"
+    KINDS = ("structure", "structures")
 
     def prepare(self) -> list[str]:
         """Choose where own runs begin: in frames of the reference, or in a supercell of the relaxed crystal."""
@@ -265,6 +270,19 @@ class DynamicsStage(Stage):
 
 STAGES: dict[str, type[Stage]] = {stage.SECTION: stage for stage in (RelaxStage, ForcesStage, DynamicsStage)}
 """In the order in which they come."""
+
+
+JOBS = tuple(f"{stage.NAMESPACE}.{stage.CHAIN.NAMESPACE}" for stage in STAGES.values())
+"""Where the ports of the CalcJobs are."""
+
+
+def references_by_kind(references: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what there is of references as the inputs have it.
+
+    :param references: by material, by name of :data:`NAMES`.
+    """
+    found = {plural: {k: v[name] for k, v in references.items() if name in v} for name, plural in NAMES.items()}
+    return {plural: nodes for plural, nodes in found.items() if nodes}
 
 
 def reference_of(inputs: Any, label: str) -> dict[str, Any]:

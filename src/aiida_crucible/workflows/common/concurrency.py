@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiida.common import AttributeDict
-from aiida.orm import AbstractCode
+from aiida.engine import ToContext
+from aiida.orm import AbstractCode, ProcessNode
 
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
+from aiida_crucible.workflows.common.workchain import CrucibleWorkChain
 from crucible_engine.job.threads import usable_cores
 
 
@@ -24,6 +26,36 @@ class Share(NamedTuple):
     """Jobs at once."""
     cores: int | None
     """Of each job; ``None`` leaves it to the scheduler or the engine."""
+
+
+class RunsInWaves(CrucibleWorkChain):
+    """A WorkChain with several jobs, of which as many run at once as the computer is good for.
+
+    In the context: ``next_job``, how many were begun, and ``running``, the names of those that run now.
+    """
+
+    def job_names(self) -> list[str]:
+        """Return the names of all jobs, in the order in which they are begun."""
+        raise NotImplementedError
+
+    def share(self) -> Share:
+        """Return how many of them run at once."""
+        raise NotImplementedError
+
+    def submit_job(self, name: str, cores: int | None) -> ProcessNode:
+        """Begin a job."""
+        raise NotImplementedError
+
+    def has_jobs(self) -> bool:
+        """Return whether there are jobs to run."""
+        return bool(self.ctx.next_job < len(self.job_names()))
+
+    def run_jobs(self) -> ToContext:
+        """Run as many jobs as go at once."""
+        share, first = self.share(), self.ctx.next_job
+        self.ctx.running = self.job_names()[first : first + share.at_once]
+        self.ctx.next_job = first + len(self.ctx.running)
+        return ToContext(**{name: self.submit_job(name, share.cores) for name in self.ctx.running})
 
 
 def choose_share(code: AbstractCode, job: Mapping[str, Any], n_jobs: int, wanted: int | None) -> Share:

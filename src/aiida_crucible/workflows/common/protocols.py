@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import yaml
 from aiida.common.exceptions import ValidationError
 from aiida.engine import PortNamespace, ProcessBuilder
-from aiida.orm import AbstractCode, Dict, Node
+from aiida.orm import Dict, Node
 
 from aiida_crucible.calculations.misfits import misfit
 from aiida_crucible.calculations.validation import require_living
@@ -73,22 +73,20 @@ class ProtocolMixin:
         return merged(inputs, overrides)
 
     @classmethod
-    def build(
-        cls, inputs: Mapping[str, Any], options: Mapping[str, Any] | None, code: AbstractCode | str, **given: Any
-    ) -> ProcessBuilder:
+    def build(cls, inputs: Mapping[str, Any], options: Mapping[str, Any] | None, **given: Any) -> ProcessBuilder:
         """Return a builder with inputs of a protocol and those that come before them, all of them checked.
 
         :param inputs: of a protocol, nested as the ports are.
         :param options: ``metadata.options`` of the jobs that are asked for.
-        :param code: the environment, or its label.
-        :param given: other inputs.
+        :param given: other inputs; a ``code`` may be its label.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
         ports = cls.spec().inputs  # type: ignore[attr-defined]
         jobs = [job for job in cls.JOBS if (first := job.partition(".")[0]) in inputs or ports[first].required]
         complete = with_options(inputs, ports, jobs, options)
         builder: ProcessBuilder = cls.get_builder()  # type: ignore[attr-defined]
-        fill_builder(builder, {"code": as_code(code), **given, **complete})
+        code = {"code": as_code(given.pop("code"))} if "code" in given else {}
+        fill_builder(builder, {**code, **given, **complete})
         return builder
 
     @classmethod

@@ -39,8 +39,7 @@ def draw_configuration_space(results: Dict, map: ArrayData, **nodes: Any) -> dic
     :param map: of the job.
     :param nodes: ``trajectory_NAME`` and, where it is known, ``sigma_NAME`` of each sampler.
     """
-    from aiida_crucible.report.chemiscope import chemiscope_text
-    from aiida_crucible.report.configuration_figures import draw_map
+    from aiida_crucible.report.configuration_map import chemiscope_text, draw_map
 
     summary = results["summary"]
     names = sorted(summary["samplers"])

@@ -11,15 +11,22 @@ from aiida.orm import AbstractCode, ArrayData, Int, SinglefileData, TrajectoryDa
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import code_input, trajectories_input
-from aiida_crucible.calculations.similarity.calculation import check_comparable
+from aiida_crucible.calculations.similarity.calculation import SimilarityCalculation, check_comparable
 from aiida_crucible.nodes.anharmonicity_scores import SIGMA, are_details, run_in_details
 from aiida_crucible.workflows.common.protocols import (
     ProtocolMixin,
     with_checked_arguments,
 )
+from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
 from aiida_crucible.workflows.common.workchain import CrucibleWorkChain
-from aiida_crucible.workflows.configuration_space.base import SimilarityBaseWorkChain
 from aiida_crucible.workflows.configuration_space.calcfunctions import draw_configuration_space, spread_scores
+
+
+class SimilarityBaseWorkChain(EngineRestartWorkChain):
+    """Compare frames; the tiles of the kernel that an interrupted job had done are not computed again."""
+
+    NAMESPACE = "similarity"
+    _process_class = SimilarityCalculation
 
 
 class ConfigurationSpaceWorkChain(ProtocolMixin, CrucibleWorkChain):
@@ -96,7 +103,7 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, CrucibleWorkChain):
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
         given = {"trajectories": dict(trajectories), "sigmas": dict(sigmas or {})}
-        return cls.build(cls.get_protocol_inputs(protocol, overrides), options, code, **given)
+        return cls.build(cls.get_protocol_inputs(protocol, overrides), options, code=code, **given)
 
     def compare(self) -> ToContext:
         """Compare all frames in one job."""

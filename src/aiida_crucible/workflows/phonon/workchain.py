@@ -150,7 +150,9 @@ class PhononWorkChain(CrystalRelaxedFirst):
         :param options: ``metadata.options`` of the jobs.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
-        return cls.build(cls.get_protocol_inputs(protocol, overrides), options, code, model=model, structure=structure)
+        return cls.build(
+            cls.get_protocol_inputs(protocol, overrides), options, code=code, model=model, structure=structure
+        )
 
     def explain_no_crystal(self, summary: Dict) -> None:
         """Say that what could not be relaxed has no phonons."""

@@ -73,7 +73,7 @@ class RelaxWorkChain(RelaxingWorkChain):
         """
         structures = structure if isinstance(structure, Mapping) else {SINGLE: structure}
         return cls.build(
-            cls.get_protocol_inputs(protocol, overrides), options, code, model=model, structures=structures
+            cls.get_protocol_inputs(protocol, overrides), options, code=code, model=model, structures=structures
         )
 
     def relax(self) -> ToContext:

@@ -196,7 +196,7 @@ class ReliabilityWorkChain(RelaxingWorkChain):
             overrides = merged(overrides or {}, {"sweep": {"parameters": {"temperatures": list(temperatures)}}})
         inputs = cls.get_protocol_inputs(protocol, overrides)
         inputs |= without_none(competing=competing, reference=reference)
-        return cls.build(inputs, options, code, model=model, structure=structure)
+        return cls.build(inputs, options, code=code, model=model, structure=structure)
 
     def relax(self) -> ToContext:
         """Relax all phases in one job."""

@@ -105,10 +105,10 @@ def is_done(child: ProcessNode, replica: str) -> bool:
     return "averages" in replicas.get(replica, {})
 
 
-def count_left_over(child: ProcessNode, n_temperatures: int) -> int:
+def count_postponed(child: ProcessNode, n_temperatures: int) -> int:
     """Return how many temperatures a job did not come to because the one before them failed.
 
-    A job that failed before it began with any would fail again: none is left over.
+    A job that failed before it began with any would fail again: none is postponed.
     """
     if child.is_finished_ok or "results" not in child.outputs:
         return 0

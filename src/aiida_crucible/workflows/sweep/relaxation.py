@@ -57,7 +57,7 @@ class RelaxedFirst(CrystalRelaxedFirst):
         """Begin with nothing run, and return whether the crystal is to be relaxed first."""
         self.ctx.not_relaxed = None
         self.ctx.analyses, self.ctx.missing = {}, {}
-        self.ctx.left_over, self.ctx.chain_end = [], None
+        self.ctx.postponed, self.ctx.chain_end = [], None
         return super().should_relax()
 
     def relax(self) -> ToContext:

@@ -81,7 +81,7 @@ class VerifyWorkChain(ProtocolMixin, CrucibleWorkChain):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         if structure is not None:
             inputs = merged(inputs, {"verify": {"structures": {"structure": structure}}})
-        return cls.build(inputs, options, code, model=model)
+        return cls.build(inputs, options, code=code, model=model)
 
     def must_run(self) -> bool:
         """Look for a finished verification; tell whether there is none, or none is wanted."""
