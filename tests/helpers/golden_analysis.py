@@ -41,6 +41,7 @@ from aiida_crucible.workflows.phonon import calcfunctions as phonons
 from aiida_crucible.workflows.relax import calcfunctions as relaxation
 from aiida_crucible.workflows.reliability import calcfunctions as reliability
 from aiida_crucible.workflows.sweep import calcfunctions as sweep
+from aiida_crucible.workflows.sweep import run_calcfunctions as dynamics
 
 STORED = Path(__file__).parents[1] / "data" / "golden_analysis.json"
 
@@ -146,7 +147,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "benchmark_batches": (benchmark_batches, golden_benchmark.prepared),
     "benchmark_materials": (benchmark_materials, golden_benchmark.measured),
     "configuration_space": (configuration_space, golden_similarity.mapped),
-    "dynamics": (sweep, golden_sweep.said_of_run),
+    "dynamics": (dynamics, golden_sweep.said_of_run),
     "harmonic_comparison": (harmonic_comparison, golden_references.compared),
     "phonons": (phonons, analysed),
     "references": (references, golden_references.imported),

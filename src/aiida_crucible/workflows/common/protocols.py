@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 import types
@@ -97,8 +96,8 @@ class ProtocolMixin:
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested settings with others put over them; neither argument is changed."""
-    result = copy.deepcopy(dict(base))
+    """Return nested settings with others put over them; neither argument is changed, and nodes stay the same nodes."""
+    result = {key: merged(value, {}) if isinstance(value, Mapping) else value for key, value in base.items()}
     for key, value in changes.items():
         plain = value.get_dict() if isinstance(value, Dict) else value
         if isinstance(plain, Mapping) and isinstance(result.get(key), Mapping):

@@ -12,7 +12,7 @@ from aiida_crucible.analysis.dynamics.start import judge_start
 from aiida_crucible.analysis.dynamics.sweep_settings import validate_sweep
 from aiida_crucible.analysis.verdict.answers import NO
 from aiida_crucible.workflows.relax.base import SINGLE, CrystalRelaxedFirst
-from aiida_crucible.workflows.sweep.calcfunctions import strain_unit_cell
+from aiida_crucible.workflows.sweep.run_calcfunctions import strain_unit_cell
 from crucible_engine.tasks.parameters import validate_parameters
 
 

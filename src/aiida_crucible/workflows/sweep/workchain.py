@@ -19,7 +19,7 @@ from aiida_crucible.workflows.common.concurrency import RunsInWaves, Share, choo
 from aiida_crucible.workflows.common.protocols import with_checked_arguments, without_none
 from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
-from aiida_crucible.workflows.sweep.calcfunctions import analyse_temperature, build_supercell, summarise_sweep
+from aiida_crucible.workflows.sweep.calcfunctions import summarise_sweep
 from aiida_crucible.workflows.sweep.inputs import (
     check_charges_array,
     check_crystal_inputs,
@@ -31,6 +31,7 @@ from aiida_crucible.workflows.sweep.inputs import (
     parameters_of_job,
 )
 from aiida_crucible.workflows.sweep.relaxation import RelaxedFirst
+from aiida_crucible.workflows.sweep.run_calcfunctions import analyse_temperature, build_supercell
 
 
 class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
