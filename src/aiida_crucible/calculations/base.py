@@ -145,8 +145,8 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         """Return whether another job has brought to an end what a job left unfinished."""
         if cls.CONTINUED_OUTPUT not in node.outputs:
             return False
-        left: Data = node.outputs[cls.CONTINUED_OUTPUT]
-        jobs = left.base.links.get_outgoing(CalcJobNode, LinkType.INPUT_CALC, "restart_from").all_nodes()
+        unfinished: Data = node.outputs[cls.CONTINUED_OUTPUT]
+        jobs = unfinished.base.links.get_outgoing(CalcJobNode, LinkType.INPUT_CALC, "restart_from").all_nodes()
         return any(
             cls._was_continued(job) if job.exit_status in RESTARTABLE else job.exit_status in (0, NOT_CONVERGED.status)
             for job in jobs

@@ -13,7 +13,7 @@ from crucible_engine.wire.rules import as_line, first_line, suggestion
 
 
 class OneLineErrors(click.Group):
-    """A group whose commands end in one line where the user can mend what is wrong, and not in a traceback."""
+    """A group whose commands end in one line where the user can correct what is wrong, and not in a traceback."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

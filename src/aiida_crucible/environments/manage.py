@@ -54,7 +54,7 @@ def create_environment(
     :param request: what is wanted.
     :param computer: where.
     :param label: the Code's label; by default the family's name.
-    :param root: folder for its environments, remembered once one is there; by default the one that it remembers.
+    :param root: folder for its environments, kept as the computer's once one is there; by default that one.
     :param accept_cuda: whether a CUDA build may be downloaded where there is no GPU.
     :param report: called with each line of progress.
     :raises ModelEnvironmentError: if it cannot be created; :class:`CudaRefusedError` if that takes an agreement.
@@ -80,7 +80,7 @@ def recipe_for(request: Request, computer: Computer, root: str | None = None) ->
 
     :param request: what is wanted.
     :param computer: where.
-    :param root: folder for its environments; by default the one that it remembers.
+    :param root: folder for its environments; by default the computer's own.
     """
     root = root or computer.get_property(ROOT_PROPERTY, None)
     if is_this_machine(computer):

@@ -158,7 +158,7 @@ def _follow(transport: Transport, place: str, pid: int, report: Callable[[str], 
             f"touch {place}.log; tail -c +{len(log.encode()) + 1} {place}.log; printf '{_SEPARATOR}%s' \"${{end:-}}\""
         )
         news, _, end = _bash(transport, command).rpartition(_SEPARATOR)
-        # A last line that is not complete yet is reported with its rest.
+        # A last line is reported once it is complete.
         complete = news if end else news[: news.rfind("\n") + 1]
         for line in complete.splitlines():
             if not line.startswith(ERROR_SIGN):

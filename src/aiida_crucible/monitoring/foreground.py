@@ -114,16 +114,16 @@ class _Run:
         for other in others:
             # Somebody else's process would go on as soon as it sees ours ended.
             other.pause()
-        left = await self._end(processes, f"ended by {reason}")
-        for line in left:
+        running_on = await self._end(processes, f"ended by {reason}")
+        for line in running_on:
             _say(f"{reason}: {line}")
         for other in others:
             other.play()
             kill_process(other, f"ended by {reason}")
         top = " ".join(str(process.pid) for process in (*others, *processes) if process.node.caller is None)
         _say(
-            f"{reason}: {'the rest has ended' if left else 'all has ended'}, see `verdi process status {top}`; run it "
-            "again to begin anew: with AiiDA's caching what was finished is found and not computed again"
+            f"{reason}: {'the rest has ended' if running_on else 'all has ended'}, see `verdi process status {top}`; "
+            "run it again to begin anew: with AiiDA's caching what was finished is found and not computed again"
         )
 
     async def _end(self, processes: Collection[Process], reason: str) -> list[str]:
@@ -185,7 +185,7 @@ async def _end_on_computer(process: Process, reason: str) -> None:
     async with process.runner.transport.request_transport(node.get_authinfo()) as request:
         transport = await request
         kill_calculation(node, transport)
-        # Before its parent sees a failure that it might mend.
+        # Before its parent sees a failure that it would restart after.
         kill_process(process, reason)
         scheduler = node.computer.get_scheduler()
         scheduler.set_transport(transport)

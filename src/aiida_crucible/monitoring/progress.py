@@ -119,7 +119,7 @@ def look(jobs: Sequence[CalcJobNode]) -> list[JobStatus]:
 
 
 class _Connections:
-    """Opens one transport to each computer, and remembers where that failed."""
+    """Opens one transport to each computer, and keeps why one failed."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack

@@ -16,7 +16,7 @@ from aiida_crucible.analysis.anharmonicity.run import analyse_anharmonicity
 from aiida_crucible.analysis.anharmonicity.settings import FRAMES_CRYSTAL, temperature_of
 from aiida_crucible.analysis.benchmark.stability_classes import CANNOT_TELL
 from aiida_crucible.compat.aiida_orm import LinkTriple
-from aiida_crucible.nodes.force_data import FORCES, force_constants_of, run_of, settled
+from aiida_crucible.nodes.force_data import FORCES, after_discarded, force_constants_of, run_of
 from aiida_crucible.nodes.structures import to_atoms
 
 
@@ -54,7 +54,7 @@ def score_combination(
     forces = None if properties is None else properties.get_array(FORCES)
     runs = [run_of(trajectories[name], forces) for name in sorted(trajectories)]
     if combination["frames"] == OWN:
-        runs = [run.chosen(settled(len(run.positions), settings["discard"])) for run in runs]
+        runs = [run.chosen(after_discarded(len(run.positions), settings["discard"])) for run in runs]
     if not any(run.finite.any() for run in runs):
         return _unknown(combination, "no frame has forces that are finite numbers"), {}
     counts_from_frames = settings["origin"] == FRAMES_CRYSTAL and origin is not None

@@ -99,7 +99,7 @@ def chosen_frames(trajectory: TrajectoryData, chosen: NDArray[np.int64]) -> Traj
     return found
 
 
-def settled(n_frames: int, discard: float) -> NDArray[np.int64]:
+def after_discarded(n_frames: int, discard: float) -> NDArray[np.int64]:
     """Return the indices of the frames after the discarded ones; the last always stays."""
     return np.arange(min(int(discard * n_frames), n_frames - 1), n_frames)
 

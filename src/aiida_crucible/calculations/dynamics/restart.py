@@ -84,7 +84,9 @@ def check_continuation(inputs: Mapping[str, Any]) -> None:
             f"{begun} with model {job.inputs.model.title}, not {inputs['model'].title}: give the same, or start anew"
         )
     if inputs.get("parameters") is not None:
-        wanted, found = (_numbers(node.get_dict()) for node in (inputs["parameters"], job.inputs.parameters))
+        wanted, found = (
+            _physical_parameters(node.get_dict()) for node in (inputs["parameters"], job.inputs.parameters)
+        )
         if different := [key for key in wanted if wanted[key] != found[key]]:
             key = different[0]
             raise ValueError(
@@ -120,7 +122,7 @@ def _same_structure(one: StructureData, other: StructureData) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(ours, theirs, strict=True))
 
 
-def _numbers(given: dict[str, Any]) -> dict[str, Any]:
+def _physical_parameters(given: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters that change a number of the run."""
     values = validate_parameters("dynamics", given)
     return {name: value for name, value in values.items() if name not in DETAILS_OF_OUTPUT}

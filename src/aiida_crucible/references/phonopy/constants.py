@@ -73,7 +73,7 @@ LARGEST_ASYMMETRY = 0.2
 """Of the largest force constant: noise stays far below it, and atoms in another order are above it."""
 
 NOTABLE_SPREAD, LARGEST_SPREAD = 0.02, 0.1
-"""Of the largest force constant: how far those may differ that symmetry makes the same, without a word and at all."""
+"""Of the largest force constant: how far those may differ that symmetry makes equal, without a warning, and at most."""
 
 LINES_OF_PAIR = 4
 """Of a ``FORCE_CONSTANTS``: the two atoms, and three rows."""
@@ -90,8 +90,8 @@ def check_rows(path: Path, constants: NDArray[np.float64], atoms: NDArray[np.int
     rows = _rows_of(path, constants.shape[1])
     if rows is not None and len(constants) == len(atoms) < constants.shape[1] and not np.array_equal(rows, atoms):
         raise ValueError(
-            f"{path.name} holds force constants of the supercell's atoms {_numbers(rows)}, but the primitive cell has "
-            f"its {_numbers(atoms)} (counted from 1): give the unit cell and the supercell that they were computed in"
+            f"{path.name} holds force constants of the supercell's atoms {_counted(rows)}, but the primitive cell has "
+            f"its {_counted(atoms)} (counted from 1): give the unit cell and the supercell that they were computed in"
         )
 
 
@@ -161,7 +161,7 @@ def _rows_of(path: Path, n_atoms: int) -> NDArray[np.int64] | None:
         return np.array([int(line.split()[0]) - 1 for line in heads if line.strip()], dtype=np.int64)
 
 
-def _numbers(atoms: NDArray[np.int64]) -> str:
+def _counted(atoms: NDArray[np.int64]) -> str:
     named = ", ".join(str(atom + 1) for atom in atoms[:6])
     return named if len(atoms) <= 6 else f"{named} …"
 

@@ -17,11 +17,11 @@ from aiida_crucible.compat.phonopy import (
     similarity_transformation,
 )
 
-NOTABLE_REST, LARGEST_REST = 0.03, 0.1
-"""Of the largest force: by how much force constants may miss one, without a word and at all: anharmonicity and noise
-stay below the second at displacements of up to 0.03 Å, atoms in another order are mostly above it."""
+NOTABLE_RESIDUAL, LARGEST_RESIDUAL = 0.03, 0.1
+"""Of the largest force: by how much force constants may miss one, without a warning, and at most: anharmonicity and
+noise stay below the second at displacements of up to 0.03 Å, atoms in another order are mostly above it."""
 
-LARGEST_REST_AT_TEMPERATURE = 0.5
+LARGEST_RESIDUAL_AT_TEMPERATURE = 0.5
 """The same of displacements of all atoms, which may be those of a hot crystal: much of their forces is anharmonic."""
 
 LARGEST_DISPLACEMENT = 0.2
@@ -57,9 +57,9 @@ def check_fit(path: Path, phonon: Phonopy, has_drift: bool) -> list[str]:
     """
     moved, forces = get_displacements_and_forces(phonon.dataset)
     assert forces is not None
-    rest = forces_left(phonon)
-    share = float(np.abs(rest).max() / max(np.abs(forces).max(), np.finfo(float).tiny))
-    if share <= NOTABLE_REST:
+    residual = residual_forces(phonon)
+    share = float(np.abs(residual).max() / max(np.abs(forces).max(), np.finfo(float).tiny))
+    if share <= NOTABLE_RESIDUAL:
         return []
     said = f"the force constants miss forces in {path.name} by up to {share:.2g} of the largest one"
     lengths = np.linalg.norm(moved, axis=2)
@@ -70,7 +70,7 @@ def check_fit(path: Path, phonon: Phonopy, has_drift: bool) -> list[str]:
     else:
         why = "its atoms come in another order than phonopy's, or the supercell is another"
         advice = ""
-    largest = LARGEST_REST if "first_atoms" in phonon.dataset else LARGEST_REST_AT_TEMPERATURE
+    largest = LARGEST_RESIDUAL if "first_atoms" in phonon.dataset else LARGEST_RESIDUAL_AT_TEMPERATURE
     if share > largest and not has_drift:
         raise ValueError(f"{said}: {why}{advice and ': '}{advice}")
     if typical > LARGEST_DISPLACEMENT:
@@ -140,7 +140,7 @@ ROUNDS, NOTHING = 10, 1e-5
 the second fit finds nothing more where displacements come with their opposites."""
 
 
-def forces_left(phonon: Phonopy) -> NDArray[np.float64]:
+def residual_forces(phonon: Phonopy) -> NDArray[np.float64]:
     """Return what force constants leave of the forces that they were fitted to, eV/Å, shape [n_supercells, n_atoms, 3].
 
     :param phonon: with displacements, forces and compact force constants.
@@ -163,7 +163,7 @@ def fit_without_common_force(phonon: Phonopy) -> float:
     _fit(phonon)
     share = NOTABLE_COMMON_FORCE
     for _ in range(ROUNDS):
-        common = _symmetrised(phonon, forces_left(phonon).mean(axis=0))
+        common = _symmetrised(phonon, residual_forces(phonon).mean(axis=0))
         forces = get_displacements_and_forces(phonon.dataset)[1]
         if np.abs(common).max() <= share * np.abs(forces).max():
             break

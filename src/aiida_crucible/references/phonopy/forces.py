@@ -15,7 +15,7 @@ from aiida_crucible.references.phonopy.force_fit import check_displacements, che
 from crucible_engine.wire.rules import first_line
 
 LARGEST_DRIFT = 1e-3
-"""eV/Å an atom by which the forces of a supercell may miss the sum of zero without a word."""
+"""eV/Å an atom by which the forces of a supercell may miss the sum of zero without a warning."""
 
 
 def has_forces(dataset: dict[str, Any] | None) -> bool:

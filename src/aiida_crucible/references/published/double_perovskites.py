@@ -38,8 +38,8 @@ def double_perovskite(
     a_site, b_site, b_prime, anion = parse_double_perovskite(formula)
     radius = {symbol: float(covalent_radii[atomic_numbers[symbol]]) for symbol in (b_site, b_prime, anion)}
     length = radius[b_site] + radius[b_prime] + 2 * radius[anion]
-    constant = _number("lattice_constant", lattice_constant, 2 * length)
-    x = _number("anion_position", anion_position, 0.5 * (radius[b_site] + radius[anion]) / length)
+    constant = _given_or("lattice_constant", lattice_constant, 2 * length)
+    x = _given_or("anion_position", anion_position, 0.5 * (radius[b_site] + radius[anion]) / length)
     if not (np.isfinite(constant) and constant > 0):
         raise ValueError(f"a lattice constant of {constant} Å: give a positive number")
     if not 0 < x < 0.5:
@@ -57,7 +57,7 @@ def double_perovskite(
     return atoms
 
 
-def _number(name: str, given: Any, otherwise: float) -> float:
+def _given_or(name: str, given: Any, otherwise: float) -> float:
     """Return a number, or what there is otherwise.
 
     :raises ValueError: one line, if it is none.

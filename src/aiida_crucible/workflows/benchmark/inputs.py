@@ -31,7 +31,7 @@ REFERENCES = ("structures", "force_constants", "trajectories")
 
 
 def check_arguments(models: Any, references: Any, groups: Any) -> None:
-    """Refuse what a builder would take for something else, or leave out without a word.
+    """Refuse what a builder would take for something else, or leave out unnoticed.
 
     :param models: by label, a pair of code and model.
     :param references: by material, by name of :data:`NAMES`.

@@ -226,7 +226,7 @@ class DynamicsStage(Stage):
 
     def collect(self, child: ProcessNode, labels: Sequence[str]) -> list[str]:
         """Take the runs that are done; return the materials that lack one."""
-        left = set()
+        unfinished = set()
         # Each look at the outputs of a process is a query: here is a single one.
         outputs = child.base.links.get_outgoing(link_type=LinkType.RETURN).nested()
         summaries = outputs["results"]["summary"].get("replicas", {}) if "results" in outputs else {}
@@ -235,7 +235,7 @@ class DynamicsStage(Stage):
             replica = f"replica_{index}"
             summary = summaries.get(replica, {})
             if "averages" not in summary:  # it was not done
-                left.add(run.material)
+                unfinished.add(run.material)
                 continue
             self.ctx.runs[run.material][run.label] = {
                 "outcome": summary["outcome"],
@@ -243,7 +243,7 @@ class DynamicsStage(Stage):
             }
             if replica in trajectories:
                 self.ctx.trajectories.setdefault(run.material, {})[run.label] = trajectories[replica]
-        return sorted(left)
+        return sorted(unfinished)
 
     def _start(self, label: str, number: int) -> StructureData | None:
         """Return what an own run begins with."""

@@ -143,7 +143,7 @@ class BenchmarkWorkChain(VerifiesModels):
         """Let what the batches made be the reference of their materials."""
         rows = self.outputs["reference_rows"]
         self.ctx.references |= {label: reference_made(row) for label, row in rows.items()}
-        self._settle([label for label in rows if "trajectory" in self.ctx.references[label]])
+        self._discard_beginnings([label for label in rows if "trajectory" in self.ctx.references[label]])
         for label, row in rows.items():
             if row["missing"]:
                 reason = "; ".join(dict.fromkeys(row["missing"].values()))
@@ -152,7 +152,7 @@ class BenchmarkWorkChain(VerifiesModels):
                     "reference_unfinished": bool(row["unfinished"]),
                 }
 
-    def _settle(self, labels: Sequence[str]) -> None:
+    def _discard_beginnings(self, labels: Sequence[str]) -> None:
         """Let the frames of runs be references without those that are to be discarded."""
         settings = self.inputs.reference_model.settings
         if settings["anharmonicity"]["discard"] == 0:
@@ -200,11 +200,11 @@ class BenchmarkWorkChain(VerifiesModels):
             rows = dict(child.outputs.rows.items()) if "rows" in child.outputs else {}
             for material, row in rows.items():
                 self._take(model, protocol, material, row)
-            left = [material for material in materials if material not in rows]
+            without_row = [material for material in materials if material not in rows]
             if child.is_killed:
-                self._fail(model, protocol, dict.fromkeys(left, message_of(child)))
-            elif left:
-                self._split(model, protocol, left, message_of(child))
+                self._fail(model, protocol, dict.fromkeys(without_row, message_of(child)))
+            elif without_row:
+                self._split(model, protocol, without_row, message_of(child))
 
     def aggregate(self) -> None:
         """Draw up the tables."""

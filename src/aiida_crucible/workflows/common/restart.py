@@ -1,4 +1,4 @@
-"""What the restart WorkChains share: which failures a restart mends, and how."""
+"""What the restart WorkChains share: after which failures a job is run again, and how."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
         return exit_code
 
     @process_handler(priority=600)
-    def stop_at_what_no_restart_mends(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+    def stop_at_unrecoverable_failure(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Stop with the job's own message."""
         if not node.is_failed or node.exit_status >= FIRST_CACHED_STATUS or self._can_be_staged_again(node):
             return None

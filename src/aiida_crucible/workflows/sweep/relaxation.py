@@ -73,7 +73,7 @@ class RelaxedFirst(CrystalRelaxedFirst):
         self.report(self.ctx.not_relaxed)
 
     def warn_of_start(self, analysis: Dict) -> None:
-        """Say with the first temperature, not days later, that the crystal was not at rest."""
+        """Warn with the first temperature, not days later, that the crystal was not relaxed."""
         dynamics = validate_parameters("dynamics", self.inputs.base.dynamics.parameters.get_dict())
         answer = judge_start(analysis["start"], dynamics)
         if answer.answer == NO:
