@@ -40,7 +40,7 @@ def main() -> None:
     from aiida.manage.caching import disable_caching
     from aiida.orm import InstalledCode, load_computer
 
-    from aiida_crucible.nodes.model import ModelData
+    from aiida_crucible.nodes import ModelData
 
     get_manager().set_runner(get_manager().create_runner(poll_interval=0.2))
     localhost = load_computer("localhost")
@@ -81,7 +81,7 @@ def measure(folder, what, models, structures, **arguments):
     from aiida.engine import run_get_node
     from aiida.orm import CalcJobNode, Node, QueryBuilder
 
-    from aiida_crucible.workflows.benchmark.workchain import BenchmarkWorkChain
+    from aiida_crucible.workflows.benchmark import BenchmarkWorkChain
 
     builder = BenchmarkWorkChain.get_builder_from_protocol(models, structures, "fast", settings=SETTINGS, **arguments)
     nodes, size, start, began = (

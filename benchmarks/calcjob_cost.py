@@ -24,7 +24,7 @@ def main() -> None:
     from aiida.orm import InstalledCode, StructureData, load_code, load_computer
     from aiida.plugins import CalculationFactory
 
-    from aiida_crucible.nodes.model import ModelData
+    from aiida_crucible.nodes import ModelData
 
     try:
         code = load_code("python@localhost")

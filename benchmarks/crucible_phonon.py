@@ -24,8 +24,8 @@ def main() -> None:
     from aiida.manage.caching import disable_caching
     from aiida.orm import StructureData, load_code
 
-    from aiida_crucible.nodes.model import ModelData
-    from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
+    from aiida_crucible.nodes import ModelData
+    from aiida_crucible.workflows.phonon import PhononWorkChain
 
     structure = StructureData(ase=CRYSTALS[sys.argv[2]]())
     supercell = [int(word) for word in sys.argv[3:6]]

@@ -16,7 +16,7 @@ from pathlib import Path
 from aiida import load_profile, orm
 from aiida.engine import run_get_node
 
-from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain
+from aiida_crucible.workflows.configuration_space import ConfigurationSpaceWorkChain
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("benchmark", type=int, metavar="PK")

@@ -23,10 +23,9 @@ import argparse
 from aiida import load_profile, orm
 from aiida.engine import run_get_node, submit
 
-from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.nodes import ModelData, from_atoms
 from aiida_crucible.references.published.double_perovskites import double_perovskite
-from aiida_crucible.workflows.benchmark.workchain import BenchmarkWorkChain
+from aiida_crucible.workflows.benchmark import BenchmarkWorkChain
 
 MATERIALS = ("Rb3AlF6", "K2NaAlF6", "Cs2NaInCl6", "Cs2AgBiCl6", "Cs2AgBiBr6", "Cs2NaBiI6")
 CUBE = [[-1, 1, 1], [1, -1, 1], [1, 1, -1]]

@@ -25,11 +25,10 @@ from aiida import load_profile, orm
 from aiida.engine import run_get_node, submit
 
 from aiida_crucible.analysis.phonons.named_charges import named_charges
-from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.nodes import ModelData, from_atoms
 from aiida_crucible.references.published import pto_test
 from aiida_crucible.report.temperature_figures import plot_temperature_curves, save_figure, temperature_curves
-from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
+from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--code", default="chgnet@localhost", help="environment to run in")

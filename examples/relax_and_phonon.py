@@ -19,10 +19,9 @@ from aiida import load_profile, orm
 from aiida.engine import run_get_node
 from ase.build import bulk
 
-from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.nodes import ModelData, from_atoms
 from aiida_crucible.report.figures import band_structure, plot_band_structures
-from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
+from aiida_crucible.workflows.phonon import PhononWorkChain
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("structure", nargs="?", help="file of a crystal; silicon if none is given")

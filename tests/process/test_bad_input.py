@@ -75,7 +75,7 @@ def test_wrong_options(workchain, options, message, code, model, fcc):
 
 @pytest.mark.parametrize("workchain", WORKCHAINS)
 def test_wrong_kinds_of_input(workchain, code, model, fcc):
-    refused(workchain, r"Atoms\(.*of type Atoms: give a StructureData \(`aiida_crucible.nodes.structures.from_atoms`",
+    refused(workchain, r"Atoms\(.*of type Atoms: give a StructureData \(`aiida_crucible.nodes.from_atoms`",
             code, model, bulk("Cu"))  # fmt: skip
     refused(workchain, r"'Cu.cif', of type str: give a StructureData \(`from_atoms\(ase.io.read", code, model, "Cu.cif")
     refused(workchain, r"is 12, of type int: give a StructureData \(`aiida.orm.load_node\(12\)`", code, model, 12)

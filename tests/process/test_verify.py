@@ -12,8 +12,8 @@ from aiida.orm import CalcJobNode, Dict, InstalledCode, QueryBuilder
 from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
 from aiida_crucible.calculations.evaluate.calculation import EvaluateCalculation
 from aiida_crucible.calculations.relax.calculation import RelaxCalculation
+from aiida_crucible.calculations.verifications import find_verification
 from aiida_crucible.calculations.verify.calculation import VerifyCalculation
-from aiida_crucible.calculations.verify.verifications import find_verification
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.report.verification import WIDTH, format_verification
 from aiida_crucible.workflows.relax.workchain import RelaxWorkChain
@@ -127,7 +127,7 @@ def test_verification_of_something_else_is_not_taken(verified, code, localhost, 
     elif change == "model":
         arguments["model"] = ModelData.get_or_create("ase", trust_code=True, dtype="float64", settings=FAULTY)
     elif change == "protocol":
-        monkeypatch.setattr("aiida_crucible.calculations.verify.verifications.PROTOCOL", 10**6)
+        monkeypatch.setattr("aiida_crucible.calculations.verifications.PROTOCOL", 10**6)
     elif change == "package":
         changed = InstalledCode(label="new", computer=localhost, filepath_executable=str(code.filepath_executable))
         changed.store()

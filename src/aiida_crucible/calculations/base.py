@@ -22,7 +22,7 @@ from aiida_crucible.calculations.exit_codes import OF_CONDITION, RESTARTABLE, Ca
 from aiida_crucible.calculations.job_script import pass_signals_on
 from aiida_crucible.calculations.ports import ENVIRONMENT_HELP, settings_input
 from aiida_crucible.calculations.staging import stage_checkpoint
-from aiida_crucible.calculations.verify.verifications import digest_of, require_capability
+from aiida_crucible.calculations.verifications import digest_of, require_capability
 from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.model import ModelData
 from crucible_engine.families.toolsets import TOOLSET_OF_TASK

@@ -33,9 +33,9 @@ def _with_article(kind: type) -> str:
 def _conversion(value: Any, types: tuple[type, ...]) -> str | None:
     """Return how a value becomes a node of one of the types, where that is known."""
     if isinstance(value, Atoms) and StructureData in types:
-        return "`aiida_crucible.nodes.structures.from_atoms` makes one of ASE's Atoms"
+        return "`aiida_crucible.nodes.from_atoms` makes one of ASE's Atoms"
     if isinstance(value, list | tuple | Atoms) and TrajectoryData in types:
-        return "`aiida_crucible.nodes.structures.atoms_to_trajectory` makes one of a list of ASE's Atoms"
+        return "`aiida_crucible.nodes.atoms_to_trajectory` makes one of a list of ASE's Atoms"
     is_node = any(issubclass(kind, Node) and kind not in PLAIN_NODES for kind in types)
     if isinstance(value, int) and not isinstance(value, bool) and is_node:
         return f"`aiida.orm.load_node({value})` is the node of that PK"

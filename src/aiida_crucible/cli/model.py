@@ -172,7 +172,7 @@ def verify(
     from aiida.engine import run_get_node
 
     from aiida_crucible.calculations.validation import check_environment, check_trust
-    from aiida_crucible.calculations.verify.verifications import find_verification
+    from aiida_crucible.calculations.verifications import find_verification
     from aiida_crucible.environments.codes import find_code
     from aiida_crucible.environments.script_job import sha256_now
     from aiida_crucible.report.verification import format_verification

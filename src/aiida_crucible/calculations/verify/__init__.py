@@ -1,1 +1,5 @@
-"""The CalcJob ``crucible.verify`` and its parser, and the verifications that there are."""
+"""The CalcJob ``crucible.verify`` and its parser."""
+
+from aiida_crucible.calculations.verify.calculation import VerifyCalculation
+
+__all__ = ["VerifyCalculation"]

@@ -13,7 +13,7 @@ from aiida.orm import AbstractCode, Data, Dict, QueryBuilder, StructureData, Tra
 from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_parameters
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.verify.verifications import place_of
+from aiida_crucible.calculations.verifications import place_of
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.benchmark import batch_calcfunctions as benchmark_batches
 from aiida_crucible.workflows.benchmark import material_calcfunctions as benchmark_materials

@@ -9,7 +9,7 @@ from aiida.engine import ExitCode, ProcessSpec, ToContext
 from aiida.orm import Dict
 
 from aiida_crucible.calculations.ports import model_inputs
-from aiida_crucible.calculations.verify.verifications import require_capability
+from aiida_crucible.calculations.verifications import require_capability
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.common.protocols import ProtocolMixin
 from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, message_of

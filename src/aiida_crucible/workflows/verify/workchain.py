@@ -10,8 +10,8 @@ from aiida.orm import AbstractCode, Bool, CalcJobNode, Dict, Str, StructureData,
 
 from aiida_crucible.calculations import resources, validation
 from aiida_crucible.calculations.ports import model_inputs
+from aiida_crucible.calculations.verifications import find_verification, require_capability
 from aiida_crucible.calculations.verify.calculation import VerifyCalculation
-from aiida_crucible.calculations.verify.verifications import find_verification, require_capability
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.common.protocols import ProtocolMixin, merged, with_checked_arguments
 from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, said_of
