@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import abc
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -25,6 +24,7 @@ from aiida_crucible.calculations.staging import stage_checkpoint
 from aiida_crucible.calculations.verifications import digest_of, require_capability
 from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import to_atoms
 from crucible_engine.families.toolsets import TOOLSET_OF_TASK
 from crucible_engine.tasks.parameters import needs_stress, validate_parameters
 from crucible_engine.wire.schema import (
@@ -58,8 +58,8 @@ class EngineCalculation(EndsItsJobs, CalcJob):
     """A task of the engine as a CalcJob.
 
     The engine travels with the job as one file, so that any Python with numpy, ase and the model's package is a code,
-    and the repository holds exactly what ran. A task gives its name (:attr:`TASK`), its ports (:meth:`define`) and
-    what to compute on (:meth:`structures_to_write`).
+    and the repository holds exactly what ran. A task gives its name (:attr:`TASK`), its ports (:meth:`define`) and,
+    where that is not the namespace ``structures``, what to compute on (:meth:`structures_to_write`).
     """
 
     TASK: ClassVar[str]
@@ -153,13 +153,14 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         )
 
     @classmethod
-    @abc.abstractmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
         """Return the chemical symbols of each structure given, by the name that a message should call it."""
+        return validation.symbols_of(inputs.get("structures"))
 
-    @abc.abstractmethod
-    def structures_to_write(self) -> Iterable[tuple[str, Atoms]]:
+    def structures_to_write(self) -> Iterator[tuple[str, Atoms]]:
         """Yield the label and geometry of every structure of the job, in the order of the results."""
+        for key, structure in sorted((self.inputs.get("structures") or {}).items()):
+            yield key, to_atoms(structure)
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the job into ``folder`` and say how to run it and what to bring back."""

@@ -9,22 +9,11 @@ from typing import Any
 import plumpy
 from aiida.common import AttributeDict
 from aiida.engine import PortNamespace, Process, ProcessBuilder
-from aiida.engine.daemon.execmanager import kill_calculation
-from aiida.engine.processes.builder import ProcessBuilderNamespace
-from aiida.engine.processes.workchains.workchain import WorkChainSpec
+from aiida.engine.daemon.execmanager import kill_calculation as kill_calculation
+from aiida.engine.processes.builder import ProcessBuilderNamespace as ProcessBuilderNamespace
+from aiida.engine.processes.workchains.workchain import WorkChainSpec as WorkChainSpec
 from aiida.manage.configuration.settings import AiiDAConfigDir
 from plumpy.processes import PROCESS_STACK
-
-__all__ = [
-    "ProcessBuilderNamespace",
-    "WorkChainSpec",
-    "callers_now",
-    "given_inputs",
-    "kill_calculation",
-    "kill_process",
-    "ports_of",
-    "use_configuration",
-]
 
 
 def ports_of(builder: ProcessBuilderNamespace) -> PortNamespace:

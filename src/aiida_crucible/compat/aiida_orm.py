@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from aiida.common.constants import elements
-from aiida.common.escaping import escape_for_bash
+from aiida.common.constants import elements as elements
+from aiida.common.escaping import escape_for_bash as escape_for_bash
 from aiida.orm import Node, RemoteData
 from aiida.orm.nodes.caching import NodeCaching
-from aiida.orm.utils.links import LinkTriple
+from aiida.orm.utils.links import LinkTriple as LinkTriple
 from sqlalchemy.orm.exc import ObjectDeletedError
-
-__all__ = ["LinkTriple", "clean_folder", "elements", "escape_for_bash", "hashed_as", "is_deleted"]
 
 NodeClass = TypeVar("NodeClass", bound=type[Node])
 

@@ -2,6 +2,4 @@
 
 from __future__ import annotations
 
-from aiida_shell.launch import prepare_shell_job_inputs
-
-__all__ = ["prepare_shell_job_inputs"]
+from aiida_shell.launch import prepare_shell_job_inputs as prepare_shell_job_inputs

@@ -6,31 +6,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from phonopy.harmonic.force_constants import compact_fc_to_full_fc, full_fc_to_compact_fc
-from phonopy.interface.phonopy_yaml import PhonopyYamlData, load_phonopy_yaml
-from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
-from phonopy.structure.atoms import PhonopyAtoms
-from phonopy.structure.cells import get_primitive_matrix_by_centring
-from phonopy.structure.dataset import get_displacements_and_forces
-from phonopy.utils import similarity_transformation
-from symfc import Symfc
-from symfc.utils.utils import SymfcAtoms
-
-__all__ = [
-    "CalculatorPhysicalUnits",
-    "PhonopyAtoms",
-    "PhonopyYamlData",
-    "Symfc",
-    "SymfcAtoms",
-    "compact_fc_to_full_fc",
-    "full_fc_to_compact_fc",
-    "get_calculator_physical_units",
-    "get_displacements_and_forces",
-    "get_primitive_matrix_by_centring",
-    "load_phonopy_yaml",
-    "random_force_constants",
-    "similarity_transformation",
-]
+from phonopy.harmonic.force_constants import compact_fc_to_full_fc as compact_fc_to_full_fc
+from phonopy.harmonic.force_constants import full_fc_to_compact_fc as full_fc_to_compact_fc
+from phonopy.interface.phonopy_yaml import PhonopyYamlData as PhonopyYamlData
+from phonopy.interface.phonopy_yaml import load_phonopy_yaml as load_phonopy_yaml
+from phonopy.physical_units import CalculatorPhysicalUnits as CalculatorPhysicalUnits
+from phonopy.physical_units import get_calculator_physical_units as get_calculator_physical_units
+from phonopy.structure.atoms import PhonopyAtoms as PhonopyAtoms
+from phonopy.structure.cells import get_primitive_matrix_by_centring as get_primitive_matrix_by_centring
+from phonopy.structure.dataset import get_displacements_and_forces as get_displacements_and_forces
+from phonopy.utils import similarity_transformation as similarity_transformation
+from symfc import Symfc as Symfc
+from symfc.utils.utils import SymfcAtoms as SymfcAtoms
 
 
 def random_force_constants(solver: Symfc, n_atoms: int) -> tuple[NDArray[np.float64], int]:

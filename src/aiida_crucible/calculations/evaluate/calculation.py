@@ -23,7 +23,7 @@ from aiida_crucible.calculations.output_files import (
 )
 from aiida_crucible.calculations.parser import EngineParser
 from aiida_crucible.calculations.ports import structures_input, trajectories_input
-from aiida_crucible.nodes.structures import to_atoms, trajectory_to_atoms
+from aiida_crucible.nodes.structures import trajectory_to_atoms
 from crucible_engine.wire.journal import Record
 from crucible_engine.wire.records import Check, evaluation_check
 from crucible_engine.wire.schema import ARRAYS_FILE
@@ -88,7 +88,7 @@ class EvaluateCalculation(EngineCalculation):
             return {"the trajectory": set(inputs["trajectory"].symbols)}
         trajectories = inputs.get("trajectories") or {}
         return {
-            **validation.symbols_of(inputs.get("structures")),
+            **super().symbols_by_input(inputs),
             **{f"trajectory {key!r}": set(trajectory.symbols) for key, trajectory in trajectories.items()},
         }
 
@@ -100,8 +100,7 @@ class EvaluateCalculation(EngineCalculation):
         for key, trajectory in sorted((self.inputs.get("trajectories") or {}).items()):
             for index, atoms in enumerate(trajectory_to_atoms(trajectory)):
                 yield validation.frame_label(index, key), atoms
-        for key, structure in sorted((self.inputs.get("structures") or {}).items()):
-            yield key, to_atoms(structure)
+        yield from super().structures_to_write()
 
 
 class EvaluateParser(EngineParser):

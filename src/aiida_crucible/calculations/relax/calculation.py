@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 from aiida.engine import CalcJobProcessSpec, PortNamespace
 from aiida.orm import ArrayData, Data, Dict, StructureData, TrajectoryData
-from ase import Atoms
 
 from aiida_crucible.analysis.crystal.cells import require_no_vacuum
-from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation, unfinished_input
 from aiida_crucible.calculations.exit_codes import ARRAYS_MISMATCH
 from aiida_crucible.calculations.output_files import (
@@ -84,16 +82,6 @@ class RelaxCalculation(EngineCalculation):
         super().check_inputs(inputs, ports)
         if "parameters" in inputs:
             require_relaxable(inputs.get("structures") or {}, inputs["parameters"])
-
-    @classmethod
-    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
-        """Return the chemical symbols of each structure."""
-        return validation.symbols_of(inputs.get("structures"))
-
-    def structures_to_write(self) -> Iterator[tuple[str, Atoms]]:
-        """Yield the structures in the order of their sorted keys."""
-        for key, structure in sorted(self.inputs.structures.items()):
-            yield key, to_atoms(structure)
 
 
 def require_relaxable(structures: Mapping[str, StructureData], parameters: Dict) -> None:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
-
 from aiida.engine import CalcJobProcessSpec
-from aiida.orm import Data
-from ase import Atoms
 
-from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.parser import EngineParser
 from aiida_crucible.calculations.ports import structures_input
-from aiida_crucible.nodes.structures import to_atoms
 
 
 class VerifyCalculation(EngineCalculation):
@@ -37,21 +29,6 @@ class VerifyCalculation(EngineCalculation):
             required=False,
         )
 
-    @classmethod
-    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
-        """Return the chemical symbols of each structure."""
-        return validation.symbols_of(inputs.get("structures"))
-
-    def structures_to_write(self) -> Iterator[tuple[str, Atoms]]:
-        """Yield the structures in the order of their sorted keys."""
-        for key, structure in sorted(self.inputs.get("structures", {}).items()):
-            yield key, to_atoms(structure)
-
 
 class VerifyParser(EngineParser):
     """All that a verification says is in ``results``."""
-
-    def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
-        """Return no further outputs."""
-        del temporary
-        return {}

@@ -19,7 +19,7 @@ from aiida_crucible.nodes.structures import to_atoms
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
-from aiida_crucible.workflows.sweep.inputs import outcome_of
+from aiida_crucible.workflows.sweep.inputs import changed, outcome_of
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.rules import shown
 
@@ -106,13 +106,10 @@ def check_dynamics(parameters: Dict) -> None:
 
     :raises ValueError: one line.
     """
-    values, defaults = validate_parameters("dynamics", parameters.get_dict()), validate_parameters("dynamics", {})
-    for name in OWN_PARAMETERS:
-        if values[name] != defaults[name]:
-            instead = "use parameters.temperatures" if name == "temperatures" else "leave it out"
-            raise ValueError(
-                f"base.dynamics.parameters sets {name} to {shown(values[name])}, which the WorkChain does: {instead}"
-            )
+    values = validate_parameters("dynamics", parameters.get_dict())
+    for name, value in changed(values, OWN_PARAMETERS).items():
+        instead = "use parameters.temperatures" if name == "temperatures" else "leave it out"
+        raise ValueError(f"base.dynamics.parameters sets {name} to {shown(value)}, which the WorkChain does: {instead}")
     if not values["frame_interval"] or not values["retrieved_frames"]:
         raise ValueError(
             "base.dynamics.parameters keep no frames: give frame_interval and retrieved_frames of at least 1"

@@ -10,7 +10,6 @@ from aiida.engine import ProcessSpec, ToContext, while_
 from aiida.orm import Data, Dict
 
 from aiida_crucible.analysis.benchmark.settings import ANHARMONICITY, RELAX, validate_benchmark_settings
-from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import settings_input
 from aiida_crucible.workflows.benchmark.batch_calcfunctions import DISPLACED, FRAMES
 from aiida_crucible.workflows.benchmark.inputs import check_references
@@ -66,11 +65,6 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             while_(cls.has_unmeasured)(cls.measure_next),
         )
         define_rows(spec)
-
-    @classmethod
-    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
-        """Return the chemical symbols of each material."""
-        return validation.symbols_of(inputs.get("structures"))
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from aiida.engine import ExitCode, ProcessSpec, ToContext
 from aiida.orm import Dict
 
+from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import model_inputs
 from aiida_crucible.calculations.verifications import require_capability
 from aiida_crucible.nodes.model import ModelData
@@ -78,7 +79,7 @@ class VerifiedWorkChain(VerifiedProtocolMixin, CrucibleWorkChain):
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
         """Return the chemical symbols of each structure given, by the name that a message should call it."""
-        raise NotImplementedError
+        return validation.symbols_of(inputs.get("structures"))
 
     def verify(self) -> ToContext | None:
         """Verify the model, unless that was done already."""

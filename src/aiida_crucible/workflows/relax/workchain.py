@@ -8,7 +8,6 @@ from typing import Any
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode, Dict, StructureData
 
-from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import structures_input
 from aiida_crucible.calculations.relax.calculation import require_relaxable
 from aiida_crucible.nodes.model import ModelData
@@ -35,11 +34,6 @@ class RelaxWorkChain(RelaxingWorkChain):
             required=False,
             help="Outcome (the worst) and for each structure outcome, energy, conventional cell and space groups.",
         )
-
-    @classmethod
-    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
-        """Return the chemical symbols of each structure."""
-        return validation.symbols_of(inputs.get("structures"))
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:

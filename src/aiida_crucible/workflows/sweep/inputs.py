@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.common.links import LinkType
@@ -45,13 +45,20 @@ def check_dynamics_parameters(parameters: Dict) -> None:
 
     :raises ValueError: one line.
     """
-    values, defaults = validate_parameters("dynamics", parameters.get_dict()), validate_parameters("dynamics", {})
-    for name in SWEEP_PARAMETERS:
-        if values[name] != defaults[name]:
-            where = "parameters.temperatures" if name == "temperatures" else "parameters.mode"
-            raise ValueError(
-                f"base.dynamics.parameters sets {name} to {shown(values[name])}, which a sweep sets itself: use {where}"
-            )
+    for name, value in changed(validate_parameters("dynamics", parameters.get_dict()), SWEEP_PARAMETERS).items():
+        where = "parameters.temperatures" if name == "temperatures" else "parameters.mode"
+        raise ValueError(
+            f"base.dynamics.parameters sets {name} to {shown(value)}, which a sweep sets itself: use {where}"
+        )
+
+
+def changed(parameters: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return those of some parameters of the dynamics that are not as they are by default.
+
+    :param parameters: complete.
+    """
+    defaults = validate_parameters("dynamics", {})
+    return {name: parameters[name] for name in names if parameters[name] != defaults[name]}
 
 
 def check_crystal_inputs(inputs: Mapping[str, Any]) -> None:
