@@ -230,12 +230,12 @@ def unfinished_input(spec: CalcJobProcessSpec, description: str = UNFINISHED_HEL
     spec.input("restart_from", valid_type=FolderData, required=False, validator=check, help=description)
 
 
-def check_unfinished(restart_from: FolderData | None) -> None:
+def check_unfinished(restart_from: FolderData) -> None:
     """Refuse a folder that holds nothing to continue.
 
     :raises ValueError: one line.
     """
-    if restart_from is not None and JOURNAL_FILE not in restart_from.base.repository.list_object_names():
+    if JOURNAL_FILE not in restart_from.base.repository.list_object_names():
         raise ValueError(
             f"restart_from has no {JOURNAL_FILE}: give the `retrieved` output of a job that was interrupted"
         )

@@ -83,9 +83,8 @@ def settings_check(complete: Complete) -> validation.Check:
     :param complete: see :data:`Complete`.
     """
 
-    def check(settings: Dict | None) -> None:
-        if settings is not None:
-            complete(settings.get_dict())
+    def check(settings: Dict) -> None:
+        complete(settings.get_dict())
 
     return check
 
@@ -106,17 +105,16 @@ def settings_serializer(what: str, complete: Complete) -> Callable[[Any], Dict]:
     return serialize
 
 
-def crystal_check(purpose: str) -> Callable[[StructureData | None], None]:
+def crystal_check(purpose: str) -> Callable[[StructureData], None]:
     """Return the check that a structure is a crystal of whole atoms; it raises ``ValueError`` with one line.
 
     :param purpose: what needs the crystal, as the message should call it (``a phonon calculation``).
     """
 
-    def check(structure: StructureData | None) -> None:
-        if structure is not None:
-            require_crystal(structure, purpose)
-            validation.check_alone(structure)
-            require_no_vacuum(to_atoms(structure), purpose)
+    def check(structure: StructureData) -> None:
+        require_crystal(structure, purpose)
+        validation.check_alone(structure)
+        require_no_vacuum(to_atoms(structure), purpose)
 
     return check
 

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from aiida.orm import AbstractCode, ContainerizedCode, InstalledCode, Node, StructureData, TrajectoryData
+from aiida.orm import (
+    AbstractCode,
+    Bool,
+    ContainerizedCode,
+    Dict,
+    Float,
+    InstalledCode,
+    Int,
+    List,
+    Node,
+    Str,
+    StructureData,
+    TrajectoryData,
+)
+from ase import Atoms
 from numpy.typing import NDArray
 
-from aiida_crucible.calculations.misfits import misfit
 from aiida_crucible.calculations.staging import require_reachable
 from aiida_crucible.compat.aiida_orm import is_deleted
 from aiida_crucible.nodes.labels import check_labels
@@ -18,9 +32,43 @@ from aiida_crucible.nodes.structures import require_whole_source, to_atoms, traj
 from crucible_engine.families.registry import find_family
 from crucible_engine.families.toolsets import TOOLSET_OF_TASK
 from crucible_engine.job.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
-from crucible_engine.wire.rules import as_line
+from crucible_engine.wire.rules import as_line, shown
 from crucible_engine.wire.schema import EngineError
 from crucible_engine.wire.value_types import require_shallow
+
+PLAIN_NODES = (Bool, Dict, Float, Int, List, Str)
+"""Nodes that AiiDA makes of Python's own values."""
+
+
+def misfit(value: Any, types: tuple[type, ...]) -> str:
+    """Return what a value is that is of no type that fits, what to give, and how that is made of the value.
+
+    :param types: those that fit.
+    """
+    names = " or ".join(_with_article(kind) for kind in types if kind is not type(None))
+    hint = _conversion(value, types)
+    given = f"{shown(value)}, of type {type(value).__name__}"
+    return f"{given}: give {names} ({hint})" if hint else f"{given}: give {names}"
+
+
+def _with_article(kind: type) -> str:
+    name = "Code" if kind is AbstractCode else kind.__name__
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+
+
+def _conversion(value: Any, types: tuple[type, ...]) -> str | None:
+    """Return how a value becomes a node of one of the types, where that is known."""
+    if isinstance(value, Atoms) and StructureData in types:
+        return "`aiida_crucible.nodes.from_atoms` makes one of ASE's Atoms"
+    if isinstance(value, list | tuple | Atoms) and TrajectoryData in types:
+        return "`aiida_crucible.nodes.atoms_to_trajectory` makes one of a list of ASE's Atoms"
+    is_node = any(issubclass(kind, Node) and kind not in PLAIN_NODES for kind in types)
+    if isinstance(value, int) and not isinstance(value, bool) and is_node:
+        return f"`aiida.orm.load_node({value})` is the node of that PK"
+    if isinstance(value, str | PurePath) and StructureData in types:
+        return "`from_atoms(ase.io.read(path))` makes one of a file, `aiida.orm.load_node(uuid)` finds a node"
+    return "`aiida.orm.load_node(uuid)` finds a node" if isinstance(value, str) and is_node else None
+
 
 ENVIRONMENT_KEY = "crucible_environment"
 """Extra of a Code that ``aiida-crucible env create`` made: family, package, version, lock, torch."""
@@ -31,12 +79,13 @@ Validator = Callable[[Any, Any], str | None]
 
 
 def validator(check: Check) -> Validator:
-    """Return a check in the form that AiiDA's ports ask for."""
+    """Return a check in the form that AiiDA's ports ask for; what an optional input leaves out is not checked."""
 
     def validate(value: Any, _: Any) -> str | None:
         try:
             require_living("what is given", value)
-            check(value)
+            if value is not None:
+                check(value)
         except (ValueError, EngineError) as error:
             return as_line(str(error))
         return None
@@ -65,10 +114,8 @@ def _require_living(where: str, value: Any) -> None:
         raise ValueError(f"{where} has a node that was deleted from this profile: load or make another")
 
 
-def check_code(code: AbstractCode | None) -> None:
+def check_code(code: AbstractCode) -> None:
     """Refuse a code that has no place on a computer, or one on a computer that AiiDA cannot reach."""
-    if code is None:
-        return
     if not isinstance(code, InstalledCode | ContainerizedCode):
         raise ValueError(
             f"code {code.label!r} is a {type(code).__name__}: give an InstalledCode or ContainerizedCode whose "

@@ -85,8 +85,6 @@ def save(
     for suffix, text in (("txt", table.to_text() + "\n"), ("md", table.to_markdown() + "\n"), ("csv", table.to_csv())):
         (folder / f"table.{suffix}").write_text(text, encoding="utf-8")
     if bands:
-        figure = plot_band_structures(bands, "Phonons of tetragonal PbTiO$_3$ (P4mm)")
-        for suffix in ("png", "pdf"):
-            figure.savefig(folder / f"bands.{suffix}")
+        save_figure(plot_band_structures(bands, "Phonons of tetragonal PbTiO$_3$ (P4mm)"), folder / "bands")
     if curves:
         save_figure(plot_temperature_curves(curves), folder / "temperatures")

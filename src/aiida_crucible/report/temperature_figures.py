@@ -14,6 +14,7 @@ from matplotlib.ticker import AutoMinorLocator
 from numpy.typing import NDArray
 
 from aiida_crucible.report.figures import COLOURS
+from aiida_crucible.report.plain_panels import by_number
 
 if TYPE_CHECKING:
     from aiida.orm import ArrayData, Dict
@@ -153,7 +154,7 @@ def _draw_outcomes(axes: Axes, models: Sequence[TemperatureCurves]) -> None:
                 row,
                 marker=OUTCOME_MARKERS[outcome],
                 markersize=3.5 if outcome == "stable" else 6,
-                color=_colour(row) if is_crystal else "0.1",
+                color=by_number(COLOURS, row) if is_crystal else "0.1",
                 linestyle="none",
                 clip_on=False,
             )
@@ -167,10 +168,10 @@ def _draw_outcomes(axes: Axes, models: Sequence[TemperatureCurves]) -> None:
 def _draw_panel(axes: Axes, names: Sequence[str], models: Sequence[TemperatureCurves]) -> None:
     for number, model in enumerate(models):
         for transition in model.transitions:
-            _shade(axes, transition, _colour(number))
+            _shade(axes, transition, by_number(COLOURS, number))
         for name in names:
             if _has(model, name):
-                _draw_curve(axes, model, name, _colour(number))
+                _draw_curve(axes, model, name, by_number(COLOURS, number))
 
 
 def _draw_curve(axes: Axes, model: TemperatureCurves, name: str, colour: str) -> None:
@@ -243,7 +244,3 @@ def _limits(curves: Sequence[TemperatureCurves]) -> tuple[float, float]:
     temperatures = np.concatenate([one.temperatures for one in curves])
     margin = max(0.04 * float(np.ptp(temperatures)), 10.0)
     return float(temperatures.min()) - margin, float(temperatures.max()) + margin
-
-
-def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]

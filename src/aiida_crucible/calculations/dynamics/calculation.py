@@ -64,7 +64,7 @@ class DynamicsCalculation(EngineCalculation):
             "structure",
             valid_type=StructureData,
             required=False,
-            validator=validation.validator(check_structure),
+            validator=validation.validator(validation.check_alone),
             help="What moves: already the supercell.",
         )
         structures_input(
@@ -77,7 +77,7 @@ class DynamicsCalculation(EngineCalculation):
             "reference",
             valid_type=StructureData,
             required=False,
-            validator=validation.validator(check_structure),
+            validator=validation.validator(validation.check_alone),
             help="The crystal whose sites the atoms are to keep, with their number and order: that with which a chain "
             "of runs began, where this one begins with a snapshot of another; by default what is given to move.",
         )
@@ -209,20 +209,11 @@ class DynamicsCalculation(EngineCalculation):
         return f"{folder.computer.label} has no checkpoint in {run}: start without restart_from"
 
 
-def check_structure(structure: StructureData | None) -> None:
-    """Refuse a structure that no potential can mean.
-
-    :raises ValueError: one line.
-    """
-    if structure is not None:
-        validation.check_alone(structure)
-
-
-def check_attached(names: list[str] | None) -> None:
+def check_attached(names: list[str]) -> None:
     """Refuse outputs that there are none of.
 
     :raises ValueError: one line.
     """
-    for name in names or ():
+    for name in names:
         if name not in ATTACHED:
             raise ValueError(f"attach has {name!r}: {suggestion(str(name), list(ATTACHED))}")

@@ -17,15 +17,13 @@ from crucible_engine.wire.schema import PROTOCOL, Condition
 PROCESS_TYPE = "aiida.calculations:crucible.dynamics"
 
 
-def check_restart_folder(restart_from: RemoteData | None) -> None:
+def check_restart_folder(restart_from: RemoteData) -> None:
     """Refuse a folder that was cleaned, or of a job that is no dynamics, goes on, or has finished.
 
     A folder that no job made (of a stash, or of an imported run) is left to the computer and the engine to judge.
 
     :raises ValueError: one line.
     """
-    if restart_from is None:
-        return
     name = _name_of(restart_from)
     job = restart_from.creator
     # Of a job from the cache the next one may be in the cache as well, which needs no folder.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from aiida.engine import ProcessSpec
@@ -28,34 +29,32 @@ OWN_PARAMETERS = ("temperatures", "start", "first_replica", "final_temperature",
 """Parameters of the dynamics that the WorkChain sets itself."""
 
 
-def check_constants_arrays(node: ArrayData | None) -> None:
+def check_constants_arrays(node: ArrayData) -> None:
     """Refuse arrays of other names than force constants have.
 
     :raises ValueError: one line.
     """
-    if node is not None and not set(STORED_ARRAYS) <= set(node.get_arraynames()):
+    if not set(STORED_ARRAYS) <= set(node.get_arraynames()):
         names = ", ".join(sorted(node.get_arraynames())) or "none"
         raise ValueError(f"force_constants has the arrays {names}: give {', '.join(STORED_ARRAYS)}")
 
 
-def check_frames(trajectory: TrajectoryData | None) -> None:
+def check_frames(trajectory: TrajectoryData) -> None:
     """Refuse frames that no potential can mean, or that have no forces.
 
     :raises ValueError: one line.
     """
-    if trajectory is not None:
-        validation.check_trajectory(trajectory)
-        require_forces(trajectory)
+    validation.check_trajectory(trajectory)
+    require_forces(trajectory)
 
 
-def check_reference_frames(trajectory: TrajectoryData | None) -> None:
+def check_reference_frames(trajectory: TrajectoryData) -> None:
     """Refuse frames as :func:`check_frames` does, and those of a run here that has lost its crystal.
 
     :raises ValueError: one line.
     """
     check_frames(trajectory)
-    if trajectory is not None:
-        require_kept_crystal(trajectory)
+    require_kept_crystal(trajectory)
 
 
 def require_kept_crystal(trajectory: TrajectoryData) -> None:
@@ -67,14 +66,6 @@ def require_kept_crystal(trajectory: TrajectoryData) -> None:
     lost = None if outcome is None else why_no_score({"the run": outcome}, None)
     if lost is not None:
         raise ValueError(f"the frames cannot be a reference, {lost}: give those of a crystal")
-
-
-def check_own_trajectories(trajectories: Mapping[str, TrajectoryData] | None) -> None:
-    """Refuse frames as :func:`check_frames` does, with the name of their trajectory.
-
-    :raises ValueError: one line.
-    """
-    check_each(check_frames, trajectories, "trajectories.")
 
 
 def check_combination_inputs(inputs: Mapping[str, Any]) -> None:
@@ -186,7 +177,7 @@ def define_inputs(spec: ProcessSpec) -> None:
         valid_type=TrajectoryData,
         dynamic=True,
         required=False,
-        validator=validation.validator(check_own_trajectories),
+        validator=validation.validator(partial(check_each, check_frames, prefix="trajectories.")),
         help="Own runs with forces, by labels that begin with their temperature (`T300`, `T300_run_1`), such as "
         "those of a sweep with `frame_forces`; none are made then.",
     )

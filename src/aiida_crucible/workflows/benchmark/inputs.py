@@ -189,13 +189,11 @@ def parse_protocols(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def check_reference_settings(settings: Dict | None) -> None:
+def check_reference_settings(settings: Dict) -> None:
     """Refuse settings by which no reference can be made: it has force constants and one run.
 
     :raises ValueError: one line.
     """
-    if settings is None:
-        return
     values = validate_benchmark_settings(settings.get_dict())
     if values[PHONON] is None:
         raise ValueError("a reference needs force constants: leave the section 'phonon' in")

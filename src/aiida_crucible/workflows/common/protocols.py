@@ -15,8 +15,7 @@ from aiida.common.exceptions import ValidationError
 from aiida.engine import PortNamespace, ProcessBuilder
 from aiida.orm import Dict, Node
 
-from aiida_crucible.calculations.misfits import misfit
-from aiida_crucible.calculations.validation import require_living
+from aiida_crucible.calculations.validation import misfit, require_living
 from aiida_crucible.compat.aiida_engine import ProcessBuilderNamespace, given_inputs, ports_of
 from aiida_crucible.environments.codes import as_code
 from crucible_engine.wire.rules import as_line, plain, shown, suggestion

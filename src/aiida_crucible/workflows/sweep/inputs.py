@@ -30,12 +30,12 @@ SWEEP_PARAMETERS = ("temperatures", "start", "first_replica", "final_temperature
 """Parameters of the dynamics that a sweep sets itself."""
 
 
-def check_charges_array(node: ArrayData | None) -> None:
+def check_charges_array(node: ArrayData) -> None:
     """Refuse arrays without Born charges.
 
     :raises ValueError: one line.
     """
-    if node is not None and "charges" not in node.get_arraynames():
+    if "charges" not in node.get_arraynames():
         names = ", ".join(node.get_arraynames()) or "none"
         raise ValueError(f"born_charges has the arrays {names}: give `charges` [n_atoms, 3, 3]")
 
