@@ -159,10 +159,10 @@ def check(name: str, computer: str | None, options: dict[str, object]) -> None:
 
     environment = find_environment(name, find_computer(computer) if computer else None)
     say(f"probing {environment.code.full_label} on {environment.code.computer.label}")
-    result = check_environment(environment, options)
-    print_table(("check", "status", "found"), [(item.name, item.status, item.message) for item in result.findings])
-    click.echo(f"provenance: `verdi process show {result.process.pk}`")
-    if not result.passed:
+    findings, process = check_environment(environment, options)
+    print_table(("check", "status", "found"), [(item.name, item.status, item.message) for item in findings])
+    click.echo(f"provenance: `verdi process show {process.pk}`")
+    if any(item.status == "failed" for item in findings):
         raise click.exceptions.Exit(1)
 
 

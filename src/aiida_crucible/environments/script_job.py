@@ -85,9 +85,6 @@ def _file(name: str, content: bytes) -> SinglefileData:
     return SinglefileData(io.BytesIO(content), filename=name)
 
 
-ANSWER_FILE = "probe.json"
-
-
 @dataclass(frozen=True)
 class Finding:
     """What one check found.
@@ -102,32 +99,17 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True)
-class CheckResult:
-    """What a probe found.
-
-    :param findings: one a check, in their order.
-    :param process: the job that ran the probe.
-    """
-
-    findings: tuple[Finding, ...]
-    process: ProcessNode
-
-    @property
-    def passed(self) -> bool:
-        """Whether no check failed."""
-        return all(item.status != "failed" for item in self.findings)
-
-
-def check_environment(environment: RegisteredEnvironment, options: Mapping[str, Any] | None = None) -> CheckResult:
-    """Run the probe in an environment, on its computer, with provenance.
+def check_environment(
+    environment: RegisteredEnvironment, options: Mapping[str, Any] | None = None
+) -> tuple[list[Finding], ProcessNode]:
+    """Run the probe in an environment, on its computer, and return what each check found, and the job.
 
     :param environment: the environment.
     :param options: options of the job (queue, account, wall time …).
     :raises ModelEnvironmentError: if the job itself fails: its PK is in the message.
     """
-    answer, node = run_script(environment.code, "probe.py", _request(environment), ANSWER_FILE, options)
-    return CheckResult(tuple(Finding(**item) for item in answer), node)
+    answer, node = run_script(environment.code, "probe.py", _request(environment), "probe.json", options)
+    return [Finding(**item) for item in answer], node
 
 
 def _request(environment: RegisteredEnvironment) -> dict[str, Any]:
@@ -142,9 +124,6 @@ def _request(environment: RegisteredEnvironment) -> dict[str, Any]:
         "weights": default.name if default is not None and default.shipped else None,
         "dtype": family.default_dtype if isinstance(family, Family) else None,
     }
-
-
-ANSWER_FILE = "description.json"
 
 
 def describe_checkpoint(
@@ -179,7 +158,7 @@ def describe_model(
     :param options: options of the job.
     :raises ModelEnvironmentError: if it cannot be loaded.
     """
-    answer, node = run_script(code, "describe.py", asdict(reference), ANSWER_FILE, options)
+    answer, node = run_script(code, "describe.py", asdict(reference), "description.json", options)
     if "problem" in answer:
         raise ModelEnvironmentError(f"{answer['problem']} (`verdi process show {node.pk}`)")
     description: dict[str, Any] = answer
