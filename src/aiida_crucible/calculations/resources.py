@@ -9,7 +9,7 @@ from aiida.orm import AbstractCode
 
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.nodes.model import ModelData
-from crucible_engine.families.toolsets import TOOLSETS
+from crucible_engine.tasks.registry import TOOLSETS
 from crucible_engine.wire.devices import require_device, require_precision
 from crucible_engine.wire.value_types import require_type
 

@@ -48,15 +48,15 @@ def _families() -> list[str]:
 
 
 def _environment(value: str) -> str:
-    from crucible_engine.families.toolsets import find_environment
+    from crucible_engine.tasks.registry import find_environment
 
     return find_environment(value).name
 
 
 def _environments() -> list[str]:
-    from crucible_engine.families.toolsets import TOOLSETS
+    from crucible_engine.tasks.registry import ENVIRONMENTS
 
-    return [*_families(), *TOOLSETS]
+    return list(ENVIRONMENTS)
 
 
 def _device(value: str) -> str:

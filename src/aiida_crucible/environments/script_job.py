@@ -25,7 +25,7 @@ from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.bounds import LARGEST_ANSWER, read_bounded
 from aiida_crucible.nodes.model import ModelData
 from crucible_engine.families.facts import Family
-from crucible_engine.families.toolsets import find_environment
+from crucible_engine.tasks.registry import find_environment
 from crucible_engine.wire.rules import suggestion
 from crucible_engine.wire.schema import ENGINE_FILE, ModelReference
 from crucible_engine.wire.value_types import parse_json

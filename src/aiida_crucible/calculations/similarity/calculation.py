@@ -36,7 +36,6 @@ class SimilarityCalculation(EngineCalculation):
 
     TASK = "similarity"
     TREATED = ("trajectories",)
-    NEEDS_MODEL = False
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
