@@ -104,8 +104,8 @@ def fair_share(cores: int, demands: list[int | None], rank: int) -> int:
     """
     free = cores - sum(demand for demand in demands if demand is not None)
     sharing = [index for index, demand in enumerate(demands) if demand is None]
-    share, left = divmod(max(0, free), len(sharing))
-    return max(1, share + (sharing.index(rank) < left))
+    share, extra = divmod(max(0, free), len(sharing))
+    return max(1, share + (sharing.index(rank) < extra))
 
 
 def runtime_folder(environment: Mapping[str, str]) -> Path:

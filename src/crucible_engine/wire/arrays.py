@@ -125,12 +125,12 @@ class MemberReader:
 
     def skip(self, rows: int) -> None:
         """Pass over the next ``rows`` rows."""
-        left = rows * self._item_bytes
-        while left > 0:
-            chunk = self._stream.read(min(left, 1 << 20))
+        remaining = rows * self._item_bytes
+        while remaining > 0:
+            chunk = self._stream.read(min(remaining, 1 << 20))
             if not chunk:
                 raise ValueError("the file ends in the middle of an array: it was truncated")
-            left -= len(chunk)
+            remaining -= len(chunk)
 
 
 def _read_header(stream: IO[bytes], name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -180,11 +180,11 @@ def _effective(frames: Sequence[MappedRun], settings: Mapping[str, Any]) -> dict
     moved = np.concatenate([run.displacements(part) for run, part in zip(frames, chosen, strict=True)])
     forces = np.concatenate([run.forces(part) for run, part in zip(frames, chosen, strict=True)])
     flat = forces.reshape(len(forces), -1)
-    rest = flat + moved.reshape(flat.shape) @ frames[0].force_constants.T
+    anharmonic = flat + moved.reshape(flat.shape) @ frames[0].force_constants.T
     total = float((flat**2).sum())
     if total == 0:
         return {"reason": "no forces act"}
-    score = math.sqrt(float((rest**2).sum()) / total)
+    score = math.sqrt(float((anharmonic**2).sum()) / total)
     try:
         fit = fit_effective_force_constants(mapping.unstrained, moved, forces, settings["symmetry_tolerance"])
     except NotEnoughForcesError as error:

@@ -110,10 +110,10 @@ def sum_forces(parts: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]],
     :param parts: forces and anharmonic forces F - F² of some frames after the other, eV/Å, shape [n, 3 n_atoms] each.
     """
     anharmonic, total, sums = [], [], np.zeros(2)
-    for forces, rest in parts:
-        anharmonic.append(rest**2 @ groups.members)
+    for forces, anharmonic_forces in parts:
+        anharmonic.append(anharmonic_forces**2 @ groups.members)
         total.append(forces**2 @ groups.members)
-        sums += rest.sum(), forces.sum()
+        sums += anharmonic_forces.sum(), forces.sum()
     return ForceSums(
         np.concatenate(anharmonic), np.concatenate(total), float(sums[0]), float(sums[1]), len(groups.members)
     )
