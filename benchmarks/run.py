@@ -24,13 +24,14 @@ from uv import find_uv_bin
 
 from aiida_crucible import environments
 from aiida_crucible.calculations.engine_archive import engine_archive
+from crucible_engine.families.conformance import Case
 from crucible_engine.wire.schema import ENGINE_FILE, JOB_FILE, STRUCTURES_FILE, Job
 from crucible_engine.wire.structures import write_structures
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "helpers"))
 
-from conformance_cases import CASES, Case  # noqa: E402 - the helpers are no package
+from conformance_cases import CASES, reference  # noqa: E402 - the helpers are no package
 
 FOLDER = HERE.parent / ".bench"
 PEER = FOLDER / "matcalc"
@@ -198,8 +199,8 @@ def job_folder(
         subprocess.run([python, str(HERE / "make_checkpoint.py"), case.name, path], env=variables, check=True)
         write_structures(folder / STRUCTURES_FILE, frames, [str(seed) for seed in range(len(frames))])
         (folder / ENGINE_FILE).write_bytes(engine_archive())
-        reference = case.reference(path, "float64" if case.family == "emt" else "float32")
-        job = Job(task, reference, parameters or {}, threads=1 if task == "dynamics" else None)
+        model = reference(case, path, "float64" if case.family == "emt" else "float32")
+        job = Job(task, model, parameters or {}, threads=1 if task == "dynamics" else None)
         (folder / JOB_FILE).write_text(json.dumps(job.to_dict()))
         yield folder
 

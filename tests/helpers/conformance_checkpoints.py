@@ -4,12 +4,13 @@ import contextlib
 import hashlib
 import io
 import pickle
-import sys
 import zipfile
 from pathlib import Path
 
+from conformance_cases import checkpoint_of
 from conformance_suite import check
 
+from crucible_engine.families.load import import_adapter
 from crucible_engine.families.registry import find_named
 from crucible_engine.wire.schema import Condition, EngineError
 
@@ -21,8 +22,7 @@ def the_digest_is_that_of_the_weights(suite):
     if suite.case.weights:
         assert model.sha256 == find_named(suite.case.family, suite.case.weights).sha256
     else:
-        checkpoint = suite.folder / f"{suite.case.name}.checkpoint"
-        assert model.sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+        assert model.sha256 == hashlib.sha256(checkpoint_of(suite.case, suite.folder).read_bytes()).hexdigest()
     message = suite.refuse(Condition.WEIGHTS_MISMATCH, sha256="0" * 64)
     assert model.sha256 in message and "0" * 64 in message
 
@@ -30,9 +30,8 @@ def the_digest_is_that_of_the_weights(suite):
 def _own_checkpoint(suite):
     """Return a readable checkpoint file of the case's family, whether made here or shipped with the package."""
     if suite.case.weights is None:
-        return suite.folder / f"{suite.case.name}.checkpoint"
-    adapter = sys.modules[f"crucible_engine.models.{suite.case.family}"]
-    return adapter.weights_path(suite.case.reference(suite.folder))
+        return checkpoint_of(suite.case, suite.folder)
+    return Path(import_adapter(suite.family).load.weights_path(suite.case.weights))
 
 
 def _refuse_file(suite, condition, path, **changes):
@@ -83,13 +82,13 @@ def a_pickle_that_runs_code_is_refused(suite):
 
     marker, path = suite.folder / "code-ran", suite.folder / f"{suite.case.name}-pickle"
     torch.save({"model": _RunsCode(marker), "config": _RunsCode(marker)}, path)
-    if suite.case.family == "mace":
-        # Whatever has no class of MACE in it is none of MACE's; it is not even read.
+    if suite.case.trust_pickle:
+        # Whatever has no class of the package in it is none of its checkpoints; it is not even read.
         _refuse_file(suite, Condition.CHECKPOINT_OF_ANOTHER_FAMILY, path, trust_pickle=False)
         message = _refuse_file(suite, Condition.CHECKPOINT_UNTRUSTED, _own_checkpoint(suite), trust_pickle=False)
     else:
         message = _refuse_file(suite, Condition.CHECKPOINT_UNTRUSTED, path, trust_pickle=False)
-    assert "trust_pickle" in message or suite.case.family == "orb", message
+    assert "trust_pickle" in message, message
     assert not marker.exists(), "the pickle's code ran"
     path.unlink()
 

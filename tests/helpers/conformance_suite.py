@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from conformance_cases import structures
+from conformance_cases import load, reference, structures
 
 from crucible_engine.families.load import load_model
 from crucible_engine.families.registry import FAMILIES
@@ -30,13 +30,13 @@ class Suite:
 
     def model(self, dtype="float64"):
         if dtype not in self._models:
-            self._models[dtype] = self.case.load(self.folder, dtype)
+            self._models[dtype] = load(self.case, self.folder, dtype)
         return self._models[dtype]
 
     def refuse(self, condition, dtype="float64", **changes):
         """Return the message with which the reference, so changed, is refused for one of the right reasons."""
         try:
-            load_model(self.case.reference(self.folder, dtype, **changes), "cpu")
+            load_model(reference(self.case, self.folder, dtype, **changes), "cpu")
         except EngineError as error:
             allowed = condition if isinstance(condition, set) else {condition}
             assert error.condition in allowed, f"{error.condition}: {error.message}"

@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from conformance_cases import CASES, make_checkpoint
+from conformance_cases import CASES, load, make_checkpoint
 from planted_faults import PLANTED, FaultyModel, Noise, no_images, scaled
 
 from crucible_engine.families.registry import FAMILIES
@@ -23,7 +23,7 @@ from crucible_engine.tasks.verify.weights import check_fingerprint
 def main(name, folder, report, *faults):
     case = CASES[name]
     make_checkpoint(case, folder)
-    model = case.load(folder, FAMILIES[case.family].default_dtype)
+    model = load(case, folder, FAMILIES[case.family].default_dtype)
     verification = verify_model(model, seed=1)
     content = {
         "summary": verification.to_dict(),

@@ -1,31 +1,39 @@
 """Ask the packages' own calculators for the fingerprints of released weights, and store the answers.
 
-Run it under the Python of the family's environment, from the root of the project, after a package ships new weights::
+Run it from the root of the project, after a package ships new weights::
 
-    PYTHONPATH=src:tests/helpers python tests/model/make_fingerprints.py 7net-0 7net-l3i5
+    python tests/model/make_fingerprints.py 7net-0 7net-l3i5
 
-The names are those of ``tests/helpers/conformance_cases.py``. Single precision, the packages' default, is asked.
+The names are those of the cases in the families' modules ``conformance``. Each is asked under the Python of its
+family's environment, in single precision, the packages' default, and stored in the family's folder.
 """
 
 import importlib.metadata
+import os
+import subprocess
 import sys
+import tempfile
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
+
+sys.path.append(str(Path(__file__).parents[1] / "helpers"))
+
 from conformance_cases import CASES, package_calculator
 
 from crucible_engine.families.fingerprints import Fingerprint, file_name
 from crucible_engine.families.registry import FAMILIES, find_named
 
-TARGET = Path(__file__).parents[2] / "src" / "crucible_engine" / "families"
-
 
 def structures(case):
     """Return a ferroelectric, an ionic and a covalent crystal (for EMT three metals), slightly off their sites."""
-    if case.metals:
-        crystals = [bulk("Cu", cubic=True), bulk("Al", cubic=True), bulk("Pt", cubic=True)]
+    if case.crystals:
+        crystals = [atoms.copy() for atoms in case.crystals[:3]]
+    elif case.metals:
+        crystals = [bulk("Cu", cubic=True), bulk("Al", cubic=True), bulk("Ni", cubic=True)]
     else:
         sites = [[0, 0, 0.09], [0.5, 0.5, 0.56], [0.5, 0.5, 0.98], [0.5, 0, 0.47], [0, 0.5, 0.47]]
         crystals = [
@@ -43,7 +51,7 @@ def make(case):
     """Return the fingerprint that the package's own calculator gives."""
     calculator = package_calculator(case, "", "float32")
     crystals = structures(case)
-    packages = {FAMILIES[case.family].package, "ase"} | ({"torch"} if case.family != "emt" else set())
+    packages = {FAMILIES[case.family].package, "ase"} | ({"torch"} if "torch" in sys.modules else set())
     return Fingerprint(
         family=case.family,
         name=case.weights,
@@ -56,11 +64,33 @@ def make(case):
     )
 
 
+def ask(name, engine):
+    """Return the content of a fingerprint's file, made in the environment of the family."""
+    from aiida_crucible.environments import ensure
+
+    command = [str(ensure(CASES[name].family)), __file__, "--answer", name]
+    environment = {**os.environ, "PYTHONPATH": str(engine)}
+    return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def main(*names):
+    """Store the fingerprints of some cases."""
+    from aiida_crucible.calculations.engine_archive import engine_archive
+
+    with tempfile.TemporaryDirectory() as temporary:
+        engine = Path(temporary) / "crucible_engine.pyz"
+        engine.write_bytes(engine_archive())
+        for name in names:
+            case = CASES[name]
+            folder = Path(str(files(FAMILIES[case.family].folder))) / "fingerprints"
+            folder.mkdir(exist_ok=True)
+            path = folder / file_name(case.weights, case.settings)
+            path.write_text(ask(name, engine), encoding="utf-8")
+            print(f"wrote {path.name}", file=sys.stderr)
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        fingerprint = make(CASES[name])
-        folder = TARGET / fingerprint.family / "fingerprints"
-        folder.mkdir(exist_ok=True)
-        path = folder / file_name(fingerprint.name, fingerprint.settings)
-        path.write_text(fingerprint.to_json(), encoding="utf-8")
-        print(f"{path.name}: {[round(energy, 4) for energy in fingerprint.energies]} eV", file=sys.stderr)
+    if sys.argv[1] == "--answer":
+        print(make(CASES[sys.argv[2]]).to_json(), end="")
+    else:
+        main(*sys.argv[1:])

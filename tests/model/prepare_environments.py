@@ -6,7 +6,8 @@ Where one cannot be made, this says why, and the tests that need it are skipped 
 from contextlib import suppress
 
 from aiida_crucible.environments import ModelEnvironmentError, ensure
+from aiida_crucible.environments.specification import environments_with_a_lock
 
-for family in ("chgnet", "sevennet", "mace", "orb", "analysis"):
+for name in environments_with_a_lock():
     with suppress(ModelEnvironmentError):
-        ensure(family)
+        ensure(name)

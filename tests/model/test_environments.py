@@ -11,12 +11,12 @@ import pytest
 
 import crucible_engine
 from aiida_crucible.environments import ensure, local
-from aiida_crucible.environments.specification import PYTHON_MINORS, locked_version
-from crucible_engine.families.toolsets import find_environment
+from aiida_crucible.environments.specification import PYTHON_MINORS, environments_with_a_lock, locked_version
+from crucible_engine.tasks.registry import find_environment
 
 pytestmark = pytest.mark.model
 ENGINE = Path(crucible_engine.__file__).parent
-FAMILIES = ("analysis", "chgnet", "emt", "mace", "orb", "sevennet")
+FAMILIES = environments_with_a_lock()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conformance_cases import CASES
+from conformance_cases import CASES, FIRST_OF_EACH_FAMILY
 from planted_faults import PLANTED
 
 SCRIPT = Path(__file__).parents[1] / "helpers" / "verification_runs.py"
@@ -31,9 +31,8 @@ def faulty(request, run_verification):
     return run_verification("chgnet-0.3.0", *(item.callspec.params["fault"] for item in asked))
 
 
-IN_THE_GATE = ("chgnet-0.3.0", "7net-l3i5", "mace", "orb-v2", "emt")
-"""One model of each family; conformance runs all of them."""
-MODELS = [pytest.param(name, marks=() if name in IN_THE_GATE else pytest.mark.long) for name in CASES]
+# Conformance runs all of them.
+MODELS = [pytest.param(name, marks=() if name in FIRST_OF_EACH_FAMILY else pytest.mark.long) for name in CASES]
 
 
 @pytest.mark.parametrize("name", MODELS)

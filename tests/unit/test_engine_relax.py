@@ -13,7 +13,8 @@ from ase.calculators.emt import EMT
 from ase.eos import EquationOfState
 from engine_jobs import calculator_from, read_arrays, run_here, write_job
 
-from crucible_engine.job.preflight import Survey, check_relaxable
+from crucible_engine.job.preflight import Survey
+from crucible_engine.tasks.relax.parameters import check_structures
 from crucible_engine.wire.schema import JOURNAL_FILE, TRAJECTORIES_FILE, Condition, EngineError
 from crucible_engine.wire.structures import read_structures
 
@@ -182,12 +183,12 @@ def test_without_spglib_one_line_names_it(monkeypatch):
     survey = Survey()
     survey.add("copper", bulk("Cu"))
     parameters = {"cell": "full", "keep_symmetry": True}
-    monkeypatch.setattr("crucible_engine.job.preflight.find_spec", lambda name: None)
+    monkeypatch.setattr("crucible_engine.tasks.relax.parameters.find_spec", lambda name: None)
     with pytest.raises(EngineError, match="no package spglib") as caught:
-        check_relaxable(survey, parameters, "mace")
+        check_structures(survey, parameters, "mace")
     assert caught.value.condition is Condition.PACKAGE_MISSING
     assert "env create mace" in caught.value.message
-    check_relaxable(survey, {**parameters, "keep_symmetry": False}, "mace")
+    check_structures(survey, {**parameters, "keep_symmetry": False}, "mace")
 
 
 def test_two_structures_of_one_name_are_refused(tmp_path):

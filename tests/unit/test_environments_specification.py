@@ -9,14 +9,15 @@ import pytest
 from aiida_crucible.environments import ModelEnvironmentError, Specification, TorchBuild
 from aiida_crucible.environments import specification as module
 from aiida_crucible.environments.specification import (
+    environments_with_a_lock,
     locked_version,
     normalise_python,
     read_lock,
     read_torch_lock,
 )
-from crucible_engine.families.toolsets import find_environment
+from crucible_engine.tasks.registry import find_environment
 
-FAMILIES = ("analysis", "chgnet", "emt", "mace", "orb", "sevennet")
+FAMILIES = environments_with_a_lock()
 CPU = TorchBuild("cpu")
 
 

@@ -1,12 +1,17 @@
 """Both sides import without the other's packages, and quickly."""
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
+
+from crucible_engine.extensions import FOREIGN
+from crucible_engine.families.registry import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,11 +32,13 @@ print(len([name for name in sys.modules if name.startswith({package!r})]))
 """
 
 # Only these import a model package, and only when the job asks for that family.
-ADAPTERS = {
-    f"crucible_engine.models.{name}"
-    for name in ("chgnet", "mace", "orb", "sevennet", "torch_checkpoint", "torch_support")
+ADAPTERS = {f"crucible_engine.families.{name}" for name in ("torch_checkpoint", "torch_support")} | {
+    f"{family.folder}.{module}"
+    for family in FAMILIES.values()
+    for module in ("adapter", "compat")
+    if family.package != "ase"
 }
-MODEL_PACKAGES = {"torch", "chgnet", "mace", "sevenn", "orb_models", "e3nn", "matgl", "pymatgen"}
+MODEL_PACKAGES = {"torch", "e3nn", "matgl", "pymatgen", *(family.import_name for family in FAMILIES.values())} - {"ase"}
 
 
 @pytest.mark.slow
@@ -58,3 +65,16 @@ def test_import_rules():
     environment = {**os.environ, "NO_COLOR": "1"}
     finished = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_each_family_stands_alone():
+    """No family knows another one, and nobody else imports its package: so for all that the registry finds."""
+    graph = grimp.build_graph("aiida_crucible", "crucible_engine", include_external_packages=True, cache_dir=None)
+    own = [family for family in FAMILIES.values() if family.folder not in FOREIGN]
+    for family, other in itertools.permutations(own, 2):
+        assert not graph.chain_exists(family.folder, other.folder, as_packages=True), (family.name, other.name)
+    for family in own:
+        if family.package != "ase":
+            importers = graph.find_modules_that_directly_import(family.import_name)
+            assert importers, f"{family.import_name} is imported nowhere: is the graph complete?"
+            assert all(name.startswith(f"{family.folder}.") for name in importers), importers

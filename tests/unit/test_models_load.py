@@ -33,6 +33,7 @@ def test_the_toy_is_loaded_with_the_digest_of_its_parameters():
 
 def test_each_family_has_an_adapter():
     folder = Path(families.__file__).parent
+    assert {path.parent.name for path in folder.glob("*/__init__.py")} == set(FAMILIES)
     assert {path.parent.name for path in folder.glob("*/adapter.py")} == set(FAMILIES)
 
 
@@ -84,8 +85,9 @@ def test_a_package_that_cannot_be_imported_says_why(monkeypatch):
 
 
 def test_another_version_than_the_environments_is_refused():
-    assert check_package("emt") == check_package("emt", ase.__version__) == ase.__version__
-    message = refusal(Condition.PACKAGE_VERSION, check_package, "emt", "0.0.1")
+    emt = FAMILIES["emt"]
+    assert check_package(emt) == check_package(emt, ase.__version__) == ase.__version__
+    message = refusal(Condition.PACKAGE_VERSION, check_package, emt, "0.0.1")
     assert ase.__version__ in message and "0.0.1" in message
 
 

@@ -16,6 +16,7 @@ from seeds import chosen_seed
 from similarity_jobs import STAND_IN_ENVIRONMENT, run_similarity, salt_frames
 
 from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.tasks.registry import require_task
 from crucible_engine.tasks.similarity.gpu import find_device
 from crucible_engine.wire.journal import read_journal
 from crucible_engine.wire.rules import ParameterError
@@ -131,7 +132,7 @@ def test_without_its_packages_it_says_how_to_get_them(tmp_path):
 
 def test_a_model_is_refused_and_a_misspelt_parameter_too():
     with pytest.raises(EngineError, match="task 'similarity' needs no model"):
-        Job.from_dict({**Job("similarity", None).to_dict(), "model": {"family": "emt"}})
+        require_task(Job.from_dict({**Job("similarity", None).to_dict(), "model": {"family": "emt"}}))
     with pytest.raises(ParameterError, match="did you mean 'alpha'"):
         validate_parameters("similarity", {"alhpa": 1.0})
 

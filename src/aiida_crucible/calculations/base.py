@@ -23,8 +23,8 @@ from aiida_crucible.calculations.staging import stage_checkpoint
 from aiida_crucible.calculations.verifications import digest_of, require_capability
 from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.model import ModelData
-from crucible_engine.families.toolsets import TOOLSET_OF_TASK
 from crucible_engine.tasks.parameters import needs_stress, validate_parameters
+from crucible_engine.tasks.registry import TASKS, toolset_of
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     CHECKPOINT_FILE,
@@ -59,7 +59,6 @@ class EngineCalculation(EndsItsJobs, CalcJob):
     """
 
     TASK: ClassVar[str]
-    NEEDS_MODEL: ClassVar[bool] = True
     VERIFIES: ClassVar[bool] = False
     """Whether the task finds out what a model is, and so takes it as it is."""
     CONTINUED_OUTPUT: ClassVar[str] = "retrieved"
@@ -68,13 +67,18 @@ class EngineCalculation(EndsItsJobs, CalcJob):
     _spec_class = CalculationSpec
 
     @classmethod
+    def needs_model(cls) -> bool:
+        """Return whether the task computes with a potential, and not with a set of packages alone."""
+        return TASKS[cls.TASK].toolset is None
+
+    @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Declare the inputs, outputs and exit codes that all tasks share."""
         super().define(spec)
         spec.inputs["code"].required = True
         spec.inputs["code"].validator = validation.validator(validation.check_code)
         spec.inputs["code"].help = "The Python of an environment in which the model's package can be imported."
-        if cls.NEEDS_MODEL:
+        if cls.needs_model():
             spec.input("model", valid_type=ModelData, help="Which potential.")
         spec.input(
             "parameters",
@@ -186,8 +190,8 @@ class EngineCalculation(EndsItsJobs, CalcJob):
 
     def job(self) -> Job:
         """Return the content of ``job.json``."""
-        model = self.inputs.model if self.NEEDS_MODEL else None
-        family = TOOLSET_OF_TASK[self.TASK].name if model is None else model.family
+        model = self.inputs.model if self.needs_model() else None
+        family = toolset_of(self.TASK).name if model is None else model.family
         promised = validation.promised_package(self.inputs.code, family)
         return Job(
             task=self.TASK,
@@ -211,7 +215,7 @@ class EngineCalculation(EndsItsJobs, CalcJob):
 
     def _links(self) -> list[tuple[str, str, str]]:
         """Return what to link on the computer: the model's checkpoint file, brought there if need be."""
-        if not self.NEEDS_MODEL:
+        if not self.needs_model():
             return []
         model, computer = self.inputs.model, self.node.computer
         if not model.is_checkpoint or self.inputs.metadata.dry_run or "remote_folder" in self.inputs:

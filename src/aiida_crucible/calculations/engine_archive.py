@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from crucible_engine.tasks.registry import TRAVELLING
+
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
@@ -18,7 +20,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @functools.cache
 def engine_archive() -> bytes:
-    """Return the installed ``crucible_engine`` as a zipapp.
+    """Return the installed ``crucible_engine`` as a zipapp, with the families and tasks that other packages add to it.
 
     Files are sorted, dated to the zip format's epoch and stored uncompressed (compressors differ between versions of
     zlib), so that AiiDA's repository keeps one copy for all jobs of one engine.
@@ -26,8 +28,9 @@ def engine_archive() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         _add(archive, "__main__.py", _LAUNCHER.encode())
-        for name, content in sorted(_files(resources.files("crucible_engine"), "crucible_engine")):
-            _add(archive, name, content)
+        for module in TRAVELLING:
+            for name, content in sorted(_files(resources.files(module), module.replace(".", "/"))):
+                _add(archive, name, content)
     return buffer.getvalue()
 
 

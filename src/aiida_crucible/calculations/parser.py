@@ -156,7 +156,7 @@ class EngineParser(Parser):
         return ENGINE_NOT_STARTED, f"code {self.node.inputs.code.label!r} {how}"
 
     def _check_weights(self, results: Results) -> None:
-        if not self._process_class.NEEDS_MODEL:
+        if not self._process_class.needs_model():
             return
         wanted, loaded = self.node.inputs.model.sha256, results.model.get("sha256")
         if wanted is not None and wanted != loaded:

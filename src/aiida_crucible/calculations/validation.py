@@ -17,9 +17,9 @@ from aiida_crucible.nodes.labels import check_labels
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import require_whole_source, to_atoms, trajectory_to_atoms
 from crucible_engine.families.registry import find_family
-from crucible_engine.families.toolsets import TOOLSET_OF_TASK, TOOLSETS
 from crucible_engine.job.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.tasks.registry import TOOLSETS, toolset_of
 from crucible_engine.wire.devices import require_device, require_precision
 from crucible_engine.wire.rules import as_line, plain, shown
 from crucible_engine.wire.schema import EngineError
@@ -268,7 +268,7 @@ def check_environment(code: AbstractCode, model: ModelData) -> None:
 def check_tools(code: AbstractCode, task: str) -> None:
     """Refuse an environment that was made for something else than a task's tools."""
     environment = code.base.extras.get(ENVIRONMENT_KEY, None)
-    toolset = TOOLSET_OF_TASK[task]
+    toolset = toolset_of(task)
     if environment is not None and environment["family"] != toolset.name:
         raise ValueError(
             f"code {code.full_label!r} is an environment of family {environment['family']!r}, but {task} needs "

@@ -38,7 +38,7 @@ class EnvironmentName(FamilyName):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name."""
-        from crucible_engine.families.toolsets import find_environment
+        from crucible_engine.tasks.registry import find_environment
 
         try:
             return find_environment(str(value)).name
@@ -49,10 +49,9 @@ class EnvironmentName(FamilyName):
         """Return the families and tools that begin like this."""
         from click.shell_completion import CompletionItem
 
-        from crucible_engine.families.toolsets import TOOLSETS
+        from crucible_engine.tasks.registry import ENVIRONMENTS
 
-        tools = [CompletionItem(name) for name in TOOLSETS if name.startswith(incomplete)]
-        return [*super().shell_complete(ctx, param, incomplete), *tools]
+        return [CompletionItem(name) for name in ENVIRONMENTS if name.startswith(incomplete)]
 
 
 class DeviceName(click.ParamType):

@@ -11,7 +11,7 @@ from aiida.orm import ProcessNode
 from aiida_crucible.environments.codes import RegisteredEnvironment
 from aiida_crucible.environments.script_job import run_script
 from crucible_engine.families.facts import Family
-from crucible_engine.families.toolsets import find_environment
+from crucible_engine.tasks.registry import find_environment
 
 ANSWER_FILE = "probe.json"
 

@@ -15,9 +15,8 @@ from aiida.orm import AbstractCode, Computer, InstalledCode, QueryBuilder, load_
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python
-from crucible_engine.families.registry import FAMILIES
-from crucible_engine.families.toolsets import TOOLSETS
-from crucible_engine.families.toolsets import find_environment as find_description
+from crucible_engine.tasks.registry import ENVIRONMENTS
+from crucible_engine.tasks.registry import find_environment as find_description
 from crucible_engine.wire.rules import suggestion
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -48,7 +47,8 @@ class RegisteredEnvironment:
         """Whether it can be used.
 
         ``retired``, ``unreachable`` (its computer is not configured, as those of an imported archive), ``missing``
-        (seen on this machine only), ``outdated`` (its lock has changed) or ``ready``.
+        (seen on this machine only), ``unknown`` (the package that brought its family is gone), ``outdated`` (its lock
+        has changed) or ``ready``.
         """
         if self.code.is_hidden:
             return "retired"
@@ -56,6 +56,8 @@ class RegisteredEnvironment:
             return "unreachable"
         if is_this_machine(self.code.computer) and not Path(self.code.filepath_executable).exists():
             return "missing"
+        if self.content["family"] not in ENVIRONMENTS:
+            return "unknown"
         build = TorchBuild(self.content["build"], self.content["release"])
         today = Specification(self.content["family"], normalise_python(self.content["python"]), build)
         return "ready" if today.digest == self.content["lock"] else "outdated"
@@ -148,7 +150,7 @@ def missing_code(name: str, known: list[str]) -> str:
     :param known: the labels that there are, in the same form.
     """
     label, _, at = name.partition("@")
-    if label in {**FAMILIES, **TOOLSETS}:
+    if label in ENVIRONMENTS:
         where = f" --computer {at}" if at not in ("", "localhost") else ""
         return f"`aiida-crucible env create {label}{where}` makes it"
     if not known:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from aiida_crucible.environments.problems import ModelEnvironmentError
-from crucible_engine.families.toolsets import TOOLSETS, find_environment
+from crucible_engine.tasks.registry import ENVIRONMENTS, TOOLSETS, find_environment
 
 PYTHON_MINORS = ("3.10", "3.11", "3.12", "3.13")
 """The Python versions that every lock holds for."""
@@ -123,6 +123,11 @@ def read_lock(family: str) -> str:
             f"family {family!r} has no environment of its own: register the Python in which your calculator can be "
             "imported with `verdi code create core.code.installed`"
         ) from None
+
+
+def environments_with_a_lock() -> tuple[str, ...]:
+    """Return the names of the model families and toolsets that have an environment of their own."""
+    return tuple(name for name in ENVIRONMENTS if (files(find_environment(name).folder) / "lock.txt").is_file())
 
 
 @cache

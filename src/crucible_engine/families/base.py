@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,11 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.data import chemical_symbols
+from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from crucible_engine.wire.results import is_out_of_memory
-from crucible_engine.wire.schema import Condition, EngineError
+from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
 NO_STRESS = np.full(6, np.nan)
 """Stress of what has none: a structure that is not periodic in three directions, or where none was asked for."""
@@ -135,6 +136,14 @@ class Model(abc.ABC):
         return CPU_ATOMS_PER_BATCH if self.device == "cpu" else GPU_FIRST_ATOMS_PER_BATCH
 
 
+Loader = Callable[[ModelReference, str], Model]
+"""``load`` of a family's module ``adapter``: returns the model of a reference that is complete, on a device.
+
+What all have in common is written once: for weights that torch saved in
+:class:`crucible_engine.families.torch_checkpoint.CheckpointLoader`, for what has no file of weights in
+:func:`crucible_engine.families.calculators.loader`."""
+
+
 class ModelCalculator(Calculator):
     """A model as an ASE calculator: the numbers of :meth:`Model.evaluate_batch`, in the model's precision.
 
@@ -169,3 +178,15 @@ class ModelCalculator(Calculator):
 def is_periodic(atoms: Atoms) -> bool:
     """Tell whether a structure has a stress: periodic in three directions."""
     return bool(atoms.pbc.all())
+
+
+def stress_of(atoms: Atoms, stress: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return a package's stress as :class:`Evaluation` has it.
+
+    :param atoms: the structure.
+    :param stress: eV/Å³, ASE's sign, shape [6] in ASE's order or [3, 3]; ``None`` where it was not asked for.
+    """
+    if stress is None or not is_periodic(atoms):
+        return NO_STRESS.copy()
+    voigt: NDArray[np.float64] = full_3x3_to_voigt_6_stress(stress) if stress.shape == (3, 3) else stress
+    return voigt

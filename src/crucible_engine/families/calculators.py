@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
+from ase.data import atomic_numbers
 
-from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
+from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Loader, Model, is_periodic
+from crucible_engine.families.facts import digest_of_parameters
+from crucible_engine.families.weights import require_digest
+from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
 
 class CalculatorModel(Model):
@@ -63,6 +67,29 @@ class CalculatorModel(Model):
         except PropertyNotImplementedError:
             return NO_STRESS.copy()
         return stress if stress.shape == (6,) else stress.reshape(3, 3)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+
+
+def loader(make: Callable[[ModelReference], Calculator], parameters: Any, symbols: Iterable[str]) -> Loader:
+    """Return the function ``load`` of an adapter whose potential has no file of weights and runs on the CPU.
+
+    :param make: returns the calculator of a reference that is complete.
+    :param parameters: JSON-serializable numbers that the potential is made of; their digest stands for that of weights.
+    :param symbols: chemical symbols that it knows.
+    """
+    digest = digest_of_parameters(parameters)
+    elements = frozenset(atomic_numbers[symbol] for symbol in symbols)
+
+    def load(reference: ModelReference, device: str) -> CalculatorModel:
+        if device not in ("auto", "cpu"):
+            raise EngineError(
+                Condition.DEVICE_UNAVAILABLE, f"device {device!r} is not there: {reference.family} runs on the cpu only"
+            )
+        in_words = " ".join(dict.fromkeys([reference.family, reference.name or ""])).strip()
+        require_digest(digest, reference.sha256, in_words)
+        identity = Identity(reference.family, digest, reference.dtype, "cpu", reference.name, reference.settings)
+        return CalculatorModel(make(reference), identity, elements)
+
+    return load
 
 
 def gives(calculator: Calculator, name: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 CHECKPOINT_START = b"PK\x03\x04"
 """First bytes of a checkpoint file, of whatever family: torch saves a zip archive."""
@@ -85,6 +87,18 @@ class NamedModel:
         return self.theory_by_modal.get(settings.get("modal", ""), usual)
 
 
+class Packaged(Protocol):
+    """What needs a package and so an environment of its own: a model family, or a task without a model."""
+
+    @property
+    def name(self) -> str:
+        """The word that users type."""
+
+    @property
+    def package(self) -> str:
+        """Distribution on the Python package index."""
+
+
 @dataclass(frozen=True)
 class Family:
     """A model family: one Python package, one adapter.
@@ -132,3 +146,11 @@ class Family:
 def named(*models: NamedModel) -> dict[str, NamedModel]:
     """Return released weights by their names."""
     return {model.name: model for model in models}
+
+
+def digest_of_parameters(parameters: Any) -> str:
+    """Return the hexadecimal sha256 that stands for weights where a potential is made of numbers in its code.
+
+    :param parameters: the numbers, JSON-serializable.
+    """
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from typing import Protocol, cast
+from dataclasses import replace
+from types import ModuleType
 
 from crucible_engine.families import registry as catalogue
-from crucible_engine.families.base import Model
-from crucible_engine.families.facts import Family
+from crucible_engine.families.base import Loader, Model
+from crucible_engine.families.facts import Family, Packaged
 from crucible_engine.families.silence import silence
-from crucible_engine.families.toolsets import Toolset, find_environment
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
-
-
-class Adapter(Protocol):
-    """What the module of a family offers."""
-
-    def load(self, reference: ModelReference, device: str) -> Model:
-        """Return the model of a reference that was validated and completed."""
 
 
 def load_model(reference: ModelReference, device: str = "auto") -> Model:
@@ -32,9 +25,9 @@ def load_model(reference: ModelReference, device: str = "auto") -> Model:
     reference = complete_reference(reference)
     family = catalogue.find_family(reference.family)
     _require_trusted_code(family, reference)
-    check_package(reference.family)
-    adapter = import_adapter(family)
-    return adapter.load(reference, device)
+    check_package(family)
+    load: Loader = import_adapter(family).load
+    return load(reference, device)
 
 
 def complete_reference(reference: ModelReference) -> ModelReference:
@@ -49,64 +42,54 @@ def complete_reference(reference: ModelReference) -> ModelReference:
         settings = catalogue.validate_settings(family.name, reference.settings, name)
     except ValueError as error:
         raise EngineError(Condition.INVALID_JOB, str(error)) from None
-    return ModelReference(
-        family=family.name,
-        name=name,
-        checkpoint=reference.checkpoint,
-        sha256=reference.sha256,
-        dtype=dtype,
-        settings=settings,
-        trust_pickle=reference.trust_pickle,
-        trust_code=reference.trust_code,
-    )
+    return replace(reference, name=name, dtype=dtype, settings=settings)
 
 
-def check_package(family_name: str, expected_version: str | None = None) -> str:
-    """Return the version of a family's package.
+def check_package(owner: Packaged, expected_version: str | None = None) -> str:
+    """Return the version of the package of a model family or a toolset.
 
-    :param family_name: name of a family or a toolset.
+    :param owner: the family or the toolset.
     :param expected_version: the version that the environment promised; ``None`` accepts any.
     :raises EngineError: ``PACKAGE_MISSING`` or ``PACKAGE_VERSION``, with how to make an environment that has it.
     """
-    family = find_environment(family_name)
-    remedy = f"'aiida-crucible env create {family_name}' makes an environment that has it"
+    remedy = f"'aiida-crucible env create {owner.name}' makes an environment that has it"
     try:
-        version = importlib.metadata.version(family.package)
+        version = importlib.metadata.version(owner.package)
     except importlib.metadata.PackageNotFoundError:
         raise EngineError(
-            Condition.PACKAGE_MISSING, f"this Python has no package {family.package} (family {family_name}): {remedy}"
+            Condition.PACKAGE_MISSING, f"this Python has no package {owner.package} (family {owner.name}): {remedy}"
         ) from None
     if expected_version is not None and version != expected_version:
         raise EngineError(
             Condition.PACKAGE_VERSION,
-            f"{family.package} is {version} here, but the environment promised {expected_version}: "
+            f"{owner.package} is {version} here, but the environment promised {expected_version}: "
             f"it was changed by hand; {remedy}",
         )
     return version
 
 
-def import_adapter(family: Family) -> Adapter:
-    """Import a family's adapter, and with it the family's package.
+def import_adapter(family: Family) -> ModuleType:
+    """Import a family's module ``adapter``, whose ``load`` returns its models, and with it the family's package.
+
+    :raises EngineError: ``PACKAGE_MISSING``, if the package or something that it needs cannot be imported.
+    """
+    return import_quietly(f"{family.folder}.adapter", family)
+
+
+def import_quietly(module: str, owner: Packaged) -> ModuleType:
+    """Import a module that needs the package of a model family or a toolset.
 
     :raises EngineError: ``PACKAGE_MISSING``, if the package or something that it needs cannot be imported.
     """
     try:
         with silence():
-            return cast("Adapter", importlib.import_module(f"crucible_engine.families.{family.name}.adapter"))
+            return importlib.import_module(module)
     except ImportError as error:
-        raise _not_importable(family, error) from error
-
-
-def import_toolset(toolset: Toolset) -> None:
-    """Import a toolset's main package.
-
-    :raises EngineError: ``PACKAGE_MISSING``, if it or something that it needs cannot be imported.
-    """
-    try:
-        with silence():
-            importlib.import_module(toolset.import_name)
-    except ImportError as error:
-        raise _not_importable(toolset, error) from error
+        raise EngineError(
+            Condition.PACKAGE_MISSING,
+            f"package {owner.package} (family {owner.name}) cannot be imported, {error}: "
+            f"'aiida-crucible env create {owner.name}' makes an environment that has it",
+        ) from error
 
 
 def _require_trusted_code(family: Family, reference: ModelReference) -> None:
@@ -118,14 +101,6 @@ def _require_trusted_code(family: Family, reference: ModelReference) -> None:
             f"a model of family {family.name} runs the code that it names ({named}): if you trust it, set trust_code "
             "on the model",
         )
-
-
-def _not_importable(family: Family | Toolset, error: ImportError) -> EngineError:
-    return EngineError(
-        Condition.PACKAGE_MISSING,
-        f"package {family.package} (family {family.name}) cannot be imported, {error}: "
-        f"'aiida-crucible env create {family.name}' makes an environment that has it",
-    )
 
 
 def _canonical_name(family: Family, reference: ModelReference) -> str | None:

@@ -1,16 +1,17 @@
 """The model families and their released weights: look-up and validation.
 
 Only the standard library is imported, so that both sides of the wire can read it. Each folder beside this module is a
-family, whose package has its facts as ``FAMILY``.
+family, whose package has its facts as ``FAMILY``; so is what the entry points ``aiida_crucible.families`` of other
+packages name.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+from types import ModuleType
 from typing import Any
 
 from crucible_engine import families
+from crucible_engine.extensions import collect
 from crucible_engine.families.facts import Family, NamedModel, Setting, Theory
 from crucible_engine.wire.rules import suggestion
 
@@ -30,13 +31,21 @@ __all__ = [
 MATURITIES = ("stable", "experimental", "toy")
 
 
-def _families() -> dict[str, Family]:
-    folders = [entry.name for entry in pkgutil.iter_modules(families.__path__) if entry.ispkg]
-    found = [importlib.import_module(f"{families.__name__}.{name}").FAMILY for name in folders]
-    return {family.name: family for family in sorted(found, key=lambda one: (MATURITIES.index(one.maturity), one.name))}
+def _facts(package: ModuleType, name: str) -> Family:
+    family = getattr(package, "FAMILY", None)
+    if not isinstance(family, Family):
+        raise ValueError("its package has no FAMILY of crucible_engine.families.facts")
+    if family.name != name:
+        raise ValueError(f"its FAMILY calls itself {family.name!r}")
+    if family.maturity not in MATURITIES:
+        raise ValueError(f"its maturity is {family.maturity!r}: choose one of {', '.join(MATURITIES)}")
+    return family
 
 
-FAMILIES: dict[str, Family] = _families()
+_FOUND = collect(families, "model family", _facts).values()
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in sorted(_FOUND, key=lambda one: (MATURITIES.index(one.maturity), one.name))
+}
 """The model families by name, the tried ones first."""
 
 

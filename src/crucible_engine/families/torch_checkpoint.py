@@ -1,4 +1,4 @@
-"""What a torch checkpoint holds, read without running anything of it.
+"""The loading that all families with torch checkpoints share, and what such a file holds, read without running it.
 
 torch's own reader is given a list of what it may make, and refuses the rest: no look at the file beforehand has to be
 right for that. What a package reads by itself with pickle, it reads from a copy that was written here.
@@ -9,15 +9,20 @@ from __future__ import annotations
 import contextlib
 import pickle
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from crucible_engine.families import weights
-from crucible_engine.wire.schema import Condition, EngineError
+from crucible_engine.families.base import Identity, Model
+from crucible_engine.families.torch_support import DTYPES, resolve_device
+from crucible_engine.wire.schema import Condition, EngineError, ModelReference
+
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 # Arrays of numbers beside the tensors, under the names that numpy had and has for its functions. Of element types those
 # that have a fixed size: the others take their layout from the pickle, and with it any memory.
@@ -28,6 +33,48 @@ _ARRAYS: list[Any] = [
     *((np.float64(0).__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
     *sorted({type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}, key=lambda kind: kind.__name__),
 ]
+
+
+@dataclass(frozen=True)
+class CheckpointLoader:
+    """The function ``load`` of an adapter whose weights are torch checkpoints.
+
+    :param weights_path: returns the file of released weights by their name; the package may download it.
+    :param read: returns the model of a file that is whole and has the right digest. It is given the file, the identity
+        that the model will have, and whether the file may run code.
+    :param check: refuses a reference, complete, before its file is looked for.
+    """
+
+    weights_path: Callable[[str], Any]
+    read: Callable[[Path, Identity, bool], Model]
+    check: Callable[[ModelReference], object] | None = None
+
+    def __call__(self, reference: ModelReference, device: str) -> Model:
+        """Return the model of a reference that is complete.
+
+        :raises EngineError: if the device is not there, or the weights are not what the reference says.
+        """
+        device = resolve_device(device, reference.dtype)
+        if self.check is not None:
+            self.check(reference)
+        path = self._find_file(reference)
+        weights.require_whole(path)
+        digest = weights.digest(path)
+        weights.require_digest(digest, reference.sha256, f"{reference.family} {reference.name or path}")
+        identity = Identity(reference.family, digest, reference.dtype, device, reference.name, reference.settings)
+        return self.read(path, identity, weights.is_trusted(reference))
+
+    def _find_file(self, reference: ModelReference) -> Path:
+        if reference.checkpoint is not None:
+            return Path(reference.checkpoint)
+        name = str(reference.name)
+        return weights.downloaded(name, lambda: self.weights_path(name))
+
+
+def placed(network: Network, identity: Identity) -> Network:
+    """Return a network on its device and in its precision, for evaluation: its weights need no gradient."""
+    moved: Network = network.to(device=identity.device, dtype=DTYPES[identity.dtype]).eval().requires_grad_(False)
+    return moved
 
 
 def read_content(path: Path, family: str, trusted: bool) -> Any:

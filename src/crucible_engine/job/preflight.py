@@ -7,7 +7,6 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,7 @@ from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import is_periodic
-from crucible_engine.tasks.dynamics.parameters import check_own_structures
 from crucible_engine.tasks.parameters import lack_of_stress, needs_stress
-from crucible_engine.wire.rules import ParameterError
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     JOURNAL_FILE,
@@ -128,54 +125,6 @@ def check_elements(survey: Survey, elements: Iterable[int], model: str) -> None:
             Condition.UNSUPPORTED_ELEMENT,
             f"structure {survey.first_with[number]!r} contains {chemical_symbols[number]}, which {model} does not "
             "know: choose a model that was trained on it",
-        )
-
-
-def check_relaxable(survey: Survey, parameters: dict[str, Any], family: str) -> None:
-    """Refuse to relax what cannot be.
-
-    :param survey: what is known of the structures.
-    :param parameters: of the task ``relax``, complete.
-    :param family: the model's family, whose environment this is.
-    :raises EngineError: ``INVALID_STRUCTURE``, ``PACKAGE_MISSING``.
-    """
-    if parameters["cell"] != "fixed" and survey.not_periodic is not None:
-        raise EngineError(
-            Condition.INVALID_STRUCTURE,
-            f"structure {survey.not_periodic!r} is not periodic in three directions and so has no cell to relax: "
-            "set cell to 'fixed'",
-        )
-    if parameters["keep_symmetry"] and survey.n_crystals and not find_spec("spglib"):
-        raise EngineError(
-            Condition.PACKAGE_MISSING,
-            "this Python has no package spglib, which keeps the space group: "
-            f"'aiida-crucible env create {family}' makes an environment that has it, or set keep_symmetry to false",
-        )
-
-
-def check_dynamics_structures(survey: Survey, parameters: dict[str, Any]) -> None:
-    """Refuse several structures that are not one for each replica, and a barostat where there is no volume.
-
-    :param survey: what is known of the structures.
-    :param parameters: of the task ``dynamics``, complete.
-    :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``.
-    """
-    if survey.n_structures != 1:
-        try:
-            check_own_structures(survey.n_structures, parameters)
-        except ParameterError as error:
-            raise EngineError(Condition.INVALID_JOB, str(error)) from error
-    if parameters["ensemble"].startswith("npt") and survey.not_periodic is not None:
-        raise EngineError(
-            Condition.INVALID_STRUCTURE,
-            f"structure {survey.not_periodic!r} is not periodic in three directions and so has no pressure: choose an "
-            "nvt ensemble or nve",
-        )
-    if parameters["ensemble"] == "npt-melchionna" and survey.single_atom is not None:
-        raise EngineError(
-            Condition.INVALID_STRUCTURE,
-            "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another "
-            "ensemble",
         )
 
 

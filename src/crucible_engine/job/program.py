@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from crucible_engine.job.process import Interruption, occupy_standard_descriptors, say, unfailing_streams
 from crucible_engine.job.threads import ThreadControl
+from crucible_engine.tasks.registry import require_task
 from crucible_engine.wire.bounds import LARGEST_JOB
 from crucible_engine.wire.results import ResultsFile, diagnose, no_space, one_line
 from crucible_engine.wire.schema import (
@@ -90,6 +91,7 @@ def _run(text: str, results: Results) -> None:
         try:
             interruption.install()
             job = Job.from_dict(_parse_json(text))
+            require_task(job)
             results.task = job.task
             threads = ThreadControl(job.threads, os.environ)
             _import_runner().run_job(job, Path.cwd(), interruption, threads, began=began, results=results)

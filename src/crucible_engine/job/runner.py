@@ -18,27 +18,23 @@ from crucible_engine.families.load import (
     check_package,
     complete_reference,
     import_adapter,
-    import_toolset,
+    import_quietly,
     load_model,
 )
 from crucible_engine.families.registry import Family, find_family, find_named
-from crucible_engine.families.toolsets import TOOLSET_OF_TASK
 from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.job.environment import describe_environment, package_version, peak_device_memory, peak_memory
 from crucible_engine.job.preflight import (
     Survey,
     check_capability,
-    check_dynamics_structures,
     check_elements,
     check_folder,
-    check_relaxable,
     survey_structures,
 )
 from crucible_engine.job.process import Interruption
 from crucible_engine.job.threads import ThreadControl
-from crucible_engine.tasks.dynamics.parameters import DETAILS_OF_OUTPUT
 from crucible_engine.tasks.parameters import lack_of_stress, needs_stress, validate_parameters
-from crucible_engine.tasks.similarity.gpu import find_device
+from crucible_engine.tasks.registry import TASKS, toolset_of
 from crucible_engine.wire.rules import ParameterError
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
@@ -51,11 +47,6 @@ from crucible_engine.wire.schema import (
     Job,
     Results,
 )
-
-NEEDS_STRUCTURES = ("evaluate", "relax", "dynamics", "similarity")
-CHANGEABLE = ("batch_size", "max_steps", *DETAILS_OF_OUTPUT)
-"""Parameters that change how fast numbers come, or how many, and not which: what was begun is continued whatever they
-are."""
 
 
 def run_job(
@@ -118,7 +109,7 @@ def _complete(job: Job) -> Job:
 
 def _survey(job: Job, folder: Path) -> Survey:
     path = folder / STRUCTURES_FILE
-    if not path.exists() and job.task not in NEEDS_STRUCTURES:
+    if not path.exists() and not TASKS[job.task].needs_structures:
         return Survey()
     return survey_structures(path)
 
@@ -127,10 +118,8 @@ def _prepare_model(job: Job, survey: Survey, threads: ThreadControl, results: Re
     """Return the loaded model after all that can be wrong with the structures was looked for."""
     family = find_family(job.reference.family)
     _check_catalogued_elements(job, survey)
-    if job.task == "relax":
-        check_relaxable(survey, job.parameters, family.name)
-    if job.task == "dynamics":
-        check_dynamics_structures(survey, job.parameters)
+    if (check_structures := TASKS[job.task].check_structures) is not None:
+        check_structures(survey, job.parameters, family.name)
     model = _load(job, family, threads, results)
     results.model = describe_model(job, model)
     results.environment = {**describe_environment(family.package, model.device), "threads": threads.report()}
@@ -142,11 +131,11 @@ def _prepare_model(job: Job, survey: Survey, threads: ThreadControl, results: Re
 
 def _prepare_toolset(job: Job, threads: ThreadControl, results: Results) -> None:
     """See that what a task without a model computes with is there."""
-    toolset = TOOLSET_OF_TASK[job.task]
-    check_package(toolset.name, job.package_version)
+    toolset = toolset_of(job.task)
+    check_package(toolset, job.package_version)
     began = time.monotonic()
-    import_toolset(toolset)
-    device = find_device(job.device)
+    import_quietly(toolset.import_name, toolset)
+    device = toolset.find_device(job.device)
     results.timings["import"] = round(time.monotonic() - began, 4)
     results.environment = {**describe_environment(toolset.package, device), "threads": threads.report()}
 
@@ -160,7 +149,7 @@ def _check_catalogued_elements(job: Job, survey: Survey) -> None:
 
 
 def _load(job: Job, family: Family, threads: ThreadControl, results: Results) -> Model:
-    check_package(family.name, job.package_version)
+    check_package(family, job.package_version)
     began = time.monotonic()
     import_adapter(family)
     imported = time.monotonic()
@@ -191,10 +180,10 @@ def _in_words(job: Job) -> str:
 
 def _identity(job: Job, model: Model | None, survey: Survey) -> dict[str, Any]:
     """Return whose work the job's journal is: everything that changes a number."""
-    parameters = {name: value for name, value in job.parameters.items() if name not in CHANGEABLE}
+    parameters = {name: value for name, value in job.parameters.items() if name not in TASKS[job.task].changeable}
     work = {"protocol": PROTOCOL, "task": job.task, "parameters": parameters, "structures": survey.digest}
     if model is None:
-        package = TOOLSET_OF_TASK[job.task].package
+        package = toolset_of(job.task).package
         return {**work, "package": [package, package_version(package)]}
     return {
         **work,
@@ -206,11 +195,9 @@ def _identity(job: Job, model: Model | None, survey: Survey) -> dict[str, Any]:
 
 def _identity_of_reference(job: Job, folder: Path) -> dict[str, Any]:
     path = folder / REFERENCE_FILE
-    return {"reference": survey_structures(path).digest} if job.task == "dynamics" and path.exists() else {}
+    return {"reference": survey_structures(path).digest} if TASKS[job.task].has_reference and path.exists() else {}
 
 
 def _task(name: str) -> Callable[[Job, Model | None, Context], TaskResult]:
-    task: Callable[[Job, Model | None, Context], TaskResult] = importlib.import_module(
-        f"crucible_engine.tasks.{name}.run"
-    ).run
+    task: Callable[[Job, Model | None, Context], TaskResult] = importlib.import_module(f"{TASKS[name].folder}.run").run
     return task

@@ -69,10 +69,6 @@ TILE = "tile"
 """Kind of the journal's records of ``similarity``, one a tile of the kernel: field ``tile`` (its two blocks), array
 ``similarities`` [frames of the first, frames of the second]."""
 
-TASKS = ("evaluate", "relax", "dynamics", "verify", "similarity")
-TASKS_WITHOUT_MODEL = ("similarity",)
-"""Tasks that compute with no potential: their ``job.json`` has no model."""
-
 SERIES_COLUMNS = (
     "step",
     "time",
@@ -180,8 +176,8 @@ class ModelReference:
 class Job:
     """Content of ``job.json``.
 
-    :param task: one of :data:`TASKS`.
-    :param model: which potential; ``None`` for :data:`TASKS_WITHOUT_MODEL`, and for them alone.
+    :param task: which one, see :mod:`crucible_engine.tasks.registry`.
+    :param model: which potential; ``None`` for the tasks that compute with none, and for them alone.
     :param parameters: the task's parameters, validated by :mod:`crucible_engine.tasks.parameters`.
     :param device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` …
     :param threads: CPU threads; ``None`` leaves the choice to :mod:`crucible_engine.job.threads`.
@@ -226,16 +222,10 @@ class Job:
     def _from_valid(cls, content: Any) -> Job:
         _require_protocol(content)
         require_fields(cls, content, "job")
-        task, model = content["task"], content["model"]
-        if task not in TASKS:
-            raise ValueError(f"task {shown(task)} is unknown: choose one of {', '.join(TASKS)}")
-        if task in TASKS_WITHOUT_MODEL and model is not None:
-            raise ValueError(f"task {task!r} needs no model: leave it null")
-        if task not in TASKS_WITHOUT_MODEL and model is None:
-            raise ValueError("the model of the job is no JSON object")
         for name, least in (("threads", 1), ("walltime", 0)):
             if content.get(name) is not None and content[name] < least:
                 raise ValueError(f"{name} of the job is {shown(content[name])}: give at least {least}, or null")
+        model = content["model"]
         return cls(**{**content, "model": model and ModelReference(**model)})
 
 

@@ -27,7 +27,6 @@ class SimilarityCalculation(EngineCalculation):
     """
 
     TASK = "similarity"
-    NEEDS_MODEL = False
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

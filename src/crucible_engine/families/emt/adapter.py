@@ -2,57 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from ase.calculators.emt import parameters
 
-import numpy as np
-from ase import Atoms
-from ase.calculators.emt import EMT, parameters
-from ase.data import atomic_numbers
-from ase.neighborlist import NeighborList
+from crucible_engine.ase_compat import OrderedEMT
+from crucible_engine.families.calculators import loader
 
-from crucible_engine.families.base import Identity
-from crucible_engine.families.calculators import CalculatorModel
-from crucible_engine.families.weights import require_digest
-from crucible_engine.wire.schema import Condition, EngineError, ModelReference
-
-
-class OrderedNeighbours(NeighborList):
-    """ASE's neighbour list with each atom's neighbours in a fixed order.
-
-    ASE keeps a list for a while, in the order of the geometry for which it was made: sums over neighbours would depend,
-    in their last bits, on what was evaluated before.
-    """
-
-    def update(self, atoms: Atoms) -> bool:
-        """Make the list anew where that is needed, and tell whether it was."""
-        renewed = bool(super().update(atoms))
-        if renewed:
-            for index, (neighbours, shifts) in enumerate(zip(self.nl.neighbors, self.nl.displacements, strict=True)):
-                order = np.lexsort((*np.asarray(shifts).T, neighbours))
-                self.nl.neighbors[index], self.nl.displacements[index] = neighbours[order], shifts[order]
-        return renewed
-
-
-class OrderedEMT(EMT):
-    """ASE's EMT, whose answers depend on the structure alone, to the last bit."""
-
-    def initialize(self, atoms: Atoms) -> None:
-        """Prepare for the species of a structure."""
-        super().initialize(atoms)
-        self.nl = OrderedNeighbours([0.5 * self.rc_list] * len(atoms), self_interaction=False, bothways=True)
-
-
-def load(reference: ModelReference, device: str) -> CalculatorModel:
-    """Return the toy.
-
-    It has no file of weights; its digest is that of ASE's table of parameters.
-
-    :raises EngineError: ``DEVICE_UNAVAILABLE`` for any other device than the CPU, ``WEIGHTS_MISMATCH``.
-    """
-    if device not in ("auto", "cpu"):
-        raise EngineError(Condition.DEVICE_UNAVAILABLE, f"device {device!r} is not there: emt runs on the cpu only")
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
-    require_digest(digest, reference.sha256, "emt")
-    identity = Identity("emt", digest, reference.dtype, "cpu", reference.name)
-    return CalculatorModel(OrderedEMT(), identity, frozenset(atomic_numbers[symbol] for symbol in parameters))
+load = loader(lambda _: OrderedEMT(), parameters, parameters)

@@ -25,15 +25,12 @@ from ase.md.nose_hoover_chain import (
     IsotropicMTKNPT,
     MaskedMTKNPT,
     NoseHooverChainNVT,
-    NoseHooverChainThermostat,
 )
 from ase.md.nptberendsen import Inhomogeneous_NPTBerendsen
 from ase.md.verlet import VelocityVerlet
 
+from crucible_engine import ase_compat
 from crucible_engine.tasks.dynamics.settings import Settings
-
-CHAIN = ("_thermostat._eta", "_thermostat._p_eta")
-BAROSTAT_CHAIN = ("_barostat._xi", "_barostat._p_xi")
 
 
 @dataclass(frozen=True)
@@ -154,25 +151,6 @@ def _berendsen(atoms: Atoms, settings: Settings, temperature: float, rng: np.ran
     )
 
 
-def _heat_bussi(dynamics: Bussi, temperature: float) -> None:
-    dynamics.temp = temperature * units.kB
-    dynamics.target_kinetic_energy = 0.5 * dynamics.temp * dynamics.ndof
-
-
-def _heat_melchionna(dynamics: MelchionnaNPT, temperature: float) -> None:
-    # ASE's own method would take the barostat's constant anew from the cell of the moment.
-    factor = units.kB * temperature / dynamics.temperature
-    dynamics.temperature = units.kB * temperature
-    dynamics.desiredEkin = 1.5 * (len(dynamics.atoms) - 1) * dynamics.temperature
-    dynamics.tfact /= factor
-
-
-def _heat_chain(dynamics: Any, temperature: float) -> None:
-    dynamics._thermostat._kT = units.kB * temperature
-    if hasattr(dynamics, "_barostat"):
-        dynamics._barostat._kT = units.kB * temperature
-
-
 def _heat_by_method(dynamics: Any, temperature: float) -> None:
     dynamics.set_temperature(temperature_K=temperature)
 
@@ -193,33 +171,21 @@ def _gibbs_energy(dynamics: Any) -> float:
     return float(dynamics.get_gibbs_free_energy())
 
 
-_MTK = Integrator(_mtk, _heat_chain, ("_q", "_p", "_h", "_p_g", *CHAIN, *BAROSTAT_CHAIN), _conserved_energy)
+_MTK = Integrator(_mtk, ase_compat.heat_chain, ase_compat.MTK, _conserved_energy)
 INTEGRATORS: dict[str, Integrator] = {
     "nve": Integrator(_nve, conserved=_total_energy),
     "nvt-langevin": Integrator(_langevin, _heat_by_method, needs_constraint=True),
     "nvt-andersen": Integrator(_andersen, _heat_by_method),
-    "nvt-nose-hoover-chain": Integrator(_nose_hoover_chain, _heat_chain, ("_q", "_p", *CHAIN), _conserved_energy),
-    "nvt-bussi": Integrator(_bussi, _heat_bussi, ("transferred_energy",), _bussi_energy, needs_constraint=True),
+    "nvt-nose-hoover-chain": Integrator(
+        _nose_hoover_chain, ase_compat.heat_chain, ase_compat.NOSE_HOOVER_CHAIN, _conserved_energy
+    ),
+    "nvt-bussi": Integrator(_bussi, ase_compat.heat_bussi, ase_compat.BUSSI, _bussi_energy, needs_constraint=True),
     "npt-melchionna": Integrator(
-        _melchionna,
-        _heat_melchionna,
-        (
-            *("eta", "eta_past", "zeta", "zeta_past", "zeta_integrated", "h", "h_past", "inv_h", "q", "q_past"),
-            *("q_future", "pfact", "tfact", "temperature", "desiredEkin", "timeelapsed", "initialized"),
-        ),
-        _gibbs_energy,
-        triangular=True,
+        _melchionna, ase_compat.heat_melchionna, ase_compat.MELCHIONNA, _gibbs_energy, triangular=True
     ),
-    "npt-mtk-isotropic": Integrator(
-        _mtk,
-        _heat_chain,
-        ("_q", "_p", "_eps", "_p_eps", "_volume0", "_cell0", *CHAIN, *BAROSTAT_CHAIN),
-        _conserved_energy,
-    ),
+    "npt-mtk-isotropic": Integrator(_mtk, ase_compat.heat_chain, ase_compat.MTK_ISOTROPIC, _conserved_energy),
     "npt-mtk": _MTK,
-    "npt-mtk-masked": Integrator(
-        _mtk, _heat_chain, ("_q", "_p", "_h", "_p_c", "_h0_basis", *CHAIN, *BAROSTAT_CHAIN), _conserved_energy
-    ),
+    "npt-mtk-masked": Integrator(_mtk, ase_compat.heat_chain, ase_compat.MTK_MASKED, _conserved_energy),
     "npt-berendsen": Integrator(_berendsen, _heat_by_method, needs_constraint=True),
 }
 """By ensemble; ``npt-mtk-masked`` is ``npt-mtk`` with a mask, another class of ASE's with a state of its own."""
@@ -265,15 +231,11 @@ def write_state(dynamics: MolecularDynamics, state: dict[str, np.ndarray[Any, An
 
 
 def _count_degrees_of_freedom(dynamics: Any, settings: Settings, temperature: float) -> None:
-    if not settings.remove_drift or len(dynamics.atoms) == 1:
-        return
-    dynamics._thermostat = NoseHooverChainThermostat(
-        num_atoms_global=len(dynamics.atoms) - 1,
-        masses=dynamics.masses,
-        temperature_K=temperature,
-        tdamp=_given(settings.thermostat_time) * units.fs,
-        tchain=_given(settings.chain_length),
-    )
+    if settings.remove_drift and len(dynamics.atoms) > 1:
+        tdamp = _given(settings.thermostat_time) * units.fs
+        ase_compat.replace_thermostat(
+            dynamics, len(dynamics.atoms) - 1, temperature, tdamp, _given(settings.chain_length)
+        )
 
 
 def _given(value: Any) -> Any:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crucible_engine.wire.rules import Parameter, ParameterError, shown
+from crucible_engine.wire.schema import Condition, EngineError
+
+if TYPE_CHECKING:
+    from crucible_engine.job.preflight import Survey
 
 THERMOSTAT = {"thermostat_time": 100.0}
 BAROSTAT = {"thermostat_time": 100.0, "barostat_time": 1000.0, "pressure": 0.0}
@@ -141,6 +145,39 @@ def check_dynamics(values: dict[str, Any]) -> None:
         )
     if values["mask"] is not None:
         values["mask"] = _normalise_mask(values["mask"], values["ensemble"])
+
+
+def needs_stress(values: Mapping[str, Any]) -> str | None:
+    """Return what needs stresses, in words; ``None`` for an ensemble of constant volume."""
+    return f"dynamics with ensemble {values['ensemble']!r}" if values["ensemble"].startswith("npt") else None
+
+
+def check_structures(survey: Survey, parameters: dict[str, Any], family: str) -> None:
+    """Refuse several structures that are not one for each replica, and a barostat where there is no volume.
+
+    :param survey: what is known of the structures.
+    :param parameters: complete.
+    :param family: the model's family.
+    :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``.
+    """
+    del family
+    if survey.n_structures != 1:
+        try:
+            check_own_structures(survey.n_structures, parameters)
+        except ParameterError as error:
+            raise EngineError(Condition.INVALID_JOB, str(error)) from error
+    if parameters["ensemble"].startswith("npt") and survey.not_periodic is not None:
+        raise EngineError(
+            Condition.INVALID_STRUCTURE,
+            f"structure {survey.not_periodic!r} is not periodic in three directions and so has no pressure: choose an "
+            "nvt ensemble or nve",
+        )
+    if parameters["ensemble"] == "npt-melchionna" and survey.single_atom is not None:
+        raise EngineError(
+            Condition.INVALID_STRUCTURE,
+            "npt-melchionna lets the centre of mass rest, and one atom is its own: take a supercell or another "
+            "ensemble",
+        )
 
 
 def check_own_structures(n_structures: int, values: Mapping[str, Any]) -> None:

@@ -7,3 +7,18 @@ and :mod:`weights` measure; :mod:`derivatives.diagnosis` finds out what a wrong 
 factor and its unit. Each measurement ends as a :class:`check.Check`. :mod:`examination` puts those that need finite
 numbers into an order in which one fault does not show up under other faults' names, :mod:`run` all of them.
 """
+
+from __future__ import annotations
+
+from crucible_engine.tasks.facts import Task
+from crucible_engine.wire.rules import Parameter
+
+TASK = Task(
+    name="verify",
+    parameters={
+        "fingerprint": Parameter(bool, True, "compare with the stored fingerprint where named weights have one"),
+        "seed": Parameter(int, 0, "seed of the random rotations, displacements and permutations", minimum=0),
+    },
+    needs_structures=False,
+    rank=3,
+)

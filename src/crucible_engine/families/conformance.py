@@ -1,0 +1,75 @@
+"""What the conformance suite needs to know of the models that it tries; ``tests/helpers`` has the suite.
+
+A family's module ``conformance`` has its models as ``CASES``. Its function ``package_calculator(case, checkpoint,
+dtype)`` returns the ASE calculator that the package's own documentation tells to use, and where the package ships no
+weights ``make_checkpoint(case, path)`` writes some. ``MEMBERS`` are the
+members of the package without documentation that its module ``compat`` uses, ``NETWORK_MEMBERS`` those of a network: a
+release that moves one fails by its name. It runs in the family's environment, and imports its package no
+earlier than these are called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model.
+
+    :param name: how reports call it.
+    :param family: its family.
+    :param weights: name of released weights; ``None`` for a checkpoint that is made on the spot.
+    :param settings: what else the reference needs.
+    :param conservative: what the adapter must say of it.
+    :param metals: whether it knows no more than a few metals, copper, aluminium and nickel among them.
+    :param trust_pickle: whether its checkpoint can only be unpickled.
+    :param slabs: whether it takes what is periodic in one or two directions.
+    :param supercell_tolerance: eV/atom that the energy may change by in a supercell, where the package is not exact.
+    :param crystals: four crystals that it knows, where it knows neither most elements nor these metals.
+    :param cluster: something that is not periodic, in the same case.
+    """
+
+    name: str
+    family: str
+    weights: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    conservative: bool = True
+    metals: bool = False
+    trust_pickle: bool = False
+    slabs: bool = True
+    supercell_tolerance: float = 1e-9
+    crystals: tuple[Atoms, ...] = ()
+    cluster: Atoms | None = None
+
+
+def in_double(calculator: Calculator, *patches: Any) -> Calculator:
+    """Make a calculator of a package that offers single precision only compute in double precision.
+
+    :param calculator: of the package, with its network as ``model``.
+    :param patches: what else has to be replaced while it computes, of ``unittest.mock.patch``.
+    """
+    import torch
+
+    calculator.model.double()
+    calculate = calculator.calculate
+
+    def calculate_in_double(*arguments: Any, **keywords: Any) -> None:
+        torch.set_default_dtype(torch.float64)
+        try:
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(mock.patch.object(torch.Tensor, "float", torch.Tensor.double))
+                for patch in patches:
+                    stack.enter_context(patch)
+                calculate(*arguments, **keywords)
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+    calculator.calculate = calculate_in_double
+    return calculator
