@@ -1,4 +1,4 @@
-"""How many CPU threads an engine uses: what its job was given, never whatever torch would take.
+"""How many CPU threads an engine uses: as many as its job was given, and not torch's default.
 
 Two engines that each take every core of a machine are several times slower than one after the other, because their
 threads wait for each other's. So the number comes from the first of these that says something:

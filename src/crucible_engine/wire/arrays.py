@@ -57,7 +57,7 @@ class Layout:
 
 
 def require_layout(arrays: Mapping[str, NDArray[Any]], layouts: Mapping[str, Layout]) -> None:
-    """Check that arrays are there and what they have to be; others are passed over.
+    """Check that arrays are there and what they have to be; arrays without a layout are not checked.
 
     :raises ValueError: one line that names the array.
     """
@@ -172,7 +172,7 @@ class Member:
 
 
 def write_arrays(path: Path, members: dict[str, Member]) -> None:
-    """Write an ``.npz`` atomically: readers see the whole file or none, and so does who restarts after a power cut.
+    """Write an ``.npz`` atomically: readers see the whole file or none, also after a power cut.
 
     :param path: where to.
     :param members: the arrays by name; their chunks are consumed one member after the other.

@@ -132,7 +132,7 @@ def time_averaged(runs: Sequence[ForceSums]) -> Score:
 
 
 def score_series(runs: Sequence[ForceSums]) -> list[NDArray[np.float64]]:
-    """Return σ(t) of each run that has any: of its frames on which forces act."""
+    """Return σ(t) of each run over its frames on which forces act; a run without such frames is left out."""
     least = NO_FORCE**2 * float(np.mean(np.concatenate([run.total[:, 0] for run in runs])))
     series = [run.per_frame[run.total[:, 0] > least] for run in runs]
     return [values for values in series if len(values)]
@@ -224,6 +224,6 @@ def _freedom(weights: NDArray[np.float64], averages: Sequence[Average]) -> float
 
 
 def _ratio(numerator: Any, denominator: Any) -> Any:
-    """Return 0 / 0 as not a number, without a complaint."""
+    """Divide; 0 / 0 is NaN, without a warning."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(numerator) / np.asarray(denominator)
