@@ -12,7 +12,7 @@ import pytest
 from ase.build import bulk
 from numpy.lib import format as npy
 
-from aiida_crucible.calculations.dynamics import files as dynamics_files
+from aiida_crucible.calculations.dynamics import parser as dynamics_files
 from aiida_crucible.calculations.exit_codes import ARRAYS_UNREADABLE
 from aiida_crucible.calculations.output_files import OutputError, read_arrays
 from crucible_engine.job.preflight import survey_structures

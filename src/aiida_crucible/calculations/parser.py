@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 import os
 import re
 import signal
@@ -60,13 +59,14 @@ class EngineParser(Parser):
 
     CACHE_VERSION = PROTOCOL
 
-    @abc.abstractmethod
     def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
-        """Return the outputs of a job that ran to its end, by label.
+        """Return the outputs of a job that ran to its end, by label, beside ``results``.
 
         :param temporary: the folder with the files that were retrieved for the parser alone, the arrays.
         :raises OutputError: if the arrays are damaged, or do not belong to the inputs.
         """
+        del temporary
+        return {}
 
     def outputs_of_unfinished(
         self, records: list[Record], temporary: Path

@@ -121,6 +121,11 @@ def as_line(text: str, longest: int = 1000) -> str:
     return line if len(line) <= longest else f"{line[:longest]} …"
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says; the name of its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def is_number(value: Any) -> bool:
     """Return whether a value is a real number, of Python or of numpy; ``True`` does not count as one."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""What the restart WorkChains share: which failures a restart mends, and how."""
+"""What the restart WorkChains share: after which failures a job is run again, and how."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiida_crucible.calculations.exit_codes import (
     exits,
 )
 from aiida_crucible.monitoring.foreground import EndsItsJobs
-from aiida_crucible.workflows.common.endings import said_of
+from aiida_crucible.workflows.common.workchain import said_of
 from crucible_engine.wire.schema import JOURNAL_FILE, RESULTS_FILE, Condition
 
 INTERRUPTED = OF_CONDITION[Condition.INTERRUPTED]
@@ -59,6 +59,23 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
         # AiiDA's own code, which does not say why.
         spec.exit_code(301, "ERROR_SUB_PROCESS_EXCEPTED", message="{job} excepted: {detail}")
 
+    @classmethod
+    def expose_in(cls, spec: ProcessSpec, namespace: str, description: str, is_optional: bool = False) -> None:
+        """Let another WorkChain expose the inputs of these jobs, but for those that it fills in itself.
+
+        :param spec: of the other one.
+        :param namespace: there.
+        :param is_optional: whether such jobs run only where the namespace is given.
+        """
+        filled = ("code", "model", "restart_from", *cls._process_class.TREATED)
+        optional = {"required": False, "populate_defaults": False} if is_optional else {}
+        spec.expose_inputs(
+            cls,
+            namespace=namespace,
+            exclude=tuple(f"{cls.NAMESPACE}.{name}" for name in filled),
+            namespace_options={"help": description, **optional},
+        )
+
     def setup(self) -> None:
         """Begin with the inputs as they were given."""
         super().setup()
@@ -76,7 +93,7 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
         return exit_code
 
     @process_handler(priority=600)
-    def stop_at_what_no_restart_mends(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+    def stop_at_unrecoverable_failure(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Stop with the job's own message."""
         if not node.is_failed or node.exit_status >= FIRST_CACHED_STATUS or self._can_be_staged_again(node):
             return None

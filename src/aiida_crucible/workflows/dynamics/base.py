@@ -10,6 +10,7 @@ from aiida.orm import CalcJobNode, RemoteData
 
 from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
 from aiida_crucible.calculations.exit_codes import NOTHING_TO_CONTINUE, exits
+from aiida_crucible.compat.aiida_orm import clean_folder
 from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
 
 Progress = tuple[int, int]
@@ -90,7 +91,7 @@ class DynamicsBaseWorkChain(EngineRestartWorkChain):
         if folder.is_cleaned:
             return
         try:
-            folder._clean()
+            clean_folder(folder)
         except Exception as error:  # each transport has its own; a copy too many harms nobody
             self.report(f"the superseded folder of {node.process_label}<{node.pk}> was not removed: {error}")
 

@@ -1,4 +1,4 @@
-"""Whether forces of displaced supercells determine force constants, and whether these give the forces back."""
+"""Force constants fitted to forces: whether displacements determine them, and whether they give the forces back."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.structure.dataset import get_displacements_and_forces
-from phonopy.utils import similarity_transformation
-from symfc import Symfc
-from symfc.utils.utils import SymfcAtoms
 
-from aiida_crucible.references.phonopy.force_residuals import forces_left
+from aiida_crucible.compat.phonopy import (
+    Symfc,
+    SymfcAtoms,
+    compact_fc_to_full_fc,
+    get_displacements_and_forces,
+    random_force_constants,
+    similarity_transformation,
+)
 
-NOTABLE_REST, LARGEST_REST = 0.03, 0.1
-"""Of the largest force: by how much force constants may miss one, without a word and at all: anharmonicity and noise
-stay below the second at displacements of up to 0.03 Å, atoms in another order are mostly above it."""
+NOTABLE_RESIDUAL, LARGEST_RESIDUAL = 0.03, 0.1
+"""Of the largest force: by how much force constants may miss one, without a warning, and at most: anharmonicity and
+noise stay below the second at displacements of up to 0.03 Å, atoms in another order are mostly above it."""
 
-LARGEST_REST_AT_TEMPERATURE = 0.5
+LARGEST_RESIDUAL_AT_TEMPERATURE = 0.5
 """The same of displacements of all atoms, which may be those of a hot crystal: much of their forces is anharmonic."""
 
 LARGEST_DISPLACEMENT = 0.2
@@ -54,9 +57,9 @@ def check_fit(path: Path, phonon: Phonopy, has_drift: bool) -> list[str]:
     """
     moved, forces = get_displacements_and_forces(phonon.dataset)
     assert forces is not None
-    rest = forces_left(phonon)
-    share = float(np.abs(rest).max() / max(np.abs(forces).max(), np.finfo(float).tiny))
-    if share <= NOTABLE_REST:
+    residual = residual_forces(phonon)
+    share = float(np.abs(residual).max() / max(np.abs(forces).max(), np.finfo(float).tiny))
+    if share <= NOTABLE_RESIDUAL:
         return []
     said = f"the force constants miss forces in {path.name} by up to {share:.2g} of the largest one"
     lengths = np.linalg.norm(moved, axis=2)
@@ -67,7 +70,7 @@ def check_fit(path: Path, phonon: Phonopy, has_drift: bool) -> list[str]:
     else:
         why = "its atoms come in another order than phonopy's, or the supercell is another"
         advice = ""
-    largest = LARGEST_REST if "first_atoms" in phonon.dataset else LARGEST_REST_AT_TEMPERATURE
+    largest = LARGEST_RESIDUAL if "first_atoms" in phonon.dataset else LARGEST_RESIDUAL_AT_TEMPERATURE
     if share > largest and not has_drift:
         raise ValueError(f"{said}: {why}{advice and ': '}{advice}")
     if typical > LARGEST_DISPLACEMENT:
@@ -117,15 +120,78 @@ def _check_all(path: Path, phonon: Phonopy, displacements: NDArray[np.float64]) 
         symprec=symmetry.tolerance,
     )
     solver.compute_basis_set(2)
-    basis = solver.basis_set[2]
-    weights = np.random.default_rng(0).normal(size=basis.basis_set.shape[1])
-    true = np.asarray(basis.compression_matrix @ (basis.basis_set @ weights)).reshape(len(cell), len(cell), 3, 3)
+    true, n_independent = random_force_constants(solver, len(cell))
     solver.displacements = np.ascontiguousarray(displacements)
     solver.forces = -np.einsum("ijab,kjb->kia", true, displacements)
     solver.solve(max_order=2, is_compact_fc=False)
     off = float(np.abs(solver.force_constants[2] - true).max() / np.abs(true).max())
     if not off < LARGEST_FIT_ERROR:
         raise ValueError(
-            f"the {len(displacements)} displaced supercells in {path.name} do not determine the {len(weights)} force "
+            f"the {len(displacements)} displaced supercells in {path.name} do not determine the {n_independent} force "
             f"constants of this crystal (symmetry found at {symmetry.tolerance:g} Å): give more of them"
         )
+
+
+NOTABLE_COMMON_FORCE = 0.01
+"""Of the largest force: what a crystal that was relaxed keeps on its atoms stays below."""
+
+ROUNDS, NOTHING = 10, 1e-5
+"""Fits after each of which what is left in common is taken out, until it is a negligible share of the largest force:
+the second fit finds nothing more where displacements come with their opposites."""
+
+
+def residual_forces(phonon: Phonopy) -> NDArray[np.float64]:
+    """Return what force constants leave of the forces that they were fitted to, eV/Å, shape [n_supercells, n_atoms, 3].
+
+    :param phonon: with displacements, forces and compact force constants.
+    """
+    moved, forces = get_displacements_and_forces(phonon.dataset)
+    assert forces is not None
+    constants = compact_fc_to_full_fc(phonon.primitive, phonon.force_constants)
+    return np.asarray(forces + np.einsum("ijab,kjb->kia", constants, moved, optimize=True))
+
+
+def fit_without_common_force(phonon: Phonopy) -> float:
+    """Fit force constants to forces and take out the forces of the undisplaced cell; return the largest of these, eV/Å.
+
+    A crystal that was not relaxed has forces already where nothing is displaced: the same in every supercell, and of
+    the crystal's symmetry. Only what has both is taken out, so that atoms in another order still show.
+
+    :param phonon: with displacements and forces, which change where there is a common part; receives force constants.
+    """
+    total = np.zeros((len(phonon.supercell), 3))
+    _fit(phonon)
+    share = NOTABLE_COMMON_FORCE
+    for _ in range(ROUNDS):
+        common = _symmetrised(phonon, residual_forces(phonon).mean(axis=0))
+        forces = get_displacements_and_forces(phonon.dataset)[1]
+        if np.abs(common).max() <= share * np.abs(forces).max():
+            break
+        share = NOTHING
+        total += common
+        phonon.dataset = _without(phonon.dataset, common)
+        _fit(phonon)
+    return float(np.linalg.norm(total, axis=1).max())
+
+
+def _fit(phonon: Phonopy) -> None:
+    fitter = None if "first_atoms" in phonon.dataset else "symfc"
+    phonon.produce_force_constants(calculate_full_force_constants=False, fc_calculator=fitter, show_drift=False)
+
+
+def _symmetrised(phonon: Phonopy, forces: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the part of forces that the space group of the supercell leaves as it is and that adds up to nothing."""
+    symmetry, cell = phonon.symmetry, phonon.supercell.cell.T
+    mean = np.zeros(forces.shape)
+    rotations, permutations = symmetry.symmetry_operations["rotations"], symmetry.atomic_permutations
+    for rotation, permutation in zip(rotations, permutations, strict=True):
+        mean[permutation] += forces @ similarity_transformation(cell, rotation).T
+    mean /= len(permutations)
+    return np.asarray(mean - mean.mean(axis=0))
+
+
+def _without(dataset: dict, common: NDArray[np.float64]) -> dict:  # type: ignore[type-arg]
+    if "first_atoms" not in dataset:
+        return {**dataset, "forces": dataset["forces"] - common}
+    entries = [{**entry, "forces": entry["forces"] - common} for entry in dataset["first_atoms"]]
+    return {**dataset, "first_atoms": entries}
