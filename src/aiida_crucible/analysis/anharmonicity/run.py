@@ -23,6 +23,7 @@ from aiida_crucible.analysis.anharmonicity.score import (
     as_dicts,
     crystal_groups,
     fhi_vibes,
+    finite_or_none,
     pooled,
     score_series,
     scores_by_group,
@@ -93,8 +94,8 @@ def analyse_anharmonicity(
         "sigma": {
             "time_averaged": average.as_dict(),
             "pooled": pooled(sums).as_dict(),
-            "fhi_vibes": _number(fhi_vibes(sums)),
-            "mass_weighted": _number(mass_weighted),
+            "fhi_vibes": finite_or_none(fhi_vibes(sums)),
+            "mass_weighted": finite_or_none(mass_weighted),
         },
         "class": of_class,
         "doubts": doubts,
@@ -225,7 +226,3 @@ def _warnings_of_frames(frames: Sequence[MappedRun], lost: Sequence[int]) -> lis
 
 def _warning(text: str) -> list[str]:
     return [text] if text else []
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

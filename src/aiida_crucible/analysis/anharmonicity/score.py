@@ -79,11 +79,16 @@ class Score:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it with ``None`` for what is no number."""
-        numbers = {"value": self.value, "standard_error": self.standard_error}
         return {
-            **{name: number if math.isfinite(number) else None for name, number in numbers.items()},
+            "value": finite_or_none(self.value),
+            "standard_error": finite_or_none(self.standard_error),
             "warning": self.warning,
         }
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return a number as a node takes it: ``None`` where it is not finite."""
+    return value if math.isfinite(value) else None
 
 
 def crystal_groups(symbols: Sequence[str], sites: Sequence[str]) -> Groups:
