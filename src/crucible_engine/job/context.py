@@ -116,7 +116,7 @@ class Context:
         self.interruption.check()
 
     def finish(self) -> None:
-        """Call once all is computed: what is left is to write it down, and no signal takes it away any more."""
+        """Call once all is computed: from now on signals are ignored, since it only remains to write it down."""
         self.interruption.ignore()
 
     def must_stop(self, margin: float) -> bool:

@@ -47,7 +47,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Let what is being written be finished: a signal in the block is raised at its end."""
+        """Let a write finish: a signal that comes in the block is raised at its end."""
         self._deferrals += 1
         try:
             yield

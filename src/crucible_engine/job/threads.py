@@ -1,4 +1,4 @@
-"""How many CPU threads an engine uses: what its job was given, never whatever torch would take.
+"""How many CPU threads an engine uses: as many as its job was given, and not torch's default.
 
 Two engines that each take every core of a machine are several times slower than one after the other, because their
 threads wait for each other's. So the number comes from the first of these that says something:
@@ -104,8 +104,8 @@ def fair_share(cores: int, demands: list[int | None], rank: int) -> int:
     """
     free = cores - sum(demand for demand in demands if demand is not None)
     sharing = [index for index, demand in enumerate(demands) if demand is None]
-    share, left = divmod(max(0, free), len(sharing))
-    return max(1, share + (sharing.index(rank) < left))
+    share, extra = divmod(max(0, free), len(sharing))
+    return max(1, share + (sharing.index(rank) < extra))
 
 
 def runtime_folder(environment: Mapping[str, str]) -> Path:

@@ -57,7 +57,7 @@ class Layout:
 
 
 def require_layout(arrays: Mapping[str, NDArray[Any]], layouts: Mapping[str, Layout]) -> None:
-    """Check that arrays are there and what they have to be; others are passed over.
+    """Check that arrays are there and what they have to be; arrays without a layout are not checked.
 
     :raises ValueError: one line that names the array.
     """
@@ -125,12 +125,12 @@ class MemberReader:
 
     def skip(self, rows: int) -> None:
         """Pass over the next ``rows`` rows."""
-        left = rows * self._item_bytes
-        while left > 0:
-            chunk = self._stream.read(min(left, 1 << 20))
+        remaining = rows * self._item_bytes
+        while remaining > 0:
+            chunk = self._stream.read(min(remaining, 1 << 20))
             if not chunk:
                 raise ValueError("the file ends in the middle of an array: it was truncated")
-            left -= len(chunk)
+            remaining -= len(chunk)
 
 
 def _read_header(stream: IO[bytes], name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -172,7 +172,7 @@ class Member:
 
 
 def write_arrays(path: Path, members: dict[str, Member]) -> None:
-    """Write an ``.npz`` atomically: readers see the whole file or none, and so does who restarts after a power cut.
+    """Write an ``.npz`` atomically: readers see the whole file or none, also after a power cut.
 
     :param path: where to.
     :param members: the arrays by name; their chunks are consumed one member after the other.

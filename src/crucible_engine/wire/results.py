@@ -48,7 +48,7 @@ def diagnose(error: BaseException) -> tuple[Condition, str]:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell torch's out-of-memory errors, which are no ``MemoryError``, from others."""
+    """Return whether an error is torch's for a lack of memory, which is no ``MemoryError``."""
     if type(error).__name__ == "OutOfMemoryError":
         return True
     text = one_line(error).lower()

@@ -1,4 +1,4 @@
-"""Foreign nested data against the types that were announced: one check for every border that takes such data.
+"""Checks nested data from outside against type annotations, wherever such data come in.
 
 Only the standard library is imported: the engine checks its job before numpy is there.
 """
@@ -36,7 +36,7 @@ def parse_json(text: str | bytes, finite: bool = True) -> Any:
 
 
 def _is_too_deep(text: bytes) -> bool:
-    """Return whether brackets outside of words nest more than :data:`DEEPEST` levels; each turn takes off one."""
+    """Return whether brackets outside of strings nest more than :data:`DEEPEST` levels; each turn takes off one."""
     outside = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", text, flags=re.DOTALL)
     brackets = outside.translate(None, _OTHERS).translate(_ROUND)
     for _ in range(DEEPEST):

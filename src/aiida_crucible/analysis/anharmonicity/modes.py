@@ -97,11 +97,11 @@ def mode_scores(parts: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]]
     lowered, raised = basis.eigenvectors / basis.root_masses[:, None], basis.eigenvectors * basis.root_masses[:, None]
     sums = np.zeros((3, len(basis.frequencies)))
     total = 0.0
-    for forces, rest in parts:
-        projected = rest @ lowered
+    for forces, anharmonic_forces in parts:
+        projected = anharmonic_forces @ lowered
         sums[0] += (projected**2).sum(axis=0)
         sums[1] += ((forces @ lowered) ** 2).sum(axis=0)
-        sums[2] += (projected * (rest @ raised)).sum(axis=0)
+        sums[2] += (projected * (anharmonic_forces @ raised)).sum(axis=0)
         total += float((forces**2).sum())
     sizes = np.bincount(basis.multiplets)
     shared = np.array([np.bincount(basis.multiplets, row)[basis.multiplets] for row in sums])

@@ -23,6 +23,7 @@ from aiida_crucible.analysis.anharmonicity.score import (
     as_dicts,
     crystal_groups,
     fhi_vibes,
+    finite_or_none,
     pooled,
     score_series,
     scores_by_group,
@@ -93,8 +94,8 @@ def analyse_anharmonicity(
         "sigma": {
             "time_averaged": average.as_dict(),
             "pooled": pooled(sums).as_dict(),
-            "fhi_vibes": _number(fhi_vibes(sums)),
-            "mass_weighted": _number(mass_weighted),
+            "fhi_vibes": finite_or_none(fhi_vibes(sums)),
+            "mass_weighted": finite_or_none(mass_weighted),
         },
         "class": of_class,
         "doubts": doubts,
@@ -180,11 +181,11 @@ def _effective(frames: Sequence[MappedRun], settings: Mapping[str, Any]) -> dict
     moved = np.concatenate([run.displacements(part) for run, part in zip(frames, chosen, strict=True)])
     forces = np.concatenate([run.forces(part) for run, part in zip(frames, chosen, strict=True)])
     flat = forces.reshape(len(forces), -1)
-    rest = flat + moved.reshape(flat.shape) @ frames[0].force_constants.T
+    anharmonic = flat + moved.reshape(flat.shape) @ frames[0].force_constants.T
     total = float((flat**2).sum())
     if total == 0:
         return {"reason": "no forces act"}
-    score = math.sqrt(float((rest**2).sum()) / total)
+    score = math.sqrt(float((anharmonic**2).sum()) / total)
     try:
         fit = fit_effective_force_constants(mapping.unstrained, moved, forces, settings["symmetry_tolerance"])
     except NotEnoughForcesError as error:
@@ -225,7 +226,3 @@ def _warnings_of_frames(frames: Sequence[MappedRun], lost: Sequence[int]) -> lis
 
 def _warning(text: str) -> list[str]:
     return [text] if text else []
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -99,5 +99,5 @@ def softest(modes: ModeBasis) -> float | None:
 
 
 def as_warnings(doubts: Sequence[str]) -> list[str]:
-    """Return the reasons as warnings that say what they make of the class."""
+    """Return the reasons as warnings that say what the class is for them."""
     return [f"the class is {CANNOT_TELL}: {doubt}" for doubt in doubts]

@@ -1,4 +1,4 @@
-"""The rows of a benchmark as they are read to be taken together, after they were made by :mod:`rows`."""
+"""The rows of a benchmark, made by :mod:`rows`, read and checked before they are evaluated together."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _place(one: Combination) -> tuple[bool, bool, float]:
 
 
 def _read(row: Mapping[str, Any], index: int) -> BenchmarkRow:
-    """Return a row that is right.
+    """Return a valid row.
 
     :raises ValueError: one line, if it is not.
     """

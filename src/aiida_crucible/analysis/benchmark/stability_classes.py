@@ -81,7 +81,7 @@ class Confusion:
 
     @property
     def undecided(self) -> int:
-        """Materials of which a side cannot tell: no share is of them."""
+        """Materials that one side cannot class; no share counts them."""
         return int(self.all_counts.sum()) - self.total
 
     @property

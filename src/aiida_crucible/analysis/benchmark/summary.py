@@ -43,7 +43,7 @@ Numbers = Sequence[float | None]
 
 
 def distribution(values: Sequence[float]) -> dict[str, Any]:
-    """Return ``n``, ``mean``, ``median``, quartiles and whiskers; ``None`` for what no number has.
+    """Return ``n``, ``mean``, ``median``, quartiles and whiskers; ``None`` where there is no value.
 
     Quartiles are interpolated linearly. Whiskers end at the outermost values within 1.5 interquartile ranges of them.
 
@@ -63,7 +63,7 @@ def distribution(values: Sequence[float]) -> dict[str, Any]:
 
 
 def correlation(first: Sequence[float | None], second: Sequence[float | None]) -> dict[str, Any]:
-    """Return Spearman's and Pearson's coefficients of the pairs that are whole.
+    """Return Spearman's and Pearson's coefficients of the pairs in which no number is missing.
 
     :param first: numbers, or ``None`` where there is none.
     :param second: likewise, in the same order.

@@ -190,8 +190,8 @@ def _check_composition(supercell: Atoms, unit_cell: Atoms) -> None:
     :raises ValueError: one line.
     """
     kinds = [dict(zip(*np.unique(atoms.numbers, return_counts=True), strict=True)) for atoms in (supercell, unit_cell)]
-    n_cells, rest = divmod(len(supercell), len(unit_cell))
-    if rest or kinds[0] != {number: n_cells * count for number, count in kinds[1].items()}:
+    n_cells, remainder = divmod(len(supercell), len(unit_cell))
+    if remainder or kinds[0] != {number: n_cells * count for number, count in kinds[1].items()}:
         raise ValueError(
             f"{supercell.get_chemical_formula()} is not made of whole cells of {unit_cell.get_chemical_formula()}: "
             "another composition, or the wrong unit cell"
@@ -251,8 +251,8 @@ def _nearest_sites(
         rows = np.arange(len(sites))
         # The anchor was off its site itself; all atoms together are not.
         shift = shift + (differences - images)[rows, sites].mean(axis=0)
-    rest = centred_differences(fractional, places[sites] + images[rows, sites]) @ unit_cell.cell.array
-    return sites, images[rows, sites].astype(np.int64), np.linalg.norm(rest, axis=1)
+    residual = centred_differences(fractional, places[sites] + images[rows, sites]) @ unit_cell.cell.array
+    return sites, images[rows, sites].astype(np.int64), np.linalg.norm(residual, axis=1)
 
 
 def _inside(translations: NDArray[np.int64], matrix: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -42,7 +42,7 @@ def to_atoms(cell: PhonopyAtoms) -> Atoms:
 
 
 def require_symmetric_masses(phonon: Phonopy) -> None:
-    """Refuse different masses on sites that the space group makes the same, whose modes have not its symmetry.
+    """Refuse different masses on symmetry-equivalent sites: the modes would not have the symmetry of the space group.
 
     :raises ValueError: one line.
     """

@@ -126,8 +126,8 @@ def _span(images: NDArray[np.float64]) -> NDArray[np.float64]:
     smallest = 1e-3 * np.linalg.norm(images[0])
     basis: list[NDArray[np.float64]] = []
     for image in images:
-        rest = image - sum((np.vdot(image, vector) * vector for vector in basis), np.zeros_like(image))
-        length = np.linalg.norm(rest)
+        remainder = image - sum((np.vdot(image, vector) * vector for vector in basis), np.zeros_like(image))
+        length = np.linalg.norm(remainder)
         if length > smallest:
-            basis.append(rest / length)
+            basis.append(remainder / length)
     return np.array(basis)

@@ -150,7 +150,7 @@ def _symmetry(records: Sequence[TemperatureRecord], space_group: str | None) -> 
 
 
 def _transitions(records: Sequence[TemperatureRecord], report: TransitionReport) -> Answer:
-    """Answer what the search found; so few temperatures as cannot tell were never meant to."""
+    """Answer what the search found; where there are too few temperatures for a search, the question is not asked."""
     question = "Is there a transition in the range of temperatures?"
     if report.status is Status.CANNOT_TELL and len(records) < LEAST_TEMPERATURES:
         reason = f"of {len(records)} temperatures it cannot be asked, {LEAST_TEMPERATURES} are needed"

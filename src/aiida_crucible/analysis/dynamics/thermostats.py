@@ -14,7 +14,7 @@ ANGULAR = 2 * math.pi * 1e-3
 
 
 def damping_rate(dynamics: Mapping[str, Any]) -> float:
-    """Return the rate Γ at which a thermostat makes the velocity of every atom forget itself, exp(-Γ t), 1/fs.
+    """Return the rate Γ at which a thermostat damps the velocity of every atom, exp(-Γ t), 1/fs.
 
     Langevin's friction is Γ. Collisions of probability p at each step (Andersen, J. Chem. Phys. 1980, 72, 2384) leave
     (1 - p) of the mean velocity: Γ = -ln(1 - p) / Δt. Thermostats that act on the kinetic energy of all atoms together

@@ -19,6 +19,7 @@ from phonopy.structure.cells import Primitive, get_primitive, get_supercell
 
 from aiida_crucible.analysis.crystal.mapping import CrystalMapping, map_crystal
 from aiida_crucible.analysis.crystal.phonopy_cells import require_symmetric_masses, to_atoms, to_phonopy
+from crucible_engine.wire.rules import as_line
 
 EQUAL_DISTANCE = 1e-3
 """Å within which periodic images are equally near."""
@@ -137,7 +138,7 @@ def _primitive(
         return get_primitive(supercell, np.linalg.inv(supercell_matrix) @ primitive_matrix, symprec=EQUAL_DISTANCE)
     except Exception as error:
         # phonopy has several of its own for a cell that is no primitive one of the other.
-        raise ValueError(f"primitive_matrix is not of this unit cell: {' '.join(str(error).split())}") from error
+        raise ValueError(f"primitive_matrix is not of this unit cell: {as_line(str(error))}") from error
 
 
 def _check_values(values: NDArray[np.float64], primitive: Primitive) -> None:
@@ -208,7 +209,7 @@ def restore_phonons(
         )
     except Exception as error:
         raise ValueError(
-            f"phonopy makes no cells of {atoms.get_chemical_formula()} with these matrices: {_first_line(error)}"
+            f"phonopy makes no cells of {atoms.get_chemical_formula()} with these matrices: {as_line(str(error))}"
         ) from error
     require_symmetric_masses(phonon)
     expected = (len(phonon.primitive), len(phonon.supercell), 3, 3)
@@ -222,8 +223,3 @@ def restore_phonons(
         raise ValueError("the force constants hold numbers that are not finite")
     phonon.force_constants = values
     return phonon
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

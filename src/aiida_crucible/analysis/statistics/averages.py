@@ -48,7 +48,7 @@ class Average:
     cut: int
     """Values at the start that are left out as not equilibrated."""
     n_effective: float
-    """Independent values in the rest."""
+    """Independent values behind the cut."""
     warning: str
     """Why the error should not be trusted, one line; empty if it can be."""
 
@@ -58,7 +58,7 @@ class Average:
 
         It is widened by Student's t for ``n_effective`` - 1 degrees of freedom (Student, Biometrika 1908, 6, 1), and of
         less than ten independent values it is at least the deviation of one value: an upper bound for a stationary
-        series, which does not rest on an autocorrelation that a short run cannot show.
+        series, which needs no autocorrelation that a short run cannot show.
         """
         freedom = max(self.n_effective - 1, 1.0)
         bound = self.standard_deviation if self.n_effective < FEW_SAMPLES else 0.0
@@ -81,15 +81,15 @@ def average(series: ArrayLike, cut: int | None = None) -> Average:
     cut = equilibration_cut(values) if cut is None else cut
     if not 0 <= cut < len(values):
         raise ValueError(f"a cut of {cut} leaves nothing of {len(values)} values")
-    rest = values[cut:]
-    n, mean = len(rest), float(rest.mean())
+    kept = values[cut:]
+    n, mean = len(kept), float(kept.mean())
     if n == 1:
         return Average(mean, float("nan"), 0.0, cut, 1.0, "a single value has no error")
-    deviation = float(rest.std(ddof=1))
-    if _constant(rest):
+    deviation = float(kept.std(ddof=1))
+    if _constant(kept):
         return Average(mean, 0.0, 0.0, cut, float(n), "")
-    spread = float(rest.std())
-    error = max(float(standard_errors(rest[:, None])[0]), block_error(rest))
+    spread = float(kept.std())
+    error = max(float(standard_errors(kept[:, None])[0]), block_error(kept))
     n_effective = min(float(n), (spread / error) ** 2 + 1)
     return Average(mean, error, deviation, cut, n_effective, _warning(len(values), cut, n_effective))
 
@@ -138,16 +138,16 @@ def statistical_inefficiencies(series: NDArray[np.floating]) -> NDArray[np.float
     return np.concatenate(parts) if parts else np.ones(0)
 
 
-def integrated_inefficiency(rest: NDArray[np.floating], n_fitted: int) -> float:
+def integrated_inefficiency(residual: NDArray[np.floating], n_fitted: int) -> float:
     """Return g of what is left of a series beside a curve that was fitted to it.
 
     A fit of so many numbers takes about that many times g / n away from the correlation at every lag, which is put
     back as for the mean alone.
 
-    :param rest: shape [n].
+    :param residual: shape [n].
     :param n_fitted: numbers that were fitted: 1 for a mean, 2 for a line.
     """
-    return float(_unbiased_inefficiencies(rest[:, None], n_fitted)[0])
+    return float(_unbiased_inefficiencies(residual[:, None], n_fitted)[0])
 
 
 def standard_errors(series: NDArray[np.floating]) -> NDArray[np.float64]:

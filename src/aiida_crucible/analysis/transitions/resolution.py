@@ -1,4 +1,4 @@
-"""Would a sweep have shown a transition of the size that matters? Without that its silence says nothing.
+"""Would a sweep have shown a transition of the size that matters? If not, finding none means nothing.
 
 A step of that size is planted between neighbouring temperatures, with the errors that the runs have, and the search's
 own evidence for it is counted: what would not have been found has not been excluded.

@@ -110,7 +110,7 @@ def _judge(series: Sequence[Series], temperatures: Array, low: float, high: floa
 
 
 def _significant(one: Found) -> bool:
-    """Return whether there is a transition; a single run that differs from all others makes none, however clearly."""
+    """Return whether there is a transition; a single run that differs from all others is none, however clearly."""
     return one.assessment.gain >= DECISIVE and min(one.sides) >= LEAST_BETWEEN
 
 

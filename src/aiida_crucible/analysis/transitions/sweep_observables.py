@@ -68,7 +68,7 @@ def _run(record: TemperatureRecord, names: Sequence[str], *, is_alone: bool) -> 
         temperature=record.temperature,
         outcome=str(record.outcome),
         observables={name: _observable(record, name) for name in known if name not in short},
-        space_group=_number(record.space_group),
+        space_group=_group_number(record.space_group),
         # A mean structure is no better known than the mean lattice.
         robust=record.is_robust and not any(name in short for name in STRAINS),
         short=short,
@@ -127,5 +127,5 @@ def _tried(run: SweepRun, forbidden: Mapping[str, float], scale: float) -> Sweep
     return replace(run, observables=observables, robust=robust, fixed=tuple(forbidden) if robust else ())
 
 
-def _number(space_group: str | None) -> int | None:
+def _group_number(space_group: str | None) -> int | None:
     return None if space_group is None else int(space_group.rpartition("(")[2].rstrip(")"))

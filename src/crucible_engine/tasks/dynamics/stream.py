@@ -65,9 +65,9 @@ class Stream:
         self._stream.close()
 
     def _flush(self) -> None:
-        left = memoryview(bytes(self._buffer))
-        while left:
-            left = left[self._stream.write(left) :]
+        remaining = memoryview(bytes(self._buffer))
+        while remaining:
+            remaining = remaining[self._stream.write(remaining) :]
         self._buffer.clear()
 
 

@@ -133,5 +133,5 @@ def _nearness(kernel: Floats, count: int) -> Floats:
     tie = TIE * float(np.abs(diagonal).max())
     nearer = distances < last - tie
     level = ~nearer & (distances <= last + tie)
-    left = count - nearer.sum(axis=1, keepdims=True)
-    return np.asarray(nearer + level * (left / level.sum(axis=1, keepdims=True)))
+    remaining = count - nearer.sum(axis=1, keepdims=True)
+    return np.asarray(nearer + level * (remaining / level.sum(axis=1, keepdims=True)))

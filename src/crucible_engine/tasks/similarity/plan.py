@@ -126,8 +126,8 @@ def make_plan(sizes: Sequence[int], n_features: int, memory: int, workers: int) 
         )
     length = max(1, min(LARGEST_BLOCK, memory * MIB // 2 // (2 * frame)))
     blocks = tuple(_blocks(sizes, length))
-    left = memory * MIB - 2 * length * frame - 2 * frame
-    workers = max(1, min(workers, left // panel))
+    remaining = memory * MIB - 2 * length * frame - 2 * frame
+    workers = max(1, min(workers, remaining // panel))
     room = memory * MIB - workers * panel - 2 * frame
     resident = min(len(blocks), max(2, room // (length * frame)))
     return Plan(blocks, n_features, resident, workers)

@@ -179,7 +179,7 @@ class Examination:
         ).run()
 
     def _noise_of_energy(self, outcomes: Sequence[Outcome], precision: Precision) -> float:
-        """Return the noise of the energies, eV, whatever single operations do change."""
+        """Return the noise of the energies, eV; a single operation that changes energies does not count."""
         size = max(1.0, *(abs(base.energy) for base in self.bases))
         scatter = float(np.median([outcome.scatter_of_energies() for outcome in outcomes if outcome.expected]))
         n_atoms = max((len(probe.atoms) for probe in self.probes if probe.is_small), default=1)
@@ -188,7 +188,7 @@ class Examination:
 
 
 def _unless_stale_by_images(check: Check) -> Check:
-    """Return the check of caches as one without a right value: who sees no images sees no change of the cell."""
+    """Do not judge the check of caches of a model that misses periodic images: it cannot see a change of the cell."""
     return (
         check.unjudged("periodic images are missed: see supercell") if check.name == "caches" and check.fault else check
     )

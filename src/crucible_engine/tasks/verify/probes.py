@@ -43,7 +43,7 @@ class Probe:
 
     @property
     def is_small(self) -> bool:
-        """Whether the checks that evaluate it often can afford it."""
+        """Whether it is small enough for the checks that evaluate it often."""
         return len(self.atoms) <= LARGEST_DIFFERENTIATED
 
     @property

@@ -112,7 +112,7 @@ def verify_model(
 
 
 def _gives_stress(probes: Sequence[Probe], bases: Sequence[Evaluation]) -> bool:
-    """Tell whether a crystal has a stress, whatever it is worth."""
+    """Tell whether a crystal has a stress, right or wrong."""
     return any(probe.is_crystal and not np.isnan(base.stress).all() for probe, base in zip(probes, bases, strict=True))
 
 

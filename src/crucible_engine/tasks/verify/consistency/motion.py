@@ -81,7 +81,7 @@ class Calculators:
         return self._fresh.new()
 
     def judge(self, evaluator: Evaluator, atoms: Atoms) -> Evaluation:
-        """Return what an object without a past says of a structure."""
+        """Return what a fresh object says of a structure."""
         if not self._fresh.remember:
             return evaluator.alone(atoms)
         evaluator.count += 1

@@ -1,4 +1,4 @@
-"""Energy an atom and forces in a cell against those in its supercell."""
+"""Energy per atom and forces in a cell against those in its supercell."""
 
 from __future__ import annotations
 

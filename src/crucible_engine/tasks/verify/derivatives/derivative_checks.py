@@ -147,5 +147,5 @@ class DerivativeChecks:
 
 
 def _missing(names: Sequence[str], presence: Check) -> list[Check]:
-    """Return the checks of a quantity that is not there as ones that could not be made, none of one that is."""
+    """Return checks that could not be made for a quantity that is not there, and no check for one that is."""
     return [not_applicable(name, f"see {presence.name}") for name in names] if presence.fault else []

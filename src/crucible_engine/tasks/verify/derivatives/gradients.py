@@ -72,8 +72,8 @@ def check_by_work(derivatives: Sequence[Derivatives], quantity: str, scatter: fl
     unit = Unit(diagnosis.PLAIN, 1.0)
     if _far_from_one(found):
         unit = diagnosis.recognise(found.factor, diagnosis.FORCE_UNITS if is_force else diagnosis.STRESS_UNITS)
-    rest = [not_applicable(name, rough) for name in names[2:]]
-    return [_sign(quantity, found), _unit(quantity, right, found, unit), *rest]
+    others = [not_applicable(name, rough) for name in names[2:]]
+    return [_sign(quantity, found), _unit(quantity, right, found, unit), *others]
 
 
 def is_resolved(derivatives: Sequence[Derivatives], scatter: float) -> bool:
@@ -176,9 +176,9 @@ def _sign(quantity: str, found: Explanation) -> Check:
 def _unit(quantity: str, right: str, found: Explanation, unit: Unit) -> Check:
     name, factor = f"{quantity} unit", abs(found.factor)
     if found.law != "constant":
-        rest = "" if unit.name == diagnosis.PLAIN else f", and in {unit.name or 'an unknown unit'}"
+        also = "" if unit.name == diagnosis.PLAIN else f", and in {unit.name or 'an unknown unit'}"
         times_volume = found.law == "volume"
-        message = f"proportional to {found.law}: {factor:.5g} · {found.law} times too large{rest}"
+        message = f"proportional to {found.law}: {factor:.5g} · {found.law} times too large{also}"
         fault = f"{quantity}-times-volume" if times_volume else f"{quantity}-scales-with-size"
         return measured(name, message, factor, 1.0).failed(fault)
     if unit.name == diagnosis.PLAIN:
