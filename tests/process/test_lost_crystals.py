@@ -8,7 +8,7 @@ from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode, Dict
 from copper_frames import builder_of, constants_node, copper, frames_node, reference
 
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.anharmonicity.combinations import why_no_score
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_settings
 from aiida_crucible.calculations.ports import check_each
 from aiida_crucible.nodes.structures import from_atoms

@@ -12,8 +12,7 @@ import pytest
 from published_classes import models, published_confusion, published_shares
 from synthetic_rows import GIVEN, OWN_CONSTANTS, compared, own_run, row, rows_of_matrix, scored
 
-from aiida_crucible.analysis.benchmark.distributions import correlation, distribution
-from aiida_crucible.analysis.benchmark.summary import aggregate
+from aiida_crucible.analysis.benchmark.summary import aggregate, correlation, distribution
 from aiida_crucible.analysis.benchmark.tables import tables
 
 

@@ -90,8 +90,8 @@ def test_published_matrices_of_a_model_are_of_the_same_materials():
     [
         (lambda: confusion(["weak"], []), "1 classes by the reference and 0 by the model"),
         (lambda: confusion(["weak"], ["week"]), "material 0 is of the class 'week'"),
-        (lambda: Confusion(CLASSES, np.zeros((2, 2), int)), "in the shape (3, 3)"),
-        (lambda: Confusion(CLASSES, -np.eye(3, dtype=int)), "whole numbers from zero"),
+        (lambda: Confusion.decided(CLASSES, np.zeros((2, 2), int)), "in the shape (3, 3)"),
+        (lambda: Confusion.decided(CLASSES, -np.eye(3, dtype=int)), "whole numbers from zero"),
     ],
 )
 def test_mistake_is_one_line(call, message):

@@ -19,8 +19,8 @@ from aiida_crucible.calculations.exit_codes import (
 )
 from aiida_crucible.nodes.bounds import LARGEST_MARGIN
 from crucible_engine.wire import arrays as arrays_file
+from crucible_engine.wire.arrays import Layout, require_layout
 from crucible_engine.wire.journal import Record, read_journal
-from crucible_engine.wire.layout import Layout, require_layout
 from crucible_engine.wire.records import Check, property_layouts
 from crucible_engine.wire.rules import as_line, shown
 from crucible_engine.wire.schema import PROTOCOL, RESULTS_FILE, Condition, Results

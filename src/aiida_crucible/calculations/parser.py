@@ -27,9 +27,9 @@ from aiida_crucible.calculations.exit_codes import (
 from aiida_crucible.calculations.output_files import OutputError, read_records, read_results
 from aiida_crucible.calculations.staging import forget_staging
 from aiida_crucible.nodes.bounds import LARGEST_JOURNAL, LARGEST_RESULTS, LARGEST_SAYING, read_bounded
-from crucible_engine.wire.diagnosis import NO_SPACE
 from crucible_engine.wire.journal import Record
 from crucible_engine.wire.records import Check
+from crucible_engine.wire.results import NO_SPACE
 from crucible_engine.wire.rules import as_line
 from crucible_engine.wire.schema import (
     JOURNAL_FILE,

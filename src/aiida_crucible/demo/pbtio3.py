@@ -9,7 +9,7 @@ from typing import Any
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, ArrayData, WorkChainNode
 
-from aiida_crucible.analysis.phonons.named_charges import named_charges
+from aiida_crucible.analysis.phonons.born_charges import named_charges
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.references.published import pto_test

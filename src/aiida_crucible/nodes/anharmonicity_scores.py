@@ -10,8 +10,7 @@ from aiida.common.links import LinkType
 from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.anharmonicity.combinations import OWN, REFERENCE, Combination
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.anharmonicity.combinations import OWN, REFERENCE, Combination, why_no_score
 from aiida_crucible.analysis.anharmonicity.run import analyse_anharmonicity
 from aiida_crucible.analysis.anharmonicity.settings import FRAMES_CRYSTAL, temperature_of
 from aiida_crucible.analysis.benchmark.stability_classes import CANNOT_TELL
@@ -39,7 +38,7 @@ def score_combination(
     :param combination: see :class:`aiida_crucible.analysis.anharmonicity.combinations.Combination`.
     :param trajectories: runs of the same supercell, independent of each other.
     :param outcomes: by label of an own run ``outcome`` and ``reason``; where one has lost its crystal there is none,
-        see :func:`aiida_crucible.analysis.anharmonicity.own_runs.why_no_score`.
+        see :func:`aiida_crucible.analysis.anharmonicity.combinations.why_no_score`.
     :param origin: the unit cell of the crystal that the frames belong to; counts where the settings say so.
     :param properties: ``forces`` (eV/Å) of the one trajectory's frames, where they are not its own.
     :return: the combination with the values of

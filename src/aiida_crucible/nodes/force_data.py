@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from aiida_crucible.analysis.anharmonicity.force_runs import ForceRun, mean_crystal
 from aiida_crucible.analysis.phonons.force_constants import ForceConstants
-from aiida_crucible.analysis.phonons.lattice_force_constants import LatticeForceConstants, lattice_force_constants
-from aiida_crucible.analysis.phonons.stored_phonons import STORED_ARRAYS
+from aiida_crucible.analysis.phonons.lattice_force_constants import (
+    STORED_ARRAYS,
+    LatticeForceConstants,
+    lattice_force_constants,
+)
 from aiida_crucible.nodes.structures import cells_of, to_atoms
 
 FORCES = "forces"

@@ -14,7 +14,6 @@ from matplotlib.ticker import AutoMinorLocator, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.anharmonicity.combinations import REFERENCE
-from aiida_crucible.analysis.benchmark.distributions import correlation
 from aiida_crucible.analysis.benchmark.records import (
     MATCHINGS,
     BenchmarkRow,
@@ -23,6 +22,7 @@ from aiida_crucible.analysis.benchmark.records import (
     read_rows,
 )
 from aiida_crucible.analysis.benchmark.stability_classes import BORDERS
+from aiida_crucible.analysis.benchmark.summary import correlation
 from aiida_crucible.report.benchmark_stability_figures import draw_confusion, draw_sigma
 from aiida_crucible.report.figures import COLOURS
 from aiida_crucible.report.plain_panels import MARKERS, by_number, point_style, wrapped

@@ -17,7 +17,7 @@ import numpy as np
 from ase import units
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.phonons.rounding import RELATIVE_ROUNDING, clear_rounding
+from aiida_crucible.analysis.phonons.spectra import RELATIVE_ROUNDING, clear_rounding
 from aiida_crucible.analysis.phonons.stability import signed_root
 
 TERAHERTZ = float(np.sqrt(units._e * 1e20 / units._amu) / (2 * np.pi * 1e12))

@@ -63,13 +63,13 @@ def analyse_anharmonicity(
 
     :param runs: independent of each other; frames with numbers that are not finite are left out.
     :param constants: of the crystal, of any supercell.
-    :param settings: complete, see :mod:`anharmonicity_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.anharmonicity.settings`.
     :param origin: the unit cell of the crystal that displacements are counted from; the force constants' own if
         ``None``.
     :return: ``sigma`` (``time_averaged``, ``pooled`` with errors, ``fhi_vibes``, ``mass_weighted``), ``class`` (of the
         time-averaged one), ``doubts`` (why the runs are of no steady state, which makes the class ``cannot-tell``),
         ``by`` (``species``, ``site``, ``direction`` of the primitive cell's axes; pooled), ``effective`` (see
-        :class:`effective_force_constants.EffectiveFit`), ``force_constants`` (residuals), ``n_runs``, ``n_frames``,
+        :class:`EffectiveFit`), ``force_constants`` (residuals), ``n_runs``, ``n_frames``,
         ``n_non_finite``, ``n_atoms``, ``warnings``.
     :raises ValueError: one line, if a run does not fit to the force constants, or no frame is left.
     """

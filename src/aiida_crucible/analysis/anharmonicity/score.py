@@ -24,7 +24,7 @@ ALL = "all"
 """The group of all atoms and directions."""
 
 NO_FORCE = 1e-6
-"""Of the root-mean-square force of all frames: what acts in a frame is rounding below it, and its score is none."""
+"""Of the root-mean-square force of all frames: forces of a frame below it are rounding errors, and have no score."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def _disagreement(series: Sequence[NDArray[np.float64]]) -> list[str]:
 
 
 def _overdamping(runs: Sequence[ForceRun], modes: ModeBasis | None) -> list[str]:
-    """Say where the softest mode creeps under the thermostat and the runs are too short for it to have moved."""
+    """Say where the thermostat overdamps the softest mode and the runs are too short for it to have moved."""
     damping = max((run.damping or 0.0 for run in runs), default=0.0)
     frequency = None if modes is None else softest(modes)
     if frequency is None or not is_overdamped(damping, frequency):

@@ -30,7 +30,7 @@ def damping_rate(dynamics: Mapping[str, Any]) -> float:
 
 
 def is_overdamped(damping: float, frequency: float) -> bool:
-    """Return whether a mode creeps instead of swinging: Γ > 2 |ω|.
+    """Return whether a mode is overdamped and relaxes without oscillating: Γ > 2 |ω|.
 
     :param damping: Γ, 1/fs.
     :param frequency: of the mode, THz; an imaginary one negative.

@@ -18,7 +18,7 @@ from phonopy.structure.cells import guess_primitive_matrix
 from aiida_crucible.analysis.crystal.phonopy_cells import require_symmetric_masses, to_atoms, to_phonopy
 
 BROKEN_RULE = 1e-3
-"""Of the largest force constant: by how much they may break a rule without a word; converged codes stay below."""
+"""Of the largest force constant: by how much they may break a rule without a warning; converged codes stay below."""
 
 SYMMETRISATION_ROUNDS = 10
 """Alternating projections on the sum rule and on index symmetry; phonopy's single one leaves a residual at Γ."""

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from aiida_crucible.analysis.transitions.fits import DECISIVE
-from aiida_crucible.analysis.transitions.kinds import Readings
 from aiida_crucible.analysis.transitions.models import Array, Role, jump_options, prepare_series, scores, smooth_options
 from aiida_crucible.analysis.transitions.records import SweepRun
+from aiida_crucible.analysis.transitions.search import Readings
 
 LEAST_TEMPERATURES = 5
 """Crystalline temperatures below which the absence of a transition cannot be told."""

@@ -28,8 +28,8 @@ from crucible_engine.tasks.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE
 from crucible_engine.tasks.dynamics.stream import series_dtype
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire import arrays as arrays_file
+from crucible_engine.wire.arrays import Layout
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.layout import Layout
 from crucible_engine.wire.schema import ARRAYS_FILE, SERIES_COLUMNS
 from crucible_engine.wire.value_types import parse_json, require_type
 

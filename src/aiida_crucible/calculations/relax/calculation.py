@@ -28,8 +28,8 @@ from aiida_crucible.calculations.parser import EngineParser
 from aiida_crucible.calculations.ports import structures_input
 from aiida_crucible.nodes.structures import require_crystal, to_atoms, with_geometry
 from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.arrays import Layout
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.layout import Layout
 from crucible_engine.wire.records import Check, relaxation_check
 from crucible_engine.wire.schema import ARRAYS_FILE, RELAXED, TRAJECTORIES_FILE
 

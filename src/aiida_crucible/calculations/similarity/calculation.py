@@ -19,9 +19,9 @@ from aiida_crucible.calculations.parser import EngineParser
 from aiida_crucible.calculations.ports import trajectories_input
 from aiida_crucible.nodes.structures import trajectory_to_atoms
 from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.arrays import Layout
 from crucible_engine.wire.devices import require_precision
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.layout import Layout
 from crucible_engine.wire.records import Check, tile_check
 from crucible_engine.wire.schema import ARRAYS_FILE, frame_of_sampler
 

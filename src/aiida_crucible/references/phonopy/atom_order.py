@@ -101,7 +101,7 @@ def place_atoms(frame: Atoms, structure: Atoms, what: str) -> CrystalMapping:
     except ValueError as error:
         raise ValueError(f"{what} does not fit the structure: {error}") from error
     if not np.array_equal(mapping.rotation, np.eye(3)):
-        aligned = mapping.lattice.matrix @ structure.cell.array
+        aligned = mapping.matrix @ structure.cell.array
         if np.abs(frame.cell.array - aligned).max() > 0.1 * np.abs(aligned).max():
             raise ValueError(f"{what} does not fit the structure: its cell is turned, give both in one orientation")
     return mapping

@@ -9,10 +9,10 @@ from typing import Any
 from aiida.engine import ProcessSpec
 from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.anharmonicity.combinations import why_no_score
 from aiida_crucible.analysis.anharmonicity.settings import own_supercell, validate_anharmonicity
 from aiida_crucible.analysis.crystal.mapping import map_crystal
-from aiida_crucible.analysis.phonons.stored_phonons import STORED_ARRAYS
+from aiida_crucible.analysis.phonons.lattice_force_constants import STORED_ARRAYS
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import check_each, crystal_check, settings_input
 from aiida_crucible.nodes.force_data import crystal_of, force_constants_of, require_forces

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiida.orm import AbstractCode, Data, Dict, QueryBuilder, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.anharmonicity.combinations import why_no_score
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_parameters
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.verifications import place_of

@@ -10,9 +10,10 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, ArrayData, BandsData, Dict, SinglefileData, StructureData, XyData
 
+from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix
 from aiida_crucible.analysis.phonons.born_charges import check_born_charges
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
-from aiida_crucible.analysis.phonons.settings import supercell_matrix, validate_settings
+from aiida_crucible.analysis.phonons.settings import validate_settings
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import crystal_check, settings_input
 from aiida_crucible.nodes.model import ModelData
@@ -121,7 +122,7 @@ class PhononWorkChain(CrystalRelaxedFirst):
         if "structure" in inputs and "parameters" in inputs:
             atoms = to_atoms(inputs["structure"])
             settings = validate_settings(inputs["parameters"].get_dict())
-            supercell_matrix(settings, atoms.cell.array)
+            chosen_supercell_matrix(settings, atoms.cell.array)
             if atoms.has("masses"):
                 build_phonopy(atoms, np.eye(3, dtype=int), settings["symmetry_tolerance"], settings["primitive"])
             if "born_charges" in inputs:

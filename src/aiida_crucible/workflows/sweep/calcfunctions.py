@@ -59,7 +59,7 @@ def summarise_sweep(
         records.append(
             TemperatureRecord(label, temperature, entry["state"], entry["reason"], values.get("outcome"), told)
         )
-    transitions = find_transitions(records, settings["mode"])
+    transitions = find_transitions(records)
     group = space_group(to_atoms(structure), SYMMETRY_TOLERANCE)
     answers = answer_questions(records, transitions, group, settings["stability_time"])
     answers["start"] = asdict(

@@ -8,7 +8,7 @@ from typing import Any
 from aiida.common.links import LinkType
 from aiida.orm import ArrayData, CalcJobNode, Data, Dict, ProcessNode, TrajectoryData
 
-from aiida_crucible.analysis.crystal.supercell_sites import find_sites
+from aiida_crucible.analysis.crystal.mapping import find_sites
 from aiida_crucible.analysis.dynamics.order_parameters import displacement_pattern
 from aiida_crucible.analysis.dynamics.polarization import neutral_charges
 from aiida_crucible.analysis.dynamics.sweep_settings import (

@@ -114,6 +114,13 @@ def move_away(probe: Probe, rng: np.random.Generator) -> Probe:
     return Probe(probe.label, atoms, probe.repetitions)
 
 
+def stretched(atoms: Atoms, factor: float) -> Atoms:
+    """Return a copy of a crystal with its lattice vectors times a factor, and its atoms along with them."""
+    copy = atoms.copy()
+    copy.set_cell(atoms.cell.array * factor, scale_atoms=True)
+    return copy
+
+
 def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
     """Return a rotation matrix, uniformly distributed, shape [3, 3]."""
     matrix, triangular = np.linalg.qr(rng.normal(size=(3, 3)))
