@@ -80,7 +80,9 @@ def test_nobody_else_uses_what_is_not_documented():
             for node in ast.walk(tree)
             if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
         }
-        foreign = {owner for owner in owners if owner.partition(".")[0] not in ("self", "cls", "node", "super()", "units")}
+        foreign = {
+            owner for owner in owners if owner.partition(".")[0] not in ("self", "cls", "node", "super()", "units")
+        }
         assert not {owner for owner in foreign if not owner.startswith(("cls.", "super()."))}, path
 
 
