@@ -47,7 +47,7 @@ def prepared() -> dict[str, Any]:
         "displacements": [moved[np.abs(moved).max(axis=1) > 0] for moved in displacements],
         "start": start.positions,
         "evenly": evenly_chosen(20, 7),
-        "after_discarded": after_discarded(20, 0.3),
+        "settled": after_discarded(20, 0.3),
     }
 
 

@@ -26,7 +26,8 @@ def models(force_constants: str) -> list[str]:
 
 def published_confusion(model: str, force_constants: str) -> Confusion:
     """Return how many materials of each class by DFT a model put into each class, at 300 K; see :func:`models`."""
-    return Confusion(CLASSES, np.array(_content()["confusion_matrices"][f"{force_constants}_force_constants"][model]))
+    matrices = _content()["confusion_matrices"][f"{force_constants}_force_constants"]
+    return Confusion.decided(CLASSES, np.array(matrices[model]))
 
 
 def published_shares() -> dict[str, float]:

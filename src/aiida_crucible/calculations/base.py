@@ -138,9 +138,10 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         """Return whether a job may stand for another of the same inputs.
 
         Walltime and memory are no part of what AiiDA hashes: what lacked them, or was killed, may have them now. Only
-        where a job has continued it to the end is it kept, as the first step of a way that is known.
+        where a job has continued it to the end is it kept, as the first step of a way that is known. Nor does AiiDA see
+        whether the code that a model names is still the same.
         """
-        if not super().is_valid_cache(node):
+        if not super().is_valid_cache(node) or ("model" in node.inputs and node.inputs.model.runs_code):
             return False
         return node.exit_status not in RESTARTABLE or cls._was_continued(node)
 

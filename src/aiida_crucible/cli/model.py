@@ -140,7 +140,7 @@ def show(name: str) -> None:
 
     It is named by its PK, its UUID, its label, or its title such as "chgnet 0.3.0".
     """
-    _print_node(find_model(name))
+    _print_node(find_model(name).store())
 
 
 @model.command("verify", short_help="Verify a model in an environment before it is believed.")
@@ -193,6 +193,7 @@ def verify(
     builder = VerifyWorkChain.get_builder_from_protocol(
         place, node, overrides={"again": again}, options={**options, "device": device}
     )
+    node.store()  # not before all else is known to be right
     say(f"verifying {node.title} (PK {node.pk}) in {place.full_label}")
     outputs, process = run_get_node(builder)
     if "results" not in outputs:
@@ -206,6 +207,8 @@ def verify(
 def find_model(name: str) -> ModelData:
     """Return the model that a user names by PK, UUID, label or title; a family's name means its default weights.
 
+    The node of these is not stored where there is none yet.
+
     :raises ValueError: if there is none, or more than one.
     """
     from aiida.orm import QueryBuilder
@@ -215,7 +218,7 @@ def find_model(name: str) -> ModelData:
     from crucible_engine.wire.rules import suggestion
 
     if name in FAMILIES:
-        return ModelData.get_or_create(name)
+        return ModelData.get_or_create(name, store=False)
     nodes: list[ModelData] = QueryBuilder().append(ModelData).all(flat=True)
     matches = [node for node in nodes if name in (str(node.pk), node.uuid, node.label, node.title)]
     if len({node.definition() for node in matches}) == 1:

@@ -74,6 +74,7 @@ class ModelData(Data):
         settings: Mapping[str, Any] | None = None,
         trust_pickle: bool = False,
         trust_code: bool = False,
+        store: bool = True,
         **description: Any,
     ) -> ModelData:
         """Return the stored node of a potential, made where there is none yet.
@@ -89,6 +90,7 @@ class ModelData(Data):
             code. Kept as an extra that counts in this profile alone, so that an imported archive trusts nothing.
         :param trust_code: whether the code that the settings name may run, of a family that runs any (``ase``). Kept in
             the same way.
+        :param store: whether a node that is made is stored; one without trust may be left to the process that takes it.
         :param description: any of :data:`DESCRIPTION`, for a checkpoint that the catalogue does not know.
         :raises ValueError: one line, if a word is misspelt, a dtype not supported or a file missing.
         """
@@ -112,7 +114,7 @@ class ModelData(Data):
             _require_checkpoint(str(checkpoint), start)
         node.base.attributes.set("identity", hashlib.sha256(node.definition().encode()).hexdigest())
         node.label = node.title
-        stored = node._find_same() or node.store()
+        stored = node._find_same() or (node.store() if store else node)
         if trust_pickle or trust_code:
             stored.trust()
         return stored

@@ -29,7 +29,7 @@ from ase.md.nose_hoover_chain import (
 from ase.md.nptberendsen import Inhomogeneous_NPTBerendsen
 from ase.md.verlet import VelocityVerlet
 
-from crucible_engine import ase_compat
+from crucible_engine.families import ase_compat
 from crucible_engine.tasks.dynamics.settings import Settings
 
 

@@ -41,7 +41,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import Model
-from crucible_engine.families.fresh_calculators import FreshCalculators
+from crucible_engine.families.calculators import FreshCalculators
 from crucible_engine.job.context import Context, Progress, TaskResult
 from crucible_engine.tasks.dynamics.checkpoint import Checkpoints, require_checkpoint
 from crucible_engine.tasks.dynamics.output import (

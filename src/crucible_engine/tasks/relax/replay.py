@@ -16,7 +16,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import NO_STRESS, is_periodic
-from crucible_engine.families.fresh_calculators import FreshCalculators
+from crucible_engine.families.calculators import FreshCalculators
 from crucible_engine.families.wrapping import WrappingCalculator
 
 SAME_GEOMETRY = 1e-10

@@ -32,7 +32,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from crucible_engine.families.base import Model, is_periodic
-from crucible_engine.families.fresh_calculators import FreshCalculators
+from crucible_engine.families.calculators import FreshCalculators
 from crucible_engine.job.context import Context, Progress, TaskResult
 from crucible_engine.tasks.relax.journal import Contents, Recorder, read_answers, read_contents, write_results
 from crucible_engine.tasks.relax.relaxation import (

@@ -20,8 +20,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from crucible_engine.families.base import Evaluation, Model
-from crucible_engine.families.calculators import CalculatorModel
-from crucible_engine.families.fresh_calculators import FreshCalculators
+from crucible_engine.families.calculators import CalculatorModel, FreshCalculators
 from crucible_engine.families.wrapping import WrappingCalculator
 from crucible_engine.tasks.dynamics.replica import Replica
 from crucible_engine.tasks.dynamics.settings import Settings
