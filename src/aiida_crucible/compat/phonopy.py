@@ -8,12 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc as compact_fc_to_full_fc
 from phonopy.harmonic.force_constants import full_fc_to_compact_fc as full_fc_to_compact_fc
+from phonopy.harmonic.force_constants import get_drift_force_constants as get_drift_force_constants
 from phonopy.interface.phonopy_yaml import PhonopyYamlData as PhonopyYamlData
 from phonopy.interface.phonopy_yaml import load_phonopy_yaml as load_phonopy_yaml
 from phonopy.physical_units import CalculatorPhysicalUnits as CalculatorPhysicalUnits
 from phonopy.physical_units import get_calculator_physical_units as get_calculator_physical_units
+from phonopy.physical_units import get_physical_units as get_physical_units
+from phonopy.structure.atomic_data import get_atomic_data as get_atomic_data
 from phonopy.structure.atoms import PhonopyAtoms as PhonopyAtoms
+from phonopy.structure.cells import Primitive as Primitive
+from phonopy.structure.cells import get_primitive as get_primitive
 from phonopy.structure.cells import get_primitive_matrix_by_centring as get_primitive_matrix_by_centring
+from phonopy.structure.cells import get_supercell as get_supercell
+from phonopy.structure.cells import guess_primitive_matrix as guess_primitive_matrix
 from phonopy.structure.dataset import get_displacements_and_forces as get_displacements_and_forces
 from phonopy.utils import similarity_transformation as similarity_transformation
 from symfc import Symfc as Symfc

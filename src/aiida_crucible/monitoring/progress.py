@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any
 
@@ -114,30 +115,22 @@ def current_jobs(jobs: Sequence[CalcJobNode]) -> list[CalcJobNode]:
 def look(jobs: Sequence[CalcJobNode]) -> list[JobStatus]:
     """Return how far jobs are; those that go on are asked for on their computers, one connection to each."""
     with ExitStack() as stack:
-        connections = _Connections(stack)
-        return [_look_at(job, connections) for job in jobs]
+        known: dict[str, Transport | str] = {}
+        return [_look_at(job, partial(_connect, stack=stack, known=known)) for job in jobs]
 
 
-class _Connections:
-    """Opens one transport to each computer, and keeps why one failed."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._by_computer: dict[str, Transport | str] = {}
-
-    def to_computer_of(self, job: CalcJobNode) -> Transport | str:
-        """Return an open transport, or one line that says why there is none."""
-        computer = job.computer
-        if computer.uuid not in self._by_computer:
-            try:
-                found = self._stack.enter_context(job.get_authinfo().get_transport())
-            except Exception as error:  # each transport has its own
-                found = f"computer {computer.label!r} cannot be reached: {first_line(error)}"
-            self._by_computer[computer.uuid] = found
-        return self._by_computer[computer.uuid]
+def _connect(job: CalcJobNode, stack: ExitStack, known: dict[str, Transport | str]) -> Transport | str:
+    """Return an open transport to a job's computer, one for all of its jobs, or one line on why there is none."""
+    computer = job.computer
+    if computer.uuid not in known:
+        try:
+            known[computer.uuid] = stack.enter_context(job.get_authinfo().get_transport())
+        except Exception as error:  # each transport has its own
+            known[computer.uuid] = f"computer {computer.label!r} cannot be reached: {first_line(error)}"
+    return known[computer.uuid]
 
 
-def _look_at(job: CalcJobNode, connections: _Connections) -> JobStatus:
+def _look_at(job: CalcJobNode, connect: Callable[[CalcJobNode], Transport | str]) -> JobStatus:
     state = _state_of(job)
     if job.is_terminated and (line := read_retrieved(job)) is not None:
         return JobStatus(job, state, line)
@@ -146,7 +139,7 @@ def _look_at(job: CalcJobNode, connections: _Connections) -> JobStatus:
         return JobStatus(job, state)
     if "remote_folder" in job.outputs and job.outputs.remote_folder.is_cleaned:
         return JobStatus(job, state, problem=f"its folder was cleaned from {job.computer.label}")
-    transport = connections.to_computer_of(job)
+    transport = connect(job)
     if isinstance(transport, str):
         return JobStatus(job, state, problem=transport)
     try:

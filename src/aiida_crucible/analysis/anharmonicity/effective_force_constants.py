@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from symfc import Symfc
-from symfc.utils.utils import SymfcAtoms
+
+from aiida_crucible.compat.phonopy import Symfc, SymfcAtoms
 
 LEAST_EQUATIONS = 3
 """Force components for each parameter of a fit, at least."""

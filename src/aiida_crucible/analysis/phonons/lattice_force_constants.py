@@ -14,11 +14,10 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.harmonic.force_constants import compact_fc_to_full_fc
-from phonopy.structure.cells import Primitive, get_primitive, get_supercell
 
 from aiida_crucible.analysis.crystal.mapping import CrystalMapping, map_crystal
 from aiida_crucible.analysis.crystal.phonopy_cells import require_symmetric_masses, to_atoms, to_phonopy
+from aiida_crucible.compat.phonopy import Primitive, compact_fc_to_full_fc, get_primitive, get_supercell
 from crucible_engine.wire.rules import as_line
 
 EQUAL_DISTANCE = 1e-3

@@ -15,7 +15,8 @@ import numpy as np
 import seekpath
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.physical_units import get_physical_units
+
+from aiida_crucible.compat.phonopy import get_physical_units
 
 RELATIVE_ROUNDING = 1e-12
 """Share of a crystal's largest ω² that rounding may make of nothing: some thousand terms of double precision."""

@@ -34,10 +34,9 @@ from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
-from aiida_crucible.workflows.sweep.inputs import is_done, outcome_of, outputs_of
+from aiida_crucible.workflows.sweep.inputs import is_done, outcome_and_reason, outcome_of, outputs_of
 
 FORCES_JOB = "forces"
-FULL_PROTOCOLS = {"double-perovskites": "balanced"}
 
 
 class AnharmonicityWorkChain(VerifiedWorkChain, RunsInWaves):
@@ -49,9 +48,8 @@ class AnharmonicityWorkChain(VerifiedWorkChain, RunsInWaves):
     """
 
     JOBS = ("verify.verify", "phonon.relax.relax", "phonon.forces.evaluate", "forces.evaluate", "base.dynamics")
-    PHONON_PROTOCOLS: ClassVar[Mapping[str, str]] = FULL_PROTOCOLS
-    """The phonons' protocol, where its name is another one."""
-    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = FULL_PROTOCOLS
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {"double-perovskites": "balanced"}
+    """The protocol of the verification and of the phonons, where its name is another one."""
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -91,7 +89,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain, RunsInWaves):
         """Return the inputs of a protocol, those of the phonons' protocol of the same name among them."""
         own = super().get_protocol_inputs(protocol)
         name = protocol or cls.get_default_protocol()
-        phonon = PhononWorkChain.get_protocol_inputs(cls.PHONON_PROTOCOLS.get(name, name))
+        phonon = PhononWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(name, name))
         del phonon["verify"]
         return cls.override(merged({"phonon": phonon}, own), overrides)
 
@@ -285,8 +283,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain, RunsInWaves):
                 self.report(f"{label} failed: {message_of(child)}")
                 self.ctx.runs[label] = {"outcome": "failed", "reason": message_of(child)}
                 continue
-            summary = child.outputs.results["summary"]["replicas"][replica]
-            self.ctx.runs[label] = {"outcome": summary["outcome"], "reason": summary["evidence"]["reason"]}
+            self.ctx.runs[label] = outcome_and_reason(child.outputs.results["summary"]["replicas"][replica])
             trajectory = outputs_of(child, replica).get("trajectory")
             if trajectory is not None:
                 self.out(f"trajectories.{label}", trajectory)

@@ -37,6 +37,7 @@ from aiida_crucible.workflows.common.workchain import call_once
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain, did_not_converge, relaxed_of
+from aiida_crucible.workflows.sweep.inputs import outcome_and_reason
 from crucible_engine.wire.schema import EngineError
 
 NAMES = {"structure": "structures", "force_constants": "force_constants", TRAJECTORY: "trajectories"}
@@ -237,10 +238,7 @@ class DynamicsStage(Stage):
             if "averages" not in summary:  # it was not done
                 unfinished.add(run.material)
                 continue
-            self.ctx.runs[run.material][run.label] = {
-                "outcome": summary["outcome"],
-                "reason": summary["evidence"]["reason"],
-            }
+            self.ctx.runs[run.material][run.label] = outcome_and_reason(summary)
             if replica in trajectories:
                 self.ctx.trajectories.setdefault(run.material, {})[run.label] = trajectories[replica]
         return sorted(unfinished)

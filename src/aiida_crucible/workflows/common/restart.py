@@ -18,7 +18,7 @@ from aiida_crucible.calculations.exit_codes import (
     exits,
 )
 from aiida_crucible.monitoring.foreground import EndsItsJobs
-from aiida_crucible.workflows.common.workchain import said_of
+from aiida_crucible.workflows.common.workchain import said_of, title_of
 from crucible_engine.wire.schema import JOURNAL_FILE, RESULTS_FILE, Condition
 
 INTERRUPTED = OF_CONDITION[Condition.INTERRUPTED]
@@ -89,7 +89,7 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
             self._attach_outputs(job)
         if job.is_excepted:
             excepted: ExitCode = self.exit_codes.ERROR_SUB_PROCESS_EXCEPTED
-            return excepted.format(job=_name(job), detail=said_of(job))
+            return excepted.format(job=title_of(job), detail=said_of(job))
         return exit_code
 
     @process_handler(priority=600)
@@ -109,7 +109,7 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
     def continue_interrupted(self, node: CalcJobNode) -> ProcessHandlerReport:
         """Continue from the journal of what was done."""
         self.continue_from(node)
-        self.report(f"{node.process_label}<{node.pk}> was cut short: {node.exit_message}")
+        self.report(f"{title_of(node)} was cut short: {node.exit_message}")
         return ProcessHandlerReport(True)
 
     @process_handler(priority=300, exit_codes=exits(OUT_OF_MEMORY))
@@ -133,7 +133,7 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
 
     def give_up(self, node: CalcJobNode, detail: str) -> ProcessHandlerReport:
         """Return the report that ends the WorkChain with the job's own message."""
-        return ProcessHandlerReport(True, self.exit_codes.ERROR_UNRECOVERABLE.format(job=_name(node), detail=detail))
+        return ProcessHandlerReport(True, self.exit_codes.ERROR_UNRECOVERABLE.format(job=title_of(node), detail=detail))
 
     def _can_be_staged_again(self, node: CalcJobNode) -> bool:
         """Return whether a job failed for a checkpoint file that we can bring back, and did not fail for it twice."""
@@ -149,10 +149,6 @@ def check_max_iterations(value: Int) -> None:
     """
     if value.value < 1:
         raise ValueError(f"max_iterations is {value.value}: give at least 1")
-
-
-def _name(node: CalcJobNode) -> str:
-    return f"{node.process_label}<{node.pk}>"
 
 
 def _batch_size(node: CalcJobNode) -> int | None:

@@ -65,6 +65,11 @@ DISK_FULL = ("No space left on device", "disk is full", "Disk quota exceeded")
 """What the operating system and SQLite say."""
 
 
+def title_of(process: ProcessNode) -> str:
+    """Return what reports and messages call a process."""
+    return f"{process.process_label}<{process.pk}>"
+
+
 def said_of(process: ProcessNode) -> str:
     """Return why a process ended, in its own words."""
     if process.exit_message:
@@ -82,7 +87,7 @@ def message_of(child: ProcessNode) -> str:
     jobs = [job for job in child.called if isinstance(job, CalcJobNode)] if _gave_up(child) else []
     if jobs:
         said = f"{said} The last job said: {message_of(max(jobs, key=lambda job: job.pk))}"
-    return f"{child.process_label}<{child.pk}>: {said}"
+    return f"{title_of(child)}: {said}"
 
 
 def _gave_up(child: ProcessNode) -> bool:

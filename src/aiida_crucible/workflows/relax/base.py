@@ -13,7 +13,7 @@ from aiida_crucible.calculations.exit_codes import OF_CONDITION, exits
 from aiida_crucible.calculations.relax.calculation import RelaxCalculation
 from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
 from aiida_crucible.workflows.common.verified import VerifiedWorkChain
-from aiida_crucible.workflows.common.workchain import message_of
+from aiida_crucible.workflows.common.workchain import message_of, title_of
 from aiida_crucible.workflows.relax.calcfunctions import summarise_relaxation
 from crucible_engine.wire.schema import Condition
 
@@ -38,7 +38,7 @@ class RelaxBaseWorkChain(EngineRestartWorkChain):
         more = self.inputs[self.NAMESPACE].parameters["max_steps"]
         self.ctx.inputs.parameters = Dict({**parameters, "max_steps": parameters["max_steps"] + more})
         self.continue_from(node)
-        self.report(f"{node.process_label}<{node.pk}> did not converge ({node.exit_message}): it goes on")
+        self.report(f"{title_of(node)} did not converge ({node.exit_message}): it goes on")
         return ProcessHandlerReport(True)
 
 

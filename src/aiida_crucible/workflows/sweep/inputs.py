@@ -144,5 +144,12 @@ def outcome_of(trajectory: TrajectoryData) -> dict[str, str] | None:
     if "results" not in creator.outputs:
         return None
     link = trajectory.base.links.get_incoming(link_type=LinkType.CREATE).one().link_label
-    summary = creator.outputs.results["summary"]["replicas"][link.rpartition("__")[2]]
+    return outcome_and_reason(creator.outputs.results["summary"]["replicas"][link.rpartition("__")[2]])
+
+
+def outcome_and_reason(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return what became of a run.
+
+    :param summary: of its replica.
+    """
     return {"outcome": summary["outcome"], "reason": summary["evidence"]["reason"]}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
-from aiida.orm import AbstractCode, Bool, CalcJobNode, Dict, Str, StructureData, to_aiida_type
+from aiida.orm import AbstractCode, Bool, Dict, Str, StructureData, to_aiida_type
 
 from aiida_crucible.calculations import resources, validation
 from aiida_crucible.calculations.ports import model_inputs
@@ -14,7 +14,7 @@ from aiida_crucible.calculations.verifications import find_verification, require
 from aiida_crucible.calculations.verify.calculation import VerifyCalculation
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.common.protocols import ProtocolMixin, merged, with_checked_arguments
-from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, said_of
+from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, said_of, title_of
 from crucible_engine.tasks.parameters import PARAMETERS, needs_stress, validate_parameters
 
 STOP, CONTINUE = "stop", "continue"
@@ -96,7 +96,7 @@ class VerifyWorkChain(ProtocolMixin, CrucibleWorkChain):
             device=inputs.metadata.options.device,
         )
         if self.ctx.job is not None:
-            self.report(f"{self.inputs.model.title} was verified before: {_name(self.ctx.job)}")
+            self.report(f"{self.inputs.model.title} was verified before: {title_of(self.ctx.job)}")
         return self.ctx.job is None
 
     def run_verification(self) -> ToContext:
@@ -112,7 +112,7 @@ class VerifyWorkChain(ProtocolMixin, CrucibleWorkChain):
         job = self.ctx.job
         if job.is_finished_ok:
             return None
-        return self.failure("ERROR_VERIFICATION_UNFINISHED", f"{_name(job)}: {said_of(job)}")
+        return self.failure("ERROR_VERIFICATION_UNFINISHED", f"{title_of(job)}: {said_of(job)}")
 
     def inspect_verification(self) -> ExitCode | None:
         """Return the results; stop with the faults, unless the user goes on in spite of them."""
@@ -126,7 +126,7 @@ class VerifyWorkChain(ProtocolMixin, CrucibleWorkChain):
             self.report(f"{self.inputs.model.title} failed its verification ({faults}); it goes on as it was told to")
             return None
         failed: ExitCode = self.exit_codes.ERROR_VERIFICATION_FAILED
-        return failed.format(model=self.inputs.model.title, faults=f"{faults} (see {_name(self.ctx.job)})")
+        return failed.format(model=self.inputs.model.title, faults=f"{faults} (see {title_of(self.ctx.job)})")
 
 
 def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]], jobs: Sequence[str]) -> None:
@@ -168,7 +168,3 @@ def check_on_failure(value: Str) -> None:
     """Refuse a word that is neither of the two."""
     if value.value not in (STOP, CONTINUE):
         raise ValueError(f"on_failure is {value.value!r}: give {STOP!r} or {CONTINUE!r}")
-
-
-def _name(node: CalcJobNode) -> str:
-    return f"{node.process_label}<{node.pk}>"
