@@ -24,7 +24,7 @@ from aiida import load_profile, orm
 from aiida.engine import run_get_node, submit
 
 from aiida_crucible.nodes import ModelData, from_atoms
-from aiida_crucible.references.published.double_perovskite_cells import double_perovskite
+from aiida_crucible.references.published.double_perovskites import double_perovskite
 from aiida_crucible.workflows.benchmark import BenchmarkWorkChain
 
 MATERIALS = ("Rb3AlF6", "K2NaAlF6", "Cs2NaInCl6", "Cs2AgBiCl6", "Cs2AgBiBr6", "Cs2NaBiI6")

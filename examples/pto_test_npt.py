@@ -24,7 +24,7 @@ from pathlib import Path
 from aiida import load_profile, orm
 from aiida.engine import run_get_node, submit
 
-from aiida_crucible.analysis.phonons.named_charges import named_charges
+from aiida_crucible.analysis.phonons.born_charges import named_charges
 from aiida_crucible.nodes import ModelData, from_atoms
 from aiida_crucible.references.published import pto_test
 from aiida_crucible.report.temperature_figures import plot_temperature_curves, save_figure, temperature_curves

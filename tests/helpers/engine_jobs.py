@@ -18,7 +18,7 @@ from ase import Atoms
 from ase.build import bulk
 from rounding_noise import disturbed
 
-from crucible_engine.job.interruption import SIGNALS
+from crucible_engine.job.process import SIGNALS
 from crucible_engine.job.program import main
 from crucible_engine.wire.schema import ARRAYS_FILE, JOB_FILE, RESULTS_FILE, STRUCTURES_FILE, Job, ModelReference
 from crucible_engine.wire.structures import write_structures

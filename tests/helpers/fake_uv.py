@@ -8,8 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from aiida_crucible.environments.recipe import render_recipe
-from aiida_crucible.environments.specification import Specification, TorchBuild
+from aiida_crucible.environments.specification import Specification, TorchBuild, render_recipe
 
 # Behaviour is chosen by files beside the script: `plan` (what a dry run answers), `unreachable` (torch's own index is),
 # `failure` (what the installation dies of), `slow` (it waits until the file is gone), `broken-index`.

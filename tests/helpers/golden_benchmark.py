@@ -17,7 +17,7 @@ from aiida_crucible.analysis.benchmark.settings import validate_benchmark_settin
 from aiida_crucible.analysis.benchmark.summary import aggregate
 from aiida_crucible.analysis.benchmark.tables import tables
 from aiida_crucible.analysis.phonons.phonon_analysis import prepare, solve
-from aiida_crucible.nodes.force_data import settled
+from aiida_crucible.nodes.force_data import after_discarded
 
 
 def aggregated() -> dict[str, Any]:
@@ -47,7 +47,7 @@ def prepared() -> dict[str, Any]:
         "displacements": [moved[np.abs(moved).max(axis=1) > 0] for moved in displacements],
         "start": start.positions,
         "evenly": evenly_chosen(20, 7),
-        "settled": settled(20, 0.3),
+        "settled": after_discarded(20, 0.3),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from perovskite import rattled
 
-from aiida_crucible.report.chemiscope import chemiscope_text
+from aiida_crucible.report.configuration_map import chemiscope_text
 
 
 def mapped() -> dict[str, Any]:

@@ -98,7 +98,7 @@ def records() -> list[TemperatureRecord]:
 
 def said_of_sweep() -> dict[str, Any]:
     """Return all that is said of a sweep."""
-    transitions = find_transitions(records(), "independent")
+    transitions = find_transitions(records())
     return {"curves": curves(records()), "answers": answer_questions(records(), transitions, "P4mm (99)", 10.0)}
 
 

@@ -21,7 +21,7 @@ from engine_jobs import EMT, call_here, rattled_copper, read_results, write_job
 from mutations import mutated, mutated_bytes, mutated_json, mutated_npz
 from similarity_jobs import STAND_IN, salt_frames
 
-from crucible_engine.job.interruption import Interrupted, Interruption
+from crucible_engine.job.process import Interrupted, Interruption
 from crucible_engine.job.runner import run_job
 from crucible_engine.job.threads import ThreadControl
 from crucible_engine.wire.schema import (

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from engine_jobs import SOURCE, run_here
 
-from crucible_engine.job.interruption import Interruption
+from crucible_engine.job.process import Interruption
 from crucible_engine.wire.schema import ARRAYS_FILE
 
 ENGINE = str(SOURCE / "crucible_engine")

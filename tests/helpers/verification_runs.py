@@ -16,7 +16,7 @@ from conformance_cases import CASES, load, make_checkpoint
 from planted_faults import PLANTED, FaultyModel, Noise, no_images, scaled
 
 from crucible_engine.families.registry import FAMILIES
-from crucible_engine.tasks.verify.suite import verify_model
+from crucible_engine.tasks.verify.run import verify_model
 from crucible_engine.tasks.verify.weights import check_fingerprint
 
 

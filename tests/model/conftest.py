@@ -48,7 +48,7 @@ def _find(family):
 def run_in(python_of, tmp_path_factory):
     """Return a function that runs a Python script or module in a family's environment, with the engine importable."""
     from aiida_crucible.calculations.engine_archive import engine_archive
-    from crucible_engine.extensions import FOREIGN
+    from crucible_engine.wire.extensions import FOREIGN
 
     # The folder of a family of another package lies in the archive alone.
     engine = ROOT / "src"

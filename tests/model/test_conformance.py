@@ -14,8 +14,10 @@ SCRIPT = Path(__file__).parents[1] / "helpers" / "conformance_checks.py"
 
 pytestmark = pytest.mark.model
 
+MODELS = [pytest.param(name, marks=pytest.mark.long if case.like else ()) for name, case in CASES.items()]
 
-@pytest.fixture(scope="module", params=CASES)
+
+@pytest.fixture(scope="module", params=MODELS)
 def outcome(request, run_in, tmp_path_factory):
     """What each check said of one model: ``None`` if it passed, a traceback if not."""
     case = CASES[request.param]

@@ -31,7 +31,6 @@ def faulty(request, run_verification):
     return run_verification("chgnet-0.3.0", *(item.callspec.params["fault"] for item in asked))
 
 
-# Conformance runs all of them.
 MODELS = [pytest.param(name, marks=() if name in FIRST_OF_EACH_FAMILY else pytest.mark.long) for name in CASES]
 
 

@@ -11,13 +11,8 @@ from aiida.orm import ArrayData, Computer, Dict, InstalledCode, Int, Node, Query
 from ase.build import bulk, molecule
 
 from aiida_crucible.calculations.relax.calculation import RelaxCalculation
-from aiida_crucible.calculations.validation import (
-    ENVIRONMENT_KEY,
-    check_options,
-    check_placement,
-    promised_package,
-    require_living,
-)
+from aiida_crucible.calculations.resources import check_options, check_placement
+from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, promised_package, require_living
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain

@@ -9,12 +9,12 @@ from aiida.orm import CalcJobNode, TrajectoryData
 from ase.build import bulk
 from engine_jobs import HELPERS
 
+from aiida_crucible.nodes.anharmonicity_scores import run_in_details
 from aiida_crucible.nodes.benchmark import count_expected
-from aiida_crucible.nodes.frame_scores import run_in_details
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.workflows.benchmark.batch import BenchmarkBatchWorkChain
-from aiida_crucible.workflows.benchmark.inputs import find_rows
+from aiida_crucible.workflows.benchmark.plan import find_rows
 from aiida_crucible.workflows.benchmark.workchain import BenchmarkWorkChain
 
 METALS = ("Ag", "Al", "Cu", "Ni")

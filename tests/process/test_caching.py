@@ -60,8 +60,10 @@ TASKS = ("evaluate", "relax", "dynamics", "similarity", "verify")
 def job(localhost):
     """Return a function that stores a job of a task that ended with a status, and may continue another."""
 
-    def make(task, status, continued=None):
+    def make(task, status, continued=None, model=None):
         node = CalcJobNode(computer=localhost, process_type=f"aiida.calculations:crucible.{task}")
+        if model is not None:
+            node.base.links.add_incoming(model, link_type=LinkType.INPUT_CALC, link_label="model")
         if continued is not None:
             left = continued.outputs[CalculationFactory(f"crucible.{task}").CONTINUED_OUTPUT]
             node.base.links.add_incoming(left, link_type=LinkType.INPUT_CALC, link_label="restart_from")
@@ -75,6 +77,13 @@ def job(localhost):
         return node
 
     return make
+
+
+def test_code_of_the_users_own_may_have_changed(job):
+    settings = {"factory": "ase.calculators.emt:EMT"}
+    named = ModelData.get_or_create("ase", settings=settings, trust_code=True)
+    assert job("evaluate", 0, model=ModelData.get_or_create("emt")).base.caching.is_valid_cache
+    assert not job("evaluate", 0, model=named).base.caching.is_valid_cache
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -6,7 +6,7 @@ import pytest
 from aiida.engine import WorkChain, calcfunction, run_get_node
 from aiida.orm import Int
 
-from aiida_crucible.workflows.common.calls import call_once
+from aiida_crucible.workflows.common.workchain import call_once
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 

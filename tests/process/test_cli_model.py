@@ -90,12 +90,26 @@ def test_mistake_is_one_line(run, arguments, message):
     assert len(output.splitlines()) == 1
 
 
-def test_a_device_that_is_none_leaves_no_model_behind(run):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--device", "junk"], "device 'junk' is unknown: give auto, cpu, cuda"),
+        ([], "`aiida-crucible env create sevennet`"),
+        (["--code", "nothing@here"], "nothing@here"),
+    ],
+)
+def test_what_cannot_be_verified_leaves_no_model_behind(run, arguments, message):
     before = len(models("sevennet"))
-    status, output = run("model", "verify", "sevennet", "--device", "junk")
+    status, output = run("model", "verify", "sevennet", *arguments)
     assert status != 0
-    assert "device 'junk' is unknown: give auto, cpu, cuda" in output
+    assert message in output
     assert len(models("sevennet")) == before
+
+
+def test_options_that_are_none_leave_no_model_behind(run, stand_in):
+    status, output = run("model", "verify", "mace", "--code", stand_in.full_label, "--options", "{resources: 5}")
+    assert status != 0 and "resources" in output, output
+    assert models("mace") == []
 
 
 def test_code_that_a_model_names_runs_once_it_is_trusted_by_name(run, stand_in, monkeypatch):

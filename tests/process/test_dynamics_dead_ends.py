@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from aiida.orm import Dict
 
-from aiida_crucible.workflows.sweep.runs import count_left_over, is_done
+from aiida_crucible.workflows.sweep.inputs import count_postponed, is_done
 
 CHECKPOINT = {"replica": 2, "step": 40}
 
@@ -29,5 +29,5 @@ def test_temperatures_that_a_job_did_not_come_to(summary, left_over):
         results = outputs["results"]
 
     child = SimpleNamespace(is_finished_ok=False, outputs=Outputs(outputs))
-    assert count_left_over(child, 4) == left_over
+    assert count_postponed(child, 4) == left_over
     assert is_done(child, "replica_0") == bool(summary.get("replicas"))

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 from engine_jobs import HELPERS
 
 from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
-from aiida_crucible.calculations.dynamics.structures import WHAT_MOVES
 from aiida_crucible.cli import main
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms, to_atoms
@@ -221,4 +220,4 @@ def test_arrays_of_the_other_structure_are_refused(parse, structures, model):
 @pytest.mark.parametrize("workflow", [TemperatureSweepWorkChain, AnharmonicityWorkChain])
 def test_workflows_that_say_what_moves_do_not_ask_for_it(workflow):
     ports = workflow.spec().inputs["base"]["dynamics"]
-    assert not {*WHAT_MOVES} & {*ports}
+    assert not {*DynamicsCalculation.TREATED} & {*ports}

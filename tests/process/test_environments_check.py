@@ -14,8 +14,7 @@ from click.testing import CliRunner
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.cli import main
 from aiida_crucible.environments import ModelEnvironmentError, codes
-from aiida_crucible.environments.check import check_environment
-from aiida_crucible.environments.checkpoint import describe_checkpoint, path_on_computer
+from aiida_crucible.environments.script_job import check_environment, describe_checkpoint, path_on_computer
 from crucible_engine.wire.schema import ModelReference
 
 
@@ -33,19 +32,19 @@ def environment(localhost, forgotten):
 @pytest.mark.slow
 def test_probe_finds_a_sound_environment(environment):
     with enable_caching():
-        first, result = (check_environment(environment) for _ in range(2))
-    findings = {item.name: item for item in result.findings}
-    assert result.passed
+        (_, first), (found, process) = (check_environment(environment) for _ in range(2))
+    findings = {item.name: item for item in found}
+    assert "failed" not in {item.status for item in found}
     assert findings["package"].message == f"ase {ase.__version__} can be imported"
     assert findings["evaluation"].status == "passed"
     differences = re.findall(r"(\S+) eV/", findings["evaluation"].message)
     assert len(differences) == 2
     assert max(map(float, differences)) < 1e-10, "another processor may round the last digits otherwise"
     assert findings["torch"].status == "not-applicable"
-    assert isinstance(result.process, CalcJobNode)
-    assert result.process.inputs.code.uuid == environment.code.uuid
-    assert result.process.uuid != first.process.uuid
-    assert not result.process.base.caching.is_created_from_cache, "the state of a computer is asked for every time"
+    assert isinstance(process, CalcJobNode)
+    assert process.inputs.code.uuid == environment.code.uuid
+    assert process.uuid != first.uuid
+    assert not process.base.caching.is_created_from_cache, "the state of a computer is asked for every time"
 
 
 @pytest.mark.slow

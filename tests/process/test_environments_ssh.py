@@ -15,7 +15,7 @@ from loopback_sshd import LoopbackSshd
 from aiida_crucible.environments import ModelEnvironmentError, remote
 from aiida_crucible.environments.codes import ROOT_PROPERTY, find_environment
 from aiida_crucible.environments.manage import Request, create_environment, recipe_for, remove_environment
-from aiida_crucible.environments.recipe import render_recipe
+from aiida_crucible.environments.specification import render_recipe
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
 from engine_jobs import HELPERS
 
-from aiida_crucible.calculations.evaluate.calculation import WHAT_IS_EVALUATED, EvaluateCalculation
+from aiida_crucible.calculations.evaluate.calculation import EvaluateCalculation
 from aiida_crucible.calculations.output_files import split_properties
 from aiida_crucible.calculations.validation import frame_label
 from aiida_crucible.nodes.model import ModelData
@@ -192,4 +192,4 @@ def test_parts_of_properties():
 @pytest.mark.parametrize("workflow", [PhononWorkChain, AnharmonicityWorkChain])
 def test_workflows_that_say_what_is_evaluated_do_not_ask_for_it(workflow):
     ports = workflow.spec().inputs["forces"]["evaluate"]
-    assert not {*WHAT_IS_EVALUATED} & {*ports}
+    assert not {*EvaluateCalculation.TREATED} & {*ports}

@@ -8,11 +8,12 @@ from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode, Dict
 from copper_frames import builder_of, constants_node, copper, frames_node, reference
 
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.anharmonicity.combinations import why_no_score
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_settings
+from aiida_crucible.calculations.ports import check_each
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.workflows.anharmonicity.calcfunctions import measure_anharmonicity
-from aiida_crucible.workflows.benchmark.batch_ports import check_trajectories
+from aiida_crucible.workflows.benchmark.inputs import check_frames
 from aiida_crucible.workflows.benchmark.material_calcfunctions import measure_material
 
 STABLE = {"outcome": "stable", "reason": "every species kept its sites to the last step"}
@@ -92,7 +93,7 @@ def test_frames_of_a_melt_are_no_reference(code, model):
     with pytest.raises(ValueError, match="cannot be a reference, the run is melted: every species left its sites"):
         builder_of(code, model, reference=reference(trajectory=melted))
     with pytest.raises(ValueError, match="copper: the frames cannot be a reference"):
-        check_trajectories({"copper": melted})
+        check_each(check_frames, {"copper": melted})
     builder_of(code, model, reference=reference(trajectory=made_by_a_job(frames_node(), code.computer, "diffusive")))
 
 

@@ -6,7 +6,7 @@ from aiida.common.links import LinkType
 from aiida.orm import CalcJobNode, WorkChainNode
 from plumpy import ProcessState
 
-from aiida_crucible.workflows.common.verified import message_of
+from aiida_crucible.workflows.common.workchain import message_of
 
 
 def ended(node, label, status, message):

@@ -124,7 +124,7 @@ def test_missing_file_on_a_computer_is_named(localhost):
 
 def test_released_weights_of_another_family_are_recognised(checkpoint, monkeypatch):
     digest = FAMILIES["chgnet"].names["0.3.0"].sha256
-    monkeypatch.setattr("aiida_crucible.nodes.model.digest_of_file", lambda path: digest)
+    monkeypatch.setattr("aiida_crucible.nodes.model.digest", lambda path: digest)
     with pytest.raises(ValueError, match="holds weights of chgnet, not of sevennet"):
         ModelData.get_or_create("sevennet", checkpoint=checkpoint)
     assert ModelData.get_or_create("chgnet", checkpoint=checkpoint).training_set == "MPtrj"

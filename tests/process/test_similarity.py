@@ -15,8 +15,7 @@ from similarity_jobs import STAND_IN, salt_frames
 
 from aiida_crucible.calculations.similarity.calculation import SimilarityCalculation
 from aiida_crucible.nodes.structures import atoms_to_trajectory
-from aiida_crucible.workflows.configuration_space.base import SimilarityBaseWorkChain
-from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain
+from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain, SimilarityBaseWorkChain
 
 OPTIONS = {"environment_variables": {"PYTHONPATH": os.pathsep.join(map(str, [HELPERS, STAND_IN]))}}
 

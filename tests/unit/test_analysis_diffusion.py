@@ -7,6 +7,7 @@ import pytest
 from ase.build import bulk
 from thermal_crystals import cubic, vibrating
 
+from aiida_crucible.analysis.crystal.displacements import unwrapped_displacements
 from aiida_crucible.analysis.dynamics.diffusion import (
     diffusion_coefficients,
     lindemann_indices,
@@ -24,7 +25,9 @@ def walk(n_frames, n_atoms, step, seed=0):
 def test_the_fourier_sum_is_the_sum_over_pairs():
     positions = walk(40, 6, 0.3) + np.random.default_rng(1).uniform(0, 20, (6, 3))
     masses = np.array([1.0, 2, 3, 4, 5, 6])
-    result = mean_square_displacements(positions, BOX, ["H", "H", "He", "He", "He", "He"], masses)
+    result = mean_square_displacements(
+        unwrapped_displacements(positions, BOX, masses), ["H", "H", "He", "He", "He", "He"]
+    )
     free = positions - np.average(positions, axis=1, weights=masses)[:, None]
     for symbol, atoms in {"H": slice(0, 2), "He": slice(2, 6)}.items():
         exact = [((free[lag:, atoms] - free[: 40 - lag, atoms]) ** 2).sum(axis=2).mean() for lag in range(40)]
@@ -37,7 +40,7 @@ def test_a_random_walk_has_its_diffusion_coefficient_with_an_honest_error():
     exact = step**2 / (2 * interval) * (1 - 1 / n_atoms)
     found = [
         diffusion_coefficients(
-            walk(600, n_atoms, step, seed), BOX, ["Li"] * n_atoms, np.ones(n_atoms), interval=interval
+            unwrapped_displacements(walk(600, n_atoms, step, seed), BOX, np.ones(n_atoms)), ["Li"] * n_atoms, interval
         )
         for seed in range(40)
     ]
@@ -54,7 +57,7 @@ def test_a_fast_species_is_told_from_a_slow_one_and_a_drift_from_both():
     positions += np.arange(1000)[:, None, None] * [0.5, -0.2, 0.1]
     symbols = ["Li"] * 20 + ["U"] * 20
     masses = np.array([1e-6] * 20 + [238.0] * 20)
-    result = diffusion_coefficients(positions, BOX, symbols, masses, interval=1.0)
+    result = diffusion_coefficients(unwrapped_displacements(positions, BOX, masses), symbols, 1.0)
     assert result["Li"].value == pytest.approx(0.3**2 / 2, rel=0.25)
     assert result["U"].value == pytest.approx(0.03**2 / 2, rel=0.35)
 
@@ -62,13 +65,14 @@ def test_a_fast_species_is_told_from_a_slow_one_and_a_drift_from_both():
 def test_a_harmonic_crystal_stays_bounded():
     crystal = cubic() * 3
     frames = vibrating(crystal, 800, 0.1)
-    symbols, masses = crystal.get_chemical_symbols(), crystal.get_masses()
-    result = mean_square_displacements(frames, crystal.cell.array, symbols, masses)
+    symbols = crystal.get_chemical_symbols()
+    paths = unwrapped_displacements(frames, crystal.cell.array, crystal.get_masses())
+    result = mean_square_displacements(paths, symbols)
     # Independent frames of Einstein oscillators: 2 · 3 · 0.1² at every lag but 0.
     for values in result.values():
         assert values[0] == pytest.approx(0, abs=1e-10)
         assert values[1:400] == pytest.approx(0.06, rel=0.05)
-    for coefficient in diffusion_coefficients(frames, crystal.cell.array, symbols, masses, interval=10.0).values():
+    for coefficient in diffusion_coefficients(paths, symbols, 10.0).values():
         assert abs(coefficient.value) < 5 * coefficient.standard_error
 
 
@@ -77,7 +81,9 @@ def test_a_breathing_cell_moves_no_atom():
     scales = 1 + 0.02 * np.sin(np.arange(200) / 5)
     cells = crystal.cell.array * scales[:, None, None]
     positions = crystal.get_scaled_positions() @ cells
-    result = mean_square_displacements(positions, cells, crystal.get_chemical_symbols(), crystal.get_masses())
+    result = mean_square_displacements(
+        unwrapped_displacements(positions, cells, crystal.get_masses()), crystal.get_chemical_symbols()
+    )
     assert max(np.abs(values).max() for values in result.values()) < 1e-12
 
 
@@ -93,7 +99,7 @@ def test_the_lindemann_index_of_einstein_oscillators():
 
 def test_broken_input_is_refused():
     with pytest.raises(ValueError, match="99 frames"):
-        diffusion_coefficients(walk(99, 2, 1.0), BOX, ["H", "H"], np.ones(2), interval=1.0)
+        diffusion_coefficients(walk(99, 2, 1.0), ["H", "H"], 1.0)
     with pytest.raises(ValueError, match=r"give \(5, 3\)"):
         lindemann_indices(np.zeros((4, 3)), cubic())
     collapsed = cubic()

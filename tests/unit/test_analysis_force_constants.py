@@ -11,9 +11,9 @@ from ase.build import bulk
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from spring_crystal import SPACING, THZ, chain, cubic
 
-from aiida_crucible.analysis.phonons.amplitudes import error_bars, frequencies_by_amplitude
 from aiida_crucible.analysis.phonons.born_charges import COULOMB, add_born_charges
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
+from aiida_crucible.analysis.phonons.phonon_analysis import error_bars, frequencies_by_amplitude
 from aiida_crucible.analysis.phonons.spectra import (
     density_of_states,
     given_path,

@@ -10,10 +10,10 @@ from ase.calculators.emt import EMT
 from spring_crystal import SPACING, THZ, chain, cubic
 
 from aiida_crucible.analysis.comparison.harmonic import compare_phonons
-from aiida_crucible.analysis.comparison.mode_matching import match_modes, overlaps
+from aiida_crucible.analysis.comparison.modes import match_modes, overlaps
 from aiida_crucible.analysis.comparison.settings import validate_comparison
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
-from aiida_crucible.analysis.phonons.stored_phonons import restore_phonons
+from aiida_crucible.analysis.phonons.lattice_force_constants import restore_phonons
 
 COPPER = 63.546
 K, T = 2.0, 0.5

@@ -7,7 +7,7 @@ import pytest
 from thermal_crystals import cubic, polar, shuffled, vibrating
 
 from aiida_crucible.analysis.crystal.displacements import displacements
-from aiida_crucible.analysis.crystal.supercell_sites import find_sites, supercell_like
+from aiida_crucible.analysis.crystal.mapping import find_sites
 from aiida_crucible.analysis.dynamics.mean_structure import collective_error, independent_samples, mean_structure
 from aiida_crucible.analysis.statistics.averages import statistical_inefficiencies
 
@@ -94,7 +94,7 @@ def test_a_slow_motion_of_all_cells_is_noise_too():
     unit_cell = cubic()
     supercell = unit_cell * 3
     sites = find_sites(supercell, unit_cell)
-    reference = supercell_like(unit_cell, sites)
+    reference = sites.of_phase(unit_cell)
     naive, honest = [], []
     for seed in range(10):
         rng = np.random.default_rng(seed)

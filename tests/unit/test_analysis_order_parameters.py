@@ -8,20 +8,17 @@ from ase import Atoms
 from thermal_crystals import cubic, polar, vibrating
 
 from aiida_crucible.analysis.crystal.displacements import displacements
-from aiida_crucible.analysis.crystal.supercell_sites import find_sites, supercell_like
+from aiida_crucible.analysis.crystal.mapping import find_sites
 from aiida_crucible.analysis.dynamics.order_parameters import (
-    axial_distortions,
-    cell_displacements,
     displacement_pattern,
     domain_amplitudes,
     domain_components,
     projections,
-    species_displacements,
 )
 
 PARENT = polar() * (2, 2, 2)
 SITES = find_sites(PARENT, polar())
-REFERENCE = supercell_like(cubic(), SITES)
+REFERENCE = SITES.of_phase(cubic())
 PATTERN = displacement_pattern(cubic(), polar()).repeated(SITES)
 
 
@@ -83,24 +80,6 @@ def test_an_antiferrodistortive_pattern_has_its_own_domains():
     assert projections(u, high.cell.array, pattern) == pytest.approx([1])
     polar_u = displacements((polar() * 2).positions[None], high.cell.array, high)
     assert projections(polar_u, high.cell.array, pattern) == pytest.approx([0], abs=1e-6)
-
-
-def test_displacements_by_species_and_by_cell():
-    u = displacements(PARENT.positions[None], PARENT.cell.array, REFERENCE)
-    by_species = species_displacements(u, PARENT.get_chemical_symbols())
-    assert set(by_species) == {"Pb", "Ti", "O"}
-    assert by_species["Pb"][0, 2] - by_species["Ti"][0, 2] == pytest.approx((0.0943 - 0.0560) * 4.15)
-    cells = cell_displacements(u, SITES)
-    assert cells.shape == (1, 8, 5, 3)
-    assert np.ptp(cells, axis=1).max() < 1e-12
-    masses = PARENT.get_masses()
-    assert np.abs(np.average(u[0], axis=0, weights=masses)).max() < 1e-12
-
-
-def test_the_long_axis_is_told():
-    distortions = axial_distortions(np.array([np.diag([3.9, 3.9, 4.15]), np.diag([4.15, 3.9, 3.9]), np.eye(3)]))
-    assert distortions[:, 2] == pytest.approx([4.15 / 3.9 - 1, 3.9 / np.sqrt(4.15 * 3.9) - 1, 0])
-    assert distortions.argmax(axis=1)[:2].tolist() == [2, 0]
 
 
 def test_structures_without_a_pattern_are_refused():

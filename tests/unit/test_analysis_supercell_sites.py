@@ -8,7 +8,7 @@ from ase.build import bulk, make_supercell
 from thermal_crystals import cubic, polar, shuffled
 
 from aiida_crucible.analysis.crystal.displacements import displacements
-from aiida_crucible.analysis.crystal.supercell_sites import find_sites, supercell_like
+from aiida_crucible.analysis.crystal.mapping import find_sites
 
 SKEW = [[2, 0, 0], [1, 2, 0], [0, -1, 1]]
 
@@ -19,7 +19,7 @@ def test_a_shuffled_supercell_is_rebuilt_from_its_sites(matrix):
     sites = find_sites(supercell, polar())
     assert np.array_equal(sites.matrix, matrix)
     assert sites.n_cells == round(np.linalg.det(matrix))
-    rebuilt = supercell_like(polar(), sites)
+    rebuilt = sites.of_phase(polar())
     assert np.array_equal(rebuilt.numbers, supercell.numbers)
     assert np.allclose(rebuilt.cell.array, supercell.cell.array)
     assert np.abs(displacements(supercell.positions[None], supercell.cell.array, rebuilt)).max() < 1e-10
@@ -31,7 +31,7 @@ def test_a_shuffled_supercell_is_rebuilt_from_its_sites(matrix):
 
 def test_another_phase_takes_the_order_of_the_supercell():
     supercell = shuffled(polar() * (2, 2, 2))
-    reference = supercell_like(cubic(), find_sites(supercell, polar()))
+    reference = find_sites(supercell, polar()).of_phase(cubic())
     assert np.array_equal(reference.numbers, supercell.numbers)
     assert np.allclose(reference.cell.lengths(), 7.9)
     # The apical oxygen, at 0.9785 of the one cell and 0 of the other, has not moved by a cell.
@@ -61,4 +61,4 @@ def test_a_supercell_of_something_else_is_refused():
     with pytest.raises(ValueError, match="from any free site"):
         find_sites(molten, cubic())
     with pytest.raises(ValueError, match="a unit cell of 4 atoms"):
-        supercell_like(bulk("Cu", cubic=True), find_sites(cubic() * 2, cubic()))
+        find_sites(cubic() * 2, cubic()).of_phase(bulk("Cu", cubic=True))

@@ -25,7 +25,7 @@ PLANTED = {"continuous": continuous_sweep, "first-order": first_order_sweep, "me
 
 
 def detect(sweep):
-    return find_transitions(sweep.records, "independent")
+    return find_transitions(sweep.records)
 
 
 def holds(transition, temperature):
@@ -189,35 +189,6 @@ def test_a_melt_of_a_run_that_did_not_follow_its_equations_is_no_melting():
     assert "1200 K (melted: a time step of 60 fs is long)" in report.verdict
 
 
-def both_ways(heating_at, cooling_at, error=0.01):
-    temperatures = np.arange(100.0, 1000.0, 50)
-    runs = []
-    for seed, (way, place) in enumerate((("heating", heating_at), ("cooling", cooling_at))):
-        eta = np.where(temperatures < place, 1 - 3e-4 * temperatures, 0.0)
-        runs += [replace(run, direction=way) for run in sweep_of(temperatures, eta, error, seed)]
-    return runs
-
-
-def test_heating_and_cooling_bracket_a_first_order_transition():
-    report = detect_transitions(both_ways(675, 425), ROLES, SIZES)
-    (transition,) = report.transitions
-    assert transition.kind.value == "first-order"
-    assert transition.interval == (400.0, 700.0)
-    assert "hysteresis" in transition.reason
-
-
-def test_without_hysteresis_both_ways_give_one_transition():
-    (transition,) = detect_transitions(both_ways(575, 575), ROLES, SIZES).transitions
-    assert transition.kind.value == "first-order"
-    assert transition.interval == (550.0, 600.0)
-
-
-def test_a_phase_that_never_comes_back_on_cooling_is_hysteresis_too():
-    (transition,) = detect_transitions(both_ways(675, 0), ROLES, SIZES).transitions
-    assert transition.kind.value == "first-order"
-    assert transition.interval == (100.0, 700.0)
-
-
 def test_a_change_of_robust_space_group_is_a_transition_by_itself():
     runs = [SweepRun(t, "stable", {}, 140 if t < 500 else 221, robust=True) for t in np.arange(100.0, 1000.0, 100)]
     (transition,) = detect_transitions(runs, ROLES, SIZES).transitions
@@ -262,7 +233,7 @@ def test_what_the_data_cannot_tell_is_not_called_no_transition(runs, why):
 
 
 def test_the_answer_does_not_depend_on_units_or_order():
-    runs = sweep_observables.sweep_runs(first_order_sweep(1).records, "independent")
+    runs = sweep_observables.sweep_runs(first_order_sweep(1).records)
     scaled = [
         replace(run, observables={name: (1e3 * y, 1e3 * e) for name, (y, e) in run.observables.items()})
         for run in reversed(runs)
@@ -293,9 +264,7 @@ RUN = SweepRun(300.0, "stable", {"displacement": (1.0, 0.1)})
         ([replace(RUN, temperature=-1.0)], ROLES, "no positive number"),
         ([replace(RUN, temperature=float("nan"))], ROLES, "no positive number"),
         ([replace(RUN, outcome="fine")], ROLES, "unknown outcome 'fine'"),
-        ([replace(RUN, direction="up")], ROLES, "unknown direction 'up'"),
         ([RUN, RUN], ROLES, "two runs at 300 K"),
-        ([RUN, replace(RUN, temperature=400.0, direction="heating")], ROLES, "some runs have a direction"),
         ([replace(RUN, observables={"displacement": (1.0, -0.1)})], ROLES, "negative standard error"),
         ([RUN], {"displacement": "charge"}, "role 'charge' of 'displacement' is unknown"),
     ],
@@ -321,7 +290,7 @@ def quiet_cubic(error, temperatures=(100.0, 200.0, 300.0, 400.0, 500.0, 600.0), 
 
 @pytest.mark.parametrize(("error", "status"), [(0.06, "cannot-tell"), (0.01, "cannot-tell"), (0.0005, "no-transition")])
 def test_an_error_that_hides_one_percent_of_strain_does_not_exclude_a_transition(error, status):
-    report = find_transitions(quiet_cubic(error), "independent")
+    report = find_transitions(quiet_cubic(error))
     assert report.status.value == status
     if status == "cannot-tell":
         assert "the errors of b_over_a (up to" in report.verdict
@@ -346,8 +315,8 @@ def test_what_is_not_believed_claims_nothing_and_says_how_long_it_takes():
         record(t, {"c_over_a": (1.06 if t < 400 else 1.0, 0.001), "volume": (60.0, 0.01)})
         for t in np.arange(100.0, 800.0, 100)
     ]
-    assert find_transitions(planted, "independent").status.value == "found"
-    report = find_transitions(with_averages(planted, n_effective=4.0, warning="too short"), "independent")
+    assert find_transitions(planted).status.value == "found"
+    report = find_transitions(with_averages(planted, n_effective=4.0, warning="too short"))
     assert (report.status.value, report.transitions) == ("cannot-tell", [])
     # 50 000 steps gave 4 of 20 independent values.
     assert "not long enough to average c_over_a; at least 250000 steps at each temperature would be" in report.verdict
@@ -365,10 +334,10 @@ def test_the_scatter_of_what_a_space_group_fixes_is_the_error():
     told = [
         replace(one, values={**one.values, "forbidden_strains": forbidden[index]}) for index, one in enumerate(stated)
     ]
-    assert find_transitions(stated, "independent").status.value == "found"
-    report = find_transitions(told, "independent")
+    assert find_transitions(stated).status.value == "found"
+    report = find_transitions(told)
     assert (report.status.value, report.transitions) == ("cannot-tell", [])
-    errors = [run.observables["c_over_a"][1] for run in sweep_observables.sweep_runs(told, "independent")]
+    errors = [run.observables["c_over_a"][1] for run in sweep_observables.sweep_runs(told)]
     assert np.median(errors) > 0.01
 
 

@@ -5,7 +5,7 @@ import pytest
 from ase.build import bulk
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 
-from crucible_engine import ase_compat
+from crucible_engine.families import ase_compat
 from crucible_engine.tasks.dynamics.integrators import INTEGRATORS
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.tasks.parameters import validate_parameters

@@ -9,12 +9,11 @@ import json
 import matplotlib.cbook
 import numpy as np
 import pytest
+from published_classes import models, published_confusion, published_shares
 from synthetic_rows import GIVEN, OWN_CONSTANTS, compared, own_run, row, rows_of_matrix, scored
 
-from aiida_crucible.analysis.benchmark.distributions import correlation, distribution
-from aiida_crucible.analysis.benchmark.summary import aggregate
+from aiida_crucible.analysis.benchmark.summary import aggregate, correlation, distribution
 from aiida_crucible.analysis.benchmark.tables import tables
-from aiida_crucible.references.published.double_perovskites import models, published_confusion, published_shares
 
 
 def hand():

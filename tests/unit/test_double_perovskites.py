@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import spglib
 
-from aiida_crucible.references.published.double_perovskite_cells import double_perovskite, parse_double_perovskite
+from aiida_crucible.references.published.double_perovskites import double_perovskite, parse_double_perovskite
 
 FORMULAS = ["Cs2AgBiBr6", "Cs2NaInCl6", "Rb3AlF6", "Cs2AgInI6"]
 

@@ -14,7 +14,7 @@ from dynamics_runs import die_after, everything
 from engine_jobs import read_arrays, run_here, write_job
 from scipy.stats import chi2
 
-from crucible_engine.tasks.dynamics.replica import near
+from crucible_engine.tasks.dynamics.starts import moved_near
 from crucible_engine.wire.schema import REFERENCE_FILE
 from crucible_engine.wire.structures import write_structures
 
@@ -95,7 +95,7 @@ def test_a_structure_that_was_wrapped_into_its_cell_is_judged_all_the_same(tmp_p
         highest(run_here(write_run(tmp_path / name, atoms))) for name, atoms in (("a", start), ("b", wrapped))
     )
     assert indirect == pytest.approx(direct, rel=1e-3)
-    np.testing.assert_allclose(near(CRYSTAL.copy(), start).positions, CRYSTAL.positions, atol=1e-12)
+    np.testing.assert_allclose(moved_near(CRYSTAL.copy(), start).positions, CRYSTAL.positions, atol=1e-12)
 
 
 def test_a_resumed_run_is_judged_by_the_same_crystal(tmp_path):

@@ -194,7 +194,7 @@ def test_a_molecule_that_leaves_a_surface_is_lost():
     assert (finding.outcome, finding.evidence["first_atoms"]) == ("atoms-lost", [27, 28])
 
 
-def test_an_atom_that_changes_its_company_is_not_lost():
+def test_an_atom_that_changes_its_neighbours_is_not_lost():
     atoms = bulk("Cu", cubic=True) * (2, 2, 6)
     eye = watch(atoms)
     positions = atoms.positions.copy()

@@ -27,8 +27,7 @@ from interrupted_jobs import assert_same_arrays
 from seeds import chosen_seed
 from signalled_runs import run_with_signal
 
-from crucible_engine.wire.diagnosis import diagnose
-from crucible_engine.wire.results import RESERVED_BYTES, ResultsFile
+from crucible_engine.wire.results import RESERVED_BYTES, ResultsFile, diagnose
 from crucible_engine.wire.schema import JOB_FILE, PROGRESS_FILE, Condition, Results
 
 TASKS = {

@@ -15,8 +15,8 @@ from seeds import chosen_seed
 from crucible_engine.job.context import Context
 from crucible_engine.tasks.relax import journal as relax_journal
 from crucible_engine.tasks.relax.replay import Answer, ReplayingCalculator
-from crucible_engine.wire.diagnosis import Interrupted
 from crucible_engine.wire.journal import read_journal
+from crucible_engine.wire.results import Interrupted
 from crucible_engine.wire.schema import JOB_FILE, JOURNAL_FILE
 
 

@@ -28,7 +28,7 @@ def sweep(folder, symbol, steps, seed, time_step=1.0):
     records = run_sweep(
         folder, bulk(symbol, cubic=True), TEMPERATURES, model=QUICK, steps=steps, seed=SEED + seed, time_step=time_step
     )
-    report = find_transitions(records, "independent")
+    report = find_transitions(records)
     print(f"{symbol}, {steps} steps of {time_step:g} fs, seed {SEED + seed}: {report.verdict}")
     return records, report
 

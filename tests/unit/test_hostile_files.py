@@ -18,7 +18,7 @@ from ase.io.formats import ioformats
 
 from aiida_crucible.references import foreign_files
 from aiida_crucible.references.phonopy.atom_order import read_structure
-from aiida_crucible.references.phonopy.force_constant_files import check_announced
+from aiida_crucible.references.phonopy.constants import check_announced
 from aiida_crucible.references.settings import validate_trajectory
 from aiida_crucible.references.trajectories.frames import iterate_frames
 

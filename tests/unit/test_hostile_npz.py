@@ -12,13 +12,13 @@ import pytest
 from ase.build import bulk
 from numpy.lib import format as npy
 
-from aiida_crucible.calculations.dynamics import files as dynamics_files
+from aiida_crucible.calculations.dynamics import parser as dynamics_files
 from aiida_crucible.calculations.exit_codes import ARRAYS_UNREADABLE
 from aiida_crucible.calculations.output_files import OutputError, read_arrays
 from crucible_engine.job.preflight import survey_structures
 from crucible_engine.tasks.dynamics.checkpoint import STATE_FILE, Checkpoints
 from crucible_engine.tasks.dynamics.output import read_result
-from crucible_engine.wire.npz import read_npz
+from crucible_engine.wire.arrays import read_arrays as read_own_arrays
 from crucible_engine.wire.schema import Condition, EngineError
 from crucible_engine.wire.structures import write_structures
 
@@ -77,7 +77,7 @@ def case(request, tmp_path):
 def test_the_engine_reads_no_hostile_arrays(case):
     path, said = case
     with pytest.raises(ValueError, match=said):
-        read_npz(path)
+        read_own_arrays(path)
 
 
 def test_the_parser_reads_no_hostile_arrays(case):

@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from aiida_crucible.references.phonopy.files import read_phonons
-from aiida_crucible.references.phonopy.plain_yaml import read_yaml
+from aiida_crucible.references.plain_yaml import read_yaml
 from aiida_crucible.references.settings import validate_phonons
 from aiida_crucible.references.values import read_values
 

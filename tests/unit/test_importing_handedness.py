@@ -9,7 +9,7 @@ from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
 from aiida_crucible.analysis.phonons.force_constants import to_atoms
-from aiida_crucible.analysis.phonons.stored_phonons import restore_phonons
+from aiida_crucible.analysis.phonons.lattice_force_constants import restore_phonons
 from aiida_crucible.references.phonopy.files import read_phonons
 from aiida_crucible.references.settings import validate_phonons
 

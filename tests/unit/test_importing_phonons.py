@@ -13,7 +13,7 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from spring_crystal import SpringCrystal
 
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy, plan_displacements, solve_force_constants
-from aiida_crucible.analysis.phonons.stored_phonons import restore_phonons
+from aiida_crucible.analysis.phonons.lattice_force_constants import restore_phonons
 from aiida_crucible.references.phonopy.files import read_phonons
 from aiida_crucible.references.settings import validate_phonons
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import grimp
 import pytest
 
-from crucible_engine.extensions import FOREIGN
 from crucible_engine.families.registry import FAMILIES
+from crucible_engine.wire.extensions import FOREIGN
 
 ROOT = Path(__file__).parents[2]
 

@@ -88,7 +88,7 @@ def test_a_primitive_cell_serves_a_conventional_supercell():
     rng = np.random.default_rng(3)
     order = rng.permutation(len(conventional))
     mapping = map_crystal(conventional[order], primitive)
-    assert mapping.lattice.n_cells == 32
+    assert mapping.n_cells == 32
     np.testing.assert_allclose(
         mapping.ideal.get_all_distances(mic=True), conventional[order].get_all_distances(mic=True)
     )
@@ -149,7 +149,7 @@ def test_a_nearly_cubic_polar_crystal_is_found_in_each_orientation(ratio, shift,
         moved = turned.get_scaled_positions(wrap=False) - mapping.ideal.get_scaled_positions(wrap=False)
         moved -= np.rint(moved - moved[0])
         np.testing.assert_allclose((moved - moved[0]) @ turned.cell.array, 0, atol=1e-9)
-        strain = mapping.cell @ mapping.rotation - mapping.lattice.matrix @ unit.cell.array
+        strain = mapping.cell @ mapping.rotation - mapping.matrix @ unit.cell.array
         np.testing.assert_allclose(strain, 0, atol=1e-9)
 
 

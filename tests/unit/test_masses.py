@@ -13,15 +13,13 @@ from spring_crystal import chain
 
 from aiida_crucible.analysis.comparison.harmonic import compare_phonons
 from aiida_crucible.analysis.comparison.settings import SETTINGS as COMPARISON
-from aiida_crucible.analysis.crystal.mapping import map_crystal
+from aiida_crucible.analysis.crystal.mapping import find_sites, map_crystal
 from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms, to_phonopy
-from aiida_crucible.analysis.crystal.supercell_sites import find_sites, supercell_like
 from aiida_crucible.analysis.dynamics.mean_structure import mean_structure
 from aiida_crucible.analysis.phonons import settings as phonon_settings
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
-from aiida_crucible.analysis.phonons.lattice_force_constants import lattice_force_constants
+from aiida_crucible.analysis.phonons.lattice_force_constants import lattice_force_constants, restore_phonons
 from aiida_crucible.analysis.phonons.phonon_analysis import prepare, solve
-from aiida_crucible.analysis.phonons.stored_phonons import restore_phonons
 from crucible_engine.wire.schema import ARRAYS_FILE, SERIES_COLUMNS, TRAJECTORIES_FILE
 from crucible_engine.wire.structures import read_structures, write_structures
 
@@ -126,7 +124,7 @@ def test_a_supercell_has_the_masses_of_its_unit_cell():
     )
     for found in (map_crystal(supercell, unit).ideal, map_crystal(supercell, unit).unstrained):
         assert found.get_masses().tolist() == expected
-    assert supercell_like(unit, sites).get_masses().tolist() == expected
+    assert sites.of_phase(unit).get_masses().tolist() == expected
     assert mean.atoms.get_masses().tolist() == unit.get_masses().tolist()
 
 

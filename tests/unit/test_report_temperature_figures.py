@@ -72,14 +72,6 @@ def test_transitions_are_shaded_in_the_models_colour_and_lost_crystals_hatched()
     assert dashed[0].get_color() == COLOURS[1]
 
 
-def test_published_points_are_open_and_named():
-    points = TemperatureCurves("experiment", np.array([295.0]), {"a": np.array([3.9]), "c": np.array([4.15])})
-    figure = plot_temperature_curves([make_curves()], [points])
-    assert "experiment" in labels(figure)
-    open_ones = [line for line in figure.axes[1].lines if line.get_markerfacecolor() == "none"]
-    assert [line.get_xdata().tolist() for line in open_ones] == [[295.0], [295.0]]
-
-
 def test_a_figure_is_saved_twice(tmp_path):
     files = save_figure(plot_temperature_curves([make_curves()], title="PbTiO3"), tmp_path / "pto.test")
     assert [file.name for file in files] == ["pto.test.png", "pto.test.pdf"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crucible_engine.tasks.similarity.overlap import mean_discrepancy, overlap_of
-from crucible_engine.tasks.similarity.selection import by_farthest_point, by_random_draw, by_stride
+from crucible_engine.tasks.similarity.frames import by_farthest_point, by_random_draw, by_stride
+from crucible_engine.tasks.similarity.maps import mean_discrepancy, overlap_of
 
 
 def test_stride_is_even_and_begins_with_the_first():

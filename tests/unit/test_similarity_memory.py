@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from crucible_engine.tasks.similarity import memory
+from crucible_engine.tasks.similarity import plan
 from crucible_engine.wire.schema import EngineError
 
 
 @pytest.fixture
 def groups(tmp_path, monkeypatch):
     """Return a function that writes limits (bytes) of control groups and what says which group this process is in."""
-    monkeypatch.setattr(memory, "CONTROL_GROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(memory, "MEMBERSHIP", tmp_path / "membership")
+    monkeypatch.setattr(plan, "CONTROL_GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(plan, "MEMBERSHIP", tmp_path / "membership")
     for name in ("SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU"):
         monkeypatch.delenv(name, raising=False)
 
@@ -29,14 +29,14 @@ def groups(tmp_path, monkeypatch):
 
 def refusal(wanted):
     with pytest.raises(EngineError) as error:
-        memory.require_memory(wanted)
+        plan.require_memory(wanted)
     assert "\n" not in error.value.message
     return error.value.message
 
 
 def test_the_innermost_group_and_those_around_it_count(groups):
     groups("0::/slurm/job_7/step_0\n", slurm__job_7__step_0="max", slurm__job_7=600 << 20, slurm=9 << 30)
-    memory.require_memory(600)
+    plan.require_memory(600)
     assert refusal(601) == "memory is 601 MiB, but the container or job has 600 MiB: give less, or ask for more"
 
 
@@ -59,12 +59,12 @@ def test_an_allocation(groups, monkeypatch, variables):
     groups("")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    memory.require_memory(300)
+    plan.require_memory(300)
     assert refusal(400) == ("memory is 400 MiB, but the scheduler's allocation has 300 MiB: give less, or ask for more")
 
 
 def test_zero_of_slurm_is_all_of_the_node(groups, monkeypatch):
     groups("")
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")
-    memory.require_memory(64)
+    plan.require_memory(64)
     assert "but this machine has" in refusal(10**9)

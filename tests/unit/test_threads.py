@@ -102,12 +102,12 @@ def machine(monkeypatch, tmp_path):
     return {"CRUCIBLE_RUNTIME_FOLDER": str(tmp_path)}, torch
 
 
-def test_an_engine_that_settled_keeps_its_number_and_is_counted(machine, monkeypatch):
+def test_an_engine_with_a_fixed_number_keeps_its_number_and_is_counted(machine, monkeypatch):
     environment, torch = machine
     clock = types.SimpleNamespace(now=100.0)
     monkeypatch.setattr(threads.time, "monotonic", lambda: clock.now)
     first = ThreadControl(None, dict(environment))
-    first.settle(6)
+    first.fix(6)
     second = ThreadControl(None, dict(environment))
     assert (first.count, torch.count, second.count) == (6, 6, 2)
     clock.now += 10
@@ -116,11 +116,11 @@ def test_an_engine_that_settled_keeps_its_number_and_is_counted(machine, monkeyp
     first.leave()
     second.adapt()
     assert second.count == 8
-    second.settle(100)
+    second.fix(100)
     assert second.count == 8, "there are no more cores"
     second.leave()
     given = ThreadControl(3, dict(environment))
-    given.settle(5)
+    given.fix(5)
     assert given.count == 3
     given.leave()
 

@@ -31,7 +31,7 @@ from planted_faults import (
 from crucible_engine.families.base import Evaluation
 from crucible_engine.families.calculators import CalculatorModel
 from crucible_engine.families.load import load_model
-from crucible_engine.tasks.verify.suite import verify_model
+from crucible_engine.tasks.verify.run import verify_model
 from crucible_engine.tasks.verify.weights import check_fingerprint, check_weights
 from crucible_engine.wire.schema import ModelReference
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import abc
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from aiida.common.datastructures import CalcInfo, CodeInfo
@@ -15,14 +15,16 @@ from aiida.engine import CalcJob, CalcJobProcessSpec, PortNamespace
 from aiida.orm import CalcJobNode, Data, Dict, FolderData
 from ase import Atoms
 
-from aiida_crucible.calculations import validation
+from aiida_crucible.calculations import resources, validation
 from aiida_crucible.calculations.engine_archive import engine_archive
 from aiida_crucible.calculations.exit_codes import OF_CONDITION, RESTARTABLE, CalculationSpec, define_failures
 from aiida_crucible.calculations.job_script import pass_signals_on
+from aiida_crucible.calculations.ports import ENVIRONMENT_HELP, settings_input
 from aiida_crucible.calculations.staging import stage_checkpoint
 from aiida_crucible.calculations.verifications import digest_of, require_capability
 from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.structures import to_atoms
 from crucible_engine.tasks.parameters import needs_stress, validate_parameters
 from crucible_engine.tasks.registry import TASKS, toolset_of
 from crucible_engine.wire.schema import (
@@ -44,6 +46,8 @@ from crucible_engine.wire.structures import write_structures
 
 NOT_CONVERGED = OF_CONDITION[Condition.NOT_CONVERGED]
 
+UNFINISHED_HELP = "The `retrieved` output of an interrupted job with the same inputs, which is continued."
+
 STDOUT_FILE = "stdout.txt"
 STDERR_FILE = "stderr.txt"
 STATUS_FILE = "exit_status.txt"
@@ -54,11 +58,13 @@ class EngineCalculation(EndsItsJobs, CalcJob):
     """A task of the engine as a CalcJob.
 
     The engine travels with the job as one file, so that any Python with numpy, ase and the model's package is a code,
-    and the repository holds exactly what ran. A task gives its name (:attr:`TASK`), its ports (:meth:`define`) and
-    what to compute on (:meth:`structures_to_write`).
+    and the repository holds exactly what ran. A task gives its name (:attr:`TASK`), its ports (:meth:`define`) and,
+    where that is not the namespace ``structures``, what to compute on (:meth:`structures_to_write`).
     """
 
     TASK: ClassVar[str]
+    TREATED: ClassVar[tuple[str, ...]] = ("structures",)
+    """Inputs that hold what is computed on; a WorkChain that fills one of them itself exposes none."""
     VERIFIES: ClassVar[bool] = False
     """Whether the task finds out what a model is, and so takes it as it is."""
     CONTINUED_OUTPUT: ClassVar[str] = "retrieved"
@@ -77,23 +83,21 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         super().define(spec)
         spec.inputs["code"].required = True
         spec.inputs["code"].validator = validation.validator(validation.check_code)
-        spec.inputs["code"].help = "The Python of an environment in which the model's package can be imported."
+        spec.inputs["code"].help = ENVIRONMENT_HELP
         if cls.needs_model():
             spec.input("model", valid_type=ModelData, help="Which potential.")
-        spec.input(
+        settings_input(
+            spec,
             "parameters",
-            valid_type=Dict,
-            default=lambda: Dict(validate_parameters(cls.TASK, {})),
-            serializer=validation.parameters_serializer(cls.TASK),
-            validator=validation.validator(validation.parameters_check(cls.TASK)),
-            help=f"Parameters of the task; see `crucible_engine.tasks.parameters.PARAMETERS[{cls.TASK!r}]` for names, "
+            partial(validate_parameters, cls.TASK),
+            f"Parameters of the task; see `crucible_engine.tasks.parameters.PARAMETERS[{cls.TASK!r}]` for names, "
             "units, ranges and defaults.",
         )
         spec.input(
             "metadata.options.device",
             valid_type=str,
             default="auto",
-            validator=validation.validator(validation.check_device),
+            validator=validation.validator(resources.check_device),
             help="Where the model computes: auto (a GPU where there is one), cpu, cuda, cuda:N …",
         )
         options = spec.inputs["metadata"]["options"]
@@ -112,14 +116,14 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         :param ports: the ports that there are: a WorkChain may leave some out, to fill them itself.
         :raises ValueError: one line for the user.
         """
-        validation.check_options(validation.options_of(inputs))
+        resources.check_options(resources.options_of(inputs))
         if "model" in inputs:
             validation.check_trust(inputs["model"])
             validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
-            validation.check_precision(inputs["model"], validation.options_of(inputs))
+            resources.check_precision(inputs["model"], resources.options_of(inputs))
             if inputs.get("code") is not None:
                 validation.check_environment(inputs["code"], inputs["model"])
-                validation.check_placement(inputs["code"], validation.options_of(inputs))
+                resources.check_placement(inputs["code"], resources.options_of(inputs))
                 cls._check_capability(inputs)
 
     @classmethod
@@ -134,9 +138,10 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         """Return whether a job may stand for another of the same inputs.
 
         Walltime and memory are no part of what AiiDA hashes: what lacked them, or was killed, may have them now. Only
-        where a job has continued it to the end is it kept, as the first step of a way that is known.
+        where a job has continued it to the end is it kept, as the first step of a way that is known. Nor does AiiDA see
+        whether the code that a model names is still the same.
         """
-        if not super().is_valid_cache(node):
+        if not super().is_valid_cache(node) or ("model" in node.inputs and node.inputs.model.runs_code):
             return False
         return node.exit_status not in RESTARTABLE or cls._was_continued(node)
 
@@ -145,21 +150,22 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         """Return whether another job has brought to an end what a job left unfinished."""
         if cls.CONTINUED_OUTPUT not in node.outputs:
             return False
-        left: Data = node.outputs[cls.CONTINUED_OUTPUT]
-        jobs = left.base.links.get_outgoing(CalcJobNode, LinkType.INPUT_CALC, "restart_from").all_nodes()
+        unfinished: Data = node.outputs[cls.CONTINUED_OUTPUT]
+        jobs = unfinished.base.links.get_outgoing(CalcJobNode, LinkType.INPUT_CALC, "restart_from").all_nodes()
         return any(
             cls._was_continued(job) if job.exit_status in RESTARTABLE else job.exit_status in (0, NOT_CONVERGED.status)
             for job in jobs
         )
 
     @classmethod
-    @abc.abstractmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
         """Return the chemical symbols of each structure given, by the name that a message should call it."""
+        return validation.symbols_of(inputs.get("structures"))
 
-    @abc.abstractmethod
-    def structures_to_write(self) -> Iterable[tuple[str, Atoms]]:
+    def structures_to_write(self) -> Iterator[tuple[str, Atoms]]:
         """Yield the label and geometry of every structure of the job, in the order of the results."""
+        for key, structure in sorted((self.inputs.get("structures") or {}).items()):
+            yield key, to_atoms(structure)
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the job into ``folder`` and say how to run it and what to bring back."""
@@ -223,12 +229,18 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         return [(computer.uuid, str(stage_checkpoint(model, computer)), CHECKPOINT_FILE)]
 
 
-def check_unfinished(restart_from: FolderData | None) -> None:
+def unfinished_input(spec: CalcJobProcessSpec, description: str = UNFINISHED_HELP) -> None:
+    """Declare ``restart_from`` of a task that continues the journal of an unfinished job."""
+    check = validation.validator(check_unfinished)
+    spec.input("restart_from", valid_type=FolderData, required=False, validator=check, help=description)
+
+
+def check_unfinished(restart_from: FolderData) -> None:
     """Refuse a folder that holds nothing to continue.
 
     :raises ValueError: one line.
     """
-    if restart_from is not None and JOURNAL_FILE not in restart_from.base.repository.list_object_names():
+    if JOURNAL_FILE not in restart_from.base.repository.list_object_names():
         raise ValueError(
             f"restart_from has no {JOURNAL_FILE}: give the `retrieved` output of a job that was interrupted"
         )
@@ -238,7 +250,7 @@ def _extended(
     inherited: validation.Validator | None, check: Callable[[Any, PortNamespace], None]
 ) -> validation.Validator:
     """Return a validator that asks AiiDA's own one first."""
-    check_types = validation.validator(lambda inputs: validation.check_resource_types(validation.options_of(inputs)))
+    check_types = validation.validator(lambda inputs: resources.check_resource_types(resources.options_of(inputs)))
 
     def validate(inputs: Any, ports: PortNamespace) -> str | None:
         complaint = check_types(inputs, ports) or (inherited(inputs, ports) if inherited else None)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from aiida.engine import CalcJobProcessSpec, ExitCode, ProcessSpec
-from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
+from aiida_crucible.compat.aiida_engine import WorkChainSpec
 from crucible_engine.wire.schema import Condition
 
 FIRST_CACHED_STATUS = 400

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from aiida.common.datastructures import CalcInfo, CodeRunMode
 
-from crucible_engine.job.interruption import SIGNALS
+from crucible_engine.job.process import SIGNALS
 
 # The run line ends in `wait`, which says nothing of how the engine ended and returns at the first signal.
 BEFORE = f"""\

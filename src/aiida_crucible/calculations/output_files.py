@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_crucible.calculations.dynamics.size import size_of
 from aiida_crucible.calculations.exit_codes import (
     ARRAYS_MISMATCH,
     ARRAYS_UNREADABLE,
@@ -18,8 +19,8 @@ from aiida_crucible.calculations.exit_codes import (
 )
 from aiida_crucible.nodes.bounds import LARGEST_MARGIN
 from crucible_engine.wire import arrays as arrays_file
+from crucible_engine.wire.arrays import Layout, require_layout
 from crucible_engine.wire.journal import Record, read_journal
-from crucible_engine.wire.layout import Layout, require_layout
 from crucible_engine.wire.records import Check, property_layouts
 from crucible_engine.wire.rules import as_line, shown
 from crucible_engine.wire.schema import PROTOCOL, RESULTS_FILE, Condition, Results
@@ -171,3 +172,56 @@ def split_properties(arrays: Arrays, counts: Sequence[int]) -> list[Arrays]:
         parts.append({**part, "forces": arrays["forces"][rows[start] : rows[stop]]})
         start = stop
     return parts
+
+
+VALUE = 8
+"""Bytes of a number."""
+CHARACTER = 4
+"""Bytes of a character of an array of text."""
+
+
+def bytes_of_properties(sizes: Sequence[int]) -> int:
+    """Return the bytes of energies, forces, stresses and numbers of atoms.
+
+    :param sizes: numbers of atoms, one for each structure.
+    """
+    return VALUE * (len(sizes) * (1 + 6 + 1) + 3 * sum(sizes))
+
+
+def bytes_of_geometries(sizes: Sequence[int]) -> int:
+    """Return the bytes of relaxed geometries, their masses and their properties.
+
+    :param sizes: numbers of atoms, one for each structure.
+    """
+    return bytes_of_properties(sizes) + VALUE * (9 * len(sizes) + (3 + 1) * sum(sizes))
+
+
+def bytes_of_trajectories(sizes: Sequence[int], labels: Iterable[str], parameters: Mapping[str, Any]) -> int:
+    """Return the bytes of the trajectories of relaxations: step 0, every n-th and the last one of each.
+
+    :param sizes: numbers of atoms, one for each structure.
+    :param labels: of the structures.
+    :param parameters: the validated parameters of ``relax``.
+    """
+    n_frames: int = parameters["max_steps"] // parameters["trajectory_interval"] + 2
+    text = CHARACTER * max(map(len, labels))
+    return n_frames * (bytes_of_geometries(sizes) + len(sizes) * (VALUE + text))
+
+
+def bytes_of_map(n_frames: int) -> int:
+    """Return the bytes of a kernel, a map with as many coordinates at the most, and what names its frames.
+
+    :param n_frames: how many were given.
+    """
+    return VALUE * (2 * n_frames**2 + 5 * n_frames)
+
+
+def bytes_of_dynamics(sizes: Sequence[int], parameters: Mapping[str, Any]) -> int:
+    """Return the bytes of series, frames, averages and last states, or of what a killed run left of them.
+
+    :param sizes: numbers of atoms, one for each replica.
+    :param parameters: the validated parameters of ``dynamics``.
+    """
+    size = size_of(parameters, sizes)
+    # Rows of the end that no interval hits, and what a checkpoint holds of each atom.
+    return 2 * (size.retrieved + size.series) + VALUE * sum(100 * n_atoms + 1000 for n_atoms in sizes)

@@ -3,61 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
-from aiida.orm import AbstractCode, ContainerizedCode, Dict, InstalledCode, Node, StructureData, TrajectoryData
+from aiida.orm import (
+    AbstractCode,
+    Bool,
+    ContainerizedCode,
+    Dict,
+    Float,
+    InstalledCode,
+    Int,
+    List,
+    Node,
+    Str,
+    StructureData,
+    TrajectoryData,
+)
+from ase import Atoms
 from numpy.typing import NDArray
-from sqlalchemy.orm.exc import ObjectDeletedError
 
-from aiida_crucible.calculations.misfits import misfit
 from aiida_crucible.calculations.staging import require_reachable
+from aiida_crucible.compat.aiida_orm import is_deleted
 from aiida_crucible.nodes.labels import check_labels
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import require_whole_source, to_atoms, trajectory_to_atoms
 from crucible_engine.families.registry import find_family
 from crucible_engine.job.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
-from crucible_engine.tasks.parameters import validate_parameters
-from crucible_engine.tasks.registry import TOOLSETS, toolset_of
-from crucible_engine.wire.devices import require_device, require_precision
-from crucible_engine.wire.rules import as_line, plain, shown
+from crucible_engine.tasks.registry import toolset_of
+from crucible_engine.wire.rules import as_line, shown
 from crucible_engine.wire.schema import EngineError
-from crucible_engine.wire.value_types import require_shallow, require_type
+from crucible_engine.wire.value_types import require_shallow
+
+PLAIN_NODES = (Bool, Dict, Float, Int, List, Str)
+"""Nodes that AiiDA makes of Python's own values."""
+
+
+def misfit(value: Any, types: tuple[type, ...]) -> str:
+    """Return what a value is that is of no type that fits, what to give, and how that is made of the value.
+
+    :param types: those that fit.
+    """
+    names = " or ".join(_with_article(kind) for kind in types if kind is not type(None))
+    hint = _conversion(value, types)
+    given = f"{shown(value)}, of type {type(value).__name__}"
+    return f"{given}: give {names} ({hint})" if hint else f"{given}: give {names}"
+
+
+def _with_article(kind: type) -> str:
+    name = "Code" if kind is AbstractCode else kind.__name__
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+
+
+def _conversion(value: Any, types: tuple[type, ...]) -> str | None:
+    """Return how a value becomes a node of one of the types, where that is known."""
+    if isinstance(value, Atoms) and StructureData in types:
+        return "`aiida_crucible.nodes.from_atoms` makes one of ASE's Atoms"
+    if isinstance(value, list | tuple | Atoms) and TrajectoryData in types:
+        return "`aiida_crucible.nodes.atoms_to_trajectory` makes one of a list of ASE's Atoms"
+    is_node = any(issubclass(kind, Node) and kind not in PLAIN_NODES for kind in types)
+    if isinstance(value, int) and not isinstance(value, bool) and is_node:
+        return f"`aiida.orm.load_node({value})` is the node of that PK"
+    if isinstance(value, str | PurePath) and StructureData in types:
+        return "`from_atoms(ase.io.read(path))` makes one of a file, `aiida.orm.load_node(uuid)` finds a node"
+    return "`aiida.orm.load_node(uuid)` finds a node" if isinstance(value, str) and is_node else None
+
 
 ENVIRONMENT_KEY = "crucible_environment"
 """Extra of a Code that ``aiida-crucible env create`` made: family, package, version, lock, torch."""
 
-LEAST_MEMORY = 50_000
-"""Kilobytes below which no engine starts: Python with numpy and ASE takes about 80 000."""
 
 Check = Callable[[Any], None]
-Complete = Callable[[dict[str, Any]], dict[str, Any]]
 Validator = Callable[[Any, Any], str | None]
 
 
 def validator(check: Check) -> Validator:
-    """Return a check in the form that AiiDA's ports ask for."""
+    """Return a check in the form that AiiDA's ports ask for; what an optional input leaves out is not checked."""
 
     def validate(value: Any, _: Any) -> str | None:
         try:
             require_living("what is given", value)
-            check(value)
+            if value is not None:
+                check(value)
         except (ValueError, EngineError) as error:
             return as_line(str(error))
         return None
 
     return validate
-
-
-def options_of(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the ``metadata.options`` of a job's inputs; none where AiiDA will refuse what is in their place."""
-    found: Any = inputs
-    for name in ("metadata", "options"):
-        found = found.get(name, {})
-        if not isinstance(found, Mapping):
-            return {}
-    return found  # type: ignore[no-any-return]
 
 
 def require_living(where: str, value: Any) -> None:
@@ -77,18 +110,12 @@ def _require_living(where: str, value: Any) -> None:
     if isinstance(value, Mapping | list | tuple):
         for item in value.values() if isinstance(value, Mapping) else value:
             _require_living(where, item)
-    elif isinstance(value, Node):
-        try:
-            value.backend_entity.is_stored  # noqa: B018
-            value.base.attributes.keys()
-        except ObjectDeletedError:
-            raise ValueError(f"{where} has a node that was deleted from this profile: load or make another") from None
+    elif isinstance(value, Node) and is_deleted(value):
+        raise ValueError(f"{where} has a node that was deleted from this profile: load or make another")
 
 
-def check_code(code: AbstractCode | None) -> None:
+def check_code(code: AbstractCode) -> None:
     """Refuse a code that has no place on a computer, or one on a computer that AiiDA cannot reach."""
-    if code is None:
-        return
     if not isinstance(code, InstalledCode | ContainerizedCode):
         raise ValueError(
             f"code {code.label!r} is a {type(code).__name__}: give an InstalledCode or ContainerizedCode whose "
@@ -99,50 +126,6 @@ def check_code(code: AbstractCode | None) -> None:
             f"code {code.full_label!r} is on a computer that is not configured: `verdi computer configure "
             f"{code.computer.transport_type} {code.computer.label!r}`, or choose another code"
         )
-
-
-def check_device(device: str) -> None:
-    """Refuse what is no device's name."""
-    require_device(device)
-
-
-def settings_check(complete: Complete) -> Check:
-    """Return the check of settings that are a node.
-
-    :param complete: returns them complete with defaults; raises ``ValueError`` with one line.
-    """
-
-    def check(settings: Dict | None) -> None:
-        if settings is not None:
-            complete(settings.get_dict())
-
-    return check
-
-
-def settings_serializer(what: str, complete: Complete) -> Callable[[Any], Dict]:
-    """Return what turns a plain ``dict`` into a node, complete with defaults and normalised numbers.
-
-    :param what: it is, as the message should call it: ``parameters``.
-    :param complete: see :func:`settings_check`.
-    :raises ValueError: one line (when called by AiiDA).
-    """
-
-    def serialize(value: Any) -> Dict:
-        if not isinstance(value, dict):
-            raise ValueError(f"{what} are {shown(value)}: give a dict or a Dict node")
-        return Dict(complete(plain(value)))
-
-    return serialize
-
-
-def parameters_check(task: str) -> Check:
-    """Return the check of a task's parameters."""
-    return settings_check(partial(validate_parameters, task))
-
-
-def parameters_serializer(task: str) -> Callable[[Any], Dict]:
-    """Return what turns a task's plain parameters into a node, see :func:`settings_serializer`."""
-    return settings_serializer("parameters", partial(validate_parameters, task))
 
 
 def check_structures(structures: Mapping[str, StructureData] | None) -> None:
@@ -273,86 +256,4 @@ def check_tools(code: AbstractCode, task: str) -> None:
         raise ValueError(
             f"code {code.full_label!r} is an environment of family {environment['family']!r}, but {task} needs "
             f"{toolset.name!r}: create one with `aiida-crucible env create {toolset.name}`"
-        )
-
-
-def check_precision(model: ModelData, options: Mapping[str, Any]) -> None:
-    """Refuse a device that cannot compute in a model's precision.
-
-    :param options: ``metadata.options`` of a job.
-    :raises ValueError: one line.
-    """
-    require_precision(options.get("device", "auto"), model.dtype)
-
-
-def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:
-    """Refuse resources that the computer's scheduler does not understand, and a device that the code cannot have.
-
-    :param code: an environment, or any other Python.
-    :param options: ``metadata.options`` of a job.
-    :raises ValueError: one line.
-    """
-    if "resources" in options:
-        scheduler, resources = code.computer.get_scheduler(), dict(options["resources"])
-        try:
-            scheduler.preprocess_resources(resources, code.computer.get_default_mpiprocs_per_machine())
-            scheduler.validate_resources(**resources)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"metadata.options.resources is {dict(options['resources'])}, not what "
-                f"{code.computer.scheduler_type} of computer {code.computer.label!r} takes: {error}"
-            ) from error
-    environment = code.base.extras.get(ENVIRONMENT_KEY, None)
-    device = options.get("device", "auto")
-    if environment is None or device in ("auto", "cpu"):
-        return
-    family, torch = environment["family"], environment["torch"]
-    if torch is None and family in TOOLSETS:
-        raise ValueError(
-            f"device is {device!r}, but {code.full_label} has no torch: `aiida-crucible env create {family} --torch "
-            "cuda` makes another, or give auto or cpu"
-        )
-    if torch is None:
-        raise ValueError(f"device is {device!r}, but {family} computes on the cpu only: give auto or cpu")
-    if torch.endswith("+cpu"):
-        raise ValueError(
-            f"device is {device!r}, but {code.full_label} has a build of torch for the cpu only ({torch}): "
-            f"`aiida-crucible env create {family} --torch cuda` makes another, or give auto or cpu"
-        )
-
-
-def check_resource_types(options: Mapping[str, Any]) -> None:
-    """Refuse resources that are no whole numbers or words; AiiDA multiplies what it is given."""
-    require_type("metadata.options.resources", options.get("resources", {}), Mapping[str, int | str | None])
-
-
-def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse several processes (the engine is one, which uses threads or a GPU), no time and no memory to run."""
-    check_resource_types(options)
-    if options.get("withmpi"):
-        raise ValueError("metadata.options.withmpi is True: the engine runs as one process, never under MPI")
-    for name in ("max_wallclock_seconds", "max_memory_kb"):
-        require_type(f"metadata.options.{name}", options.get(name), int | float | None)
-    walltime = options.get("max_wallclock_seconds")
-    if walltime is not None and walltime < 1:
-        raise ValueError(f"metadata.options.max_wallclock_seconds is {walltime}: give at least 1")
-    memory = options.get("max_memory_kb")
-    if memory is not None and memory < LEAST_MEMORY:
-        raise ValueError(
-            f"metadata.options.max_memory_kb is {memory}, less than Python and numpy take ({LEAST_MEMORY}): give it in "
-            "kilobytes, for a model some 4000000"
-        )
-    resources = {name: number for name, number in options.get("resources", {}).items() if number is not None}
-    cores = resources.get("num_cores_per_mpiproc")
-    if cores is not None and (not isinstance(cores, int) or isinstance(cores, bool) or cores < 1):
-        raise ValueError(
-            f"num_cores_per_mpiproc of metadata.options.resources is {cores!r}: give a whole number, at least 1"
-        )
-    processes = resources.get("tot_num_mpiprocs") or (
-        resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1)
-    )
-    if processes != 1:
-        raise ValueError(
-            f"metadata.options.resources asks for {processes} processes: the engine is one; give it cores with "
-            "num_cores_per_mpiproc"
         )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_crucible.cli.groups import OneLineErrors
 from aiida_crucible.cli.options import say, with_profile
+from aiida_crucible.cli.root import OneLineErrors
 from aiida_crucible.cli.status import find_process, print_jobs
 from aiida_crucible.cli.tables import print_table
 
@@ -78,7 +78,7 @@ def report(process: str, output: Path | None) -> None:
 def status_(process: str) -> None:
     """Show how many rows a benchmark has, why some are not complete, and which of its jobs run."""
     from aiida_crucible.analysis.benchmark.summary import aggregate
-    from aiida_crucible.monitoring.status import look
+    from aiida_crucible.monitoring.progress import look
     from aiida_crucible.nodes.benchmark import count_expected, jobs_that_run
 
     node, rows = _find_rows(process)

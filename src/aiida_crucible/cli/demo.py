@@ -33,8 +33,8 @@ def demo(folder: Path) -> None:
     from aiida.orm import load_computer
 
     from aiida_crucible.demo import messages, pbtio3
+    from aiida_crucible.demo.messages import save
     from aiida_crucible.demo.progress import run_together
-    from aiida_crucible.demo.results import save
     from aiida_crucible.environments.manage import Request, create_environment
 
     click.echo(messages.introduction(folder))

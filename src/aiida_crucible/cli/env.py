@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from aiida_crucible.cli.groups import OneLineErrors
-from aiida_crucible.cli.options import EnvironmentName, job_options, load_profile, say, with_profile, yes_option
+from aiida_crucible.cli.options import ENVIRONMENT, job_options, load_profile, say, with_profile, yes_option
+from aiida_crucible.cli.root import OneLineErrors
 from aiida_crucible.cli.tables import print_table
 
 LOCALHOST = "localhost"
@@ -24,7 +24,7 @@ def env() -> None:
 
 
 @env.command("create", short_help="Create an environment and register its Code.")
-@click.argument("family", type=EnvironmentName())
+@click.argument("family", type=ENVIRONMENT)
 @click.option("-c", "--computer", metavar="LABEL", help="AiiDA computer; localhost if left out.")
 @click.option("--torch", metavar="BUILD", help="cpu, cuda, cu128 …, or a version; what fits the computer if left out.")
 @click.option("--python", metavar="PYTHON", help="Version (3.10 to 3.13) or path; the computer's own if left out.")
@@ -154,15 +154,15 @@ def check(name: str, computer: str | None, options: dict[str, object]) -> None:
 
     The probe is a job of the computer, with provenance. It exits with 1 if anything is wrong.
     """
-    from aiida_crucible.environments.check import check_environment
     from aiida_crucible.environments.codes import find_computer, find_environment
+    from aiida_crucible.environments.script_job import check_environment
 
     environment = find_environment(name, find_computer(computer) if computer else None)
     say(f"probing {environment.code.full_label} on {environment.code.computer.label}")
-    result = check_environment(environment, options)
-    print_table(("check", "status", "found"), [(item.name, item.status, item.message) for item in result.findings])
-    click.echo(f"provenance: `verdi process show {result.process.pk}`")
-    if not result.passed:
+    findings, process = check_environment(environment, options)
+    print_table(("check", "status", "found"), [(item.name, item.status, item.message) for item in findings])
+    click.echo(f"provenance: `verdi process show {process.pk}`")
+    if any(item.status == "failed" for item in findings):
         raise click.exceptions.Exit(1)
 
 

@@ -46,7 +46,7 @@ class PrimitiveMatrix(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any] | None:
         """Return three rows of three numbers; ``None`` where the primitive cell is to be looked for."""
-        from phonopy.structure.cells import get_primitive_matrix_by_centring
+        from aiida_crucible.compat.phonopy import get_primitive_matrix_by_centring
 
         words = str(value).split()
         if words == ["auto"]:

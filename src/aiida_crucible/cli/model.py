@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_crucible.cli.groups import OneLineErrors
-from aiida_crucible.cli.options import DeviceName, FamilyName, job_options, load_profile, say, with_profile
+from aiida_crucible.cli.options import DEVICE, FAMILY, Assignment, job_options, load_profile, say, with_profile
+from aiida_crucible.cli.root import OneLineErrors
 from aiida_crucible.cli.tables import print_record, print_table
 
 if TYPE_CHECKING:
-    from aiida.orm import AbstractCode
-
     from aiida_crucible.nodes.model import ModelData
     from crucible_engine.wire.schema import ModelReference
 
@@ -23,35 +23,13 @@ TRUST_PICKLE = click.option(
 TRUST_CODE = click.option("--trust-code", is_flag=True, help="The code that the settings name may run (family ase).")
 
 
-class Assignment(click.ParamType):
-    """``key=value``, with the value in YAML's words (``true``, ``0.5``, ``mpa``)."""
-
-    name = "key=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str | int | float | bool]:
-        """Return key and value."""
-        from aiida_crucible.references.phonopy.plain_yaml import parse_yaml
-
-        if isinstance(value, tuple):
-            return value
-        key, separator, text = str(value).partition("=")
-        if not separator or not key:
-            self.fail(f"{value!r} is no setting: write key=value, e.g. modal=mpa", param, ctx)
-        try:
-            return key, parse_yaml(text.encode())
-        except ValueError as error:
-            self.fail(f"{value!r} is no setting: {error}", param, ctx)
-
-
 @click.group(cls=OneLineErrors)
 def model() -> None:
     """Models: list what is known, add one, show it, verify it in an environment."""
 
 
 @model.command("list", short_help="List the released weights that are known, and the models of this profile.")
-@click.option("-f", "--family", type=FamilyName(), help="Only this family.")
+@click.option("-f", "--family", type=FAMILY, help="Only this family.")
 @click.option("-p", "--profile", metavar="NAME", help="AiiDA profile; the default one if left out.")
 def list_(family: str | None, profile: str | None) -> None:
     """List the released weights that are known, and the models of this profile."""
@@ -87,7 +65,7 @@ def list_(family: str | None, profile: str | None) -> None:
 
 
 @model.command("add", short_help="Make (or find) the node of a potential.")
-@click.argument("family", type=FamilyName())
+@click.argument("family", type=FAMILY)
 @click.argument("name", metavar="NAME|FILE", required=False)
 @click.option("--dtype", metavar="DTYPE", help="float32 or float64; the family's own if left out.")
 @click.option("-s", "--setting", "settings", type=Assignment(), multiple=True, help="E.g. modal=mpa; may be repeated.")
@@ -122,7 +100,8 @@ def add(
     from crucible_engine.wire.schema import ModelReference
 
     place = find_computer(computer) if computer else None
-    checkpoint = name if name is not None and _is_file(name, computer) else None
+    is_file = name is not None and (computer is not None or "/" in name or Path(name).is_file())
+    checkpoint = name if is_file else None
     description = {}
     if checkpoint is not None and code is not None:
         reference = ModelReference(
@@ -161,14 +140,14 @@ def show(name: str) -> None:
 
     It is named by its PK, its UUID, its label, or its title such as "chgnet 0.3.0".
     """
-    _print_node(find_model(name))
+    _print_node(find_model(name).store())
 
 
 @model.command("verify", short_help="Verify a model in an environment before it is believed.")
 @click.argument("name", metavar="FAMILY|PK|LABEL")
 @click.option("--code", metavar="CODE", help="Environment to verify it in; the one named as the family if left out.")
 @click.option(
-    "--device", metavar="DEVICE", default="auto", show_default=True, type=DeviceName(), help="auto, cpu, cuda, cuda:1 …"
+    "--device", metavar="DEVICE", default="auto", show_default=True, type=DEVICE, help="auto, cpu, cuda, cuda:1 …"
 )
 @click.option("--again", is_flag=True, help="Verify anew what was verified before.")
 @TRUST_PICKLE
@@ -195,6 +174,7 @@ def verify(
     from aiida_crucible.calculations.validation import check_environment, check_trust
     from aiida_crucible.calculations.verifications import find_verification
     from aiida_crucible.environments.codes import find_code
+    from aiida_crucible.environments.script_job import sha256_now
     from aiida_crucible.report.verification import format_verification
     from aiida_crucible.workflows.verify.workchain import VerifyWorkChain
 
@@ -208,11 +188,12 @@ def verify(
     if found is not None:
         verified = found.outputs.results.get_dict()["model"]["sha256"]
         say(f"verified before by PK {found.pk} on {found.ctime:%Y-%m-%d}; asking {place.full_label} what it loads now")
-        again = _sha256_now(node, place, options) != verified
+        again = sha256_now(place, node, options) != verified
         say(f"it is {'no longer' if again else 'still'} sha256 {verified[:12]}…")
     builder = VerifyWorkChain.get_builder_from_protocol(
         place, node, overrides={"again": again}, options={**options, "device": device}
     )
+    node.store()  # not before all else is known to be right
     say(f"verifying {node.title} (PK {node.pk}) in {place.full_label}")
     outputs, process = run_get_node(builder)
     if "results" not in outputs:
@@ -223,21 +204,10 @@ def verify(
         raise click.exceptions.Exit(1)
 
 
-def _sha256_now(node: ModelData, code: AbstractCode, options: dict[str, Any]) -> str:
-    """Return the digest of what an environment loads for a model, as the engine finds it there."""
-    from dataclasses import replace
-
-    from aiida_crucible.calculations.staging import stage_checkpoint
-    from aiida_crucible.environments.checkpoint import describe_model
-
-    reference = replace(node.to_reference(), sha256=None)
-    if node.is_checkpoint:
-        reference = replace(reference, checkpoint=str(stage_checkpoint(node, code.computer)))
-    return str(describe_model(code, reference, options)["sha256"])
-
-
 def find_model(name: str) -> ModelData:
     """Return the model that a user names by PK, UUID, label or title; a family's name means its default weights.
+
+    The node of these is not stored where there is none yet.
 
     :raises ValueError: if there is none, or more than one.
     """
@@ -248,7 +218,7 @@ def find_model(name: str) -> ModelData:
     from crucible_engine.wire.rules import suggestion
 
     if name in FAMILIES:
-        return ModelData.get_or_create(name)
+        return ModelData.get_or_create(name, store=False)
     nodes: list[ModelData] = QueryBuilder().append(ModelData).all(flat=True)
     matches = [node for node in nodes if name in (str(node.pk), node.uuid, node.label, node.title)]
     if len({node.definition() for node in matches}) == 1:
@@ -259,17 +229,9 @@ def find_model(name: str) -> ModelData:
     raise ValueError(f"there is no model {name!r} in this profile: {hint} (`aiida-crucible model add` makes one)")
 
 
-def _is_file(name: str, computer: str | None) -> bool:
-    from pathlib import Path
-
-    return computer is not None or "/" in name or Path(name).is_file()
-
-
 def _describe(reference: ModelReference, computer: str | None, code: str, options: dict[str, Any]) -> dict[str, Any]:
-    from dataclasses import replace
-
-    from aiida_crucible.environments.checkpoint import describe_checkpoint, path_on_computer
     from aiida_crucible.environments.codes import find_environment
+    from aiida_crucible.environments.script_job import describe_checkpoint, path_on_computer
 
     environment = find_environment(code)
     path = path_on_computer(str(reference.checkpoint), computer, environment)
@@ -293,7 +255,7 @@ def _list_nodes(family: str | None) -> None:
             node.label,
             node.title,
             node.dtype,
-            ", ".join(f"{key}={value}" for key, value in node.settings.items()),
+            _settings(node),
             len(node.elements) if node.elements else None,
         )
         for node in nodes
@@ -309,7 +271,7 @@ def _print_node(node: ModelData) -> None:
         ("label", node.label),
         ("sha256", node.sha256),
         ("dtype", node.dtype),
-        ("settings", ", ".join(f"{key}={value}" for key, value in node.settings.items())),
+        ("settings", _settings(node)),
         ("theory", _theory(node.functional, node.hubbard_u, node.dispersion)),
         ("training set", node.training_set),
         ("licence", node.licence),
@@ -322,6 +284,10 @@ def _print_node(node: ModelData) -> None:
     if node.runs_code:
         rows.append(("may run its code", "yes" if node.trusted else "no"))
     print_record(rows)
+
+
+def _settings(node: ModelData) -> str:
+    return ", ".join(f"{key}={value}" for key, value in node.settings.items())
 
 
 def _theory(functional: str | None, hubbard_u: bool | None, dispersion: bool | None) -> str | None:

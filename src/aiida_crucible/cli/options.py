@@ -10,64 +10,88 @@ from typing import Any
 import click
 
 
-class FamilyName(click.ParamType):
-    """The name of a model family; a misspelt one is answered with the one that was probably meant."""
+class KnownName(click.ParamType):
+    """A name that somebody else knows; what is wrong with it is said where it is typed.
 
-    name = "family"
+    :param name: of what it names.
+    :param check: returns the name; raises ``ValueError`` with one line.
+    :param known: returns the names that a shell may complete.
+    """
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the family's name."""
-        from crucible_engine.families.registry import find_family
-
-        try:
-            return find_family(str(value)).name
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Return the families that begin like this."""
-        from click.shell_completion import CompletionItem
-
-        from crucible_engine.families.registry import FAMILIES
-
-        return [CompletionItem(name) for name in FAMILIES if name.startswith(incomplete)]
-
-
-class EnvironmentName(FamilyName):
-    """The name of a model family, or of the tools that a task without a model computes with."""
+    def __init__(self, name: str, check: Callable[[str], str], known: Callable[[], list[str]] = list) -> None:
+        self.name, self._check, self._known = name, check, known
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name."""
-        from crucible_engine.tasks.registry import find_environment
-
         try:
-            return find_environment(str(value)).name
+            return self._check(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Return the families and tools that begin like this."""
+        """Return the names that begin like this."""
         from click.shell_completion import CompletionItem
 
-        from crucible_engine.tasks.registry import ENVIRONMENTS
-
-        return [CompletionItem(name) for name in ENVIRONMENTS if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in self._known() if name.startswith(incomplete)]
 
 
-class DeviceName(click.ParamType):
-    """The name of a device that the engine computes on."""
+def _family(value: str) -> str:
+    from crucible_engine.families.registry import find_family
 
-    name = "device"
+    return find_family(value).name
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the device's name."""
-        from crucible_engine.wire.devices import require_device
 
+def _families() -> list[str]:
+    from crucible_engine.families.registry import FAMILIES
+
+    return list(FAMILIES)
+
+
+def _environment(value: str) -> str:
+    from crucible_engine.tasks.registry import find_environment
+
+    return find_environment(value).name
+
+
+def _environments() -> list[str]:
+    from crucible_engine.tasks.registry import ENVIRONMENTS
+
+    return list(ENVIRONMENTS)
+
+
+def _device(value: str) -> str:
+    from crucible_engine.wire.devices import require_device
+
+    require_device(value)
+    return value
+
+
+FAMILY = KnownName("family", _family, _families)
+ENVIRONMENT = KnownName("family", _environment, _environments)
+"""A model family, or the tools that a task without a model computes with."""
+DEVICE = KnownName("device", _device)
+
+
+class Assignment(click.ParamType):
+    """``key=value``, with the value in YAML's words (``true``, ``0.5``, ``mpa``)."""
+
+    name = "key=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str | int | float | bool]:
+        """Return key and value."""
+        from aiida_crucible.references.plain_yaml import parse_yaml
+
+        if isinstance(value, tuple):
+            return value
+        key, separator, text = str(value).partition("=")
+        if not separator or not key:
+            self.fail(f"{value!r} is no setting: write key=value, e.g. modal=mpa", param, ctx)
         try:
-            require_device(str(value))
+            return key, parse_yaml(text.encode())
         except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
+            self.fail(f"{value!r} is no setting: {error}", param, ctx)
 
 
 class JobOptions(click.ParamType):
@@ -80,7 +104,8 @@ class JobOptions(click.ParamType):
         import os
         from pathlib import Path
 
-        from aiida_crucible.references.phonopy.plain_yaml import parse_yaml, read_yaml
+        from aiida_crucible.references.plain_yaml import parse_yaml, read_yaml
+        from crucible_engine.wire.rules import first_line
 
         if isinstance(value, dict):
             return value
@@ -88,7 +113,7 @@ class JobOptions(click.ParamType):
             is_file = os.path.isfile(value)  # noqa: PTH113
             content = read_yaml(Path(value)) if is_file else parse_yaml(str(value).encode())
         except (OSError, ValueError) as error:
-            self.fail(f"{value!r} is no YAML: {str(error).splitlines()[0]}", param, ctx)
+            self.fail(f"{value!r} is no YAML: {first_line(error)}", param, ctx)
         if not isinstance(content, dict):
             self.fail(f"{value!r} is no mapping: give e.g. '{{queue_name: gpu}}'", param, ctx)
         return content

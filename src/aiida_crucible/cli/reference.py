@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_crucible.cli.groups import OneLineErrors
 from aiida_crucible.cli.matrices import PRIMITIVE, SUPERCELL, MatrixCommand, PrimitiveMatrix, SupercellMatrix
 from aiida_crucible.cli.options import say, with_profile
+from aiida_crucible.cli.root import OneLineErrors
 from aiida_crucible.cli.tables import print_record
 
 if TYPE_CHECKING:

@@ -1,11 +1,81 @@
-"""The command ``aiida-crucible`` itself."""
+"""The command `aiida-crucible`: groups that import a command when it is called, and tell what is wrong in one line."""
 
 from __future__ import annotations
+
+import errno
+import importlib
+from typing import Any
 
 import click
 
 from aiida_crucible import __version__
-from aiida_crucible.cli.groups import LazyGroup
+from crucible_engine.wire.rules import as_line, first_line, suggestion
+
+
+class OneLineErrors(click.Group):
+    """A group whose commands end in one line where the user can correct what is wrong, and not in a traceback."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments name."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f"there is no command {args[0]!r}: {suggestion(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            error.message = as_line(error.message)  # it repeats what was typed
+            raise
+        except Exception as error:
+            message = explain(error)
+            if message is None:
+                raise
+            raise click.ClickException(message) from error
+
+
+class LazyGroup(OneLineErrors):
+    """A group whose commands are imported when they are asked for.
+
+    :param commands_by_name: name → ``package.module:attribute``.
+    """
+
+    def __init__(self, *args: Any, commands_by_name: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._commands_by_name = commands_by_name
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names."""
+        return sorted(self._commands_by_name)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported now; ``None`` where there is none of that name."""
+        if cmd_name not in self._commands_by_name:
+            return None
+        module, _, attribute = self._commands_by_name[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+def explain(error: Exception) -> str | None:
+    """Return one line for an error that is the user's to act on; ``None`` for a fault of this program."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full: {error.filename or error.strerror}"
+    if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort):
+        return None
+    from aiida.common.exceptions import AiidaException
+    from plumpy import KilledError
+
+    from aiida_crucible.environments import ModelEnvironmentError
+
+    if isinstance(error, KilledError):
+        return f"the run was {error}" if str(error) else "the run was killed"
+    if isinstance(error, AiidaException | ModelEnvironmentError | ValueError):
+        return as_line(first_line(error))
+    return None
 
 
 @click.group(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aiida.orm import ProcessNode
 
-    from aiida_crucible.monitoring.status import JobStatus
+    from aiida_crucible.monitoring.progress import JobStatus
 
 SHORTEST_WATCH = 1.0
 COLUMNS = ("job", "what", "state", "done", "%", "steps/s", "ns/day", "left", "T (K)", "replica", "checkpoint", "note")
@@ -34,7 +34,7 @@ def status(process: str, watch: float | None) -> None:
     Jobs that run are asked for on their computers. Of jobs that continue each other the newest is shown. "left" is the
     time to the end at the present speed, "checkpoint" the time since the last one was written.
     """
-    from aiida_crucible.monitoring.status import current_jobs, engine_jobs, look
+    from aiida_crucible.monitoring.progress import current_jobs, engine_jobs, look
 
     node = find_process(process)
     while True:
@@ -148,9 +148,9 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
+    minutes, seconds_over = divmod(whole, 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s"
+        return f"{minutes} min {seconds_over} s"
     hours, minutes = divmod(minutes, 60)
     if hours < 24:
         return f"{hours} h {minutes} min"

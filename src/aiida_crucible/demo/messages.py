@@ -1,11 +1,11 @@
-"""What the demonstration says: the introduction, the verdicts, and where everything is."""
+"""What the demonstration says and leaves: introduction, verdicts, where everything is, tables and figures."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aiida.orm import WorkChainNode
@@ -14,6 +14,9 @@ from aiida_crucible import __version__
 from aiida_crucible.demo.pbtio3 import TEMPERATURES
 from aiida_crucible.environments.local import has_gpu
 from aiida_crucible.references.published import pto_test
+from aiida_crucible.report.figures import BandStructure, plot_band_structures
+from aiida_crucible.report.tables import ComparisonTable
+from aiida_crucible.report.temperature_figures import TemperatureCurves, plot_temperature_curves, save_figure
 
 MARKS = {"yes": "yes        ", "no": "NO         ", "cannot-tell": "cannot tell", "not-asked": "not asked  "}
 
@@ -66,3 +69,22 @@ def failure(title: str, node: WorkChainNode) -> str:
     verdi = Path(sys.executable).with_name("verdi")
     reason = node.exit_message or f"it ended as {node.process_state.value}"
     return f"{title}: {reason}. Look at `AIIDA_PATH={os.environ['AIIDA_PATH']} {verdi} process report {node.pk}`"
+
+
+def save(
+    folder: Path, table: ComparisonTable, bands: Sequence[BandStructure], curves: Sequence[TemperatureCurves]
+) -> None:
+    """Write the table as text, Markdown and CSV, and band structures and temperature curves as PNG and PDF.
+
+    :param folder: where; made if it does not exist.
+    :param table: the comparison.
+    :param bands: none, if no model could be relaxed.
+    :param curves: none, if no model could be heated.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, text in (("txt", table.to_text() + "\n"), ("md", table.to_markdown() + "\n"), ("csv", table.to_csv())):
+        (folder / f"table.{suffix}").write_text(text, encoding="utf-8")
+    if bands:
+        save_figure(plot_band_structures(bands, "Phonons of tetragonal PbTiO$_3$ (P4mm)"), folder / "bands")
+    if curves:
+        save_figure(plot_temperature_curves(curves), folder / "temperatures")

@@ -9,7 +9,7 @@ from typing import Any
 from aiida.engine import ProcessBuilder
 from aiida.orm import AbstractCode, ArrayData, WorkChainNode
 
-from aiida_crucible.analysis.phonons.named_charges import named_charges
+from aiida_crucible.analysis.phonons.born_charges import named_charges
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.references.published import pto_test
@@ -79,7 +79,7 @@ def compare(nodes: Mapping[str, WorkChainNode]) -> ComparisonTable:
     """
     published = pto_test.table_2()
     comparisons = [
-        Comparison(model.title, _numbers(nodes[model.title]), published[model.published]) for model in MODELS
+        Comparison(model.title, _computed_values(nodes[model.title]), published[model.published]) for model in MODELS
     ]
     return ComparisonTable(comparisons, {name: published[name] for name in BESIDE})
 
@@ -96,7 +96,7 @@ def _sweep() -> dict[str, Any]:
     return {**SWEEP, "reference_structure": from_atoms(cubic), "born_charges": charges}
 
 
-def _numbers(node: WorkChainNode) -> dict[str, float]:
+def _computed_values(node: WorkChainNode) -> dict[str, float]:
     summary = node.outputs.summary.get_dict()
     lattice = summary["lattice"]["evidence"]["computed"] or {}
     difference = summary["energies"]["evidence"].get("differences", {}).get("cubic")

@@ -27,9 +27,10 @@ def open_profile(folder: Path) -> None:
     os.environ["AIIDA_PATH"] = str(folder.resolve())
 
     from aiida.manage.configuration import create_profile, get_config, load_profile, reset_config
-    from aiida.manage.configuration.settings import AiiDAConfigDir
 
-    AiiDAConfigDir.set(configuration)
+    from aiida_crucible.compat.aiida_engine import use_configuration
+
+    use_configuration(configuration)
     reset_config()
     config = get_config(create=True)
     if PROFILE not in config.profile_names:

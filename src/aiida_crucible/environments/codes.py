@@ -143,6 +143,36 @@ def find_code(name: str) -> AbstractCode:
     return code
 
 
+def as_code(code: AbstractCode | str) -> AbstractCode:
+    """Return the code, loaded where its label was given.
+
+    :raises ValueError: one line, if there is none of that label, or more than one.
+    """
+    if not isinstance(code, str):
+        return code
+    try:
+        loaded: AbstractCode = load_code(code)
+    except NotExistent:
+        known = [f"{label}@{computer}" for computer, label in _codes("label")]
+        raise ValueError(f"there is no code {code!r} in this profile: {missing_code(code, known)}") from None
+    except MultipleObjectsError:
+        found = [(computer, node) for computer, node in _codes("*") if node.label == code]
+        # An imported archive brings codes of computers that this profile cannot reach.
+        reachable = [node for computer, node in found if load_computer(computer).is_configured]
+        if len(reachable) == 1:
+            return reachable[0]
+        choices = ", ".join(f"{code}@{computer}" for computer, _ in found)
+        raise ValueError(f"code {code!r} is on several computers: choose one of {choices}") from None
+    return loaded
+
+
+def _codes(project: str) -> list[Any]:
+    """Return computer's label and what is asked for of each code of this profile."""
+    query = QueryBuilder().append(Computer, tag="computer", project="label")
+    found: list[Any] = query.append(AbstractCode, with_computer="computer", project=project).all()
+    return found
+
+
 def missing_code(name: str, known: list[str]) -> str:
     """Return what to do where there is no Code of a name.
 

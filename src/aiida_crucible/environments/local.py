@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
-from aiida_crucible.environments.recipe import render_recipe
-from aiida_crucible.environments.specification import PYTHON_MINORS, Specification, TorchBuild, normalise_python
+from aiida_crucible.environments.specification import (
+    PYTHON_MINORS,
+    Specification,
+    TorchBuild,
+    normalise_python,
+    render_recipe,
+)
 from aiida_crucible.nodes.bounds import LARGEST_ANSWER, read_bounded
 from crucible_engine.wire.value_types import parse_json
 

@@ -23,6 +23,7 @@ from aiida_crucible.environments.codes import (
 )
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.environments.specification import Specification
+from crucible_engine.wire.rules import first_line
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def create_environment(
     :param request: what is wanted.
     :param computer: where.
     :param label: the Code's label; by default the family's name.
-    :param root: folder for its environments, remembered once one is there; by default the one that it remembers.
+    :param root: folder for its environments, kept as the computer's once one is there; by default that one.
     :param accept_cuda: whether a CUDA build may be downloaded where there is no GPU.
     :param report: called with each line of progress.
     :raises ModelEnvironmentError: if it cannot be created; :class:`CudaRefusedError` if that takes an agreement.
@@ -79,7 +80,7 @@ def recipe_for(request: Request, computer: Computer, root: str | None = None) ->
 
     :param request: what is wanted.
     :param computer: where.
-    :param root: folder for its environments; by default the one that it remembers.
+    :param root: folder for its environments; by default the computer's own.
     """
     root = root or computer.get_property(ROOT_PROPERTY, None)
     if is_this_machine(computer):
@@ -127,8 +128,7 @@ def open_transport(computer: Computer) -> Iterator[Transport]:
     try:
         transport.open()
     except Exception as error:  # each transport plugin raises its own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelEnvironmentError(f"computer {computer.label!r} cannot be reached: {reason}") from error
+        raise ModelEnvironmentError(f"computer {computer.label!r} cannot be reached: {first_line(error)}") from error
     try:
         yield transport
     finally:

@@ -15,8 +15,13 @@ from aiida.transports import Transport
 
 from aiida_crucible.environments.local import MARKER_FILE
 from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
-from aiida_crucible.environments.recipe import render_recipe
-from aiida_crucible.environments.specification import PYTHON_MINORS, Specification, TorchBuild, normalise_python
+from aiida_crucible.environments.specification import (
+    PYTHON_MINORS,
+    Specification,
+    TorchBuild,
+    normalise_python,
+    render_recipe,
+)
 from aiida_crucible.nodes.bounds import LARGEST_ANSWER
 from crucible_engine.wire.value_types import parse_json
 
@@ -153,7 +158,7 @@ def _follow(transport: Transport, place: str, pid: int, report: Callable[[str], 
             f"touch {place}.log; tail -c +{len(log.encode()) + 1} {place}.log; printf '{_SEPARATOR}%s' \"${{end:-}}\""
         )
         news, _, end = _bash(transport, command).rpartition(_SEPARATOR)
-        # A last line that is not complete yet is reported with its rest.
+        # A last line is reported once it is complete.
         complete = news if end else news[: news.rfind("\n") + 1]
         for line in complete.splitlines():
             if not line.startswith(ERROR_SIGN):

@@ -1,9 +1,10 @@
-"""What an environment is made of, and the digest that names its folder."""
+"""What an environment is made of, the digest that names its folder, and the script that makes it."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -140,3 +141,55 @@ def locked_version(family: str, package: str) -> str | None:
     """Return the version that a family's lock gives a package on every Python; ``None`` where it has no such one."""
     match = re.search(rf"^{re.escape(package)}==(\S+)( \\)?$", read_lock(family), re.MULTILINE)
     return None if match is None else match.group(1)
+
+
+_INTRODUCTION = """\
+#!/usr/bin/env bash
+# Creates the Python environment {folder} for the model family {family}, and prints the path of its Python.
+# Made by aiida-crucible. It needs uv, or a python3 with venv and pip, and may be run again at any time.
+"""
+
+
+def render_recipe(
+    specification: Specification,
+    root: str,
+    *,
+    python: str | None = None,
+    uv: str = "",
+    accept_cuda: bool = False,
+    prepend: str = "",
+) -> str:
+    """Return the bash script that creates an environment.
+
+    :param specification: the environment.
+    :param root: absolute path of the folder that holds the environments, on the machine where the script will run.
+    :param python: path of the Python to build on; by default uv finds one of the wanted version, or fetches it.
+    :param uv: path of uv; where empty, the script looks for one and installs one of its own if there is none.
+    :param accept_cuda: whether a machine without a GPU may download a CUDA build.
+    :param prepend: commands that have to come first on that machine (modules, a proxy, certificates).
+    """
+    torch = specification.torch_requirement
+    lock = [line for line in read_lock(specification.family).splitlines() if not line.startswith(("#", "torch=="))]
+    variables = {
+        "family": specification.family,
+        "folder": specification.folder,
+        "digest": specification.digest,
+        "root": root,
+        "python": python or specification.python,
+        "uv": uv,
+        "torch": torch or "",
+        "build": specification.torch.build,
+        "accept_cuda": "yes" if accept_cuda else "no",
+        "lock": "\n".join(lock),
+        "torch_lock": _lock_of(torch),
+    }
+    introduction = _INTRODUCTION.format(folder=specification.folder, family=specification.family)
+    assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+    body = (files(__package__) / "create.sh").read_text(encoding="utf-8")
+    return f"{introduction}{prepend}\nset -euo pipefail\n{assignments}\n{body}"
+
+
+def _lock_of(torch: str | None) -> str:
+    """Return the lock of a release of torch; nothing where it is another than the locked one."""
+    lines = [line for line in read_torch_lock().splitlines() if not line.startswith("#")]
+    return "\n".join(lines) if any(line.split()[0] == torch for line in lines) else ""

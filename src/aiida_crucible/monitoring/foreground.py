@@ -16,13 +16,12 @@ from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import plumpy
 from aiida.common.datastructures import CalcJobState
 from aiida.engine import Process
-from aiida.engine.daemon.execmanager import kill_calculation
 from aiida.orm import CalcJobNode
 from aiida.schedulers.datastructures import JobState
-from plumpy.processes import PROCESS_STACK
+
+from aiida_crucible.compat.aiida_engine import callers_now, kill_calculation, kill_process
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -67,9 +66,9 @@ class _Run:
         if not self._processes:
             self._listen()
         self._processes[process.pid] = process
-        self._callers[process.pid] = list(PROCESS_STACK.get())
+        self._callers[process.pid] = callers_now()
         if self._ending is not None:
-            _kill(process, "the run is being interrupted")
+            kill_process(process, "the run is being interrupted")
         try:
             yield
             called = [other for pk, other in self._processes.items() if process in self._callers[pk]]
@@ -115,16 +114,16 @@ class _Run:
         for other in others:
             # Somebody else's process would go on as soon as it sees ours ended.
             other.pause()
-        left = await self._end(processes, f"ended by {reason}")
-        for line in left:
+        running_on = await self._end(processes, f"ended by {reason}")
+        for line in running_on:
             _say(f"{reason}: {line}")
         for other in others:
             other.play()
-            _kill(other, f"ended by {reason}")
+            kill_process(other, f"ended by {reason}")
         top = " ".join(str(process.pid) for process in (*others, *processes) if process.node.caller is None)
         _say(
-            f"{reason}: {'the rest has ended' if left else 'all has ended'}, see `verdi process status {top}`; run it "
-            "again to begin anew: with AiiDA's caching what was finished is found and not computed again"
+            f"{reason}: {'the rest has ended' if running_on else 'all has ended'}, see `verdi process status {top}`; "
+            "run it again to begin anew: with AiiDA's caching what was finished is found and not computed again"
         )
 
     async def _end(self, processes: Collection[Process], reason: str) -> list[str]:
@@ -133,7 +132,7 @@ class _Run:
         self._told.update(process.pid for process in untold)
         for process in untold:
             if not isinstance(process.node, CalcJobNode):
-                _kill(process, reason)
+                kill_process(process, reason)
         jobs = [process for process in untold if isinstance(process.node, CalcJobNode)]
         lines = await asyncio.gather(*(self._end_job(process, reason) for process in jobs))
         while not all(process.has_terminated() for process in processes):
@@ -146,12 +145,12 @@ class _Run:
         if node.get_state() is CalcJobState.SUBMITTING:
             await self._until(lambda: node.get_job_id() is not None or process.has_terminated(), SUBMISSION_GRACE)
         if not _is_with_scheduler(process):
-            _kill(process, reason)
+            kill_process(process, reason)
             return None
         job = f"job {node.get_job_id()} of {_title(process)} on {node.computer.label}"
         ending = self._loop.create_task(_end_on_computer(process, reason))
         await self._until(ending.done, EXIT_GRACE)
-        _kill(process, reason)
+        kill_process(process, reason)
         if not ending.done():
             ending.cancel()
             return f"{job} has not ended yet: see there whether it does"
@@ -186,8 +185,8 @@ async def _end_on_computer(process: Process, reason: str) -> None:
     async with process.runner.transport.request_transport(node.get_authinfo()) as request:
         transport = await request
         kill_calculation(node, transport)
-        # Before its parent sees a failure that it might mend.
-        _kill(process, reason)
+        # Before its parent sees a failure that it would restart after.
+        kill_process(process, reason)
         scheduler = node.computer.get_scheduler()
         scheduler.set_transport(transport)
         while True:
@@ -195,11 +194,6 @@ async def _end_on_computer(process: Process, reason: str) -> None:
             if job is None or job.job_state is JobState.DONE:
                 return
             await asyncio.sleep(LOOK_INTERVAL)
-
-
-def _kill(process: Process, reason: str) -> None:
-    """Kill a process itself, not its job: AiiDA's own `kill` of a CalcJob cannot wait inside the loop."""
-    plumpy.Process.kill(process, reason)
 
 
 def _title(process: Process) -> str:

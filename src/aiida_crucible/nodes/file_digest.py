@@ -1,23 +1,16 @@
-"""The sha256 and the first bytes of a file, here or on another computer."""
+"""A file known by its sha256, here or on another computer."""
 
 from __future__ import annotations
 
-import hashlib
 import shlex
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from aiida.orm import Computer
 
 from crucible_engine.families.facts import CHECKPOINT_START
-
-
-def digest_of_file(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file; it is read in pieces, however large it is."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+from crucible_engine.families.weights import digest
 
 
 def start_of_file(path: Path) -> bytes:
@@ -43,3 +36,28 @@ def look_on_computer(computer: Computer, path: str) -> tuple[str, bytes]:
         raise ValueError(f"the sha256 of {path} on computer {computer.label!r} cannot be taken: {error.strip()}")
     first, *others = output.splitlines()
     return str(others[0].split()[0]).lstrip("\\"), bytes.fromhex(first.removeprefix("start"))
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file at the time when it was read."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    sha256: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return name, size and digest: what stays true wherever the file is moved."""
+        return {"name": self.path.name, "size": self.size, "sha256": self.sha256}
+
+
+def describe_file(path: str | Path) -> SourceFile:
+    """Return a file with its digest; it is read in pieces, however large it is.
+
+    :raises ValueError: one line, if there is no such file.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file")
+    return SourceFile(path.resolve(), path.stat().st_size, digest(path))

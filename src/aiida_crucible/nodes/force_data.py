@@ -6,11 +6,15 @@ import numpy as np
 from aiida.orm import ArrayData, StructureData, TrajectoryData
 from ase import Atoms
 from ase.data import atomic_numbers
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from aiida_crucible.analysis.anharmonicity.force_runs import ForceRun, mean_crystal
-from aiida_crucible.analysis.phonons.lattice_force_constants import LatticeForceConstants, lattice_force_constants
-from aiida_crucible.analysis.phonons.stored_phonons import STORED_ARRAYS
+from aiida_crucible.analysis.phonons.force_constants import ForceConstants
+from aiida_crucible.analysis.phonons.lattice_force_constants import (
+    STORED_ARRAYS,
+    LatticeForceConstants,
+    lattice_force_constants,
+)
 from aiida_crucible.nodes.structures import cells_of, to_atoms
 
 FORCES = "forces"
@@ -34,6 +38,22 @@ def force_constants_of(structure: StructureData, node: ArrayData) -> LatticeForc
     return lattice_force_constants(to_atoms(structure), supercell_matrix, primitive_matrix, values)
 
 
+def force_constants_node(
+    constants: ForceConstants, supercell_matrix: ArrayLike, primitive_matrix: ArrayLike
+) -> ArrayData:
+    """Return force constants as a new, unstored node, with what they missed the sum rules by as attributes.
+
+    :param constants: symmetrised.
+    :param supercell_matrix: as phonopy has it, shape [3, 3].
+    :param primitive_matrix: as phonopy has it, shape [3, 3].
+    """
+    values = (constants.values, np.array(supercell_matrix), np.array(primitive_matrix))
+    node = ArrayData(dict(zip(STORED_ARRAYS, values, strict=True)))
+    node.base.attributes.set("acoustic_sum_residual", constants.acoustic_sum_residual)
+    node.base.attributes.set("index_symmetry_residual", constants.index_symmetry_residual)
+    return node
+
+
 def run_of(trajectory: TrajectoryData, forces: NDArray[np.floating] | None = None) -> ForceRun:
     """Return the frames of a trajectory.
 
@@ -53,7 +73,7 @@ def run_of(trajectory: TrajectoryData, forces: NDArray[np.floating] | None = Non
         positions,
         _cells(trajectory),
         forces,
-        _numbers(trajectory),
+        _atomic_numbers(trajectory),
         times=None if times is None else np.asarray(times, dtype=float) * FEMTOSECONDS,
         damping=damping,
     )
@@ -82,7 +102,7 @@ def chosen_frames(trajectory: TrajectoryData, chosen: NDArray[np.int64]) -> Traj
     return found
 
 
-def settled(n_frames: int, discard: float) -> NDArray[np.int64]:
+def after_discarded(n_frames: int, discard: float) -> NDArray[np.int64]:
     """Return the indices of the frames after the discarded ones; the last always stays."""
     return np.arange(min(int(discard * n_frames), n_frames - 1), n_frames)
 
@@ -92,7 +112,7 @@ def crystal_of(trajectory: TrajectoryData) -> Atoms:
 
     :raises ValueError: one line, if it has no cells.
     """
-    return mean_crystal(trajectory.get_positions(), _cells(trajectory), _numbers(trajectory))
+    return mean_crystal(trajectory.get_positions(), _cells(trajectory), _atomic_numbers(trajectory))
 
 
 def require_forces(trajectory: TrajectoryData) -> None:
@@ -107,7 +127,7 @@ def require_forces(trajectory: TrajectoryData) -> None:
         )
 
 
-def _numbers(trajectory: TrajectoryData) -> NDArray[np.int64]:
+def _atomic_numbers(trajectory: TrajectoryData) -> NDArray[np.int64]:
     return np.array([atomic_numbers[symbol] for symbol in trajectory.symbols])
 
 

@@ -37,7 +37,7 @@ def require_whole_atoms(atoms: Atoms) -> None:
     if "occupancy" in atoms.info:
         _require_whole_kinds(atoms, atoms.info["occupancy"])
     elif "_atom_site_occupancy" in atoms.info:
-        sites = [_number(value) for value in np.atleast_1d(atoms.info["_atom_site_occupancy"])]
+        sites = [_occupancy(value) for value in np.atleast_1d(atoms.info["_atom_site_occupancy"])]
         if not all(_is_whole(value) for value in sites):
             raise ValueError(
                 "the CIF's _atom_site_occupancy says that sites are partially occupied (alloyed or vacant); "
@@ -61,8 +61,8 @@ def unrepresented(atoms: Atoms) -> str:
 
 def _require_whole_sites(atoms: Atoms, occupancies: NDArray[Any]) -> None:
     for symbol, value in zip(atoms.get_chemical_symbols(), occupancies, strict=True):
-        if not _is_whole(_number(value)):
-            raise ValueError(f"a site of {symbol} is occupied to {_number(value):g}; {ADVICE}")
+        if not _is_whole(_occupancy(value)):
+            raise ValueError(f"a site of {symbol} is occupied to {_occupancy(value):g}; {ADVICE}")
 
 
 def _require_whole_kinds(atoms: Atoms, occupancy: Any) -> None:
@@ -76,7 +76,7 @@ def _require_whole_kinds(atoms: Atoms, occupancy: Any) -> None:
     kinds = atoms.arrays.get("spacegroup_kinds")
     wanted = set(map(str, occupancy)) if kinds is None else {str(kind) for kind in kinds}
     for kind, site in occupancy.items():
-        shares = {symbol: _number(value) for symbol, value in site.items()}
+        shares = {symbol: _occupancy(value) for symbol, value in site.items()}
         present = {symbol: value for symbol, value in shares.items() if value > WHOLE}
         if str(kind) in wanted and not (len(present) == 1 and _is_whole(*present.values())):
             said = ", ".join(f"{symbol} {value:g}" for symbol, value in shares.items())
@@ -86,7 +86,7 @@ def _require_whole_kinds(atoms: Atoms, occupancy: Any) -> None:
             )
 
 
-def _number(value: Any) -> float:
+def _occupancy(value: Any) -> float:
     """Return an occupancy; what a file leaves open (``?``, ``.``) is 1, as the CIF dictionary has it."""
     try:
         return float(value)

@@ -14,8 +14,8 @@ from aiida.manage import get_manager
 from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
-from aiida_crucible.nodes.caching import ModelCaching
-from aiida_crucible.nodes.file_digest import digest_of_file, look_on_computer, start_of_file
+from aiida_crucible.compat.aiida_orm import hashed_as
+from aiida_crucible.nodes.file_digest import look_on_computer, start_of_file
 from crucible_engine.families.facts import CHECKPOINT_START
 from crucible_engine.families.registry import (
     FAMILIES,
@@ -27,6 +27,7 @@ from crucible_engine.families.registry import (
     validate_dtype,
     validate_settings,
 )
+from crucible_engine.families.weights import digest
 from crucible_engine.wire.rules import shown, suggestion
 from crucible_engine.wire.schema import CHECKPOINT_FILE, ModelReference
 
@@ -42,6 +43,16 @@ DESCRIPTION: dict[str, tuple[type | UnionType, str]] = {
 """What is said of a potential but does not change its answers: kinds, and what messages call them."""
 
 
+def _stored(name: str, description: str) -> Any:
+    """Return the property that reads an attribute of a node."""
+    return property(lambda node: node.base.attributes.get(name), doc=description)
+
+
+FIRST_CLASS = "<class 'aiida_crucible.data.model.ModelData'>"
+"""What AiiDA called the class when its first nodes were hashed: as good as any other word, as long as it stays."""
+
+
+@hashed_as(FIRST_CLASS)
 class ModelData(Data):
     """A machine-learning interatomic potential; one node a distinct potential.
 
@@ -51,7 +62,6 @@ class ModelData(Data):
     """
 
     TRUSTED_KEY = "crucible_trusted_in"
-    _CLS_NODE_CACHING = ModelCaching
 
     @classmethod
     def get_or_create(
@@ -65,6 +75,7 @@ class ModelData(Data):
         settings: Mapping[str, Any] | None = None,
         trust_pickle: bool = False,
         trust_code: bool = False,
+        store: bool = True,
         **description: Any,
     ) -> ModelData:
         """Return the stored node of a potential, made where there is none yet.
@@ -80,6 +91,7 @@ class ModelData(Data):
             code. Kept as an extra that counts in this profile alone, so that an imported archive trusts nothing.
         :param trust_code: whether the code that the settings name may run, of a family that runs any (``ase``). Kept in
             the same way.
+        :param store: whether a node that is made is stored; one without trust may be left to the process that takes it.
         :param description: any of :data:`DESCRIPTION`, for a checkpoint that the catalogue does not know.
         :raises ValueError: one line, if a word is misspelt, a dtype not supported or a file missing.
         """
@@ -101,34 +113,25 @@ class ModelData(Data):
         node._set_description(description)
         if checkpoint is not None:
             _require_checkpoint(str(checkpoint), start)
-        node._set_identity()
+        node.base.attributes.set("identity", hashlib.sha256(node.definition().encode()).hexdigest())
         node.label = node.title
-        stored = node._find_same() or node.store()
+        stored = node._find_same() or (node.store() if store else node)
         if trust_pickle or trust_code:
             stored.trust()
         return stored
 
-    @property
-    def family(self) -> str:
-        """Name of the family."""
-        return str(self.base.attributes.get("family"))
-
-    @property
-    def name(self) -> str | None:
-        """Name of the released weights; ``None`` for a checkpoint file."""
-        name: str | None = self.base.attributes.get("name")
-        return name
-
-    @property
-    def sha256(self) -> str | None:
-        """Hexadecimal digest of the weights; ``None`` where it is known only once they were loaded."""
-        sha256: str | None = self.base.attributes.get("sha256")
-        return sha256
-
-    @property
-    def dtype(self) -> str:
-        """Precision of the arithmetic, ``float32`` or ``float64``."""
-        return str(self.base.attributes.get("dtype"))
+    family: str = _stored("family", "Name of the family.")
+    dtype: str = _stored("dtype", "Precision of the arithmetic, ``float32`` or ``float64``.")
+    identity: str = _stored("identity", "Digest of what tells one potential from another.")
+    name: str | None = _stored("name", "Name of the released weights; ``None`` for a checkpoint file.")
+    sha256: str | None = _stored(
+        "sha256", "Hexadecimal digest of the weights; ``None`` where it is known only once they were loaded."
+    )
+    functional: str | None = _stored("functional", "Density functional of the training data.")
+    hubbard_u: bool | None = _stored("hubbard_u", "Whether the training data have Hubbard corrections.")
+    dispersion: bool | None = _stored("dispersion", "Whether the training data have a dispersion correction.")
+    training_set: str | None = _stored("training_set", "Name of the training set.")
+    licence: str | None = _stored("licence", "Licence of the weights.")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -140,41 +143,6 @@ class ModelData(Data):
         """Symbols that the potential knows; ``None`` if nobody said so for a checkpoint file."""
         elements = self.base.attributes.get("elements")
         return None if elements is None else tuple(elements)
-
-    @property
-    def functional(self) -> str | None:
-        """Density functional of the training data."""
-        functional: str | None = self.base.attributes.get("functional")
-        return functional
-
-    @property
-    def hubbard_u(self) -> bool | None:
-        """Whether the training data have Hubbard corrections."""
-        hubbard_u: bool | None = self.base.attributes.get("hubbard_u")
-        return hubbard_u
-
-    @property
-    def dispersion(self) -> bool | None:
-        """Whether the training data have a dispersion correction."""
-        dispersion: bool | None = self.base.attributes.get("dispersion")
-        return dispersion
-
-    @property
-    def training_set(self) -> str | None:
-        """Name of the training set."""
-        training_set: str | None = self.base.attributes.get("training_set")
-        return training_set
-
-    @property
-    def licence(self) -> str | None:
-        """Licence of the weights."""
-        licence: str | None = self.base.attributes.get("licence")
-        return licence
-
-    @property
-    def identity(self) -> str:
-        """Digest of what tells one potential from another."""
-        return str(self.base.attributes.get("identity"))
 
     @property
     def is_checkpoint(self) -> bool:
@@ -240,7 +208,7 @@ class ModelData(Data):
             path = Path(checkpoint).expanduser()
             if not path.is_file():
                 raise ValueError(f"checkpoint {checkpoint} is not a file on this machine")
-            sha256, start = digest_of_file(path), start_of_file(path)
+            sha256, start = digest(path), start_of_file(path)
             self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
         else:
             sha256, start = look_on_computer(computer, str(checkpoint))
@@ -268,9 +236,6 @@ class ModelData(Data):
         unknown = sorted(set(description.get("elements", ())) - set(chemical_symbols[1:]))
         if unknown:
             raise ValueError(f"elements has {unknown[0]!r}, which is no chemical symbol: give e.g. ['Pb', 'Ti', 'O']")
-
-    def _set_identity(self) -> None:
-        self.base.attributes.set("identity", hashlib.sha256(self.definition().encode()).hexdigest())
 
     def definition(self) -> str:
         """Return what tells one potential from another, as text."""

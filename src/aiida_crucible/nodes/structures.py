@@ -15,12 +15,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from aiida.common.constants import elements
 from aiida.orm import CifData, StructureData, TrajectoryData
 from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
+from aiida_crucible.compat.aiida_orm import elements
 from aiida_crucible.nodes.foreign_atoms import require_whole_atoms, unrepresented
 
 SHORTEST_PERIOD = 1e-6

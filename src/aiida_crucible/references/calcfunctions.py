@@ -11,15 +11,13 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, SinglefileData, StructureData, TrajectoryData
 
+from aiida_crucible.nodes.file_digest import describe_file
+from aiida_crucible.nodes.force_data import FEMTOSECONDS, force_constants_node
 from aiida_crucible.nodes.structures import from_atoms, to_atoms
-from aiida_crucible.references.phonopy.files import ImportedPhonons, read_phonons
+from aiida_crucible.references.phonopy.files import read_phonons
 from aiida_crucible.references.settings import citation_of, validate_phonons, validate_trajectory, validate_values
-from aiida_crucible.references.source_file import describe_file
 from aiida_crucible.references.trajectories.trajectory import ImportedTrajectory, read_trajectory
 from aiida_crucible.references.values import read_values
-
-PICOSECOND = 1000.0
-"""fs."""
 
 NUMERICS = 3
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
@@ -51,7 +49,7 @@ def import_force_constants(
         described = [describe_file(path).as_dict() for path in paths.values()]
     nodes: dict[str, Data] = {
         "structure": from_atoms(found.atoms),
-        "force_constants": _force_constants(found),
+        "force_constants": force_constants_node(found.constants, found.supercell_matrix, found.primitive_matrix),
         "summary": Dict(
             {
                 "reference": "force constants",
@@ -156,19 +154,6 @@ def _as_paths(nodes: dict[str, SinglefileData]) -> Iterator[dict[str, Path]]:
         yield paths
 
 
-def _force_constants(found: ImportedPhonons) -> ArrayData:
-    node = ArrayData(
-        {
-            "force_constants": found.constants.values,
-            "supercell_matrix": found.supercell_matrix,
-            "primitive_matrix": found.primitive_matrix,
-        }
-    )
-    node.base.attributes.set("acoustic_sum_residual", found.constants.acoustic_sum_residual)
-    node.base.attributes.set("index_symmetry_residual", found.constants.index_symmetry_residual)
-    return node
-
-
 def _trajectory(found: ImportedTrajectory, time_step: float | None) -> TrajectoryData:
     trajectory = TrajectoryData()
     trajectory.set_trajectory(
@@ -176,7 +161,7 @@ def _trajectory(found: ImportedTrajectory, time_step: float | None) -> Trajector
         positions=found.positions,
         stepids=found.frames,
         cells=found.cells if np.any(found.cells) else None,
-        times=None if time_step is None else found.frames * time_step / PICOSECOND,
+        times=None if time_step is None else found.frames * time_step / FEMTOSECONDS,
         pbc=found.pbc,
     )
     for name, values in (("forces", found.forces), ("energies", found.energies)):

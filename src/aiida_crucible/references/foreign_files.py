@@ -21,7 +21,7 @@ from ase import Atoms
 from ase.io.formats import filetype, get_compression, open_with_compression
 
 from aiida_crucible.nodes.bounds import LARGEST_STRUCTURE, LARGEST_TRAJECTORY, LONGEST_LINE
-from crucible_engine.wire.rules import DEEPEST
+from crucible_engine.wire.rules import DEEPEST, first_line
 from crucible_engine.wire.value_types import parse_json
 
 STRUCTURE_FORMATS = (
@@ -200,3 +200,15 @@ def _check_arrays(content: Any, size: int, depth: int = 0) -> None:
                 raise ValueError("an array in it is larger than what it holds")
         else:
             _check_arrays(value, size, depth + 1)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Name the file in whatever is raised of it.
+
+    :raises ValueError: one line.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{path.name} cannot be read: {first_line(error)}") from error

@@ -10,11 +10,11 @@ from typing import Any
 
 from aiida.orm import Data, Dict, SinglefileData, StructureData
 
+from aiida_crucible.nodes.file_digest import SourceFile, describe_file
 from aiida_crucible.nodes.structures import require_whole_source, to_atoms
 from aiida_crucible.references import calcfunctions
 from aiida_crucible.references.phonopy.files import read_phonons
 from aiida_crucible.references.settings import citation_of, validate_phonons, validate_trajectory, validate_values
-from aiida_crucible.references.source_file import SourceFile, describe_file
 from aiida_crucible.references.trajectories.trajectory import read_trajectory
 from aiida_crucible.references.values import read_values
 

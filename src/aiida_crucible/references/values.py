@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aiida_crucible.analysis.verdict.reliability import check_reference
-from aiida_crucible.references.phonopy.plain_yaml import read_yaml
+from aiida_crucible.references.plain_yaml import read_yaml
 
 
 def read_values(path: Path, citation: Mapping[str, Any]) -> dict[str, Any]:

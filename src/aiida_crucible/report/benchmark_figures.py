@@ -14,7 +14,6 @@ from matplotlib.ticker import AutoMinorLocator, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.anharmonicity.combinations import REFERENCE
-from aiida_crucible.analysis.benchmark.distributions import correlation
 from aiida_crucible.analysis.benchmark.records import (
     MATCHINGS,
     BenchmarkRow,
@@ -23,6 +22,7 @@ from aiida_crucible.analysis.benchmark.records import (
     read_rows,
 )
 from aiida_crucible.analysis.benchmark.stability_classes import BORDERS
+from aiida_crucible.analysis.benchmark.summary import correlation
 from aiida_crucible.report.benchmark_stability_figures import draw_confusion, draw_sigma
 from aiida_crucible.report.figures import COLOURS
 from aiida_crucible.report.plain_panels import MARKERS, by_number, point_style, wrapped
@@ -74,7 +74,7 @@ def benchmark_figures(rows: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
 
 def draw_errors(models: ByModel) -> Figure | None:
     """Return the errors of ω² against those of group velocities, a panel a model, coloured by the reference's σ."""
-    points = {model: _numbers(rows, "velocities", "squares") for model, rows in models.items()}
+    points = {model: _errors_and_sigma(rows, "velocities", "squares") for model, rows in models.items()}
     points = {model: found for model, found in points.items() if len(found)}
     if not points:
         return None
@@ -147,7 +147,8 @@ def draw_errors_by_group(models: ByModel) -> Figure | None:
 def draw_errors_against_sigma(models: ByModel) -> Figure | None:
     """Return the errors against the reference's σ, a panel a quantity, with Spearman's coefficient of each model."""
     points = {
-        model: {quantity: _numbers(rows, quantity, quantity) for quantity in TITLES} for model, rows in models.items()
+        model: {quantity: _errors_and_sigma(rows, quantity, quantity) for quantity in TITLES}
+        for model, rows in models.items()
     }
     if not any(np.isfinite(found[:, 2]).any() for own in points.values() for found in own.values()):
         return None
@@ -172,7 +173,7 @@ def draw_errors_against_sigma(models: ByModel) -> Figure | None:
     return figure
 
 
-def _numbers(rows: Sequence[BenchmarkRow], first: str, second: str) -> NDArray[np.float64]:
+def _errors_and_sigma(rows: Sequence[BenchmarkRow], first: str, second: str) -> NDArray[np.float64]:
     """Return two errors and the reference's σ (not a number where there is none) of each row, [n, 3]."""
     found = [(row.error(MATCHINGS[0], first), row.error(MATCHINGS[0], second), row.sigma(REFERENCE)) for row in rows]
     return np.array([each for each in found if each[0] is not None], dtype=float).reshape(-1, 3)

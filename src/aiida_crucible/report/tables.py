@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import tabulate
 
@@ -56,8 +57,7 @@ class Comparison:
     published: Mapping[str, float] | None = None
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One line of a comparison.
 
     :param subject: whose numbers these are: a model, a functional, ``experiment``.

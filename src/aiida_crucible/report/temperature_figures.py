@@ -14,6 +14,7 @@ from matplotlib.ticker import AutoMinorLocator
 from numpy.typing import NDArray
 
 from aiida_crucible.report.figures import COLOURS
+from aiida_crucible.report.plain_panels import by_number
 
 if TYPE_CHECKING:
     from aiida.orm import ArrayData, Dict
@@ -60,15 +61,14 @@ class TransitionInterval:
 
 @dataclass(frozen=True)
 class TemperatureCurves:
-    """What one model's sweep, or a publication, says.
+    """What one model's sweep says.
 
     :param name: whose curves they are, for the legend.
     :param temperatures: [n] in K, ascending.
     :param values: means by quantity (``a``, ``b``, ``c`` in Å, ``c_over_a``, ``polarization`` in µC/cm²), [n] each, NaN
         where there is none.
     :param errors: standard errors of some of them, [n] each.
-    :param outcomes: [n] what became of each run (``stable`` … ``non-finite``, ``failed``, ``not-run``); empty for
-        published points.
+    :param outcomes: [n] what became of each run (``stable`` … ``non-finite``, ``failed``, ``not-run``).
     :param transitions: found in the sweep.
     """
 
@@ -100,41 +100,35 @@ def temperature_curves(name: str, curves: ArrayData, analysis: Dict, transitions
     )
 
 
-def plot_temperature_curves(
-    models: Sequence[TemperatureCurves], published: Sequence[TemperatureCurves] = (), title: str = ""
-) -> Figure:
+def plot_temperature_curves(models: Sequence[TemperatureCurves], title: str = "") -> Figure:
     """Draw several models' sweeps over each other, one panel a kind of quantity, and a strip of outcomes on top.
 
     Transitions between crystals are shaded over their interval in the model's colour; where the crystal is lost the
     shading is hatched.
 
     :param models: at least one.
-    :param published: points without lines, in black.
     :param title: above the figure.
     :return: a figure that belongs to no window, ready for :func:`save_figure`.
     :raises ValueError: if there is nothing to draw.
     """
-    everything = [*models, *published]
     if not models:
         raise ValueError("there is no temperature sweep to draw")
-    panels = [
-        (label, [name for name in names if any(_has(one, name) for one in everything)]) for label, names in PANELS
-    ]
+    panels = [(label, [name for name in names if any(_has(one, name) for one in models)]) for label, names in PANELS]
     panels = [(label, names) for label, names in panels if names]
     strip = 0.12 + 0.16 * len(models)
     heights = [strip, *([2.6] + [1.5] * len(panels))[: len(panels)]]
     figure = Figure(figsize=(6.0, sum(heights) + 1.1), dpi=200, layout="constrained")
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
     # Shadings that are open to one side end where the panels do.
-    axes[0].set_xlim(*_limits(everything))
+    axes[0].set_xlim(*_limits(models))
     _draw_outcomes(axes[0], models)
     for one, (label, names) in zip(axes[1:], panels, strict=True):
-        _draw_panel(one, names, models, published)
+        _draw_panel(one, names, models)
         one.set_ylabel(label)
         one.yaxis.set_minor_locator(AutoMinorLocator())
     axes[-1].set_xlabel("temperature (K)")
     axes[-1].xaxis.set_minor_locator(AutoMinorLocator())
-    handles = _legend(models, published, [name for _, names in panels for name in names])
+    handles = _legend(models, [name for _, names in panels for name in names])
     figure.legend(handles=handles, loc="outside upper center", ncols=5, frameon=False, fontsize=8, title=title or None)
     return figure
 
@@ -160,7 +154,7 @@ def _draw_outcomes(axes: Axes, models: Sequence[TemperatureCurves]) -> None:
                 row,
                 marker=OUTCOME_MARKERS[outcome],
                 markersize=3.5 if outcome == "stable" else 6,
-                color=_colour(row) if is_crystal else "0.1",
+                color=by_number(COLOURS, row) if is_crystal else "0.1",
                 linestyle="none",
                 clip_on=False,
             )
@@ -171,19 +165,13 @@ def _draw_outcomes(axes: Axes, models: Sequence[TemperatureCurves]) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _draw_panel(
-    axes: Axes, names: Sequence[str], models: Sequence[TemperatureCurves], published: Sequence[TemperatureCurves]
-) -> None:
+def _draw_panel(axes: Axes, names: Sequence[str], models: Sequence[TemperatureCurves]) -> None:
     for number, model in enumerate(models):
         for transition in model.transitions:
-            _shade(axes, transition, _colour(number))
+            _shade(axes, transition, by_number(COLOURS, number))
         for name in names:
             if _has(model, name):
-                _draw_curve(axes, model, name, _colour(number))
-    for number, points in enumerate(published):
-        for name in names:
-            if _has(points, name):
-                axes.plot(points.temperatures, points.values[name], **_published_style(name, number))
+                _draw_curve(axes, model, name, by_number(COLOURS, number))
 
 
 def _draw_curve(axes: Axes, model: TemperatureCurves, name: str, colour: str) -> None:
@@ -233,16 +221,10 @@ def _shade(axes: Axes, transition: TransitionInterval, colour: str) -> None:
         axes.axvline(transition.temperature, color=colour, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
 
 
-def _legend(
-    models: Sequence[TemperatureCurves], published: Sequence[TemperatureCurves], names: Sequence[str]
-) -> list[Line2D]:
-    """Return what is not said elsewhere: quantities that share a panel, publications, outcomes, shadings."""
+def _legend(models: Sequence[TemperatureCurves], names: Sequence[str]) -> list[Line2D]:
+    """Return what is not said elsewhere: quantities that share a panel, and outcomes."""
     shared = [name for name in names if name in ("a", "b", "c")]
     handles = [_key(name, color="0.4", marker=MARKERS[name]) for name in shared]
-    handles += [
-        _key(points.name, **_published_style(shared[0] if shared else names[0], number))
-        for number, points in enumerate(published)
-    ]
     seen = [outcome for outcome in OUTCOME_MARKERS if any(outcome in model.outcomes for model in models)]
     for outcome in seen:
         if outcome != "stable":
@@ -254,17 +236,6 @@ def _key(label: str, **style: Any) -> Line2D:
     return Line2D([], [], **{"linestyle": "none", "markersize": 4.5, **style}, label=label)
 
 
-def _published_style(name: str, number: int) -> dict[str, Any]:
-    shade = ("black", "0.45")[number % 2]
-    return {
-        "color": shade,
-        "marker": MARKERS[name],
-        "markerfacecolor": "none",
-        "markersize": 6,
-        "linestyle": "none",
-    }
-
-
 def _has(curves: TemperatureCurves, name: str) -> bool:
     return name in curves.values and bool(np.isfinite(curves.values[name]).any())
 
@@ -273,7 +244,3 @@ def _limits(curves: Sequence[TemperatureCurves]) -> tuple[float, float]:
     temperatures = np.concatenate([one.temperatures for one in curves])
     margin = max(0.04 * float(np.ptp(temperatures)), 10.0)
     return float(temperatures.min()) - margin, float(temperatures.max()) + margin
-
-
-def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]

@@ -31,13 +31,13 @@ def _row(check: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         check["name"],
         STATUS[check["status"]],
-        f"{_number(check['value'])} {check['unit']}".strip(),
-        _number(check["tolerance"]),
+        f"{_two_digits(check['value'])} {check['unit']}".strip(),
+        _two_digits(check["tolerance"]),
         textwrap.fill(finding, FINDING_WIDTH),
     )
 
 
-def _number(value: float | None) -> str:
+def _two_digits(value: float | None) -> str:
     return "" if value is None else f"{value:.2g}"
 
 

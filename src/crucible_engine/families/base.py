@@ -14,7 +14,7 @@ from ase.data import chemical_symbols
 from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
-from crucible_engine.wire.diagnosis import is_out_of_memory
+from crucible_engine.wire.results import is_out_of_memory
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
 NO_STRESS = np.full(6, np.nan)

@@ -34,6 +34,7 @@ class Case:
     :param supercell_tolerance: eV/atom that the energy may change by in a supercell, where the package is not exact.
     :param crystals: four crystals that it knows, where it knows neither most elements nor these metals.
     :param cluster: something that is not periodic, in the same case.
+    :param like: another model of the family that stands for it where time is short: the same code with other weights.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Case:
     supercell_tolerance: float = 1e-9
     crystals: tuple[Atoms, ...] = ()
     cluster: Atoms | None = None
+    like: str = ""
 
 
 def in_double(calculator: Calculator, *patches: Any) -> Calculator:

@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from crucible_engine import families
-from crucible_engine.extensions import collect
 from crucible_engine.families.facts import Family, NamedModel, Setting, Theory
+from crucible_engine.wire.extensions import collect
 from crucible_engine.wire.rules import suggestion
 
 __all__ = [

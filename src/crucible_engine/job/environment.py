@@ -42,7 +42,7 @@ def package_version(distribution: str) -> str | None:
 
 
 def device_in_words(device: str) -> str:
-    """Return the name of a device as its maker calls it."""
+    """Return the name that its maker gave a device."""
     if device.startswith("cuda"):
         return str(sys.modules["torch"].cuda.get_device_name(device))
     return _processor()

@@ -17,13 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from crucible_engine.job.interruption import Interruption
-from crucible_engine.job.streams import occupy_standard_descriptors, say, unfailing_streams
+from crucible_engine.job.process import Interruption, occupy_standard_descriptors, say, unfailing_streams
 from crucible_engine.job.threads import ThreadControl
 from crucible_engine.tasks.registry import require_task
 from crucible_engine.wire.bounds import LARGEST_JOB
-from crucible_engine.wire.diagnosis import diagnose, no_space, one_line
-from crucible_engine.wire.results import ResultsFile
+from crucible_engine.wire.results import ResultsFile, diagnose, no_space, one_line
 from crucible_engine.wire.schema import (
     JOB_FILE,
     JOURNAL_FILE,
@@ -98,7 +96,7 @@ def _run(text: str, results: Results) -> None:
             threads = ThreadControl(job.threads, os.environ)
             _import_runner().run_job(job, Path.cwd(), interruption, threads, began=began, results=results)
         finally:
-            interruption.settle()  # what follows says how it went
+            interruption.ignore()  # what follows says how it went
     except BaseException as error:
         condition, message = diagnose(error)
         results.condition, results.message = condition.value, message

@@ -24,7 +24,6 @@ from crucible_engine.families.load import (
 from crucible_engine.families.registry import Family, find_family, find_named
 from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.job.environment import describe_environment, package_version, peak_device_memory, peak_memory
-from crucible_engine.job.interruption import Interruption
 from crucible_engine.job.preflight import (
     Survey,
     check_capability,
@@ -32,6 +31,7 @@ from crucible_engine.job.preflight import (
     check_folder,
     survey_structures,
 )
+from crucible_engine.job.process import Interruption
 from crucible_engine.job.threads import ThreadControl
 from crucible_engine.tasks.parameters import lack_of_stress, needs_stress, validate_parameters
 from crucible_engine.tasks.registry import TASKS, toolset_of

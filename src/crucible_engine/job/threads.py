@@ -1,4 +1,4 @@
-"""How many CPU threads an engine uses: what its job was given, never whatever torch would take.
+"""How many CPU threads an engine uses: as many as its job was given, and not torch's default.
 
 Two engines that each take every core of a machine are several times slower than one after the other, because their
 threads wait for each other's. So the number comes from the first of these that says something:
@@ -104,8 +104,8 @@ def fair_share(cores: int, demands: list[int | None], rank: int) -> int:
     """
     free = cores - sum(demand for demand in demands if demand is not None)
     sharing = [index for index, demand in enumerate(demands) if demand is None]
-    share, left = divmod(max(0, free), len(sharing))
-    return max(1, share + (sharing.index(rank) < left))
+    share, extra = divmod(max(0, free), len(sharing))
+    return max(1, share + (sharing.index(rank) < extra))
 
 
 def runtime_folder(environment: Mapping[str, str]) -> Path:
@@ -138,12 +138,12 @@ class Registry:
         self._stream = hidden.open("w")
         self._stream.write("" if demand is None else str(demand))
         self._stream.flush()
-        # Locked before it gets the name that others look for: nobody ever takes it for a dead one's.
+        # Locked before it gets the name that others look for: no engine ever takes it for that of one that has ended.
         fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         hidden.rename(self._path)
 
     def demand(self, count: int) -> None:
-        """Let the others know that this engine shares no longer, but keeps a number of threads."""
+        """Tell the other engines that this one uses a fixed number of threads from now on, and shares cores no more."""
         self._demand = count
         self._stream.seek(0)
         self._stream.write(str(count))
@@ -188,7 +188,7 @@ class ThreadControl:
     :ivar rule: what gave the number: ``job``, the name of a variable, ``shared`` or, where engines cannot see each
         other, ``cores``.
     :ivar cores: on how many cores this process may run.
-    :ivar is_settled: whether a number that others' coming and going would change is kept.
+    :ivar is_fixed: whether the number stays although other engines come and go.
     :param requested: the job's ``threads``.
     :param environment: environment variables, read and set.
     """
@@ -197,7 +197,7 @@ class ThreadControl:
         self.cores = usable_cores()
         self._registry: Registry | None = None
         self._looked = -math.inf
-        self.is_settled = False
+        self.is_fixed = False
         granted = granted_threads(requested, environment, self.cores)
         self.count, self.rule = granted or (self.cores, "shared")
         if self.rule in ("job", "shared", "OMP_NUM_THREADS"):
@@ -218,17 +218,17 @@ class ThreadControl:
         if self.rule in ("shared", "cores"):
             environment.update(WAITING)
 
-    def settle(self, count: int | None) -> None:
-        """Keep a number of threads from now on: sums over another number of threads end in other bits.
+    def fix(self, count: int | None) -> None:
+        """Keep a number of threads from now on: the last bits of a sum depend on it.
 
-        A number that was given stays.
+        A number that the job, the scheduler or a variable gave stays.
 
         :param count: threads, as far as there are cores for them; ``None`` keeps those of the moment.
         """
         if self.rule not in ("shared", "cores"):
             return
         self.count = min(count or self.count, self.cores)
-        self.is_settled = True
+        self.is_fixed = True
         if self._registry is not None:
             with contextlib.suppress(OSError):
                 self._registry.demand(self.count)
@@ -237,7 +237,7 @@ class ThreadControl:
     def adapt(self) -> None:
         """Follow the engines that came and went, at most once in :data:`ADAPT_INTERVAL` seconds; cheap otherwise."""
         now = time.monotonic()
-        if self.rule != "shared" or self.is_settled or self._registry is None or now - self._looked < ADAPT_INTERVAL:
+        if self.rule != "shared" or self.is_fixed or self._registry is None or now - self._looked < ADAPT_INTERVAL:
             return
         self._looked = now
         with contextlib.suppress(OSError):

@@ -11,10 +11,10 @@ import logging
 from types import ModuleType
 
 from crucible_engine import tasks
-from crucible_engine.extensions import FOREIGN, collect
 from crucible_engine.families.facts import Family
 from crucible_engine.families.registry import FAMILIES
 from crucible_engine.tasks.facts import Task, Toolset
+from crucible_engine.wire.extensions import FOREIGN, collect
 from crucible_engine.wire.rules import shown, suggestion
 from crucible_engine.wire.schema import Condition, EngineError, Job
 

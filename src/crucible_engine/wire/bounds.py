@@ -1,4 +1,4 @@
-"""How much the engine reads of what others made: beyond it one line is said, before memory or hours are gone."""
+"""Limits of what the engine reads from files of others: a larger one is refused at once, with one line."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ WITHOUT_DOUBLE_PRECISION = ("mps",)
 
 
 def require_device(device: str) -> None:
-    """Refuse what is no name of a device that the engine computes on.
+    """Refuse the name of a device that the engine does not compute on.
 
     :raises ValueError: one line.
     """

@@ -71,7 +71,7 @@ class JournalWriter:
         if found is not None and found != header:
             raise EngineError(
                 Condition.INVALID_JOB,
-                f"{path.name} was begun by another job, with other {_differences(found, header)}: "
+                f"{path.name} was begun by another job, with other {', '.join(differing(found, header))}: "
                 "restart from the job that wrote it, or remove it",
             )
         self._stream = path.open("r+b" if path.exists() else "w+b", buffering=0)
@@ -90,10 +90,10 @@ class JournalWriter:
         """
         payload = _encode(record)
         start = self._stream.tell()
-        left = memoryview(_FRAME.pack(_MARK, len(payload), zlib.crc32(payload)) + payload)
+        remaining = memoryview(_FRAME.pack(_MARK, len(payload), zlib.crc32(payload)) + payload)
         try:
-            while left:
-                left = left[self._stream.write(left) :]
+            while remaining:
+                remaining = remaining[self._stream.write(remaining) :]
         except OSError:
             self._stream.truncate(start)
             self._stream.seek(start)
@@ -112,6 +112,11 @@ class JournalWriter:
             self.sync()
         finally:
             self._stream.close()
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return the names of the entries that two dicts do not have alike, sorted."""
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
 
 
 def require_records(path: Path, check: Callable[[Record], None]) -> None:
@@ -221,7 +226,7 @@ class _Text:
 
 
 def _decode(payload: bytes) -> Record | None:
-    """Return the record; ``None`` for a payload that is none, although its checksum is right."""
+    """Return the record; ``None`` for a payload that holds none, although its checksum is right."""
     if len(payload) < _TEXT_LENGTH.size:
         return None
     (length,) = _TEXT_LENGTH.unpack_from(payload)
@@ -242,7 +247,3 @@ def _decode(payload: bytes) -> Record | None:
             return None
         position += arrays[name].nbytes
     return Record(content["kind"], content["fields"], arrays)
-
-
-def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    return ", ".join(sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name)))

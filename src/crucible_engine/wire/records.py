@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
+from crucible_engine.wire.arrays import Layout, require_layout
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.layout import Layout, require_layout
 from crucible_engine.wire.rules import LARGEST_WHOLE_NUMBER
 from crucible_engine.wire.schema import EVALUATED, EVALUATIONS, RELAXED, TILE
 from crucible_engine.wire.value_types import require_type

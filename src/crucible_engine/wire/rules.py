@@ -6,7 +6,7 @@ import difflib
 import math
 import numbers
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,16 @@ def complete(what: str, table: Mapping[str, Parameter], given: Mapping[str, Any]
     }
 
 
+def normalise_entries(what: str, name: str, rule: Parameter, values: Sequence[Any]) -> list[Any]:
+    """Return the entries of a parameter that is a list, each normalised by one rule.
+
+    :param what: whose parameter it is, as messages should call it.
+    :param name: of the parameter.
+    :raises ParameterError: one line, as :func:`normalise`.
+    """
+    return [normalise(f"an entry of parameter {name!r} of {what}", rule, value) for value in values]
+
+
 def plain(value: Any, levels: int = DEEPEST) -> Any:
     """Return numpy's numbers and arrays as Python's own, those in lists and dicts among them.
 
@@ -111,8 +121,13 @@ def as_line(text: str, longest: int = 1000) -> str:
     return line if len(line) <= longest else f"{line[:longest]} …"
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says; the name of its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def is_number(value: Any) -> bool:
-    """Return whether a value is a real number, of Python or of numpy; ``True`` is none."""
+    """Return whether a value is a real number, of Python or of numpy; ``True`` does not count as one."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 

@@ -15,8 +15,7 @@ from typing import IO
 import numpy as np
 from ase import Atoms
 
-from crucible_engine.wire.layout import Layout
-from crucible_engine.wire.npz import MemberReader, open_npz
+from crucible_engine.wire.arrays import Layout, MemberReader, open_npz
 
 
 def write_structures(target: str | Path | IO[bytes], structures: Sequence[Atoms], labels: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Foreign nested data against the types that were announced: one check for every border that takes such data.
+"""Checks nested data from outside against type annotations, wherever such data come in.
 
 Only the standard library is imported: the engine checks its job before numpy is there.
 """
@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, Union
+from typing import Any, Union, cast
 
 from crucible_engine.wire.rules import DEEPEST, TOO_DEEP, WANTED, is_number, shown
 
@@ -23,9 +23,9 @@ _OTHERS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 def parse_json(text: str | bytes, finite: bool = True) -> Any:
     """Return what a JSON text says.
 
-    :param text: bounded in length by whoever read it.
+    :param text: bounded in length by its reader.
     :param finite: refuse NaN and infinity.
-    :raises ValueError: one line, if it is none, has such numbers, or nests more than :data:`DEEPEST` levels.
+    :raises ValueError: one line, if it is not JSON, has such numbers, or nests more than :data:`DEEPEST` levels.
     """
     # Looked at before: the reader's own limit is the interpreter's, which packages raise beyond what the stack bears.
     if _is_too_deep(text.encode(errors="replace") if isinstance(text, str) else text):
@@ -36,7 +36,7 @@ def parse_json(text: str | bytes, finite: bool = True) -> Any:
 
 
 def _is_too_deep(text: bytes) -> bool:
-    """Return whether brackets outside of words nest more than :data:`DEEPEST` levels; each turn takes off one."""
+    """Return whether brackets outside of strings nest more than :data:`DEEPEST` levels; each turn takes off one."""
     outside = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", text, flags=re.DOTALL)
     brackets = outside.translate(None, _OTHERS).translate(_ROUND)
     for _ in range(DEEPEST):
@@ -83,108 +83,73 @@ def require_type(where: str, value: Any, annotation: Any) -> None:
     """Check a value against a type annotation, with what is inside.
 
     Numbers must be finite, and neither ``True`` nor a word; any ``Mapping`` and any ``Sequence`` but a text will do for
-    those annotated as one. Of a class that is none of these only the annotation's own kind is asked for.
+    those annotated as one. Of any other class only an instance is asked for.
 
     :param where: whose value it is, as the message should call it.
     :param annotation: a class, ``dict``, ``list``, ``tuple``, ``Mapping`` or ``Sequence`` of such, or a union.
     :raises ValueError: one line: what it is and what to give.
     """
-    problem = _problem(where, value, annotation)
-    if problem is not None:
-        raise ValueError(problem)
-
-
-def require_like(where: str, value: Any, example: Any) -> None:
-    """Check that a value is built as an example is: the same kinds of numbers, and dicts with the same keys.
-
-    Lists may have other lengths; where the example is ``None``, anything is right.
-
-    :param where: whose value it is, as the message should call it.
-    :raises ValueError: one line.
-    """
-    if example is None:
-        return
-    kind = Mapping[str, Any] if isinstance(example, dict) else list[Any] if isinstance(example, list) else type(example)
-    require_type(where, value, kind)
-    if isinstance(example, dict):
-        if set(value) != set(example):
-            different = sorted({*value, *example} - ({*value} & {*example}))
-            raise ValueError(f"{where} has other entries than it should have: {shown(different)}")
-        for key, item in example.items():
-            require_like(f"{where}.{key}", value[key], item)
-
-
-def _problem(where: str, value: Any, annotation: Any) -> str | None:
-    """Return one line, or ``None`` where the value is as annotated."""
     if annotation is Any:
-        return None
+        return
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (Union, types.UnionType):
-        return _problem_of_union(where, value, inner)
-    if is_dataclass(annotation):
-        return _problem_of_fields(where, value, annotation)
-    if origin is not None:
-        return _problem_of_container(where, value, origin, inner)
-    return _problem_of_plain(where, value, annotation)
+        _require_choice(where, value, inner)
+    elif is_dataclass(annotation):
+        require_fields(cast("type", annotation), value, where)
+    elif origin is tuple:
+        _require_tuple(where, value, inner)
+    elif origin is None:
+        _require_plain(where, value, annotation)
+    elif issubclass(origin, Mapping):
+        _require_mapping(where, value, inner[1])
+    else:
+        if not _is_sequence(value):
+            raise _complaint(where, value, "a list")
+        for item in value:
+            require_type(f"an entry of {where}", item, inner[0])
 
 
-def _problem_of_union(where: str, value: Any, choices: tuple[Any, ...]) -> str | None:
-    """Return one line for the choice that was probably meant: the first that is more than ``None``."""
-    problems = {choice: _problem(where, value, choice) for choice in choices if choice is not type(None)}
-    if None in problems.values() or (value is None and type(None) in choices):
-        return None
-    return next(iter(problems.values()))
+def _require_choice(where: str, value: Any, choices: tuple[Any, ...]) -> None:
+    """Check a value against a union; the line is of the choice that was probably meant, the first beside ``None``."""
+    if value is None and type(None) in choices:
+        return
+    problems = []
+    for choice in choices:
+        if choice is not type(None):
+            try:
+                require_type(where, value, choice)
+            except ValueError as error:
+                problems.append(error)
+            else:
+                return
+    raise problems[0]
 
 
-def _problem_of_container(where: str, value: Any, origin: type, inner: tuple[Any, ...]) -> str | None:
-    if origin is tuple:
-        return _problem_of_tuple(where, value, inner)
-    if issubclass(origin, Mapping):
-        return _problem_of_mapping(where, value, inner)
-    return _problem_of_sequence(where, value, inner)
-
-
-def _problem_of_plain(where: str, value: Any, kind: type) -> str | None:
+def _require_plain(where: str, value: Any, kind: type) -> None:
     if kind is float:
-        return None if is_number(value) and math.isfinite(_as_float(value)) else _complaint(where, value, WANTED[kind])
-    if kind is int:
-        return None if is_number(value) and isinstance(value, int) else _complaint(where, value, WANTED[kind])
-    if value is None or not isinstance(value, kind):
-        return _complaint(where, value, WANTED.get(kind, f"a {kind.__name__}"))
-    return None
+        is_right = is_number(value) and math.isfinite(_as_float(value))
+    elif kind is int:
+        is_right = is_number(value) and isinstance(value, int)
+    else:
+        is_right = value is not None and isinstance(value, kind)
+    if not is_right:
+        raise _complaint(where, value, WANTED.get(kind, f"a {kind.__name__}"))
 
 
-def _problem_of_fields(where: str, value: Any, cls: Any) -> str | None:
-    try:
-        require_fields(cls, value, where)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _problem_of_tuple(where: str, value: Any, inner: tuple[Any, ...]) -> str | None:
+def _require_tuple(where: str, value: Any, inner: tuple[Any, ...]) -> None:
     if not isinstance(value, tuple | list) or len(value) != len(inner):
-        return _complaint(where, value, "a pair" if len(inner) == 2 else f"{len(inner)} values")
-    problems = (_problem(where, item, kind) for item, kind in zip(value, inner, strict=True))
-    return next((problem for problem in problems if problem is not None), None)
+        raise _complaint(where, value, "a pair" if len(inner) == 2 else f"{len(inner)} values")
+    for item, kind in zip(value, inner, strict=True):
+        require_type(where, item, kind)
 
 
-def _problem_of_mapping(where: str, value: Any, inner: tuple[Any, ...]) -> str | None:
+def _require_mapping(where: str, value: Any, kind: Any) -> None:
     if not isinstance(value, Mapping):
-        return _complaint(where, value, "a dict")
+        raise _complaint(where, value, "a dict")
     for key, item in value.items():
         if not isinstance(key, str):
-            return f"{where} has the key {shown(key)}: give words as keys"
-        if (problem := _problem(f"{where}.{key}", item, inner[1])) is not None:
-            return problem
-    return None
-
-
-def _problem_of_sequence(where: str, value: Any, inner: tuple[Any, ...]) -> str | None:
-    if not _is_sequence(value):
-        return _complaint(where, value, "a list")
-    problems = (_problem(f"an entry of {where}", item, inner[0]) for item in value)
-    return next((problem for problem in problems if problem is not None), None)
+            raise ValueError(f"{where} has the key {shown(key)}: give words as keys")
+        require_type(f"{where}.{key}", item, kind)
 
 
 def _is_sequence(value: Any) -> bool:
@@ -192,8 +157,8 @@ def _is_sequence(value: Any) -> bool:
     return not isinstance(value, str | bytes) and (isinstance(value, Sequence) or getattr(value, "ndim", 0) == 1)
 
 
-def _complaint(where: str, value: Any, wanted: str) -> str:
-    return f"{where} is {shown(value)}, of type {type(value).__name__}: give {wanted}"
+def _complaint(where: str, value: Any, wanted: str) -> ValueError:
+    return ValueError(f"{where} is {shown(value)}, of type {type(value).__name__}: give {wanted}")
 
 
 def _as_float(value: Any) -> float:

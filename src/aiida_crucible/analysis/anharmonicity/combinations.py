@@ -2,6 +2,7 @@
 
 Yang et al., Phys. Chem. Chem. Phys. 2026, 28, 4459: the reference's own score, which is the truth, and four of the
 model: its forces at the frames of the reference or of its own runs, with the reference's force constants or its own.
+Own runs have a score where none of their temperature has lost its crystal.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from aiida_crucible.analysis.anharmonicity.settings import temperature_of
 from aiida_crucible.analysis.benchmark.stability_classes import CANNOT_TELL
 from aiida_crucible.analysis.dynamics.sweep_settings import temperature_label
+from crucible_engine.wire.schema import LOST_OUTCOMES
 
 REFERENCE, OWN = "reference", "own"
 
@@ -28,7 +30,7 @@ class Combination:
     :param forces: whose, ``reference`` or ``own`` (the model's).
     :param frames: whose.
     :param constants: whose.
-    :param temperature: of own runs, K; ``None`` for the reference's frames, or where nobody said.
+    :param temperature: of own runs, K; ``None`` for the reference's frames, or where it is not known.
     """
 
     forces: str
@@ -72,7 +74,7 @@ def compare_combinations(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, d
         if "sigma" not in values:
             found[label] = {**entry, "sigma": None, "class": CANNOT_TELL, "warnings": [values["reason"]]}
             continue
-        average = values["sigma"]["time_averaged"]  # a value that is no number is None in a node
+        average = values["sigma"]["time_averaged"]  # a node holds None in place of NaN
         entry |= {"sigma": average["value"], "standard_error": average["standard_error"]}
         entry |= {"class": values["class"], "warnings": values["warnings"]}
         true_value = truth.get("sigma", {}).get("time_averaged", {}).get("value")
@@ -104,8 +106,25 @@ def temperature_curves(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, NDA
         for values in rows:
             average = values.get("sigma", {}).get("time_averaged", {})
             index = int(np.searchsorted(temperatures, values["temperature"]))
-            # A number that is none is None in a node.
+            # A node holds None in place of NaN.
             curve[index] = np.array(average.get("value"), dtype=float)
             errors[index] = np.array(average.get("standard_error"), dtype=float)
         curves |= {f"{constants}_constants": curve, f"{constants}_constants_error": errors}
     return curves
+
+
+def why_no_score(runs: Mapping[str, Mapping[str, Any]], temperature: float | None) -> str | None:
+    """Return why runs at a temperature have no score together; ``None`` if they have one.
+
+    A run that has lost its crystal has none: there are no sites that displacements could be counted from. The average
+    of those that have kept it would be of the most stable runs only, so that they have none either.
+
+    :param runs: by label, which begins with the temperature: ``outcome`` and ``reason``.
+    :param temperature: K; ``None`` for all.
+    """
+    lost = sorted(
+        label
+        for label, run in runs.items()
+        if run["outcome"] in LOST_OUTCOMES and temperature in (None, temperature_of(label))
+    )
+    return f"{lost[0]} is {runs[lost[0]]['outcome']}: {runs[lost[0]]['reason']}" if lost else None

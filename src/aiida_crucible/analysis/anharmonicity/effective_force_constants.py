@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from symfc import Symfc
-from symfc.utils.utils import SymfcAtoms
+
+from aiida_crucible.compat.phonopy import Symfc, SymfcAtoms
 
 LEAST_EQUATIONS = 3
 """Force components for each parameter of a fit, at least."""
@@ -79,13 +79,13 @@ def fit_effective_force_constants(
         )
     everything = np.ones(n_frames, dtype=bool)
     values = _solve(solver, displacements, forces, everything)
-    rest = [
-        _rest(_solve(solver, displacements, forces, halves), displacements, forces, ~halves),
-        _rest(_solve(solver, displacements, forces, ~halves), displacements, forces, halves),
+    residuals = [
+        _squared_residual(_solve(solver, displacements, forces, halves), displacements, forces, ~halves),
+        _squared_residual(_solve(solver, displacements, forces, ~halves), displacements, forces, halves),
     ]
     total = float((forces**2).sum())
-    fitted = _rest(values, displacements, forces, everything)
-    return EffectiveFit(values, n_parameters, _root(fitted, total), _root(sum(rest), total))
+    fitted = _squared_residual(values, displacements, forces, everything)
+    return EffectiveFit(values, n_parameters, _root(fitted, total), _root(sum(residuals), total))
 
 
 def evenly_chosen(n_frames: int, most: int | None) -> NDArray[np.int64]:
@@ -105,7 +105,7 @@ def _solve(
     return full.transpose(0, 2, 1, 3).reshape(3 * len(full), -1)
 
 
-def _rest(
+def _squared_residual(
     values: NDArray[np.float64],
     displacements: NDArray[np.float64],
     forces: NDArray[np.float64],
@@ -115,5 +115,5 @@ def _rest(
     return float(((forces[chosen].reshape(flat.shape) + flat @ values.T) ** 2).sum())
 
 
-def _root(rest: float, total: float) -> float:
-    return float(np.sqrt(rest / total)) if total > 0 else float("nan")
+def _root(residual: float, total: float) -> float:
+    return float(np.sqrt(residual / total)) if total > 0 else float("nan")

@@ -126,20 +126,13 @@ def map_runs(runs: Sequence[ForceRun], constants: LatticeForceConstants, origin:
             found.append(MappedRun(run, mapping, reference, constants.in_supercell(mapping)))
             continue
         first = found[0]
-        if not np.array_equal(mapping.lattice.matrix, first.mapping.lattice.matrix):
+        if not np.array_equal(mapping.matrix, first.mapping.matrix):
             raise ValueError("the runs are of different supercells: measure them apart")
         order = mapping.find(first.mapping.unit_atoms, first.mapping.translations)
         ordered = replace(
             run, positions=run.positions[:, order], forces=run.forces[:, order], numbers=run.numbers[order]
         )
-        turned = CrystalMapping(
-            mapping.unit_cell,
-            mapping.cell,
-            mapping.lattice,
-            mapping.rotation,
-            first.mapping.unit_atoms,
-            first.mapping.translations,
-        )
+        turned = replace(mapping, unit_atoms=first.mapping.unit_atoms, translations=first.mapping.translations)
         found.append(MappedRun(ordered, turned, reference[order], first.force_constants))
     return found
 

@@ -17,7 +17,7 @@ import numpy as np
 from ase import units
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.phonons.rounding import RELATIVE_ROUNDING, clear_rounding
+from aiida_crucible.analysis.phonons.spectra import RELATIVE_ROUNDING, clear_rounding
 from aiida_crucible.analysis.phonons.stability import signed_root
 
 TERAHERTZ = float(np.sqrt(units._e * 1e20 / units._amu) / (2 * np.pi * 1e12))
@@ -97,11 +97,11 @@ def mode_scores(parts: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]]
     lowered, raised = basis.eigenvectors / basis.root_masses[:, None], basis.eigenvectors * basis.root_masses[:, None]
     sums = np.zeros((3, len(basis.frequencies)))
     total = 0.0
-    for forces, rest in parts:
-        projected = rest @ lowered
+    for forces, anharmonic_forces in parts:
+        projected = anharmonic_forces @ lowered
         sums[0] += (projected**2).sum(axis=0)
         sums[1] += ((forces @ lowered) ** 2).sum(axis=0)
-        sums[2] += (projected * (rest @ raised)).sum(axis=0)
+        sums[2] += (projected * (anharmonic_forces @ raised)).sum(axis=0)
         total += float((forces**2).sum())
     sizes = np.bincount(basis.multiplets)
     shared = np.array([np.bincount(basis.multiplets, row)[basis.multiplets] for row in sums])

@@ -23,6 +23,7 @@ from aiida_crucible.analysis.anharmonicity.score import (
     as_dicts,
     crystal_groups,
     fhi_vibes,
+    finite_or_none,
     pooled,
     score_series,
     scores_by_group,
@@ -63,13 +64,13 @@ def analyse_anharmonicity(
 
     :param runs: independent of each other; frames with numbers that are not finite are left out.
     :param constants: of the crystal, of any supercell.
-    :param settings: complete, see :mod:`anharmonicity_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.anharmonicity.settings`.
     :param origin: the unit cell of the crystal that displacements are counted from; the force constants' own if
         ``None``.
     :return: ``sigma`` (``time_averaged``, ``pooled`` with errors, ``fhi_vibes``, ``mass_weighted``), ``class`` (of the
         time-averaged one), ``doubts`` (why the runs are of no steady state, which makes the class ``cannot-tell``),
         ``by`` (``species``, ``site``, ``direction`` of the primitive cell's axes; pooled), ``effective`` (see
-        :class:`effective_force_constants.EffectiveFit`), ``force_constants`` (residuals), ``n_runs``, ``n_frames``,
+        :class:`EffectiveFit`), ``force_constants`` (residuals), ``n_runs``, ``n_frames``,
         ``n_non_finite``, ``n_atoms``, ``warnings``.
     :raises ValueError: one line, if a run does not fit to the force constants, or no frame is left.
     """
@@ -93,8 +94,8 @@ def analyse_anharmonicity(
         "sigma": {
             "time_averaged": average.as_dict(),
             "pooled": pooled(sums).as_dict(),
-            "fhi_vibes": _number(fhi_vibes(sums)),
-            "mass_weighted": _number(mass_weighted),
+            "fhi_vibes": finite_or_none(fhi_vibes(sums)),
+            "mass_weighted": finite_or_none(mass_weighted),
         },
         "class": of_class,
         "doubts": doubts,
@@ -180,11 +181,11 @@ def _effective(frames: Sequence[MappedRun], settings: Mapping[str, Any]) -> dict
     moved = np.concatenate([run.displacements(part) for run, part in zip(frames, chosen, strict=True)])
     forces = np.concatenate([run.forces(part) for run, part in zip(frames, chosen, strict=True)])
     flat = forces.reshape(len(forces), -1)
-    rest = flat + moved.reshape(flat.shape) @ frames[0].force_constants.T
+    anharmonic = flat + moved.reshape(flat.shape) @ frames[0].force_constants.T
     total = float((flat**2).sum())
     if total == 0:
         return {"reason": "no forces act"}
-    score = math.sqrt(float((rest**2).sum()) / total)
+    score = math.sqrt(float((anharmonic**2).sum()) / total)
     try:
         fit = fit_effective_force_constants(mapping.unstrained, moved, forces, settings["symmetry_tolerance"])
     except NotEnoughForcesError as error:
@@ -225,7 +226,3 @@ def _warnings_of_frames(frames: Sequence[MappedRun], lost: Sequence[int]) -> lis
 
 def _warning(text: str) -> list[str]:
     return [text] if text else []
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

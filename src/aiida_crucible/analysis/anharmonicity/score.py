@@ -24,7 +24,7 @@ ALL = "all"
 """The group of all atoms and directions."""
 
 NO_FORCE = 1e-6
-"""Of the root-mean-square force of all frames: what acts in a frame is rounding below it, and its score is none."""
+"""Of the root-mean-square force of all frames: forces of a frame below it are rounding errors, and have no score."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,16 @@ class Score:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it with ``None`` for what is no number."""
-        numbers = {"value": self.value, "standard_error": self.standard_error}
         return {
-            **{name: number if math.isfinite(number) else None for name, number in numbers.items()},
+            "value": finite_or_none(self.value),
+            "standard_error": finite_or_none(self.standard_error),
             "warning": self.warning,
         }
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return a number as a node takes it: ``None`` where it is not finite."""
+    return value if math.isfinite(value) else None
 
 
 def crystal_groups(symbols: Sequence[str], sites: Sequence[str]) -> Groups:
@@ -110,10 +115,10 @@ def sum_forces(parts: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]],
     :param parts: forces and anharmonic forces F - F² of some frames after the other, eV/Å, shape [n, 3 n_atoms] each.
     """
     anharmonic, total, sums = [], [], np.zeros(2)
-    for forces, rest in parts:
-        anharmonic.append(rest**2 @ groups.members)
+    for forces, anharmonic_forces in parts:
+        anharmonic.append(anharmonic_forces**2 @ groups.members)
         total.append(forces**2 @ groups.members)
-        sums += rest.sum(), forces.sum()
+        sums += anharmonic_forces.sum(), forces.sum()
     return ForceSums(
         np.concatenate(anharmonic), np.concatenate(total), float(sums[0]), float(sums[1]), len(groups.members)
     )
@@ -132,7 +137,7 @@ def time_averaged(runs: Sequence[ForceSums]) -> Score:
 
 
 def score_series(runs: Sequence[ForceSums]) -> list[NDArray[np.float64]]:
-    """Return σ(t) of each run that has any: of its frames on which forces act."""
+    """Return σ(t) of each run over its frames on which forces act; a run without such frames is left out."""
     least = NO_FORCE**2 * float(np.mean(np.concatenate([run.total[:, 0] for run in runs])))
     series = [run.per_frame[run.total[:, 0] > least] for run in runs]
     return [values for values in series if len(values)]
@@ -224,6 +229,6 @@ def _freedom(weights: NDArray[np.float64], averages: Sequence[Average]) -> float
 
 
 def _ratio(numerator: Any, denominator: Any) -> Any:
-    """Return 0 / 0 as not a number, without a complaint."""
+    """Divide; 0 / 0 is NaN, without a warning."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(numerator) / np.asarray(denominator)

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import make_supercell
 
-from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix, supercell_matrix_for_length
+from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix, parse_supercell_matrix
 from aiida_crucible.analysis.dynamics.sweep_settings import MOST_ATOMS, parse_temperatures
 from crucible_engine.wire.rules import Parameter, ParameterError, complete
 
@@ -72,11 +72,7 @@ def own_supercell(settings: Mapping[str, Any], unit_cell: Atoms) -> Atoms:
     :param settings: complete.
     :raises ValueError: one line, if it would be absurdly large.
     """
-    given = settings["supercell_matrix"]
-    if given is None:
-        matrix = supercell_matrix_for_length(unit_cell.cell.array, settings["supercell_min_length"], MOST_ATOMS)
-    else:
-        matrix = np.array(given)
+    matrix = chosen_supercell_matrix(settings, unit_cell.cell.array, MOST_ATOMS)
     n_atoms = abs(round(float(np.linalg.det(matrix)))) * len(unit_cell)
     if n_atoms > MOST_ATOMS:
         raise ParameterError(f"the supercell of {WHAT} has {n_atoms} atoms: give one of at most {MOST_ATOMS}")

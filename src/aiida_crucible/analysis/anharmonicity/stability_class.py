@@ -74,7 +74,7 @@ def _disagreement(series: Sequence[NDArray[np.float64]]) -> list[str]:
 
 
 def _overdamping(runs: Sequence[ForceRun], modes: ModeBasis | None) -> list[str]:
-    """Say where the softest mode creeps under the thermostat and the runs are too short for it to have moved."""
+    """Say where the thermostat overdamps the softest mode and the runs are too short for it to have moved."""
     damping = max((run.damping or 0.0 for run in runs), default=0.0)
     frequency = None if modes is None else softest(modes)
     if frequency is None or not is_overdamped(damping, frequency):
@@ -99,5 +99,5 @@ def softest(modes: ModeBasis) -> float | None:
 
 
 def as_warnings(doubts: Sequence[str]) -> list[str]:
-    """Return the reasons as warnings that say what they make of the class."""
+    """Return the reasons as warnings that say what the class is for them."""
     return [f"the class is {CANNOT_TELL}: {doubt}" for doubt in doubts]

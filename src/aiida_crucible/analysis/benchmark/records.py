@@ -1,4 +1,4 @@
-"""The rows of a benchmark as they are read to be taken together, after they were made by ``benchmark_rows``."""
+"""The rows of a benchmark, made by :mod:`rows`, read and checked before they are evaluated together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MATCHINGS = ("by_order", "by_overlap")
 """How modes are matched: as the publication does it, and by their eigenvectors."""
 
 UNITS = {"printed": "THz", "squares": "THz²", "frequencies": "THz", "velocities": "Å THz"}
-"""Of the errors of a spectrum, see :class:`aiida_crucible.analysis.comparison.spectrum_errors.SpectrumErrors`."""
+"""Of the errors of a spectrum, see :class:`aiida_crucible.analysis.comparison.modes.SpectrumErrors`."""
 
 HALIDES = ("F", "Cl", "Br", "I")
 """Groups that have an order of their own; others follow by name."""
@@ -113,7 +113,8 @@ def read_rows(rows: Iterable[Mapping[str, Any]]) -> list[BenchmarkRow]:
     """Return rows in the order of protocol, model, group and material.
 
     :param rows: plain values, the fields of :class:`BenchmarkRow`; ``harmonic`` and ``phonons`` may be ``None``.
-    :raises ValueError: one line that names the material, if one of them is none, or there twice.
+    :raises ValueError: one line that names the material, if a row is not valid, or two of its rows have the same model
+        and protocol.
     """
     read = [_read(row, index) for index, row in enumerate(rows)]
     seen = set()
@@ -167,7 +168,7 @@ def _place(one: Combination) -> tuple[bool, bool, float]:
 
 
 def _read(row: Mapping[str, Any], index: int) -> BenchmarkRow:
-    """Return a row that is right.
+    """Return a valid row.
 
     :raises ValueError: one line, if it is not.
     """

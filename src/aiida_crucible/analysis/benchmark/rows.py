@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiida_crucible.analysis.anharmonicity.combinations import OWN, REFERENCE, Combination, compare_combinations
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.anharmonicity.combinations import (
+    OWN,
+    REFERENCE,
+    Combination,
+    compare_combinations,
+    why_no_score,
+)
 from aiida_crucible.analysis.benchmark.settings import ANHARMONICITY, DYNAMICS, FORCES, PHONON, RELAX
 
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
@@ -36,7 +41,7 @@ def row_of(
     :param identity: :data:`IDENTITY`, with ``failures`` (by section of the settings, why its job failed), ``runs``
         (by label, ``outcome`` and ``reason`` of each own run), and where it was to be made and was not
         ``reference_missing`` (why) and ``reference_unfinished`` (whether another try may do better).
-    :param settings: complete, see :mod:`benchmark_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.benchmark.settings`.
     :param given: what there is of the reference: any of ``force_constants`` and ``trajectory``.
     :param phonons: ``outcome`` and ``reason`` of the model's own; ``None`` where there are none.
     :param harmonic: the comparison with the reference's; ``None`` where there is none.

@@ -54,40 +54,34 @@ class Confusion:
     """How many materials of each class by a reference (rows) a model put into each class (columns).
 
     :param classes: names, from the most to the least stable.
-    :param counts: shape [n_classes, n_classes].
-    :param undecided_by_reference: materials of each class by the model of which the reference cannot tell, and last
-        those of which the model cannot either, shape [n_classes + 1]; none if ``None``.
-    :param undecided_by_model: materials of each class by the reference of which the model cannot tell, shape
-        [n_classes]; none if ``None``.
+    :param all_counts: with :data:`CANNOT_TELL` as the last class of both sides, shape [n_classes + 1, n_classes + 1].
     """
 
     classes: tuple[str, ...]
-    counts: NDArray[np.int64]
-    undecided_by_reference: NDArray[np.int64] | None = None
-    undecided_by_model: NDArray[np.int64] | None = None
+    all_counts: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        expected = (len(self.classes), len(self.classes))
-        counts = np.asarray(self.counts)
-        if counts.shape != expected or not np.issubdtype(counts.dtype, np.integer) or (counts < 0).any():
+        size, counts = len(self.classes), np.asarray(self.all_counts)
+        is_whole = np.issubdtype(counts.dtype, np.integer)
+        if counts.shape != (size + 1, size + 1) or not is_whole or (counts < 0).any():
             raise ValueError(
-                f"a confusion matrix of {', '.join(self.classes)} holds whole numbers from zero in the shape {expected}"
+                f"a confusion matrix of {', '.join(self.classes)} holds whole numbers from zero in the shape "
+                f"{(size, size)}"
             )
 
+    @classmethod
+    def decided(cls, classes: tuple[str, ...], counts: NDArray[np.int64]) -> Confusion:
+        """Return the matrix of materials that both sides can class, shape [n_classes, n_classes]."""
+        return cls(classes, np.pad(counts, (0, 1)))
+
     @property
-    def all_counts(self) -> NDArray[np.int64]:
-        """Counts with :data:`CANNOT_TELL` as the last class of both sides, shape [n_classes + 1, n_classes + 1]."""
-        found = np.zeros(np.add(np.shape(self.counts), 1), dtype=np.int64)
-        found[:-1, :-1] = self.counts
-        if self.undecided_by_reference is not None:
-            found[-1] = self.undecided_by_reference
-        if self.undecided_by_model is not None:
-            found[:-1, -1] = self.undecided_by_model
-        return found
+    def counts(self) -> NDArray[np.int64]:
+        """Materials that both sides can class, shape [n_classes, n_classes]."""
+        return self.all_counts[:-1, :-1]
 
     @property
     def undecided(self) -> int:
-        """Materials of which a side cannot tell: no share is of them."""
+        """Materials that one side cannot class; no share counts them."""
         return int(self.all_counts.sum()) - self.total
 
     @property
@@ -135,7 +129,7 @@ class Confusion:
         """
         return {
             "classes": list(self.classes),
-            "counts": np.asarray(self.counts).tolist(),
+            "counts": self.counts.tolist(),
             "all_counts": self.all_counts.tolist(),
             "undecided": self.undecided,
             "shares": self.shares(),
@@ -159,7 +153,7 @@ def confusion(reference: Sequence[str], model: Sequence[str], classes: tuple[str
             if name not in names:
                 raise ValueError(f"material {index} is of the class {name!r}: known are {', '.join(classes)}")
         counts[names.index(pair[0]), names.index(pair[1])] += 1
-    return Confusion(classes, counts[:-1, :-1], counts[-1], counts[:-1, -1])
+    return Confusion(classes, counts)
 
 
 def _share(part: int, whole: int) -> float | None:

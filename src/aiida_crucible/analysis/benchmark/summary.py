@@ -6,11 +6,14 @@ confusion matrices of the classes of stability, and how the errors go with the a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from scipy.stats import pearsonr, spearmanr
+
 from aiida_crucible.analysis.anharmonicity.combinations import REFERENCE
-from aiida_crucible.analysis.benchmark.distributions import correlation, distribution
 from aiida_crucible.analysis.benchmark.records import (
     MATCHINGS,
     STATES,
@@ -24,11 +27,63 @@ from aiida_crucible.analysis.benchmark.records import (
 )
 from aiida_crucible.analysis.benchmark.stability_classes import CLASSES, HARMONIC_CLASSES, confusion
 
+REACH = 1.5
+"""Interquartile ranges that a whisker is long at most (Tukey), as matplotlib draws them."""
+FEWEST = 3
+"""Pairs below which a correlation is always 1 or -1."""
+NO_VARIATION = 1e-12
+"""Spread relative to the largest number that is rounding only."""
+
 REFERENCE_SIGMA, ABSOLUTE_DIFFERENCE = "reference_sigma", "absolute_sigma_difference"
+
 SQUARED = ("printed", "squares")
 """Both errors of squared frequencies: as the publication prints it, and the true root mean square."""
 
 Numbers = Sequence[float | None]
+
+
+def distribution(values: Sequence[float]) -> dict[str, Any]:
+    """Return ``n``, ``mean``, ``median``, quartiles and whiskers; ``None`` where there is no value.
+
+    Quartiles are interpolated linearly. Whiskers end at the outermost values within 1.5 interquartile ranges of them.
+
+    :param values: finite numbers, in any order.
+    """
+    names = ("mean", "median", "lower_quartile", "upper_quartile", "lower_whisker", "upper_whisker")
+    if not len(values):
+        return {"n": 0, **dict.fromkeys(names)}
+    numbers = np.array(values, dtype=float)
+    lower, median, upper = np.percentile(numbers, [25, 50, 75])
+    reach = REACH * (upper - lower)
+    # Interpolated quartiles may have no value between them and the end of their reach.
+    lowest = min(numbers[numbers >= lower - reach].min(), lower)
+    highest = max(numbers[numbers <= upper + reach].max(), upper)
+    found = (numbers.mean(), median, lower, upper, lowest, highest)
+    return {"n": len(numbers), **{name: float(value) for name, value in zip(names, found, strict=True)}}
+
+
+def correlation(first: Sequence[float | None], second: Sequence[float | None]) -> dict[str, Any]:
+    """Return Spearman's and Pearson's coefficients of the pairs in which no number is missing.
+
+    :param first: numbers, or ``None`` where there is none.
+    :param second: likewise, in the same order.
+    :return: ``n`` (pairs), ``spearman``, ``pearson``, ``reason`` (why they are ``None``; empty if they are not).
+    """
+    pairs = [pair for pair in zip(first, second, strict=True) if None not in pair]
+    reason = ""
+    if len(pairs) < FEWEST:
+        reason = f"{len(pairs)} materials have both numbers, at least {FEWEST} are needed"
+    elif any(_is_constant(np.array(values, dtype=float)) for values in zip(*pairs, strict=True)):
+        reason = "one of the numbers is the same for all materials"
+    if reason:
+        return {"n": len(pairs), "spearman": None, "pearson": None, "reason": reason}
+    x, y = np.array(pairs, dtype=float).T
+    found = {"spearman": float(spearmanr(x, y).statistic), "pearson": float(pearsonr(x, y).statistic)}
+    return {"n": len(pairs), **found, "reason": ""}
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    return math.isclose(values.min(), values.max(), rel_tol=NO_VARIATION)
 
 
 def aggregate(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -43,9 +98,9 @@ def aggregate(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         - ``confusion``: ``stability`` by choice, and ``harmonic``, see
           :meth:`aiida_crucible.analysis.benchmark.stability_classes.Confusion.as_dict`; ``undecided`` are those of
           which a side cannot tell, ``missing`` those that one side was not measured for;
-        - ``correlations``: see :func:`aiida_crucible.analysis.benchmark.distributions.correlation`, of the quantities
+        - ``correlations``: see :func:`aiida_crucible.analysis.benchmark.summary.correlation`, of the quantities
           ``first`` and ``second``, errors by order; ``choice`` where one of them is of one.
-    :raises ValueError: one line that names the material of a row that is none.
+    :raises ValueError: one line that names the material of a row that is not valid.
     """
     read = read_rows(rows)
     entries = [_entry(model, protocol, own) for (model, protocol), own in by_model_and_protocol(read).items()]
@@ -54,6 +109,7 @@ def aggregate(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _entry(model: str, protocol: str, rows: Sequence[BenchmarkRow]) -> dict[str, Any]:
     choices = choices_of(rows)
+    differences = {choice.name: [row.difference(choice.label) for row in rows] for choice in choices}
     return {
         "model": model,
         "protocol": protocol,
@@ -61,15 +117,14 @@ def _entry(model: str, protocol: str, rows: Sequence[BenchmarkRow]) -> dict[str,
         "states": {state: sum(row.state == state for row in rows) for state in STATES},
         "missing": _missing(rows),
         "errors": {
-            matching: {quantity: _distributions(rows, _error(matching, quantity)) for quantity in UNITS}
+            matching: {
+                quantity: _distributions(rows, [row.error(matching, quantity) for row in rows]) for quantity in UNITS
+            }
             for matching in MATCHINGS
         },
         "sigma_differences": {
-            choice.name: {
-                "signed": _distributions(rows, _difference(choice)),
-                "absolute": _distributions(rows, _absolute_difference(choice)),
-            }
-            for choice in choices
+            name: {"signed": _distributions(rows, values), "absolute": _distributions(rows, _absolute(values))}
+            for name, values in differences.items()
         },
         "confusion": {
             "stability": {choice.name: _stability(rows, choice) for choice in choices},
@@ -92,30 +147,18 @@ def _missing(rows: Sequence[BenchmarkRow]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: -len(entry["materials"]))
 
 
-def _error(matching: str, quantity: str) -> Callable[[BenchmarkRow], float | None]:
-    return lambda row: row.error(matching, quantity)
-
-
-def _difference(choice: Choice) -> Callable[[BenchmarkRow], float | None]:
-    return lambda row: row.difference(choice.label)
-
-
-def _absolute_difference(choice: Choice) -> Callable[[BenchmarkRow], float | None]:
-    def absolute(row: BenchmarkRow) -> float | None:
-        difference = row.difference(choice.label)
-        return None if difference is None else abs(difference)
-
-    return absolute
-
-
-def _distributions(rows: Sequence[BenchmarkRow], take: Callable[[BenchmarkRow], float | None]) -> dict[str, Any]:
+def _distributions(rows: Sequence[BenchmarkRow], values: Numbers) -> dict[str, Any]:
     """Return the distribution of what rows have of a quantity, over all and by group."""
 
-    def among(chosen: Iterable[BenchmarkRow]) -> dict[str, Any]:
-        return distribution([value for value in map(take, chosen) if value is not None])
+    def among(group: str | None = None) -> dict[str, Any]:
+        pairs = zip(rows, values, strict=True)
+        return distribution([value for row, value in pairs if value is not None and group in (None, row.group)])
 
-    by_group = {group: among(row for row in rows if row.group == group) for group in groups_of(rows)}
-    return {"all": among(rows), "by_group": by_group}
+    return {"all": among(), "by_group": {group: among(group) for group in groups_of(rows)}}
+
+
+def _absolute(values: Numbers) -> Numbers:
+    return [None if value is None else abs(value) for value in values]
 
 
 def _stability(rows: Sequence[BenchmarkRow], choice: Choice) -> dict[str, Any]:
@@ -142,7 +185,7 @@ def _correlations(rows: Sequence[BenchmarkRow], choices: Sequence[Choice]) -> li
     found = [_pair(name, values, REFERENCE_SIGMA, sigma) for name, values in errors.items()]
     found += [_pair(name, errors[name], "velocities", errors["velocities"]) for name in SQUARED]
     for choice in choices:
-        differences: Numbers = list(map(_absolute_difference(choice), rows))
+        differences = _absolute([row.difference(choice.label) for row in rows])
         found.append(_pair(ABSOLUTE_DIFFERENCE, differences, REFERENCE_SIGMA, sigma, choice.name))
         found += [_pair(name, errors[name], ABSOLUTE_DIFFERENCE, differences, choice.name) for name in SQUARED]
     return found

@@ -44,7 +44,7 @@ def tables(rows: Iterable[Mapping[str, Any]]) -> dict[str, Table]:
     :param rows: see :func:`aiida_crucible.analysis.benchmark.records.read_rows`.
     :return: ``materials`` (a line for each row), ``errors`` (a line for each distribution), ``confusion`` (a line for
         each cell of each matrix, with what is said of the whole matrix), ``correlations``.
-    :raises ValueError: one line that names the material of a row that is none.
+    :raises ValueError: one line that names the material of a row that is not valid.
     """
     given = list(rows)
     summary = aggregate(given)

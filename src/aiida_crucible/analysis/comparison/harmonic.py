@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 from phonopy import Phonopy
 
 from aiida_crucible.analysis.benchmark.stability_classes import HARMONIC_CLASSES, IMAGINARY, REAL, Confusion
-from aiida_crucible.analysis.comparison.mode_matching import match_modes, overlaps
-from aiida_crucible.analysis.comparison.spectrum_errors import SpectrumErrors, spectrum_errors
+from aiida_crucible.analysis.comparison.modes import SpectrumErrors, match_modes, overlaps, spectrum_errors
 from aiida_crucible.analysis.crystal.cells import space_group
 from aiida_crucible.analysis.crystal.mapping import CrystalMapping, map_crystal
 from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms
 from aiida_crucible.analysis.phonons.force_constants import warnings_of_rule
 from aiida_crucible.analysis.phonons.long_waves import dynamical_matrices
-from aiida_crucible.analysis.phonons.rounding import clear_rounding, rounding_floor
-from aiida_crucible.analysis.phonons.spectra import group_velocities, thermal_properties
+from aiida_crucible.analysis.phonons.spectra import clear_rounding, group_velocities, rounding_floor, thermal_properties
 from aiida_crucible.analysis.phonons.stability import MATRIX_ELEMENTS, signed_root
 
 LARGEST_MASS_DIFFERENCE = 0.001
@@ -60,7 +58,7 @@ def compare_phonons(reference: Phonopy, model: Phonopy, settings: Mapping[str, A
 
     :param reference: with force constants.
     :param model: with force constants, of the same crystal.
-    :param settings: complete, see :mod:`harmonic_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.comparison.settings`.
     :return: the values are ``space_groups``, ``volume_ratio``, ``errors`` (``by_order`` and ``by_overlap``, each with
         ``printed`` (THz), ``squares`` (THz²), ``frequencies`` (THz), ``velocities`` (Å THz); see
         :class:`SpectrumErrors`), ``frequencies`` (least, mean and highest, THz), ``thermal`` (of a primitive cell),
@@ -82,7 +80,7 @@ def compare_phonons(reference: Phonopy, model: Phonopy, settings: Mapping[str, A
     groups = _space_groups(reference, model, settings["symmetry_tolerance"])
     qpoints, weights = _mesh(reference, settings, bool(groups["same"]))
     of_reference = solve_modes(reference, qpoints)
-    of_model = _aligned(solve_modes(model, qpoints @ mapping.lattice.matrix.T), mapping)
+    of_model = _aligned(solve_modes(model, qpoints @ mapping.matrix.T), mapping)
     overlap = overlaps(of_reference.squares, of_reference.vectors, of_model.squares, of_model.vectors)
     order = match_modes(overlap)
     matched = np.take_along_axis(overlap, order[:, :, None], axis=2)[:, :, 0]
@@ -257,7 +255,7 @@ def _imaginary(
     names = {True: IMAGINARY, False: REAL}
     return {
         "imaginary": {"reference": names[bool(first.any())], "model": names[bool(second.any())]},
-        "modes": Confusion(HARMONIC_CLASSES, counts).as_dict(),
+        "modes": Confusion.decided(HARMONIC_CLASSES, counts).as_dict(),
     }
 
 

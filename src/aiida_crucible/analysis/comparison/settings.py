@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida_crucible.analysis.phonons.settings import MESH_NUMBER
-from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise, shown
+from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise_entries, shown
 
 WHAT = "harmonic comparison"
 TEMPERATURE = Parameter(float, 300.0, "K", 0.0, 100_000.0)
@@ -36,14 +36,10 @@ def validate_comparison(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     settings = complete(WHAT, SETTINGS, given)
     for name in ("mesh", "thermal_mesh"):
-        settings[name] = _numbers(name, settings[name], MESH_NUMBER)
+        settings[name] = normalise_entries(WHAT, name, MESH_NUMBER, settings[name])
         if len(settings[name]) != 3:
             raise ParameterError(f"parameter {name!r} of {WHAT} is {shown(given[name])}: give three whole numbers")
-    settings["temperatures"] = _numbers("temperatures", settings["temperatures"], TEMPERATURE)
+    settings["temperatures"] = normalise_entries(WHAT, "temperatures", TEMPERATURE, settings["temperatures"])
     if not settings["temperatures"]:
         raise ParameterError(f"parameter 'temperatures' of {WHAT} is []: give one or more")
     return settings
-
-
-def _numbers(name: str, values: list[Any], rule: Parameter) -> list[Any]:
-    return [normalise(f"an entry of parameter {name!r} of {WHAT}", rule, value) for value in values]

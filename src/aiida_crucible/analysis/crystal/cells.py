@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import gcd
 from typing import Any
@@ -18,7 +18,7 @@ LARGEST_GAP = 8.0
 """Å between neighbouring planes of atoms beyond which a cell holds vacuum; layered crystals have about 4."""
 
 LARGEST_MULTIPLE = 1000
-"""Unit cells in a supercell beyond which a supercell matrix is taken for a slip of the pen."""
+"""Unit cells in a supercell beyond which a supercell matrix is taken for a mistake."""
 
 
 def space_group(atoms: Atoms, tolerance: float) -> str:
@@ -144,6 +144,21 @@ def supercell_matrix_for_length(
     # A cell that is 1e-6 Å short of the wanted length has it: relaxed cells are no rounder.
     multiples = np.maximum(1, np.ceil((length - 1e-6) / heights)).astype(int)
     return parse_supercell_matrix(multiples.tolist(), largest)
+
+
+def chosen_supercell_matrix(
+    settings: Mapping[str, Any], cell: NDArray[np.float64], largest: int = LARGEST_MULTIPLE
+) -> NDArray[np.int64]:
+    """Return the supercell matrix that settings ask for, shape [3, 3].
+
+    :param settings: ``supercell_matrix``, or where that is ``None`` ``supercell_min_length`` (Å).
+    :param cell: lattice vectors as rows, Å, shape [3, 3].
+    :param largest: unit cells that it may make.
+    :raises ValueError: one line, if it is no supercell matrix, or would make an absurdly large supercell.
+    """
+    if settings["supercell_matrix"] is not None:
+        return parse_supercell_matrix(settings["supercell_matrix"], largest)
+    return supercell_matrix_for_length(cell, settings["supercell_min_length"], largest)
 
 
 def lattice_parameters(atoms: Atoms, tolerance: float) -> dict[str, float]:

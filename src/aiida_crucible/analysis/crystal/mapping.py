@@ -1,29 +1,31 @@
-"""Which atom of a unit cell, in which cell, each atom of a supercell is: of any order, origin and orientation.
+"""Which atom of a unit cell, in which cell, each atom of a supercell is.
 
-Other than :mod:`supercell_sites`, which takes the axes as they come, this one finds how the supercell is turned and
-shifted as well: what force constants need that come from elsewhere.
+:func:`find_sites` takes the axes of the supercell as they come, in whatever order its atoms are. :func:`map_crystal`
+also finds how the supercell is turned and where its origin is: what force constants need that come from elsewhere.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.displacements import centred_differences
+from aiida_crucible.analysis.crystal.orientations import (
+    STRAINS,
+    change_of_shape,
+    n_cells_of,
+    possible_matrices,
+    rotation_between,
+    straight_matrix,
+)
 
 LARGEST_DISTANCE = 1.0
 """Å between an atom and its site beyond which the two structures are different crystals."""
-
-STRAINS = (0.01, 0.06)
-"""By which lengths (relative) and angles (cosines) of turned axes may differ, smaller ones first: fewer fit."""
-
-LARGEST_MISFIT = 0.25
-"""Unit cells by which axes that are not turned may miss a whole number of them."""
 
 NO_STRAIN = 0.02
 """Relative change of shape below which other axes are not looked for with the larger tolerance."""
@@ -34,36 +36,8 @@ CLEARLY_BETTER = 1e-3
 AS_IT_COMES = 0.8
 """Share of the misfit of axes that are not turned which turned ones may have: fluctuations turn no crystal."""
 
-MOST_ORIENTATIONS = 100
-"""Turned axes that are tried, those with the best lengths and angles first; a cube has 24."""
-
 ANCHORS = 4
 """Atoms that are tried as the one that shows the shift, in case the first is far from its site."""
-
-
-@dataclass(frozen=True)
-class SupercellLattice:
-    """The lattice points of a supercell, which are known apart by whole numbers alone.
-
-    :param matrix: supercell vectors in unit-cell vectors, both as rows, of whole numbers, shape [3, 3].
-    """
-
-    matrix: NDArray[np.int64]
-
-    @property
-    def n_cells(self) -> int:
-        """Unit cells in the supercell."""
-        return _multiple(self.matrix)
-
-    def keys(self, translations: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return a number for each lattice point that is the same for all its images, shape [n].
-
-        :param translations: in unit-cell vectors, shape [n, 3].
-        """
-        count = self.n_cells
-        adjugate = np.rint(np.linalg.inv(self.matrix) * count).astype(np.int64)
-        remainders = (translations @ adjugate) % count
-        return np.asarray(remainders @ np.array([count**2, count, 1]))
 
 
 @dataclass(frozen=True)
@@ -74,7 +48,9 @@ class CrystalMapping:
     """What the supercell repeats."""
     cell: NDArray[np.float64]
     """Of the supercell as it came, rows are vectors, Å, shape [3, 3]."""
-    lattice: SupercellLattice
+    matrix: NDArray[np.int64]
+    """Supercell vectors in unit-cell vectors, both as rows: ``supercell = matrix @ unit_cell``; shape [3, 3]. It is the
+    transpose of phonopy's."""
     rotation: NDArray[np.float64]
     """Takes vectors (rows) of the supercell into the unit cell's orientation: ``v @ rotation``; shape [3, 3]."""
     unit_atoms: NDArray[np.int64]
@@ -83,22 +59,39 @@ class CrystalMapping:
     """Unit-cell vectors to add to that atom's place, shape [n_atoms, 3]."""
 
     @property
+    def n_cells(self) -> int:
+        """Unit cells in the supercell."""
+        return n_cells_of(self.matrix)
+
+    @cached_property
+    def by_cell(self) -> NDArray[np.int64]:
+        """Index in the supercell of each atom of each unit cell, shape [n_cells, n_unit_atoms]."""
+        x, y, z = _inside(self.translations, self.matrix).T
+        return np.lexsort((self.unit_atoms, z, y, x)).reshape(-1, len(self.unit_cell))
+
+    @property
     def ideal(self) -> Atoms:
         """The supercell without displacements, in the cell, orientation and order that it came in (not its origin)."""
-        scaled = self._fractional @ np.linalg.inv(self.lattice.matrix)
-        return self._repeated(scaled, self.cell)
+        return self._repeated(self.unit_cell, self.unit_cell.get_scaled_positions(wrap=False), self.cell)
 
     @property
     def unstrained(self) -> Atoms:
         """The supercell without displacements, made of the unit cell as it is, in its orientation."""
-        scaled = self._fractional @ np.linalg.inv(self.lattice.matrix)
-        cell = self.lattice.matrix @ self.unit_cell.cell.array
-        return self._repeated(scaled, cell)
+        return self.of_phase(self.unit_cell)
 
-    def _repeated(self, scaled: NDArray[np.float64], cell: NDArray[np.float64]) -> Atoms:
-        numbers, masses = self.unit_cell.numbers, self.unit_cell.get_masses()
-        atoms = self.unit_atoms
-        return Atoms(numbers[atoms], masses=masses[atoms], scaled_positions=scaled, cell=cell, pbc=True)
+    def of_phase(self, unit_cell: Atoms) -> Atoms:
+        """Return the supercell of another phase, its atoms in the order of this one's.
+
+        :param unit_cell: with the atoms, in their order, of this one's unit cell: the cubic phase of a tetragonal
+            crystal, for instance, or that phase in a cell of experimental lengths.
+        :raises ValueError: one line, if it has another number of atoms.
+        """
+        if len(unit_cell) != len(self.unit_cell):
+            raise ValueError(f"a unit cell of {len(unit_cell)} atoms: the supercell's has {len(self.unit_cell)}")
+        fractional, own = (atoms.get_scaled_positions(wrap=False) for atoms in (unit_cell, self.unit_cell))
+        # An atom at 0.98 in the one and at 0 in the other has not moved by nearly a cell: both in the same cell, then.
+        images = fractional - own - centred_differences(fractional, own)
+        return self._repeated(unit_cell, fractional - np.rint(images - images[0]), self.matrix @ unit_cell.cell.array)
 
     def find(self, unit_atoms: NDArray[np.int64], translations: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the index in the supercell of atoms that are named by unit-cell atom and cell, shape [n].
@@ -111,12 +104,46 @@ class CrystalMapping:
         return np.asarray(order[np.searchsorted(known[order], self._keys(unit_atoms, translations))])
 
     def _keys(self, unit_atoms: NDArray[np.int64], translations: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.asarray(self.lattice.keys(translations) * len(self.unit_cell) + unit_atoms)
+        return np.asarray(_lattice_keys(translations, self.matrix) * len(self.unit_cell) + unit_atoms)
 
-    @property
-    def _fractional(self) -> NDArray[np.float64]:
-        places: NDArray[np.float64] = self.unit_cell.get_scaled_positions(wrap=False)
-        return places[self.unit_atoms] + self.translations
+    def _repeated(self, unit_cell: Atoms, fractional: NDArray[np.float64], cell: NDArray[np.float64]) -> Atoms:
+        return Atoms(
+            unit_cell.numbers[self.unit_atoms],
+            masses=unit_cell.get_masses()[self.unit_atoms],
+            scaled_positions=(fractional[self.unit_atoms] + self.translations) @ np.linalg.inv(self.matrix),
+            cell=cell,
+            pbc=True,
+        )
+
+
+def find_sites(supercell: Atoms, unit_cell: Atoms) -> CrystalMapping:
+    """Return which site of the repeated unit cell each atom of a supercell occupies, its axes taken as they come.
+
+    A small strain of the cell and displacements under 1 Å are allowed.
+
+    :param supercell: periodic, in any order of atoms.
+    :param unit_cell: the one that it was made of; :meth:`CrystalMapping.of_phase` takes its sites to another phase.
+    :raises ValueError: one line, if the one is no supercell of the other.
+    """
+    cell, unit = supercell.cell.array, unit_cell.cell.array
+    matrix = straight_matrix(cell, unit)
+    if matrix is None or np.linalg.det(matrix) < 0:
+        rows = np.array2string(cell @ np.linalg.inv(unit), precision=2, separator=", ").replace("\n", "")
+        raise ValueError(
+            f"the supercell's axes are not whole multiples of the unit cell's, but {rows}: give the unit cell that the "
+            "supercell was made of"
+        )
+    n_cells = n_cells_of(matrix)
+    if len(supercell) != n_cells * len(unit_cell):
+        raise ValueError(
+            f"the supercell has {len(supercell)} atoms, but {n_cells} unit cells of {len(unit_cell)} atoms fit into it"
+        )
+    if not np.array_equal(np.sort(supercell.numbers), np.sort(np.tile(unit_cell.numbers, n_cells))):
+        raise ValueError("the supercell and the unit cell are of different elements")
+    mapping, farthest, _ = _occupy(supercell, unit_cell, matrix, [np.zeros(3)])
+    if mapping is None:
+        raise ValueError(_misfit(supercell, unit_cell, farthest))
+    return replace(mapping, translations=_inside(mapping.translations, matrix))
 
 
 def map_crystal(supercell: Atoms, unit_cell: Atoms) -> CrystalMapping:
@@ -136,13 +163,13 @@ def map_crystal(supercell: Atoms, unit_cell: Atoms) -> CrystalMapping:
     best: CrystalMapping | None = None
     # What another orientation has to fall short of: its strain and the root mean square displacement, Å.
     least = nearest = np.inf
-    for tolerance, matrix in _matrices(cell, unit, len(supercell) // len(unit_cell)):
-        if best is not None and tolerance > STRAINS[0] and _strain(cell, best.lattice.matrix @ unit) < NO_STRAIN:
+    for tolerance, matrix in possible_matrices(cell, unit, len(supercell) // len(unit_cell)):
+        if best is not None and tolerance > STRAINS[0] and change_of_shape(cell, best.matrix @ unit) < NO_STRAIN:
             break
-        strain = _strain(cell, matrix @ unit) * length
+        strain = change_of_shape(cell, matrix @ unit) * length
         if strain >= least:
             continue
-        mapping, distance, typical = _occupy(supercell, unit_cell, matrix)
+        mapping, distance, typical = _occupy(supercell, unit_cell, matrix, _shifts(supercell, unit_cell, matrix))
         nearest = min(nearest, distance)
         if mapping is None or strain + typical >= least:
             continue
@@ -163,91 +190,44 @@ def _check_composition(supercell: Atoms, unit_cell: Atoms) -> None:
     :raises ValueError: one line.
     """
     kinds = [dict(zip(*np.unique(atoms.numbers, return_counts=True), strict=True)) for atoms in (supercell, unit_cell)]
-    n_cells, rest = divmod(len(supercell), len(unit_cell))
-    if rest or kinds[0] != {number: n_cells * count for number, count in kinds[1].items()}:
+    n_cells, remainder = divmod(len(supercell), len(unit_cell))
+    if remainder or kinds[0] != {number: n_cells * count for number, count in kinds[1].items()}:
         raise ValueError(
             f"{supercell.get_chemical_formula()} is not made of whole cells of {unit_cell.get_chemical_formula()}: "
             "another composition, or the wrong unit cell"
         )
 
 
-def _matrices(
-    cell: NDArray[np.float64], unit: NDArray[np.float64], n_cells: int
-) -> Iterator[tuple[float, NDArray[np.int64]]]:
-    """Yield the matrices that may make a cell of unit cells: axes as they come first, then turned ones, best first.
-
-    Each comes with the tolerance that it was found with, axes as they come with none.
-    """
-    ratio = cell @ np.linalg.inv(unit)
-    straight: NDArray[np.int64] = np.rint(ratio).astype(np.int64)
-    if (np.abs(ratio - straight) <= LARGEST_MISFIT).all() and _multiple(straight) == n_cells:
-        yield 0.0, straight
-    # A crystal that has expanded is the same in every direction, but for its strain.
-    cell = cell * (n_cells * abs(np.linalg.det(unit) / np.linalg.det(cell))) ** (1 / 3)
-    metric = cell @ cell.T
-    for tolerance in STRAINS:
-        turned = list(_turned_matrices(cell, unit, n_cells, tolerance))
-        misfits = [float(np.linalg.norm(matrix @ unit @ unit.T @ matrix.T - metric)) for matrix in turned]
-        for index in np.argsort(misfits, kind="stable")[:MOST_ORIENTATIONS]:
-            yield tolerance, turned[index]
-
-
-def _turned_matrices(
-    cell: NDArray[np.float64], unit: NDArray[np.float64], n_cells: int, tolerance: float
-) -> Iterator[NDArray[np.int64]]:
-    """Yield the matrices whose supercell has the lengths, angles and handedness of a cell, in any orientation."""
-    lengths = np.linalg.norm(cell, axis=1)
-    cosines = (cell @ cell.T) / np.outer(lengths, lengths)
-    reach = np.ceil(lengths.max() * (1 + tolerance) * np.linalg.norm(np.linalg.inv(unit), axis=0)).astype(int)
-    points = np.array(list(itertools.product(*(range(-r, r + 1) for r in reach))))
-    vectors = points @ unit
-    norms = np.linalg.norm(vectors, axis=1)
-    rows = [np.flatnonzero(np.abs(norms - length) <= tolerance * length) for length in lengths]
-    units = [vectors[row] / norms[row, None] for row in rows]
-    handedness = np.sign(np.linalg.det(cell) * np.linalg.det(unit))
-    # Pairs of rows whose angle fits.
-    fits = {(a, b): np.abs(units[a] @ units[b].T - cosines[a, b]) <= tolerance for a, b in ((0, 1), (0, 2), (1, 2))}
-    for i, j in np.argwhere(fits[0, 1]):
-        third = np.flatnonzero(fits[0, 2][i] & fits[1, 2][j])
-        matrices = np.empty((len(third), 3, 3), dtype=np.int64)
-        matrices[:, 0], matrices[:, 1], matrices[:, 2] = points[rows[0][i]], points[rows[1][j]], points[rows[2][third]]
-        yield from matrices[np.rint(np.linalg.det(matrices)) == handedness * n_cells]
-
-
-def _multiple(matrix: NDArray[np.int64]) -> int:
-    return abs(round(float(np.linalg.det(matrix))))
-
-
 def _occupy(
-    supercell: Atoms, unit_cell: Atoms, matrix: NDArray[np.int64]
+    supercell: Atoms, unit_cell: Atoms, matrix: NDArray[np.int64], shifts: Iterable[NDArray[np.float64]]
 ) -> tuple[CrystalMapping | None, float, float]:
     """Return the sites of the atoms, how far the farthest is, and the root mean square distance (Å) of all.
 
-    There is no mapping where two atoms share a site, or one is too far from its own. Of all shifts the best is taken:
-    a crystal may nearly repeat itself within its unit cell.
+    There is no mapping where two atoms share a site, or one is too far from its own. Of all shifts (in unit cells) the
+    best is taken: a crystal may nearly repeat itself within its unit cell.
     """
-    lattice = SupercellLattice(matrix)
     fractional = supercell.get_scaled_positions(wrap=False) @ matrix
     best: tuple[CrystalMapping | None, float, float] = (None, np.inf, np.inf)
-    for shift in _shifts(fractional, supercell, unit_cell):
+    for shift in shifts:
         unit_atoms, translations, distances = _nearest_sites(fractional - shift, supercell.numbers, unit_cell)
-        keys = lattice.keys(translations) * len(unit_cell) + unit_atoms
+        keys = _lattice_keys(translations, matrix) * len(unit_cell) + unit_atoms
         farthest, typical = float(distances.max()), float(np.sqrt((distances**2).mean()))
         is_good = len(np.unique(keys)) == len(keys) and farthest <= LARGEST_DISTANCE
-        # A good one replaces any that is none, and a better one.
+        # A valid mapping replaces an invalid one, and a better one another.
         if (is_good, -typical - CLEARLY_BETTER) <= (best[0] is not None, -best[2]):
             continue
-        rotation = _rotation(supercell.cell.array, matrix @ unit_cell.cell.array)
-        found = CrystalMapping(unit_cell, supercell.cell.array, lattice, rotation, unit_atoms, translations)
+        rotation = rotation_between(supercell.cell.array, matrix @ unit_cell.cell.array)
+        found = CrystalMapping(unit_cell, supercell.cell.array, matrix, rotation, unit_atoms, translations)
         best = (found if is_good else None, farthest, typical)
         if is_good and typical < CLEARLY_BETTER:
             break
     return best
 
 
-def _shifts(fractional: NDArray[np.float64], supercell: Atoms, unit_cell: Atoms) -> Iterator[NDArray[np.float64]]:
-    """Yield shifts that put an atom of the rarest element on one of its sites; the first is none at all."""
+def _shifts(supercell: Atoms, unit_cell: Atoms, matrix: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
+    """Yield shifts that put an atom of the rarest element on one of its sites; the first is zero."""
     yield np.zeros(3)
+    fractional = supercell.get_scaled_positions(wrap=False) @ matrix
     numbers, counts = np.unique(unit_cell.numbers, return_counts=True)
     rarest = numbers[int(np.argmin(counts))]
     places = unit_cell.get_scaled_positions(wrap=False)[unit_cell.numbers == rarest]
@@ -271,21 +251,20 @@ def _nearest_sites(
         rows = np.arange(len(sites))
         # The anchor was off its site itself; all atoms together are not.
         shift = shift + (differences - images)[rows, sites].mean(axis=0)
-    rest = centred_differences(fractional, places[sites] + images[rows, sites]) @ unit_cell.cell.array
-    return sites, images[rows, sites].astype(np.int64), np.linalg.norm(rest, axis=1)
+    residual = centred_differences(fractional, places[sites] + images[rows, sites]) @ unit_cell.cell.array
+    return sites, images[rows, sites].astype(np.int64), np.linalg.norm(residual, axis=1)
 
 
-def _rotation(cell: NDArray[np.float64], ideal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation nearest to what takes a cell into another, shape [3, 3]; exactly none where there is none."""
-    left, _, right = np.linalg.svd(np.linalg.inv(cell) @ ideal)
-    rotation = left @ right
-    return np.eye(3) if np.allclose(rotation, np.eye(3), atol=1e-7) else np.asarray(rotation)
+def _inside(translations: NDArray[np.int64], matrix: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the images of lattice points that lie within the supercell, shape [n, 3]."""
+    return np.asarray(translations - np.floor(translations @ np.linalg.inv(matrix) + 1e-9).astype(np.int64) @ matrix)
 
 
-def _strain(cell: NDArray[np.float64], ideal: NDArray[np.float64]) -> float:
-    """Return by how much a cell's shape differs from another's, relative; neither size nor orientation counts."""
-    stretch = np.linalg.svd(np.linalg.inv(cell) @ ideal, compute_uv=False)
-    return float(np.linalg.norm(stretch / stretch.prod() ** (1 / 3) - 1.0))
+def _lattice_keys(translations: NDArray[np.int64], matrix: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a number for each lattice point that is the same for all its images, found by whole numbers, shape [n]."""
+    count = n_cells_of(matrix)
+    adjugate = np.rint(np.linalg.inv(matrix) * count).astype(np.int64)
+    return np.asarray((translations @ adjugate) % count @ np.array([count**2, count, 1]))
 
 
 def _misfit(supercell: Atoms, unit_cell: Atoms, nearest: float) -> str:

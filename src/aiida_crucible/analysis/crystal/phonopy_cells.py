@@ -11,8 +11,8 @@ from ase import Atoms
 from ase.data import atomic_masses
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.structure.atomic_data import get_atomic_data
-from phonopy.structure.atoms import PhonopyAtoms
+
+from aiida_crucible.compat.phonopy import PhonopyAtoms, get_atomic_data
 
 WRITTEN_DIGITS = 1e-6
 """u by which a mass of phonopy's table may differ once its yaml has rounded it."""
@@ -42,7 +42,7 @@ def to_atoms(cell: PhonopyAtoms) -> Atoms:
 
 
 def require_symmetric_masses(phonon: Phonopy) -> None:
-    """Refuse different masses on sites that the space group makes the same, whose modes have not its symmetry.
+    """Refuse different masses on symmetry-equivalent sites: the modes would not have the symmetry of the space group.
 
     :raises ValueError: one line.
     """

@@ -9,7 +9,6 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.crystal.displacements import unwrapped_displacements
 from aiida_crucible.analysis.crystal.neighbours import nearest_distances
 
 CHUNK = 2_000_000
@@ -30,52 +29,35 @@ class DiffusionCoefficient:
     standard_error: float
 
 
-def mean_square_displacements(
-    positions: NDArray[np.floating],
-    cells: NDArray[np.floating],
-    symbols: list[str],
-    masses: NDArray[np.float64],
-) -> dict[str, NDArray[np.float64]]:
+def mean_square_displacements(paths: NDArray[np.float64], symbols: list[str]) -> dict[str, NDArray[np.float64]]:
     """Return the mean square displacement of each species against lag, Å², shape [n_frames].
 
     Over all pairs of frames a lag apart and all atoms of the species, by Fourier transforms (Calandrini, Pellegrini,
-    Calligari, Hinsen and Kneller, Collection SFN 2011, 12, 201, section 4.2). In the mean cell, with the drift of the
-    centre of mass removed.
+    Calligari, Hinsen and Kneller, Collection SFN 2011, 12, 201, section 4.2).
 
-    :param positions: unwrapped, equally spaced in time, Å, shape [n_frames, n_atoms, 3].
-    :param cells: Å, shape [n_frames, 3, 3], or [3, 3] for all frames.
+    :param paths: of the atoms, equally spaced in time, see
+        :func:`aiida_crucible.analysis.crystal.displacements.unwrapped_displacements`, Å, shape [n_frames, n_atoms, 3].
     :param symbols: of the atoms.
-    :param masses: of the atoms.
-    :raises ValueError: one line, if shapes do not fit.
     """
-    paths = unwrapped_displacements(positions, cells, masses)
     labels = np.array(symbols)
     return {symbol: _mean_square(paths[:, labels == symbol]) for symbol in dict.fromkeys(symbols)}
 
 
 def diffusion_coefficients(
-    positions: NDArray[np.floating],
-    cells: NDArray[np.floating],
-    symbols: list[str],
-    masses: NDArray[np.float64],
-    *,
-    interval: float,
+    paths: NDArray[np.float64], symbols: list[str], interval: float
 ) -> dict[str, DiffusionCoefficient]:
     """Return the self-diffusion coefficient of each species: a sixth of the slope of its mean square displacement.
 
     The run is cut into five segments; the value is the mean of theirs and the error that of the mean. In a solid it is
     zero within its error.
 
-    :param positions: unwrapped, equally spaced in time, Å, shape [n_frames, n_atoms, 3].
-    :param cells: Å, shape [n_frames, 3, 3], or [3, 3] for all frames.
+    :param paths: see :func:`mean_square_displacements`.
     :param symbols: of the atoms.
-    :param masses: of the atoms.
     :param interval: between frames, fs.
-    :raises ValueError: one line, if shapes do not fit or there are fewer than 100 frames.
+    :raises ValueError: one line, if there are fewer than 100 frames.
     """
-    if len(positions) < 20 * SEGMENTS:
-        raise ValueError(f"{len(positions)} frames: a diffusion coefficient with an error needs {20 * SEGMENTS}")
-    paths = unwrapped_displacements(positions, cells, masses)
+    if len(paths) < 20 * SEGMENTS:
+        raise ValueError(f"{len(paths)} frames: a diffusion coefficient with an error needs {20 * SEGMENTS}")
     length = len(paths) // SEGMENTS
     lags = np.arange(round(FIT_WINDOW[0] * length), round(FIT_WINDOW[1] * length) + 1)
     labels = np.array(symbols)

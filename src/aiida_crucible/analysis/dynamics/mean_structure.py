@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.cells import space_group
 from aiida_crucible.analysis.crystal.displacements import centred_differences
+from aiida_crucible.analysis.crystal.mapping import CrystalMapping
 from aiida_crucible.analysis.crystal.neighbours import nearest_distances
-from aiida_crucible.analysis.crystal.supercell_sites import SupercellSites, supercell_like
 from aiida_crucible.analysis.statistics.averages import standard_errors
 
 FALSE_ALARM = 0.01
@@ -74,7 +74,7 @@ def mean_structure(
     mean_cell: NDArray[np.floating],
     mean_square_displacements: NDArray[np.floating],
     unit_cell: Atoms,
-    sites: SupercellSites,
+    sites: CrystalMapping,
     *,
     n_independent: float,
     collective_error: float = 0.0,
@@ -97,7 +97,7 @@ def mean_structure(
     positions, cell, squares = _checked(mean_positions, mean_cell, mean_square_displacements, len(sites.unit_atoms))
     if not n_independent >= 1:
         raise ValueError(f"{n_independent} independent samples: a mean needs at least one")
-    reference = supercell_like(unit_cell, sites)
+    reference = sites.of_phase(unit_cell)
     scaled = positions @ np.linalg.inv(cell)
     # From here on in coordinates of the unit cell: how far each atom is from its site in the reference.
     differences = centred_differences(scaled, reference.get_scaled_positions(wrap=False)) @ sites.matrix
@@ -137,7 +137,7 @@ def independent_samples(inefficiencies: NDArray[np.floating], n_frames: int) -> 
     return max(1.0, n_frames / float(np.quantile(inefficiencies, 0.9)))
 
 
-def collective_error(u: NDArray[np.floating], sites: SupercellSites) -> float:
+def collective_error(u: NDArray[np.floating], sites: CrystalMapping) -> float:
     """Return the largest standard error of a place in the mean unit cell, Å, slow modes of all cells included.
 
     :param u: displacements of the averaged part of the run, Å, shape [n_frames, n_atoms, 3].

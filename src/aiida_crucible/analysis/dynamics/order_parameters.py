@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.displacements import centred_differences, checked_frames
-from aiida_crucible.analysis.crystal.supercell_sites import SupercellSites
+from aiida_crucible.analysis.crystal.mapping import CrystalMapping
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class DisplacementPattern:
         """Å: the length of the pattern over all atoms."""
         return float(np.linalg.norm(self.vector))
 
-    def repeated(self, sites: SupercellSites) -> DisplacementPattern:
+    def repeated(self, sites: CrystalMapping) -> DisplacementPattern:
         """Return the pattern of a supercell in which every unit cell is displaced alike."""
         equivalents = self.equivalents[:, sites.unit_atoms] / np.sqrt(sites.n_cells)
         return DisplacementPattern(sites.matrix @ self.cell, self.vector[sites.unit_atoms], equivalents)
@@ -103,36 +103,6 @@ def domain_components(
     return np.asarray(np.einsum("ncka,nca->nk", sums, strains) / pattern.amplitude)
 
 
-def species_displacements(u: NDArray[np.floating], symbols: list[str]) -> dict[str, NDArray[np.float64]]:
-    """Return the mean displacement of each species, Å, shape [n_frames, 3].
-
-    :param u: Å, shape [n_frames, n_atoms, 3].
-    :param symbols: of the atoms.
-    """
-    labels = np.array(symbols)
-    return {symbol: u[:, labels == symbol].mean(axis=1, dtype=float) for symbol in dict.fromkeys(symbols)}
-
-
-def cell_displacements(u: NDArray[np.floating], sites: SupercellSites) -> NDArray[np.float64]:
-    """Return the displacements unit cell by unit cell, Å, shape [n_frames, n_cells, n_unit_atoms, 3].
-
-    :param u: Å, shape [n_frames, n_atoms, 3].
-    :param sites: of the supercell.
-    """
-    return np.asarray(u[:, sites.by_cell])
-
-
-def axial_distortions(cells: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return for each axis its length over the geometric mean of the other two, less 1; shape [n_frames, 3].
-
-    The last one is c/a - 1 of a tetragonal cell; which of the three stands out says along which axis it is long.
-
-    :param cells: of the (pseudo-cubic) unit cell, Å, shape [n_frames, 3, 3].
-    """
-    lengths = np.linalg.norm(np.asarray(cells, dtype=float), axis=2)
-    return np.asarray(lengths**1.5 / np.sqrt(lengths.prod(axis=1))[:, None] - 1)
-
-
 def _images(high: Atoms, differences: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
     """Return the pattern under every operation of the high-symmetry structure, Å, shape [n_operations, n_atoms, 3]."""
     scaled, numbers = high.get_scaled_positions(wrap=False), high.numbers
@@ -156,8 +126,8 @@ def _span(images: NDArray[np.float64]) -> NDArray[np.float64]:
     smallest = 1e-3 * np.linalg.norm(images[0])
     basis: list[NDArray[np.float64]] = []
     for image in images:
-        rest = image - sum((np.vdot(image, vector) * vector for vector in basis), np.zeros_like(image))
-        length = np.linalg.norm(rest)
+        remainder = image - sum((np.vdot(image, vector) * vector for vector in basis), np.zeros_like(image))
+        length = np.linalg.norm(remainder)
         if length > smallest:
-            basis.append(rest / length)
+            basis.append(remainder / length)
     return np.array(basis)

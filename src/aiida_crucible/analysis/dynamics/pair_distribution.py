@@ -1,4 +1,4 @@
-"""Radial distribution functions and coordination numbers by pairs of species."""
+"""Radial distribution functions by pairs of species."""
 
 from __future__ import annotations
 
@@ -23,30 +23,11 @@ class PairDistribution:
     """Of the bins, Å, shape [n_bins + 1]."""
     values: dict[tuple[str, str], NDArray[np.float64]]
     """g(r) of each pair of species, both of them in the order of first appearance; 1 for an ideal gas; [n_bins]."""
-    neighbours: dict[tuple[str, str], NDArray[np.float64]]
-    """Mean number of atoms of the second species up to a bin's outer edge from one of the first, both orders of each
-    pair, shape [n_bins]."""
-    half_width: float
-    """Å: half the smallest distance between opposite faces of the cells. Further out an atom meets its own images."""
-    n_frames: int
-    """Frames that were used."""
 
     @property
     def radii(self) -> NDArray[np.float64]:
         """Middles of the bins, Å, shape [n_bins]."""
         return np.asarray((self.edges[1:] + self.edges[:-1]) / 2)
-
-    def coordination(self, first: str, second: str, cutoff: float) -> float:
-        """Return how many atoms of ``second`` are within ``cutoff`` (Å) of one of ``first``, on average.
-
-        :raises ValueError: one line, if there is no such pair or the cutoff is outside the bins.
-        """
-        if (first, second) not in self.neighbours:
-            known = ", ".join(sorted({symbol for symbol, _ in self.neighbours}))
-            raise ValueError(f"no pairs {first}-{second}: the species are {known}")
-        if not 0 < cutoff <= self.edges[-1]:
-            raise ValueError(f"cutoff {cutoff} Å: give one between 0 and {self.edges[-1]:.4g} Å")
-        return float(np.interp(cutoff, self.edges, np.concatenate([[0.0], self.neighbours[first, second]])))
 
 
 def pair_distribution(
@@ -78,8 +59,7 @@ def pair_distribution(
     if not (np.isfinite(positions).all() and np.isfinite(cells).all()):
         raise ValueError("positions or cells are not finite: leave out the frames after the run failed")
     heights = 1 / np.linalg.norm(np.linalg.inv(cells), axis=1)
-    half_width = float(heights.min()) / 2
-    radius = half_width if largest_radius is None else float(largest_radius)
+    radius = float(heights.min()) / 2 if largest_radius is None else float(largest_radius)
     if not 0 < radius < np.inf:
         raise ValueError(f"largest radius {largest_radius} Å: give a positive number")
     edges = np.linspace(0, radius, n_bins + 1)
@@ -95,13 +75,11 @@ def pair_distribution(
             counts[first, second] += _count(scaled, (members[first], members[second]), cell, height, edges)
     shells = 4 / 3 * np.pi * np.diff(edges**3) * density_sums
     sizes = {symbol: len(indices) for symbol, indices in members.items()}
-    values, neighbours = {}, {}
-    for (first, second), count in counts.items():
-        others = max(1, sizes[second] - (first == second))
-        values[first, second] = count / (sizes[first] * others * shells)
-        for one, other in ((first, second), (second, first)):
-            neighbours[one, other] = np.cumsum(count) / (sizes[one] * len(positions))
-    return PairDistribution(edges, values, neighbours, half_width, len(positions))
+    values = {
+        (first, second): count / (sizes[first] * max(1, sizes[second] - (first == second)) * shells)
+        for (first, second), count in counts.items()
+    }
+    return PairDistribution(edges, values)
 
 
 def _count(

@@ -6,34 +6,20 @@ times :data:`MICROCOULOMB_PER_CM2` in µC/cm².
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms, units
-from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.displacements import checked_frames, displacements, frame_chunks
+from aiida_crucible.analysis.crystal.neighbours import nearest_of_species
 
 MICROCOULOMB_PER_CM2 = 1e22 / units.C
 """µC/cm² in 1 e/Å²: 1602.18."""
 
-SHELL_WIDTH = 0.1
-"""Part of the shortest distance by which neighbours of one shell may differ in the reference."""
-
 LARGEST_CELL_CHARGE = 0.1
 """e: the charge of a local cell beyond which its polarization depends on where the origin lies."""
-
-
-@dataclass(frozen=True)
-class NeutralCharges:
-    """Born charges that obey the acoustic sum rule."""
-
-    tensors: NDArray[np.float64]
-    """V dP / du, first index that of P, e, shape [n_atoms, 3, 3]; their sum is zero."""
-    residual: NDArray[np.float64]
-    """What they summed to for each atom, taken off every one, e, shape [3, 3]."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +46,7 @@ def polarization(
     positions: NDArray[np.floating],
     cells: NDArray[np.floating],
     reference: Atoms,
-    charges: NeutralCharges,
+    charges: NDArray[np.float64],
     local_cells: LocalCells | None = None,
 ) -> Polarization:
     """Return the polarization of each frame, in its own cell, in e/Å².
@@ -70,12 +56,13 @@ def polarization(
     :param positions: Å, shape [n_frames, n_atoms, 3].
     :param cells: Å, shape [n_frames, 3, 3], or [3, 3] for all frames.
     :param reference: the centrosymmetric structure, the same atoms in the same order, its cell of any strain.
-    :param charges: of the same atoms.
+    :param charges: Born charges of the same atoms, V dP / du with the first index that of P, e, shape [n_atoms, 3, 3],
+        that obey the acoustic sum rule, see :func:`neutral_charges`.
     :param local_cells: see :func:`local_cells_around`; without it ``local`` is ``None``.
     :raises ValueError: one line, if shapes do not fit or if a local cell is charged.
     """
-    if len(charges.tensors) != len(reference):
-        raise ValueError(f"Born charges of {len(charges.tensors)} atoms: the reference has {len(reference)}")
+    if len(charges) != len(reference):
+        raise ValueError(f"Born charges of {len(charges)} atoms: the reference has {len(reference)}")
     positions, cells = checked_frames(positions, cells, len(reference))
     if local_cells is not None:
         _check_neutral(local_cells, charges)
@@ -83,7 +70,7 @@ def polarization(
     local = None if local_cells is None else np.empty((len(positions), len(local_cells.centres), 3))
     for part in frame_chunks(*positions.shape[:2]):
         u = displacements(positions[part], cells[part], reference)
-        dipoles = np.einsum("iab,nib->nia", charges.tensors, u)
+        dipoles = np.einsum("iab,nib->nia", charges, u)
         volumes = np.abs(np.linalg.det(cells[part].astype(float)))[:, None]
         total[part] = dipoles.sum(axis=1) / volumes
         if local is not None and local_cells is not None:
@@ -91,7 +78,7 @@ def polarization(
     return Polarization(total, local)
 
 
-def neutral_charges(tensors: NDArray[np.floating]) -> NeutralCharges:
+def neutral_charges(tensors: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return Born charges with the acoustic sum rule Σ_i Z*_i = 0 enforced, every atom giving the same part.
 
     :param tensors: of all atoms, e, shape [n_atoms, 3, 3].
@@ -102,27 +89,7 @@ def neutral_charges(tensors: NDArray[np.floating]) -> NeutralCharges:
         raise ValueError(f"Born charges of shape {tensors.shape}: give one 3x3 tensor for each atom")
     if not np.isfinite(tensors).all():
         raise ValueError("Born charges hold numbers that are not finite")
-    residual = tensors.mean(axis=0)
-    return NeutralCharges(tensors - residual, residual)
-
-
-def charges_by_species(reference: Atoms, charges: Mapping[str, float | NDArray[np.floating]]) -> NDArray[np.float64]:
-    """Return a tensor for each atom from one charge for each species, e, shape [n_atoms, 3, 3].
-
-    :param reference: the structure.
-    :param charges: a number or a 3x3 tensor for each chemical symbol.
-    :raises ValueError: one line, if a species has no charge or a charge has another shape.
-    """
-    missing = sorted(set(reference.symbols) - set(charges))
-    if missing:
-        raise ValueError(f"no Born charge for {', '.join(missing)}: give one for each species")
-    tensors = {}
-    for symbol, charge in charges.items():
-        given = np.asarray(charge, dtype=float)
-        if given.shape not in ((), (3, 3)):
-            raise ValueError(f"Born charge of {symbol} has the shape {given.shape}: give a number or a 3x3 tensor")
-        tensors[symbol] = given * np.eye(3) if given.ndim == 0 else given
-    return np.array([tensors[symbol] for symbol in reference.symbols])
+    return np.asarray(tensors - tensors.mean(axis=0))
 
 
 def local_cells_around(reference: Atoms, centre: str) -> LocalCells:
@@ -151,31 +118,8 @@ def local_cells_around(reference: Atoms, centre: str) -> LocalCells:
     return LocalCells(centres, weights)
 
 
-def nearest_of_species(
-    reference: Atoms, species: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return the shell of nearest neighbours of ``species`` round every atom of another species, images included.
-
-    :return: atom, neighbour, and the vector from the one to the other (Å), shapes [n_pairs], [n_pairs], [n_pairs, 3].
-    """
-    is_species = np.array(reference.get_chemical_symbols()) == species
-    others = np.flatnonzero(~is_species)
-    cutoff = 1.5 * (reference.get_volume() / is_species.sum()) ** (1 / 3)
-    while True:
-        first, second, lengths, vectors = neighbor_list("ijdD", reference, cutoff * (1 + SHELL_WIDTH))
-        wanted = is_species[second] & ~is_species[first]
-        first, second, lengths, vectors = first[wanted], second[wanted], lengths[wanted], vectors[wanted]
-        shortest = np.full(len(reference), np.inf)
-        np.minimum.at(shortest, first, lengths)
-        if (shortest[others] <= cutoff).all():
-            break
-        cutoff *= 1.5
-    near = lengths <= shortest[first] * (1 + SHELL_WIDTH)
-    return first[near], second[near], vectors[near]
-
-
-def _check_neutral(local_cells: LocalCells, charges: NeutralCharges) -> None:
-    sums = np.abs(np.tensordot(local_cells.weights, charges.tensors, axes=1)).max(axis=(1, 2))
+def _check_neutral(local_cells: LocalCells, charges: NDArray[np.float64]) -> None:
+    sums = np.abs(np.tensordot(local_cells.weights, charges, axes=1)).max(axis=(1, 2))
     if sums.max() > LARGEST_CELL_CHARGE:
         centre = local_cells.centres[int(np.argmax(sums))]
         raise ValueError(

@@ -54,7 +54,7 @@ def begins_in_given_crystal(settings: Mapping[str, Any], label: str) -> bool:
 
 
 def first_start(settings: Mapping[str, Any], analyses: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return what acted on the crystal where the first temperature began: those of a chain begin in a hot crystal.
+    """Return what acted on the crystal where the first temperature began; later ones of a chain begin in a hot crystal.
 
     :param settings: complete.
     :param analyses: by label; those of a temperature that did not run have no ``start``.

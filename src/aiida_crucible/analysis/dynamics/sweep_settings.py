@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,8 @@ from ase import Atoms
 from ase.build import make_supercell
 from numpy.typing import NDArray
 
-from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix, supercell_matrix_for_length
-from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise, shown
+from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix, parse_supercell_matrix
+from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise_entries, shown
 
 INDEPENDENT, HEATING, COOLING = "independent", "heating", "cooling"
 
@@ -21,7 +20,7 @@ TEMPERATURE = Parameter(float, 300.0, "K", 0.0, 1e5, exclusive=True)
 LENGTH = Parameter(float, 1.0, "Å", 0.0, 1000.0, exclusive=True)
 
 MOST_ATOMS = 100_000
-"""Atoms of a supercell beyond which it is taken for a slip of the pen."""
+"""Atoms of a supercell beyond which it is taken for a mistake."""
 
 SETTINGS: dict[str, Parameter] = {
     "temperatures": Parameter(list, [], "K, each once; heating and cooling put them in their order"),
@@ -99,11 +98,7 @@ def validate_sweep(given: Mapping[str, Any]) -> dict[str, Any]:
     if settings["supercell_matrix"] is not None:
         settings["supercell_matrix"] = parse_supercell_matrix(settings["supercell_matrix"], MOST_ATOMS).tolist()
     if settings["cell_lengths"] is not None:
-        settings["cell_lengths"] = _lengths("cell_lengths", settings["cell_lengths"])
-        if len(settings["cell_lengths"]) != 3:
-            raise ParameterError(
-                f"parameter 'cell_lengths' of sweep is {shown(given['cell_lengths'])}: give a, b and c"
-            )
+        settings["cell_lengths"] = _cell_lengths(settings["cell_lengths"])
     return settings
 
 
@@ -156,12 +151,7 @@ def supercell_matrix(settings: Mapping[str, Any], unit_cell: Atoms) -> NDArray[n
     :param unit_cell: as it was given.
     :raises ValueError: one line, if the supercell would be absurdly large.
     """
-    given = settings["supercell_matrix"]
-    if given is None:
-        cell = strained_unit_cell(settings, unit_cell).cell.array
-        matrix = supercell_matrix_for_length(cell, settings["supercell_min_length"], MOST_ATOMS)
-    else:
-        matrix = parse_supercell_matrix(given, MOST_ATOMS)
+    matrix = chosen_supercell_matrix(settings, strained_unit_cell(settings, unit_cell).cell.array, MOST_ATOMS)
     n_atoms = round(float(np.linalg.det(matrix))) * len(unit_cell)
     if n_atoms > MOST_ATOMS:
         raise ParameterError(f"the supercell of the sweep has {n_atoms} atoms: give one of at most {MOST_ATOMS}")
@@ -183,12 +173,12 @@ def parse_temperatures(given: list[Any], what: str) -> list[float]:
     """Return temperatures as floats, K.
 
     :param what: whose parameter they are, as messages should call it.
-    :raises ValueError: one line, if there is none, one is no temperature, or one comes twice.
+    :raises ValueError: one line, if the list is empty, or an entry is no temperature or repeats another.
     """
     where = f"parameter 'temperatures' of {what}"
     if not given:
         raise ParameterError(f"{where} is empty: give one or more temperatures in K")
-    temperatures: list[float] = [normalise(f"an entry of {where}", TEMPERATURE, entry) for entry in given]
+    temperatures: list[float] = normalise_entries(what, "temperatures", TEMPERATURE, given)
     labels = [temperature_label(temperature) for temperature in temperatures]
     twice = next((t for t, label in zip(temperatures, labels, strict=True) if labels.count(label) > 1), None)
     if twice is not None:
@@ -196,8 +186,10 @@ def parse_temperatures(given: list[Any], what: str) -> list[float]:
     return temperatures
 
 
-def _lengths(name: str, given: list[Any]) -> list[float]:
-    lengths: list[float] = [normalise(f"an entry of parameter {name!r} of sweep", LENGTH, entry) for entry in given]
-    if not lengths or not all(math.isfinite(length) for length in lengths):
-        raise ParameterError(f"parameter {name!r} of sweep is {shown(given)}: give lengths in Å, or leave it out")
+def _cell_lengths(given: list[Any]) -> list[float]:
+    lengths: list[float] = normalise_entries("sweep", "cell_lengths", LENGTH, given)
+    if not lengths:
+        raise ParameterError("parameter 'cell_lengths' of sweep is []: give lengths in Å, or leave it out")
+    if len(lengths) != 3:
+        raise ParameterError(f"parameter 'cell_lengths' of sweep is {shown(given)}: give a, b and c")
     return lengths

@@ -11,9 +11,9 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.cells import formula_units, lattice_operations
-from aiida_crucible.analysis.crystal.displacements import displacements
+from aiida_crucible.analysis.crystal.displacements import displacements, unwrapped_displacements
 from aiida_crucible.analysis.crystal.lattice_symmetry import forbidden_strains, lattice_from, parameters_of
-from aiida_crucible.analysis.crystal.supercell_sites import SupercellSites, find_sites, supercell_like
+from aiida_crucible.analysis.crystal.mapping import CrystalMapping, find_sites
 from aiida_crucible.analysis.dynamics.diffusion import (
     diffusion_coefficients,
     lindemann_indices,
@@ -171,7 +171,7 @@ def _cells(series: Mapping[str, Array]) -> Array:
     return np.stack([series[name] for name in columns], axis=1).reshape(-1, 3, 3)
 
 
-def _mean_structure(run: Run, crystal: Crystal, sites: SupercellSites, length_error: float) -> MeanStructure:
+def _mean_structure(run: Run, crystal: Crystal, sites: CrystalMapping, length_error: float) -> MeanStructure:
     u = displacements(run.positions, run.cells, crystal.supercell)
     inefficiencies = statistical_inefficiencies(u.reshape(len(u), -1))
     return mean_structure(
@@ -186,7 +186,7 @@ def _mean_structure(run: Run, crystal: Crystal, sites: SupercellSites, length_er
     )
 
 
-def _forbidden(mean: MeanStructure, averages: Mapping[str, Any], sites: SupercellSites) -> dict[str, float]:
+def _forbidden(mean: MeanStructure, averages: Mapping[str, Any], sites: CrystalMapping) -> dict[str, float]:
     """Return how far the mean lattice is off what the space group of the mean structure fixes."""
     cell = lattice_from({name: item["mean"] for name, item in averages.items()})
     operations = lattice_operations(mean.atoms, mean.tolerance)
@@ -206,11 +206,11 @@ def _describe_mean(mean: MeanStructure) -> dict[str, Any]:
     }
 
 
-def _order(run: Run, crystal: Crystal, sites: SupercellSites, settings: Mapping[str, Any]) -> dict[str, Array]:
+def _order(run: Run, crystal: Crystal, sites: CrystalMapping, settings: Mapping[str, Any]) -> dict[str, Array]:
     """Return the time series of order parameters and polarization, of the frames."""
     if crystal.reference is None:
         return {}
-    reference = supercell_like(crystal.reference, sites)
+    reference = sites.of_phase(crystal.reference)
     displaced = crystal.unit_cell if crystal.displaced is None else crystal.displaced
     pattern = displacement_pattern(crystal.reference, displaced).repeated(sites)
     u = displacements(run.positions, run.cells, reference)
@@ -232,7 +232,8 @@ def _order(run: Run, crystal: Crystal, sites: SupercellSites, settings: Mapping[
 
 def _describe_motion(analysis: RunAnalysis, run: Run, supercell: Atoms, settings: Mapping[str, Any]) -> None:
     """Add pair distributions, mean square displacements and diffusion coefficients."""
-    symbols, masses = supercell.get_chemical_symbols(), supercell.get_masses()
+    symbols = supercell.get_chemical_symbols()
+    paths = unwrapped_displacements(run.positions, run.cells, supercell.get_masses())
     pairs = pair_distribution(
         run.positions,
         run.cells,
@@ -245,10 +246,10 @@ def _describe_motion(analysis: RunAnalysis, run: Run, supercell: Atoms, settings
         analysis.arrays[f"pair_distribution_{first}_{second}"] = values
     lags = run.times - run.times[0]
     analysis.arrays["lags"] = lags
-    for symbol, values in mean_square_displacements(run.positions, run.cells, symbols, masses).items():
+    for symbol, values in mean_square_displacements(paths, symbols).items():
         analysis.arrays[f"mean_square_displacement_{symbol}"] = values
     if len(run.positions) >= FEWEST_FRAMES_FOR_DIFFUSION:
-        found = diffusion_coefficients(run.positions, run.cells, symbols, masses, interval=float(lags[1]))
+        found = diffusion_coefficients(paths, symbols, float(lags[1]))
         analysis.values["diffusion"] = {
             symbol: {"mean": item.value, "standard_error": item.standard_error} for symbol, item in found.items()
         }

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.lattice_symmetry import STRAINS
-from aiida_crucible.analysis.dynamics.run_failures import likely_cause
-from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord, ascending
+from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord, ascending, likely_cause
 from aiida_crucible.analysis.transitions.detection import detect_transitions
 from aiida_crucible.analysis.transitions.records import Status, TransitionReport
 from aiida_crucible.analysis.transitions.resolution import LEAST_TEMPERATURES
@@ -25,12 +24,9 @@ ROUNDING = 1e-9
 """Share of a duration that the arithmetic of steps and time steps may miss."""
 
 
-def find_transitions(records: Sequence[TemperatureRecord], mode: str) -> TransitionReport:
-    """Return the transitions in a sweep; where nothing ran there is nothing to tell.
-
-    :param mode: of the sweep.
-    """
-    runs = sweep_runs(records, mode)
+def find_transitions(records: Sequence[TemperatureRecord]) -> TransitionReport:
+    """Return the transitions in a sweep; where nothing ran there is nothing to tell."""
+    runs = sweep_runs(records)
     if not runs:
         return TransitionReport(Status.CANNOT_TELL, "no temperature ran", [], ["no temperature ran"])
     return detect_transitions(runs, ROLES, SIZES)
@@ -154,7 +150,7 @@ def _symmetry(records: Sequence[TemperatureRecord], space_group: str | None) -> 
 
 
 def _transitions(records: Sequence[TemperatureRecord], report: TransitionReport) -> Answer:
-    """Answer what the search found; so few temperatures as cannot tell were never meant to."""
+    """Answer what the search found; where there are too few temperatures for a search, the question is not asked."""
     question = "Is there a transition in the range of temperatures?"
     if report.status is Status.CANNOT_TELL and len(records) < LEAST_TEMPERATURES:
         reason = f"of {len(records)} temperatures it cannot be asked, {LEAST_TEMPERATURES} are needed"

@@ -14,7 +14,7 @@ ANGULAR = 2 * math.pi * 1e-3
 
 
 def damping_rate(dynamics: Mapping[str, Any]) -> float:
-    """Return the rate Γ at which a thermostat makes the velocity of every atom forget itself, exp(-Γ t), 1/fs.
+    """Return the rate Γ at which a thermostat damps the velocity of every atom, exp(-Γ t), 1/fs.
 
     Langevin's friction is Γ. Collisions of probability p at each step (Andersen, J. Chem. Phys. 1980, 72, 2384) leave
     (1 - p) of the mean velocity: Γ = -ln(1 - p) / Δt. Thermostats that act on the kinetic energy of all atoms together
@@ -30,7 +30,7 @@ def damping_rate(dynamics: Mapping[str, Any]) -> float:
 
 
 def is_overdamped(damping: float, frequency: float) -> bool:
-    """Return whether a mode creeps instead of swinging: Γ > 2 |ω|.
+    """Return whether a mode is overdamped and relaxes without oscillating: Γ > 2 |ω|.
 
     :param damping: Γ, 1/fs.
     :param frequency: of the mode, THz; an imaginary one negative.

@@ -11,14 +11,17 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.harmonic.force_constants import compact_fc_to_full_fc, get_drift_force_constants
-from phonopy.structure.atoms import PhonopyAtoms
-from phonopy.structure.cells import guess_primitive_matrix
 
 from aiida_crucible.analysis.crystal.phonopy_cells import require_symmetric_masses, to_atoms, to_phonopy
+from aiida_crucible.compat.phonopy import (
+    PhonopyAtoms,
+    compact_fc_to_full_fc,
+    get_drift_force_constants,
+    guess_primitive_matrix,
+)
 
 BROKEN_RULE = 1e-3
-"""Of the largest force constant: by how much they may break a rule without a word; converged codes stay below."""
+"""Of the largest force constant: by how much they may break a rule without a warning; converged codes stay below."""
 
 SYMMETRISATION_ROUNDS = 10
 """Alternating projections on the sum rule and on index symmetry; phonopy's single one leaves a residual at Γ."""

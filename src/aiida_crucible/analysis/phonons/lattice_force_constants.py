@@ -2,7 +2,7 @@
 
 A force constant between two atoms of a supercell belongs to their shortest distance; where several periodic images are
 equally near, each gets an equal share. In a larger supercell every pair finds its own, in a smaller one the images of
-an atom add up. The supercell that they come from gives itself.
+an atom add up. The supercell that they come from gives itself. Those that were stored come back as phonopy's object.
 """
 
 from __future__ import annotations
@@ -13,17 +13,21 @@ from functools import cached_property
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from phonopy.harmonic.force_constants import compact_fc_to_full_fc
-from phonopy.structure.cells import Primitive, get_primitive, get_supercell
+from phonopy import Phonopy
 
 from aiida_crucible.analysis.crystal.mapping import CrystalMapping, map_crystal
-from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms, to_phonopy
+from aiida_crucible.analysis.crystal.phonopy_cells import require_symmetric_masses, to_atoms, to_phonopy
+from aiida_crucible.compat.phonopy import Primitive, compact_fc_to_full_fc, get_primitive, get_supercell
+from crucible_engine.wire.rules import as_line
 
 EQUAL_DISTANCE = 1e-3
 """Å within which periodic images are equally near."""
 
 LARGEST_MATRIX = 8e9
 """Bytes of the force constants of an MD supercell."""
+
+STORED_ARRAYS = ("force_constants", "supercell_matrix", "primitive_matrix")
+"""What a node of force constants holds, see :func:`restore_phonons`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class LatticeForceConstants:
         return float(np.abs(self.values).max(initial=0.0))
 
     def map(self, supercell: Atoms) -> CrystalMapping:
-        """Return where the atoms of a supercell are in this crystal; see :func:`crystal_mapping.map_crystal`.
+        """Return where the atoms of a supercell are in this crystal; see :func:`map_crystal`.
 
         :raises ValueError: one line, if the one is no supercell of the other.
         """
@@ -102,28 +106,18 @@ def lattice_force_constants(
     _check_values(values, primitive)
     compact, translation_residual = _compacted(values, primitive)
     full = compact_fc_to_full_fc(primitive, compact)
-    first, second, translations, shares = _pairs(primitive)
+    first, second, translations, partners, counts = _pairs(primitive)
     atoms = to_atoms(primitive)
     return LatticeForceConstants(
         atoms,
         first,
         second,
         translations,
-        compact[first, shares.partners] / shares.counts[:, None, None],
+        compact[first, partners] / counts[:, None, None],
         float(np.abs(compact.sum(axis=1)).max()),
         float(np.abs(full - full.transpose(1, 0, 3, 2)).max()),
         translation_residual,
     )
-
-
-@dataclass(frozen=True)
-class _Shares:
-    """Whose force constant each pair takes a share of."""
-
-    partners: NDArray[np.int64]
-    """Index in the supercell of the second atom, shape [n_pairs]."""
-    counts: NDArray[np.int64]
-    """Images that share it, shape [n_pairs]."""
 
 
 def _primitive(
@@ -143,7 +137,7 @@ def _primitive(
         return get_primitive(supercell, np.linalg.inv(supercell_matrix) @ primitive_matrix, symprec=EQUAL_DISTANCE)
     except Exception as error:
         # phonopy has several of its own for a cell that is no primitive one of the other.
-        raise ValueError(f"primitive_matrix is not of this unit cell: {' '.join(str(error).split())}") from error
+        raise ValueError(f"primitive_matrix is not of this unit cell: {as_line(str(error))}") from error
 
 
 def _check_values(values: NDArray[np.float64], primitive: Primitive) -> None:
@@ -170,10 +164,11 @@ def _compacted(values: NDArray[np.float64], primitive: Primitive) -> tuple[NDArr
     return mean, float(np.abs(moved - mean).max())
 
 
-def _pairs(
-    primitive: Primitive,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], _Shares]:
-    """Return first and second atom and translation of every pair, one for each of its nearest images."""
+def _pairs(primitive: Primitive) -> tuple[NDArray[np.int64], ...]:
+    """Return first and second atom and translation of every pair, one for each of its nearest images.
+
+    Likewise the second atom's index in the supercell, and how many images share the pair's force constant.
+    """
     vectors, multiplicities = primitive.get_smallest_vectors()
     counts = multiplicities[..., 0]
     partners, first = np.indices(counts.shape).reshape(2, -1)
@@ -187,4 +182,43 @@ def _pairs(
     second = np.array([index_of[int(atom)] for atom in primitive.s2p_map])[partners]
     places = primitive.scaled_positions
     translations = np.rint(vectors[rows] - places[second] + places[first]).astype(np.int64)
-    return first, second, translations, _Shares(partners, np.repeat(repeats, repeats))
+    return first, second, translations, partners, np.repeat(repeats, repeats)
+
+
+def restore_phonons(
+    atoms: Atoms,
+    force_constants: NDArray[np.float64],
+    supercell_matrix: NDArray[np.int64],
+    primitive_matrix: NDArray[np.float64],
+    tolerance: float = 1e-5,
+) -> Phonopy:
+    """Return the phonopy object that force constants belong to.
+
+    :param atoms: the unit cell.
+    :param force_constants: eV/Å², shape [n_primitive_atoms, n_supercell_atoms, 3, 3], atoms in phonopy's order.
+    :param supercell_matrix: as phonopy has it, shape [3, 3].
+    :param primitive_matrix: as phonopy has it, shape [3, 3].
+    :param tolerance: distance tolerance of the symmetry search, Å.
+    :raises ValueError: one line, if the force constants do not belong to these cells or are not finite, or if atoms
+        that symmetry makes the same have different masses.
+    """
+    try:
+        phonon = Phonopy(
+            to_phonopy(atoms), supercell_matrix=supercell_matrix, primitive_matrix=primitive_matrix, symprec=tolerance
+        )
+    except Exception as error:
+        raise ValueError(
+            f"phonopy makes no cells of {atoms.get_chemical_formula()} with these matrices: {as_line(str(error))}"
+        ) from error
+    require_symmetric_masses(phonon)
+    expected = (len(phonon.primitive), len(phonon.supercell), 3, 3)
+    values = np.array(force_constants, dtype=float, order="C")
+    if values.shape != expected:
+        raise ValueError(
+            f"force constants of shape {values.shape}, but {atoms.get_chemical_formula()} and its supercell need "
+            f"{expected}: they belong to another structure"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("the force constants hold numbers that are not finite")
+    phonon.force_constants = values
+    return phonon

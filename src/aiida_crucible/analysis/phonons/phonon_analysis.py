@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,15 +11,15 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
-from aiida_crucible.analysis.crystal.cells import space_group
+from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix, space_group
 from aiida_crucible.analysis.phonons import settings as phonon_settings
-from aiida_crucible.analysis.phonons.amplitudes import error_bars, frequencies_by_amplitude
 from aiida_crucible.analysis.phonons.born_charges import add_born_charges
 from aiida_crucible.analysis.phonons.force_constants import (
     DisplacementForces,
     DisplacementPlan,
     ForceConstants,
     build_phonopy,
+    duplicate,
     plan_displacements,
     solve_force_constants,
 )
@@ -35,6 +35,34 @@ from aiida_crucible.analysis.phonons.spectra import (
     thermal_properties,
 )
 from aiida_crucible.analysis.phonons.stability import Modes, StabilityVerdict, judge_stability, resolve_modes
+
+
+def frequencies_by_amplitude(
+    phonon: Phonopy, plan: DisplacementPlan, forces: DisplacementForces, qpoints: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the frequencies that each amplitude gives, THz, ascending, shape [n_amplitudes, n_q, n_modes].
+
+    :param phonon: the crystal; its force constants are left alone, its NAC parameters are used.
+    :param plan: the supercells, in several amplitudes.
+    :param forces: their forces.
+    :param qpoints: reduced, shape [n_q, 3].
+    """
+    frequencies = []
+    for displacements, set_forces in zip(plan.sets, forces.sets, strict=True):
+        other = duplicate(phonon)
+        solve_force_constants(other, displacements, set_forces)
+        if phonon.nac_params is not None:
+            other.nac_params = phonon.nac_params
+        frequencies.append(frequencies_at(other, qpoints))
+    return np.array(frequencies)
+
+
+def error_bars(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return half the range of each frequency over the amplitudes, THz, shape [n_q, n_modes].
+
+    :param frequencies: THz, shape [n_amplitudes, n_q, n_modes].
+    """
+    return np.asarray(np.ptp(frequencies, axis=0) / 2)
 
 
 @dataclass(frozen=True)
@@ -104,12 +132,46 @@ def prepare(atoms: Atoms, settings: Mapping[str, Any]) -> tuple[Phonopy, Displac
     """Return the phonopy object of a crystal and the supercells to evaluate; the same for the same arguments.
 
     :param atoms: the unit cell.
-    :param settings: complete, see :mod:`phonon_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.phonons.settings`.
     """
-    matrix = phonon_settings.supercell_matrix(settings, atoms.cell.array)
+    matrix = chosen_supercell_matrix(settings, atoms.cell.array)
     phonon = build_phonopy(atoms, matrix, settings["symmetry_tolerance"], settings["primitive"])
     amplitudes = [settings["displacement"], *settings["other_displacements"]]
     return phonon, plan_displacements(phonon, amplitudes, settings["plusminus"])
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """A crystal with its force constants, and what they came from."""
+
+    phonon: Phonopy
+    plan: DisplacementPlan
+    forces: DisplacementForces
+    noise: ForceNoise
+    constants: ForceConstants
+
+    def modes(self, settings: Mapping[str, Any], qpoints: Sequence[NDArray[np.float64]]) -> Modes:
+        """Return the modes at wave vectors, reduced, shape [n_q, 3] each."""
+        return resolve_modes(
+            self.phonon,
+            self.plan.sets[0],
+            self.noise.floor,
+            np.concatenate(qpoints),
+            coverage_factor=settings["coverage_factor"],
+            samples=settings["noise_samples"],
+        )
+
+
+def _solve(
+    atoms: Atoms, settings: Mapping[str, Any], forces: NDArray[np.float64], born: BornCharges | None
+) -> _Solution:
+    phonon, plan = prepare(atoms, settings)
+    split = plan.split(np.asarray(forces, dtype=float))
+    noise = measure_force_noise(phonon, plan, split)
+    constants = solve_force_constants(phonon, plan.sets[0], split.sets[0])
+    if born is not None:
+        add_born_charges(phonon, born.charges, born.dielectric)
+    return _Solution(phonon, plan, split, noise, constants)
 
 
 def solve(
@@ -118,31 +180,22 @@ def solve(
     """Return the force constants of a crystal and what they say of its stability, without bands and densities.
 
     :param atoms: the unit cell.
-    :param settings: complete, see :mod:`phonon_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.phonons.settings`.
     :param forces: of the supercells of :func:`prepare`, finite, eV/Å, shape [n_supercells, n_atoms, 3].
     :return: phonopy's object, the force constants, and the part of the summary of :func:`analyse` that follows.
     """
-    phonon, plan = prepare(atoms, settings)
-    split = plan.split(np.asarray(forces, dtype=float))
-    noise = measure_force_noise(phonon, plan, split)
-    constants = solve_force_constants(phonon, plan.sets[0], split.sets[0])
+    solved = _solve(atoms, settings, forces, None)
+    phonon = solved.phonon
     mesh_points, _ = irreducible_mesh(phonon, settings["mesh"], settings["mesh_gamma_centred"])
-    modes = resolve_modes(
-        phonon,
-        plan.sets[0],
-        noise.floor,
-        np.concatenate([mesh_points, commensurate_points(phonon)]),
-        coverage_factor=settings["coverage_factor"],
-        samples=settings["noise_samples"],
-    )
+    modes = solved.modes(settings, [mesh_points, commensurate_points(phonon)])
     on_mesh = slice(0, len(mesh_points))
     summary = {
-        **_describe(atoms, settings, phonon, plan),
-        **_judge(judge_stability(modes), modes, noise, constants, settings),
+        **_describe(atoms, settings, phonon, solved.plan),
+        **_judge(judge_stability(modes), modes, solved, settings),
         "lowest_mesh_frequency": float(modes.frequencies[on_mesh][~modes.trivial[on_mesh]].min()),
         "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
     }
-    return phonon, constants, summary
+    return phonon, solved.constants, summary
 
 
 def analyse(
@@ -151,33 +204,20 @@ def analyse(
     """Return the phonons of a crystal.
 
     :param atoms: the unit cell.
-    :param settings: complete, see :mod:`phonon_settings`.
+    :param settings: complete, see :mod:`aiida_crucible.analysis.phonons.settings`.
     :param forces: of the supercells of :func:`prepare`, finite, eV/Å, shape [n_supercells, n_atoms, 3].
     :param born: for the non-analytical correction.
     """
-    phonon, plan = prepare(atoms, settings)
-    split = plan.split(np.asarray(forces, dtype=float))
-    noise = measure_force_noise(phonon, plan, split)
-    constants = solve_force_constants(phonon, plan.sets[0], split.sets[0])
-    if born is not None:
-        add_born_charges(phonon, born.charges, born.dielectric)
-
+    solved = _solve(atoms, settings, forces, born)
+    phonon, plan = solved.phonon, solved.plan
     path = phonon_settings.band_path(settings, phonon)
     path_points, labels = path.sample(settings["band_points"])
     mesh_points, weights = irreducible_mesh(phonon, settings["mesh"], settings["mesh_gamma_centred"])
-    fitting = commensurate_points(phonon)
-    modes = resolve_modes(
-        phonon,
-        plan.sets[0],
-        noise.floor,
-        np.concatenate([path_points, mesh_points, fitting]),
-        coverage_factor=settings["coverage_factor"],
-        samples=settings["noise_samples"],
-    )
+    modes = solved.modes(settings, [path_points, mesh_points, commensurate_points(phonon)])
     on_path, on_mesh = slice(0, len(path_points)), slice(len(path_points), len(path_points) + len(mesh_points))
     resolvable = modes.resolvable_frequencies
     bands = Bands(path_points, labels, band_frequencies(phonon, path, settings["band_points"]), resolvable[on_path])
-    by_amplitude = _by_amplitude(phonon, plan, split, mesh_points)
+    by_amplitude = _by_amplitude(phonon, plan, solved.forces, mesh_points)
     mesh = MeshPhonons(
         mesh_points,
         weights,
@@ -193,14 +233,14 @@ def analyse(
     counted = ~modes.trivial[on_mesh]
     summary = {
         **_describe(atoms, settings, phonon, plan),
-        **_judge(verdict, modes, noise, constants, settings),
+        **_judge(verdict, modes, solved, settings),
         "lowest_mesh_frequency": float(mesh.frequencies[counted].min()),
         "highest_frequency": float(max(mesh.frequencies.max(), bands.frequencies.max())),
         "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
         "zero_point_energy": float(thermal.free_energy[0]),
         "amplitudes": None if by_amplitude is None else _describe_amplitudes(plan, *by_amplitude, counted),
     }
-    return PhononAnalysis(phonon, constants, noise, verdict, bands, mesh, dos, thermal, summary)
+    return PhononAnalysis(phonon, solved.constants, solved.noise, verdict, bands, mesh, dos, thermal, summary)
 
 
 def _by_amplitude(
@@ -225,18 +265,16 @@ def _describe(atoms: Atoms, settings: Mapping[str, Any], phonon: Phonopy, plan: 
     }
 
 
-def _judge(
-    verdict: StabilityVerdict, modes: Modes, noise: ForceNoise, constants: ForceConstants, settings: Mapping[str, Any]
-) -> dict[str, Any]:
+def _judge(verdict: StabilityVerdict, modes: Modes, solved: _Solution, settings: Mapping[str, Any]) -> dict[str, Any]:
     counted = ~modes.trivial & ~modes.interpolated
     return {
         "outcome": verdict.verdict.value,
         "verdict": {**asdict(verdict), "verdict": verdict.verdict.value, "qpoint": list(verdict.qpoint)},
-        "force_noise": {**asdict(noise), "floor": noise.floor},
+        "force_noise": {**asdict(solved.noise), "floor": solved.noise.floor},
         "coverage_factor": settings["coverage_factor"],
         "largest_resolvable_frequency": float(modes.resolvable_frequencies[counted].max()),
-        "acoustic_sum_residual": constants.acoustic_sum_residual,
-        "index_symmetry_residual": constants.index_symmetry_residual,
+        "acoustic_sum_residual": solved.constants.acoustic_sum_residual,
+        "index_symmetry_residual": solved.constants.index_symmetry_residual,
     }
 
 

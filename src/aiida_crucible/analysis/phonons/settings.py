@@ -9,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
-from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix, supercell_matrix_for_length
+from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix
+from aiida_crucible.analysis.crystal.orientations import straight_matrix
 from aiida_crucible.analysis.phonons.spectra import BandPath, given_path, seekpath_path
 from aiida_crucible.analysis.phonons.stability import COVERAGE_FACTOR, NOISE_SAMPLES
-from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise, shown
+from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise_entries, shown
 
 DISPLACEMENT = Parameter(float, 0.01, "length of the displacements, Å", minimum=1e-4, maximum=0.3)
 MESH_NUMBER = Parameter(int, 1, "wave vectors along a reciprocal lattice vector", minimum=1, maximum=200)
 MOST_TEMPERATURES = 10_000
-
-LARGEST_MISFIT = 0.25
-"""Unit cells by which a supercell may miss a whole number of them: crystals of two models differ in strain."""
 
 SETTINGS: dict[str, Parameter] = {
     "supercell_matrix": Parameter(list, None, "three whole numbers or three rows of three; goes before the length"),
@@ -84,17 +82,6 @@ def validate_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def supercell_matrix(settings: Mapping[str, Any], cell: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the supercell matrix that the settings ask for, shape [3, 3].
-
-    :param settings: complete.
-    :param cell: lattice vectors as rows, Å, shape [3, 3].
-    """
-    if settings["supercell_matrix"] is not None:
-        return parse_supercell_matrix(settings["supercell_matrix"])
-    return supercell_matrix_for_length(cell, settings["supercell_min_length"])
-
-
 def same_supercell(
     cell: NDArray[np.float64], other_cell: NDArray[np.float64], other_matrix: NDArray[np.integer]
 ) -> list[list[int]] | None:
@@ -104,12 +91,8 @@ def same_supercell(
     :param other_cell: of a crystal that may be strained a little, likewise.
     :param other_matrix: in phonopy's convention, whose transpose multiplies the rows, shape [3, 3].
     """
-    lattice = np.asarray(other_matrix).T @ other_cell
-    exact = np.linalg.solve(np.asarray(cell).T, lattice.T)
-    matrix = np.rint(exact)
-    if np.abs(exact - matrix).max() > LARGEST_MISFIT or round(abs(np.linalg.det(matrix))) == 0:
-        return None
-    return [[int(entry) for entry in row] for row in matrix]
+    matrix = straight_matrix(np.asarray(other_matrix).T @ other_cell, np.asarray(cell))
+    return None if matrix is None else [[int(entry) for entry in row] for row in matrix.T]
 
 
 def band_path(settings: Mapping[str, Any], phonon: Phonopy) -> BandPath:
@@ -121,7 +104,7 @@ def band_path(settings: Mapping[str, Any], phonon: Phonopy) -> BandPath:
 
 def _other_displacements(settings: Mapping[str, Any]) -> list[float]:
     name = "other_displacements"
-    others = [normalise(f"an entry of parameter {name!r} of phonon", DISPLACEMENT, entry) for entry in settings[name]]
+    others = normalise_entries("phonon", name, DISPLACEMENT, settings[name])
     amplitudes = [settings["displacement"], *others]
     if len(set(amplitudes)) < len(amplitudes):
         raise ParameterError(
@@ -134,4 +117,4 @@ def _other_displacements(settings: Mapping[str, Any]) -> list[float]:
 def _mesh(name: str, value: list[Any]) -> list[int]:
     if len(value) != 3:
         raise ParameterError(f"parameter {name!r} of phonon is {shown(value)}: give three whole numbers")
-    return [normalise(f"an entry of parameter {name!r} of phonon", MESH_NUMBER, number) for number in value]
+    return normalise_entries("phonon", name, MESH_NUMBER, value)

@@ -31,7 +31,7 @@ from aiida_crucible.analysis.phonons.long_waves import (
     resolution_radius,
     translations,
 )
-from aiida_crucible.analysis.phonons.rounding import clear_rounding, rounding_floor
+from aiida_crucible.analysis.phonons.spectra import clear_rounding, rounding_floor
 
 COVERAGE_FACTOR = 3.0
 """Standard deviations of noise that a squared frequency must differ from zero by to count."""

@@ -48,14 +48,9 @@ class Average:
     cut: int
     """Values at the start that are left out as not equilibrated."""
     n_effective: float
-    """Independent values in the rest."""
+    """Independent values behind the cut."""
     warning: str
     """Why the error should not be trusted, one line; empty if it can be."""
-
-    @property
-    def trustworthy(self) -> bool:
-        """Whether the series was long enough for its error to mean something."""
-        return not self.warning
 
     @property
     def cautious_error(self) -> float:
@@ -63,27 +58,11 @@ class Average:
 
         It is widened by Student's t for ``n_effective`` - 1 degrees of freedom (Student, Biometrika 1908, 6, 1), and of
         less than ten independent values it is at least the deviation of one value: an upper bound for a stationary
-        series, which does not rest on an autocorrelation that a short run cannot show.
+        series, which needs no autocorrelation that a short run cannot show.
         """
         freedom = max(self.n_effective - 1, 1.0)
         bound = self.standard_deviation if self.n_effective < FEW_SAMPLES else 0.0
         return max(self.standard_error, bound) * student_factor(freedom)
-
-
-@dataclass(frozen=True)
-class BlockErrors:
-    """Standard errors of a mean from averages over blocks of growing length; shape [n_levels] each."""
-
-    lengths: NDArray[np.int64]
-    """Values in a block: 1, 2, 4 …"""
-    errors: NDArray[np.float64]
-    """Standard error of the mean as if blocks were independent: grows to a plateau."""
-    uncertainties: NDArray[np.float64]
-    """Standard errors of those errors."""
-    plateau: float
-    """The error at the shortest block that is long enough; the largest error if none is."""
-    reached: bool
-    """Whether a block was long enough."""
 
 
 def average(series: ArrayLike, cut: int | None = None) -> Average:
@@ -102,15 +81,15 @@ def average(series: ArrayLike, cut: int | None = None) -> Average:
     cut = equilibration_cut(values) if cut is None else cut
     if not 0 <= cut < len(values):
         raise ValueError(f"a cut of {cut} leaves nothing of {len(values)} values")
-    rest = values[cut:]
-    n, mean = len(rest), float(rest.mean())
+    kept = values[cut:]
+    n, mean = len(kept), float(kept.mean())
     if n == 1:
         return Average(mean, float("nan"), 0.0, cut, 1.0, "a single value has no error")
-    deviation = float(rest.std(ddof=1))
-    if _constant(rest):
+    deviation = float(kept.std(ddof=1))
+    if _constant(kept):
         return Average(mean, 0.0, 0.0, cut, float(n), "")
-    spread = float(rest.std())
-    error = max(float(standard_errors(rest[:, None])[0]), block_errors(rest).plateau)
+    spread = float(kept.std())
+    error = max(float(standard_errors(kept[:, None])[0]), block_error(kept))
     n_effective = min(float(n), (spread / error) ** 2 + 1)
     return Average(mean, error, deviation, cut, n_effective, _warning(len(values), cut, n_effective))
 
@@ -159,16 +138,16 @@ def statistical_inefficiencies(series: NDArray[np.floating]) -> NDArray[np.float
     return np.concatenate(parts) if parts else np.ones(0)
 
 
-def integrated_inefficiency(rest: NDArray[np.floating], n_fitted: int) -> float:
+def integrated_inefficiency(residual: NDArray[np.floating], n_fitted: int) -> float:
     """Return g of what is left of a series beside a curve that was fitted to it.
 
     A fit of so many numbers takes about that many times g / n away from the correlation at every lag, which is put
     back as for the mean alone.
 
-    :param rest: shape [n].
+    :param residual: shape [n].
     :param n_fitted: numbers that were fitted: 1 for a mean, 2 for a line.
     """
-    return float(_unbiased_inefficiencies(rest[:, None], n_fitted)[0])
+    return float(_unbiased_inefficiencies(residual[:, None], n_fitted)[0])
 
 
 def standard_errors(series: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -181,44 +160,33 @@ def standard_errors(series: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(series.std(axis=0, dtype=float) / np.sqrt(independent))
 
 
-def block_errors(series: ArrayLike) -> BlockErrors:
-    """Return the errors of the mean from blocks of 1, 2, 4 … values.
+def block_error(series: ArrayLike) -> float:
+    """Return the standard error of a mean from averages over blocks of 1, 2, 4 … values, read where it stays.
 
     Flyvbjerg and Petersen, J. Chem. Phys. 1989, 91, 461. The plateau is read at the shortest block with
     length³ > 2 n (error / error of length 1)⁴ (Lee, Kent, Towler and López Ríos, Phys. Rev. E 2011, 83, 066706), which
-    balances bias against scatter.
+    balances bias against scatter; where none is long enough, the largest error counts.
 
     :param series: equally spaced values, at least two, shape [n].
     :raises ValueError: one line, if there are fewer than two, or as :func:`average`.
     """
-    values = _checked(series)
-    n = len(values)
+    blocks = _checked(series)
+    n = len(blocks)
     if n < 2:
         raise ValueError("block averages need at least two values")
-    lengths, errors, uncertainties = [], [], []
-    blocks, length = values, 1
+    found: list[float] = []
     while len(blocks) >= 2:
-        error = float(blocks.std(ddof=1)) / sqrt(len(blocks))
-        lengths.append(length)
-        errors.append(error)
-        uncertainties.append(error / sqrt(2 * (len(blocks) - 1)))
+        found.append(float(blocks.std(ddof=1)) / sqrt(len(blocks)))
         # An odd block out is the oldest one.
         blocks = blocks[len(blocks) % 2 :].reshape(-1, 2).mean(axis=1)
-        length *= 2
-    all_errors = np.array(errors)
-    plateau, reached = _plateau(n, np.array(lengths), all_errors)
-    return BlockErrors(np.array(lengths), all_errors, np.array(uncertainties), plateau, reached)
-
-
-def _plateau(n: int, lengths: NDArray[np.int64], errors: NDArray[np.float64]) -> tuple[float, bool]:
+    errors, lengths = np.array(found), 2 ** np.arange(len(found))
     if errors[0] == 0:
-        return 0.0, True
+        return 0.0
     enough = np.flatnonzero(lengths.astype(float) ** 3 > 2 * n * (errors / errors[0]) ** 4)
     # Fewer than four blocks say next to nothing of their scatter.
-    level = int(enough[0]) if len(enough) else len(errors)
-    if level < len(errors) and n // lengths[level] >= 4:
-        return float(errors[level]), True
-    return float(errors[n // lengths >= 4].max(initial=errors[0])), False
+    if len(enough) and n // lengths[enough[0]] >= 4:
+        return float(errors[enough[0]])
+    return float(errors[n // lengths >= 4].max(initial=errors[0]))
 
 
 def _inefficiencies(series: NDArray[np.floating]) -> NDArray[np.float64]:

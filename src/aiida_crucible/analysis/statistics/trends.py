@@ -52,14 +52,15 @@ def find_trend(series: NDArray[np.float64]) -> Trend | None:
     n = len(series)
     if n < FEWEST_VALUES or np.ptp(series) <= 1e-12 * np.abs(series).max():
         return None
-    change, rest, scale = _fit(series)
-    independent = n / integrated_inefficiency(rest, N_FITTED)
+    change, residual, scale = _fit(series)
+    independent = n / integrated_inefficiency(residual, N_FITTED)
     freedom = max(independent - N_FITTED, 1.0)
     # The variance of a single value times how many of them are worth an independent one.
-    error = scale * math.sqrt(float(rest @ rest) / freedom)
+    error = scale * math.sqrt(float(residual @ residual) / freedom)
     length = n // N_BLOCKS
-    of_blocks, left, block_scale = _fit(series[n - N_BLOCKS * length :].reshape(N_BLOCKS, length).mean(axis=1))
-    block_error = block_scale * math.sqrt(float(left @ left) / (N_BLOCKS - N_FITTED))
+    blocks = series[n - N_BLOCKS * length :].reshape(N_BLOCKS, length).mean(axis=1)
+    of_blocks, block_residual, block_scale = _fit(blocks)
+    block_error = block_scale * math.sqrt(float(block_residual @ block_residual) / (N_BLOCKS - N_FITTED))
     chances = (_chance(change, error, freedom), _chance(of_blocks, block_error, N_BLOCKS - N_FITTED))
     return Trend(change, max(error, block_error), max(chances))
 

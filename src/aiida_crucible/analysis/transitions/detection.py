@@ -1,15 +1,15 @@
 """Transitions in a temperature sweep of any material: which there are, of which kind, where, and how surely.
 
-Crystalline runs are searched for transitions between crystals, see :mod:`transition_fits`; runs that melted or failed
-bound that search from above, see :mod:`melting`; sweeps in both directions show hysteresis, see :mod:`hysteresis`.
-Robust space groups name the phases, and a change of theirs is a transition even where no observable shows one.
+Crystalline runs are searched for transitions between crystals, see :mod:`fits`; runs that melted or failed
+bound that search from above, see :mod:`melting`. Robust space groups name the phases, and a change of theirs is a
+transition even where no observable shows one.
 
 The rules. A transition is found where the evidence for one is decisive (2 ln of the evidence ratio ≥ 20). It is
 first-order or continuous where the evidence for that is strong (≥ 6) and three temperatures lie on each side, else of
 undetermined order. "Continuous" says that no jump is resolved: none can be excluded that is smaller than the change
-over one step of temperature. One that rests on what the space group of both its sides fixes is none. "No transition"
+over one step of temperature. A change of what the space group on both sides fixes is no transition. "No transition"
 needs five crystalline temperatures, no hint of one, and errors that would have shown it, see
-:mod:`transition_resolution`. A run that failed is no state of matter: it says nothing of transitions.
+:mod:`resolution`. A run that failed is no state of matter: it says nothing of transitions.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from aiida_crucible.analysis.transitions.fits import STRONG
-from aiida_crucible.analysis.transitions.hysteresis import combine_directions, two_phases
-from aiida_crucible.analysis.transitions.kinds import Readings, describe_transition
 from aiida_crucible.analysis.transitions.melting import find_melting
 from aiida_crucible.analysis.transitions.models import Array, Role, prepare_series
 from aiida_crucible.analysis.transitions.phase_groups import add_group_changes, group_between
@@ -28,14 +26,13 @@ from aiida_crucible.analysis.transitions.records import (
     CRYSTAL_OUTCOMES,
     FAILED_OUTCOMES,
     MELTED,
-    Kind,
     Status,
     SweepRun,
     Transition,
     TransitionReport,
 )
 from aiida_crucible.analysis.transitions.resolution import LEAST_TEMPERATURES, unresolved
-from aiida_crucible.analysis.transitions.search import find_all
+from aiida_crucible.analysis.transitions.search import Readings, describe_transition, find_all
 
 HINT = 15.0
 """2 ln of the evidence ratio above which a range without a transition that counts is not without any."""
@@ -47,32 +44,19 @@ Sweep = tuple[list[Transition], list[str], list[str]]
 def detect_transitions(
     runs: Sequence[SweepRun], roles: Mapping[str, Role | str], sizes: Mapping[str, float]
 ) -> TransitionReport:
-    """Return the transitions in a temperature sweep, or in one on heating and one on cooling.
+    """Return the transitions in a temperature sweep.
 
-    :param runs: in any order. With both directions among them each is searched by itself.
+    :param runs: in any order.
     :param roles: of the observables that count; others are not looked at. An order parameter is a magnitude that
         vanishes in one phase (displacement, polarization), a strain goes with its square (c/a - 1), a volume is per
         formula unit and expands.
     :param sizes: least step of order parameters and strains that must not be missed, in their units.
-    :raises ValueError: no run, a temperature that is no positive number, an unknown outcome, direction or role, a
-        negative error, or two runs at one temperature and direction.
+    :raises ValueError: no run, a temperature that is no positive number, an unknown outcome or role, a negative
+        error, or two runs at one temperature.
     """
     known = _checked(runs, roles)
-    ways = {run.direction for run in runs}
-    if ways != {"heating", "cooling"}:
-        found, doubts, remarks = _search(sorted(runs, key=lambda run: run.temperature), known, sizes)
-        return _report(found, doubts, remarks, runs)
-    up, down = (
-        _search(sorted((run for run in runs if run.direction == way), key=lambda run: run.temperature), known, sizes)
-        for way in ("heating", "cooling")
-    )
-    found = combine_directions(up[0], down[0], [run for run in runs if run.outcome in CRYSTAL_OUTCOMES])
-    remarks = [f"{way}: {line}" for way, part in (("heating", up), ("cooling", down)) for line in part[2]]
-    differing = two_phases([run for run in runs if run.outcome in CRYSTAL_OUTCOMES])
-    doubts = [*up[1], *down[1]]
-    if differing and not any(transition.kind is Kind.FIRST_ORDER for transition in found):
-        doubts.append(f"heating and cooling differ at {', '.join(f'{t:g} K' for t in differing)} without a transition")
-    return _report(found, list(dict.fromkeys(doubts)), remarks, runs)
+    found, doubts, remarks = _search(sorted(runs, key=lambda run: run.temperature), known, sizes)
+    return _report(found, doubts, remarks, runs)
 
 
 def _checked(runs: Sequence[SweepRun], roles: Mapping[str, Role | str]) -> dict[str, Role]:
@@ -81,12 +65,9 @@ def _checked(runs: Sequence[SweepRun], roles: Mapping[str, Role | str]) -> dict[
     seen = set()
     for run in runs:
         _check_run(run)
-        if (run.temperature, run.direction) in seen:
-            raise ValueError(f"there are two runs at {run.temperature:g} K in one direction: average them first")
-        seen.add((run.temperature, run.direction))
-    directions = {run.direction for run in runs}
-    if len(directions) > 1 and None in directions:
-        raise ValueError("some runs have a direction and some have none: give it to all or to none")
+        if run.temperature in seen:
+            raise ValueError(f"there are two runs at {run.temperature:g} K: average them first")
+        seen.add(run.temperature)
     choices = [role.value for role in Role]
     for name, role in roles.items():
         if role not in choices:
@@ -101,15 +82,13 @@ def _check_run(run: SweepRun) -> None:
     at = f"the run at {run.temperature:g} K"
     if run.outcome not in words:
         raise ValueError(f"{at} has the unknown outcome {run.outcome!r}: give one of {', '.join(words)}")
-    if run.direction not in {None, "heating", "cooling"}:
-        raise ValueError(f"{at} has the unknown direction {run.direction!r}: give heating, cooling or None")
     for name, (_, error) in run.observables.items():
         if error < 0:
             raise ValueError(f"{at} has the negative standard error {error:g} of {name!r}")
 
 
 def _search(runs: Sequence[SweepRun], roles: Mapping[str, Role], sizes: Mapping[str, float]) -> Sweep:
-    """Search the runs of one direction, ascending in temperature."""
+    """Search runs that ascend in temperature."""
     working = [run for run in runs if run.outcome not in FAILED_OUTCOMES and not run.artefact]
     melting = find_melting(working, roles)
     top = np.inf if melting is None else melting.interval[0] or 0.0
@@ -136,7 +115,7 @@ def _search(runs: Sequence[SweepRun], roles: Mapping[str, Role], sizes: Mapping[
 
 
 def _possible(found: Sequence[Transition], runs: Sequence[SweepRun]) -> tuple[list[Transition], list[str]]:
-    """Return the transitions that the space groups allow, and why others are none.
+    """Return the transitions that the space groups allow, and why the others are not real.
 
     Two phases of one space group differ in what it leaves free (a volume, a sublattice), not in what it fixes.
     """

@@ -2,7 +2,7 @@
 
 Three hypotheses share a range: smooth, one jump, one critical power law. Each observable contributes the evidence of
 its own best models; the place of the transition and the exponent are common to all, with a flat prior, and are summed
-over on a grid. The posterior of the place is its honest error: it needs no normal approximation, which fails here
+over on a grid. The posterior of the place is its error: it needs no normal approximation, which fails here
 because the misfit has a kink at every temperature of the grid. See Kass & Raftery, J. Am. Stat. Assoc. 90, 773 (1995)
 for evidence, BIC and what counts as strong; Birge, Phys. Rev. 40, 207 (1932) for errors that are too small.
 """

@@ -253,10 +253,10 @@ def _nested(
         for known, known_there in basis:
             share = _dot(vector, known)
             vector, there = vector - share * known, there - share * known_there
-        left = _dot(vector, vector)
-        # What is left of a column that the others span is rounding.
-        usable = left > 1e-10 * size
-        scale = np.where(usable, 1 / np.sqrt(np.where(usable, left, 1.0)), 0.0)
+        remaining = _dot(vector, vector)
+        # What remains of a column that the others span is rounding.
+        usable = remaining > 1e-10 * size
+        scale = np.where(usable, 1 / np.sqrt(np.where(usable, remaining, 1.0)), 0.0)
         vector, there = vector * scale, there * scale
         basis.append((vector, there))
         share = _dot(residual, vector)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 CRYSTAL_OUTCOMES = ("stable", "diffusive")
@@ -38,11 +38,11 @@ class SweepRun:
     :param observables: mean and standard error by name, any units; order parameters as magnitudes.
     :param space_group: number of the mean structure's, where known.
     :param robust: whether that number holds over a range of tolerances.
-    :param direction: "heating" or "cooling" where the run began from its neighbour's end, else None.
     :param short: observables of too few independent values, which are not among ``observables``: by name how many steps
         would give enough, None where that is not known.
     :param fixed: observables that the space group fixes, where it is robust.
-    :param artefact: why what the run ended in may be its own doing and not the crystal's; empty where nothing says so.
+    :param artefact: why the end of the run may come from its settings and not from the crystal; empty where it does
+        not.
     """
 
     temperature: float
@@ -50,7 +50,6 @@ class SweepRun:
     observables: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     space_group: int | None = None
     robust: bool = False
-    direction: str | None = None
     short: Mapping[str, float | None] = field(default_factory=dict)
     fixed: Sequence[str] = ()
     artefact: str = ""
@@ -81,16 +80,7 @@ class Transition:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain types, for JSON."""
-        return {
-            "kind": self.kind.value,
-            "temperature": self.temperature,
-            "interval": list(self.interval),
-            "confidence": self.confidence,
-            "space_group_below": self.space_group_below,
-            "space_group_above": self.space_group_above,
-            "evidence": self.evidence,
-            "reason": self.reason,
-        }
+        return {**asdict(self), "kind": self.kind.value, "interval": list(self.interval)}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Would a sweep have shown a transition of the size that matters? Without that its silence says nothing.
+"""Would a sweep have shown a transition of the size that matters? If not, finding none means nothing.
 
 A step of that size is planted between neighbouring temperatures, with the errors that the runs have, and the search's
 own evidence for it is counted: what would not have been found has not been excluded.
@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from aiida_crucible.analysis.transitions.fits import DECISIVE
-from aiida_crucible.analysis.transitions.kinds import Readings
 from aiida_crucible.analysis.transitions.models import Array, Role, jump_options, prepare_series, scores, smooth_options
 from aiida_crucible.analysis.transitions.records import SweepRun
+from aiida_crucible.analysis.transitions.search import Readings
 
 LEAST_TEMPERATURES = 5
 """Crystalline temperatures below which the absence of a transition cannot be told."""

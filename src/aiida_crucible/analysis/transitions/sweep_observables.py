@@ -16,9 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from aiida_crucible.analysis.crystal.lattice_symmetry import STRAINS, strain, strain_error
-from aiida_crucible.analysis.dynamics.run_failures import integration_fault
-from aiida_crucible.analysis.dynamics.sweep_settings import INDEPENDENT
-from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord, ascending
+from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord, ascending, integration_fault
 from aiida_crucible.analysis.statistics.averages import FEWEST_SAMPLES
 from aiida_crucible.analysis.transitions.models import Role
 from aiida_crucible.analysis.transitions.records import MELTED, SweepRun
@@ -49,33 +47,30 @@ FEWEST_THAT_MELT = 100
 atoms of EMT's aluminium now and then within 10 ps at 600 K, where 256 are a crystal still at 700 K."""
 
 
-def sweep_runs(records: Sequence[TemperatureRecord], mode: str) -> list[SweepRun]:
+def sweep_runs(records: Sequence[TemperatureRecord]) -> list[SweepRun]:
     """Return what a search for transitions takes of a sweep: its runs that are done, ascending in temperature.
 
     Averages that are the same everywhere or were fixed (a lattice at constant volume) are left out.
-
-    :param mode: of the sweep.
     """
     done = [record for record in ascending(records) if record.state == DONE]
     moving = [name for name in ROLES if any(record.average(name).get("standard_deviation") for record in done)]
     molten = [record for record in done if record.outcome == MELTED]
-    runs = [_run(record, moving, None if mode == INDEPENDENT else mode, is_alone=len(molten) == 1) for record in done]
+    runs = [_run(record, moving, is_alone=len(molten) == 1) for record in done]
     forbidden = [record.values.get("forbidden_strains", {}) for record in done]
     scale = _error_scale(runs, forbidden)
     return [_tried(run, off, scale) for run, off in zip(runs, forbidden, strict=True)]
 
 
-def _run(record: TemperatureRecord, names: Sequence[str], direction: str | None, *, is_alone: bool) -> SweepRun:
+def _run(record: TemperatureRecord, names: Sequence[str], *, is_alone: bool) -> SweepRun:
     known = [name for name in names if record.average(name).get("standard_error") is not None]
     short = {name: _steps_needed(record, name) for name in known if record.average(name)["warning"]}
     return SweepRun(
         temperature=record.temperature,
         outcome=str(record.outcome),
         observables={name: _observable(record, name) for name in known if name not in short},
-        space_group=_number(record.space_group),
+        space_group=_group_number(record.space_group),
         # A mean structure is no better known than the mean lattice.
         robust=record.is_robust and not any(name in short for name in STRAINS),
-        direction=direction,
         short=short,
         artefact=_artefact(record, is_alone) if record.is_lost else "",
     )
@@ -132,5 +127,5 @@ def _tried(run: SweepRun, forbidden: Mapping[str, float], scale: float) -> Sweep
     return replace(run, observables=observables, robust=robust, fixed=tuple(forbidden) if robust else ())
 
 
-def _number(space_group: str | None) -> int | None:
+def _group_number(space_group: str | None) -> int | None:
     return None if space_group is None else int(space_group.rpartition("(")[2].rstrip(")"))

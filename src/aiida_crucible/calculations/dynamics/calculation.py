@@ -18,6 +18,7 @@ from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.dynamics.restart import check_continuation, check_restart_folder
 from aiida_crucible.calculations.dynamics.size import describe, size_of
 from aiida_crucible.calculations.dynamics.structures import (
+    LABEL,
     check_barostat,
     check_given,
     check_reference,
@@ -27,6 +28,7 @@ from aiida_crucible.calculations.dynamics.structures import (
     warning_of,
 )
 from aiida_crucible.calculations.exit_codes import NOTHING_TO_CONTINUE
+from aiida_crucible.calculations.ports import structures_input
 from aiida_crucible.nodes.structures import to_atoms
 from crucible_engine.tasks.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
 from crucible_engine.tasks.parameters import validate_parameters
@@ -51,6 +53,7 @@ class DynamicsCalculation(EngineCalculation):
     """
 
     TASK = "dynamics"
+    TREATED = (LABEL, "structures", "reference")
     CONTINUED_OUTPUT = "remote_folder"
 
     @classmethod
@@ -61,23 +64,20 @@ class DynamicsCalculation(EngineCalculation):
             "structure",
             valid_type=StructureData,
             required=False,
-            validator=validation.validator(check_structure),
+            validator=validation.validator(validation.check_alone),
             help="What moves: already the supercell.",
         )
-        spec.input_namespace(
-            "structures",
-            valid_type=StructureData,
-            dynamic=True,
+        structures_input(
+            spec,
+            "What moves, instead of `structure`: one for each of the `temperatures`, of any sizes and compositions; "
+            "`replica_i` begins with the i-th of the sorted keys. Needs `start` independent.",
             required=False,
-            validator=validation.validator(validation.check_structures),
-            help="What moves, instead of `structure`: one for each of the `temperatures`, of any sizes and "
-            "compositions; `replica_i` begins with the i-th of the sorted keys. Needs `start` independent.",
         )
         spec.input(
             "reference",
             valid_type=StructureData,
             required=False,
-            validator=validation.validator(check_structure),
+            validator=validation.validator(validation.check_alone),
             help="The crystal whose sites the atoms are to keep, with their number and order: that with which a chain "
             "of runs began, where this one begins with a snapshot of another; by default what is given to move.",
         )
@@ -209,20 +209,11 @@ class DynamicsCalculation(EngineCalculation):
         return f"{folder.computer.label} has no checkpoint in {run}: start without restart_from"
 
 
-def check_structure(structure: StructureData | None) -> None:
-    """Refuse a structure that no potential can mean.
-
-    :raises ValueError: one line.
-    """
-    if structure is not None:
-        validation.check_alone(structure)
-
-
-def check_attached(names: list[str] | None) -> None:
+def check_attached(names: list[str]) -> None:
     """Refuse outputs that there are none of.
 
     :raises ValueError: one line.
     """
-    for name in names or ():
+    for name in names:
         if name not in ATTACHED:
             raise ValueError(f"attach has {name!r}: {suggestion(str(name), list(ATTACHED))}")

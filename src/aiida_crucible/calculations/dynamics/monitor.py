@@ -34,7 +34,7 @@ SEEN_KEY = "crucible_seen"
 GRACE = 120.0
 """Seconds in which a job may write its checkpoint and results; AiiDA itself would wait for none."""
 
-SETTLED = 60.0
+SHORTEST_RUN = 60.0
 """Seconds a job must have run before its speed says how long it will take."""
 
 
@@ -73,8 +73,8 @@ def dynamics_monitor(
         reasons: Iterable[str | None] = [_idle(seen, idle_minutes)]
     else:
         began = _modified(transport, str(PurePosixPath(folder) / STDOUT_FILE))
-        is_settled = began is not None and line["time"] - began > SETTLED
-        walltime = node.get_option("max_wallclock_seconds") if is_settled else None
+        runs_long_enough = began is not None and line["time"] - began > SHORTEST_RUN
+        walltime = node.get_option("max_wallclock_seconds") if runs_long_enough else None
         reasons = [
             _lost(line, outcomes) if node.inputs.parameters.get("on_failure", "stop") == "continue" else None,
             _hot(line, highest_temperature),
@@ -88,7 +88,7 @@ def dynamics_monitor(
 
 
 def _stop(node: CalcJobNode, transport: Transport, reason: str) -> None:
-    """Ask the scheduler to end a job, and remember why: its parser, or the next look, gives the exit code."""
+    """Ask the scheduler to end a job, and note why: its parser, or the next look, gives the exit code."""
     scheduler = node.computer.get_scheduler()
     scheduler.set_transport(transport)
     node.base.extras.set(STOPPED_KEY, {"message": reason, "time": time.time()})

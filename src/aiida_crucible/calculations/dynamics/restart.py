@@ -17,15 +17,13 @@ from crucible_engine.wire.schema import PROTOCOL, Condition
 PROCESS_TYPE = "aiida.calculations:crucible.dynamics"
 
 
-def check_restart_folder(restart_from: RemoteData | None) -> None:
+def check_restart_folder(restart_from: RemoteData) -> None:
     """Refuse a folder that was cleaned, or of a job that is no dynamics, goes on, or has finished.
 
     A folder that no job made (of a stash, or of an imported run) is left to the computer and the engine to judge.
 
     :raises ValueError: one line.
     """
-    if restart_from is None:
-        return
     name = _name_of(restart_from)
     job = restart_from.creator
     # Of a job from the cache the next one may be in the cache as well, which needs no folder.
@@ -84,7 +82,9 @@ def check_continuation(inputs: Mapping[str, Any]) -> None:
             f"{begun} with model {job.inputs.model.title}, not {inputs['model'].title}: give the same, or start anew"
         )
     if inputs.get("parameters") is not None:
-        wanted, found = (_numbers(node.get_dict()) for node in (inputs["parameters"], job.inputs.parameters))
+        wanted, found = (
+            _physical_parameters(node.get_dict()) for node in (inputs["parameters"], job.inputs.parameters)
+        )
         if different := [key for key in wanted if wanted[key] != found[key]]:
             key = different[0]
             raise ValueError(
@@ -120,7 +120,7 @@ def _same_structure(one: StructureData, other: StructureData) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(ours, theirs, strict=True))
 
 
-def _numbers(given: dict[str, Any]) -> dict[str, Any]:
+def _physical_parameters(given: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters that change a number of the run."""
     values = validate_parameters("dynamics", given)
     return {name: value for name, value in values.items() if name not in DETAILS_OF_OUTPUT}

@@ -17,9 +17,6 @@ from crucible_engine.tasks.parameters import validate_parameters
 LABEL = "structure"
 """Of a structure that comes alone."""
 
-WHAT_MOVES = (LABEL, "structures")
-"""Inputs of which one is given; a WorkChain that fills one of them itself exposes neither."""
-
 
 def structures_of(inputs: Any) -> dict[str, StructureData]:
     """Return the structures that were given by label, in the order of the replicas; none where there are none.

@@ -1,39 +1,45 @@
-"""Energies, forces and stresses of many structures in one job."""
+"""Energies, forces and stresses of many structures in one job: the CalcJob and its parser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from aiida.engine import CalcJobProcessSpec, PortNamespace
-from aiida.orm import ArrayData, FolderData, StructureData, TrajectoryData
+from aiida.orm import ArrayData, Data, TrajectoryData
 from ase import Atoms
 
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.base import EngineCalculation, check_unfinished
-from aiida_crucible.nodes.structures import to_atoms, trajectory_to_atoms
-
-WHAT_IS_EVALUATED = ("structures", "trajectory", "trajectories")
-"""Inputs of which one is given; a WorkChain that fills one of them itself exposes none."""
+from aiida_crucible.calculations.base import EngineCalculation, unfinished_input
+from aiida_crucible.calculations.output_files import (
+    Arrays,
+    bytes_of_properties,
+    check_properties,
+    properties_of,
+    read_arrays,
+    split_properties,
+)
+from aiida_crucible.calculations.parser import EngineParser
+from aiida_crucible.calculations.ports import structures_input, trajectories_input
+from aiida_crucible.nodes.structures import trajectory_to_atoms
+from crucible_engine.wire.journal import Record
+from crucible_engine.wire.records import Check, evaluation_check
+from crucible_engine.wire.schema import ARRAYS_FILE
 
 
 class EvaluateCalculation(EngineCalculation):
     """Evaluate structures, the frames of a trajectory, or those of several; what has keys in their sorted order."""
 
     TASK = "evaluate"
+    TREATED = ("structures", "trajectory", "trajectories")
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Declare what to evaluate and what comes of it."""
         super().define(spec)
-        spec.input_namespace(
-            "structures",
-            valid_type=StructureData,
-            dynamic=True,
-            required=False,
-            validator=validation.validator(validation.check_structures),
-            help="What to evaluate; results come in the order of the sorted keys.",
-        )
+        structures_input(spec, "What to evaluate; results come in the order of the sorted keys.", required=False)
         spec.input(
             "trajectory",
             valid_type=TrajectoryData,
@@ -41,21 +47,12 @@ class EvaluateCalculation(EngineCalculation):
             validator=validation.validator(validation.check_trajectory),
             help="Frames to evaluate, instead of `structures`.",
         )
-        spec.input_namespace(
-            "trajectories",
-            valid_type=TrajectoryData,
-            dynamic=True,
+        trajectories_input(
+            spec,
+            "Frames of several trajectories, of any sizes and compositions, to evaluate in one job.",
             required=False,
-            validator=validation.validator(validation.check_trajectories),
-            help="Frames of several trajectories, of any sizes and compositions, to evaluate in one job.",
         )
-        spec.input(
-            "restart_from",
-            valid_type=FolderData,
-            required=False,
-            validator=validation.validator(check_unfinished),
-            help="The `retrieved` output of an interrupted job with the same inputs, which is continued.",
-        )
+        unfinished_input(spec)
         spec.output(
             "properties",
             valid_type=ArrayData,
@@ -80,7 +77,7 @@ class EvaluateCalculation(EngineCalculation):
         n_given = len(namespaces) + (inputs.get("trajectory") is not None)
         if n_given > 1:
             raise ValueError("give structures, a trajectory or trajectories: one of them, and no other")
-        if not n_given and all(name in ports for name in WHAT_IS_EVALUATED):
+        if not n_given and all(name in ports for name in cls.TREATED):
             raise ValueError("there is nothing to evaluate: give structures, a trajectory or trajectories")
         super().check_inputs(inputs, ports)
 
@@ -91,7 +88,7 @@ class EvaluateCalculation(EngineCalculation):
             return {"the trajectory": set(inputs["trajectory"].symbols)}
         trajectories = inputs.get("trajectories") or {}
         return {
-            **validation.symbols_of(inputs.get("structures")),
+            **super().symbols_by_input(inputs),
             **{f"trajectory {key!r}": set(trajectory.symbols) for key, trajectory in trajectories.items()},
         }
 
@@ -103,5 +100,61 @@ class EvaluateCalculation(EngineCalculation):
         for key, trajectory in sorted((self.inputs.get("trajectories") or {}).items()):
             for index, atoms in enumerate(trajectory_to_atoms(trajectory)):
                 yield validation.frame_label(index, key), atoms
-        for key, structure in sorted((self.inputs.get("structures") or {}).items()):
-            yield key, to_atoms(structure)
+        yield from super().structures_to_write()
+
+
+class EvaluateParser(EngineParser):
+    """Energies, forces and stresses of all structures, or of those that were done."""
+
+    def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
+        """Return ``properties`` of all structures, or ``properties_of`` each trajectory."""
+        sizes = self._sizes()
+        arrays = read_arrays(temporary / ARRAYS_FILE, bytes_of_properties(sizes))
+        check_properties(arrays, sizes, self._stress)
+        return self._nodes_of(arrays)
+
+    def outputs_of_unfinished(
+        self, records: list[Record], temporary: Path
+    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
+        """Return ``properties`` of the first structures, or ``properties_of`` the trajectories, that were done."""
+        sizes = self._sizes()
+        evaluated = [record.arrays for record in records]
+        completed = sum(len(arrays["energies"]) for arrays in evaluated)
+        summary = {"n_structures": len(sizes), "n_completed": completed}
+        if not completed:
+            return {}, summary
+        arrays = {name: np.concatenate([part[name] for part in evaluated]) for name in evaluated[0]}
+        check_properties(arrays, sizes[:completed], self._stress)
+        return self._nodes_of(arrays), summary
+
+    def record_check(self) -> Check:
+        """Return the check of the records of the structures, one batch after the other."""
+        return evaluation_check(self._sizes(), self._stress)
+
+    @property
+    def _stress(self) -> bool:
+        return bool(self.node.inputs.parameters.get("stress", True))
+
+    @property
+    def _trajectories(self) -> dict[str, TrajectoryData]:
+        inputs = self.node.inputs
+        return dict(sorted(inputs.trajectories.items())) if "trajectories" in inputs else {}
+
+    def _sizes(self) -> list[int]:
+        inputs = self.node.inputs
+        if "structures" in inputs:
+            return [len(structure.sites) for _, structure in sorted(inputs.structures.items())]
+        trajectories = [inputs.trajectory] if "trajectory" in inputs else self._trajectories.values()
+        return [len(trajectory.symbols) for trajectory in trajectories for _ in range(trajectory.numsteps)]
+
+    def _nodes_of(self, arrays: Arrays) -> dict[str, Data]:
+        """Return the nodes of arrays, which may be of the first ones only; of trajectories those that are whole."""
+        if not self._trajectories:
+            return {"properties": ArrayData(properties_of(arrays))}
+        ends = np.cumsum([trajectory.numsteps for trajectory in self._trajectories.values()])
+        counts = np.diff(ends[ends <= len(arrays["energies"])], prepend=0).tolist()
+        parts = split_properties(arrays, counts)
+        return {
+            f"properties_of.{key}": ArrayData(properties_of(part))
+            for key, part in zip(self._trajectories, parts, strict=False)
+        }

@@ -1,21 +1,29 @@
-"""How alike the frames of trajectories are, in one job."""
+"""How alike the frames of trajectories are, in one job: the CalcJob and its parser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from aiida.engine import CalcJobProcessSpec, PortNamespace
-from aiida.orm import ArrayData, FolderData, TrajectoryData
+from aiida.orm import ArrayData, Data, TrajectoryData
 from ase import Atoms
 
-from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.base import EngineCalculation, check_unfinished
+from aiida_crucible.calculations import resources, validation
+from aiida_crucible.calculations.base import EngineCalculation, unfinished_input
+from aiida_crucible.calculations.exit_codes import ARRAYS_MISMATCH
+from aiida_crucible.calculations.output_files import Arrays, OutputError, bytes_of_map, read_arrays, require_arrays
+from aiida_crucible.calculations.parser import EngineParser
+from aiida_crucible.calculations.ports import trajectories_input
 from aiida_crucible.nodes.structures import trajectory_to_atoms
 from crucible_engine.tasks.parameters import validate_parameters
+from crucible_engine.wire.arrays import Layout
 from crucible_engine.wire.devices import require_precision
-from crucible_engine.wire.schema import frame_of_sampler
+from crucible_engine.wire.journal import Record
+from crucible_engine.wire.records import Check, tile_check
+from crucible_engine.wire.schema import ARRAYS_FILE, frame_of_sampler
 
 REMEDY = "give frames of one composition, or set the parameter mixed_compositions to true"
 
@@ -27,25 +35,14 @@ class SimilarityCalculation(EngineCalculation):
     """
 
     TASK = "similarity"
+    TREATED = ("trajectories",)
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Declare what to compare and what comes of it."""
         super().define(spec)
-        spec.input_namespace(
-            "trajectories",
-            valid_type=TrajectoryData,
-            dynamic=True,
-            validator=validation.validator(validation.check_trajectories),
-            help="The frames of each sampler, by a name of its own.",
-        )
-        spec.input(
-            "restart_from",
-            valid_type=FolderData,
-            required=False,
-            validator=validation.validator(check_unfinished),
-            help="The `retrieved` output of an interrupted job with the same inputs, which is continued.",
-        )
+        trajectories_input(spec, "The frames of each sampler, by a name of its own.")
+        unfinished_input(spec)
         spec.output(
             "map",
             valid_type=ArrayData,
@@ -65,7 +62,7 @@ class SimilarityCalculation(EngineCalculation):
         require_precision(inputs.get("metadata", {}).get("options", {}).get("device", "auto"), "float64")
         if inputs.get("code") is not None:
             validation.check_tools(inputs["code"], cls.TASK)
-            validation.check_placement(inputs["code"], inputs.get("metadata", {}).get("options", {}))
+            resources.check_placement(inputs["code"], inputs.get("metadata", {}).get("options", {}))
 
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -132,3 +129,47 @@ def _shares(trajectory: TrajectoryData) -> dict[str, float]:
     """Return the share of each chemical symbol, rounded."""
     symbols = list(trajectory.symbols)
     return {symbol: round(symbols.count(symbol) / len(symbols), 9) for symbol in sorted(set(symbols))}
+
+
+NAMES = ("kernel", "self_similarities", "coordinates", "variances", "sampler", "frame", "n_atoms")
+
+
+class SimilarityParser(EngineParser):
+    """The kernel and the map of all frames."""
+
+    def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
+        """Return ``map``."""
+        n_given = sum(node.numsteps for node in self.node.inputs.trajectories.values())
+        arrays = read_arrays(temporary / ARRAYS_FILE, bytes_of_map(n_given))
+        check_map(arrays, n_given)
+        return {"map": ArrayData({name: np.asarray(arrays[name]) for name in NAMES})}
+
+    def record_check(self) -> Check:
+        """Return the check of the tiles, of which the parser counts those that there are."""
+        return tile_check(None)
+
+    def outputs_of_unfinished(
+        self, records: list[Record], temporary: Path
+    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
+        """Say in the summary how many tiles of the kernel were done; they are in the journal, which is continued."""
+        del temporary
+        return {}, {"tiles_done": len(records)}
+
+
+def check_map(arrays: Arrays, n_given: int) -> None:
+    """Check that the arrays of a map belong to each other and to the job.
+
+    :param arrays: what the engine wrote.
+    :param n_given: frames that it was given.
+    :raises OutputError: one line that names the array.
+    """
+    require_arrays(arrays, {"self_similarities": Layout("f", (None,)), "variances": Layout("f", (None,))})
+    n, n_components = len(arrays["self_similarities"]), len(arrays["variances"])
+    if n > n_given:
+        raise OutputError(ARRAYS_MISMATCH, f"there are {n} frames where {n_given} were given")
+    layouts = {
+        "kernel": Layout("f", (n, n)),
+        "coordinates": Layout("f", (n, n_components)),
+        **dict.fromkeys(("sampler", "frame", "n_atoms"), Layout("i", (n,))),
+    }
+    require_arrays(arrays, layouts)

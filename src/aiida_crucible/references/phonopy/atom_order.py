@@ -12,6 +12,7 @@ from aiida_crucible.analysis.crystal.mapping import CrystalMapping, map_crystal
 from aiida_crucible.nodes.foreign_atoms import require_whole_atoms
 from aiida_crucible.references.foreign_files import read_atoms
 from crucible_engine.job.preflight import check_structure
+from crucible_engine.wire.rules import first_line
 from crucible_engine.wire.schema import EngineError
 
 SAME_PLACE = 1e-2
@@ -33,8 +34,7 @@ def read_structure(path: Path) -> Atoms:
     try:
         atoms = read_atoms(path)
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(f"{path.name} is no structure that ASE reads: {lines[0]}") from error
+        raise ValueError(f"{path.name} is no structure that ASE reads: {first_line(error)}") from error
     require_finite(path, atoms.cell.array, atoms.positions)
     if abs(atoms.cell.volume) < 1e-6:
         raise ValueError(f"{path.name} holds no crystal: it has no cell")
@@ -101,7 +101,7 @@ def place_atoms(frame: Atoms, structure: Atoms, what: str) -> CrystalMapping:
     except ValueError as error:
         raise ValueError(f"{what} does not fit the structure: {error}") from error
     if not np.array_equal(mapping.rotation, np.eye(3)):
-        aligned = mapping.lattice.matrix @ structure.cell.array
+        aligned = mapping.matrix @ structure.cell.array
         if np.abs(frame.cell.array - aligned).max() > 0.1 * np.abs(aligned).max():
             raise ValueError(f"{what} does not fit the structure: its cell is turned, give both in one orientation")
     return mapping

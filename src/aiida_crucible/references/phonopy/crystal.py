@@ -1,4 +1,4 @@
-"""The crystal of phonopy's files: from its yaml, or from a unit cell and a supercell matrix."""
+"""The crystal of phonopy's files, from its yaml or a unit cell and a supercell matrix, and its Born charges."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.interface.phonopy_yaml import PhonopyYamlData, load_phonopy_yaml
-from phonopy.physical_units import CalculatorPhysicalUnits, get_calculator_physical_units
-from phonopy.structure.atoms import PhonopyAtoms
+from phonopy.file_IO import parse_BORN
 
 from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix
 from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms
+from aiida_crucible.analysis.phonons.born_charges import check_born_charges, warnings_of_charges
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
+from aiida_crucible.analysis.phonons.phonon_analysis import BornCharges
+from aiida_crucible.compat.phonopy import (
+    CalculatorPhysicalUnits,
+    PhonopyAtoms,
+    PhonopyYamlData,
+    compact_fc_to_full_fc,
+    get_calculator_physical_units,
+    load_phonopy_yaml,
+)
 from aiida_crucible.nodes.bounds import check_supercell_size
-from aiida_crucible.references.explained import explained
+from aiida_crucible.references.foreign_files import explained
 from aiida_crucible.references.phonopy.atom_order import describe_difference, read_structure, require_finite
-from aiida_crucible.references.phonopy.plain_yaml import read_yaml
+from aiida_crucible.references.plain_yaml import read_yaml
 from crucible_engine.wire.rules import shown
 
 DEFAULT_TOLERANCE = 1e-5
@@ -169,3 +177,85 @@ def _scaled(cell: PhonopyAtoms, length: float) -> PhonopyAtoms:
     return PhonopyAtoms(
         numbers=cell.numbers, masses=cell.masses, scaled_positions=cell.scaled_positions, cell=cell.cell * length
     )
+
+
+def right_handed(phonon: Phonopy) -> Phonopy:
+    """Return a phonopy object of a right-handed cell: of a left-handed one all lattice vectors are turned round.
+
+    The crystal stays where it is, and so do the atoms of the unit cell in their order; those of the supercell come in
+    another, since phonopy counts them along the lattice vectors.
+
+    :param phonon: with force constants, eV/Å², shape [n_primitive_atoms or n_supercell_atoms, n_supercell_atoms, 3, 3].
+    """
+    cell = phonon.unitcell
+    if np.linalg.det(cell.cell) > 0:
+        return phonon
+    scaled = -cell.scaled_positions
+    turned = Phonopy(
+        PhonopyAtoms(numbers=cell.numbers, scaled_positions=scaled, cell=-cell.cell, masses=cell.masses),
+        supercell_matrix=phonon.supercell_matrix,
+        primitive_matrix=phonon.primitive_matrix,
+        symprec=phonon.symmetry.tolerance,
+    )
+    constants = phonon.force_constants
+    if constants.shape[0] != constants.shape[1]:
+        constants = compact_fc_to_full_fc(phonon.primitive, constants)
+    order = _order(turned.supercell, phonon.supercell)
+    turned.force_constants = np.array(constants[np.ix_(order[turned.primitive.p2s_map], order)], order="C")
+    return turned
+
+
+def _order(wanted: PhonopyAtoms, given: PhonopyAtoms) -> NDArray[np.intp]:
+    """Return for each atom of a supercell which of another, of the same crystal in the same place, it is."""
+    differences = (wanted.positions[:, None] - given.positions) @ np.linalg.inv(given.cell)
+    distances = np.linalg.norm((differences - np.rint(differences)) @ given.cell, axis=-1)
+    return np.asarray(np.argmin(distances, axis=1))
+
+
+def read_born_charges(
+    phonon: Phonopy, described: Described | None, source: Path, born: Path | None, warnings: list[str]
+) -> BornCharges | None:
+    """Return the Born charges of the unit cell's atoms; a file goes before what is in the yaml.
+
+    :param phonon: with its cells.
+    :param described: what phonopy's yaml says, where there is one.
+    :param source: that yaml.
+    :param born: phonopy's file of Born charges.
+    :param warnings: receives one where they are not quite neutral.
+    :raises ValueError: one line that names the file, if they are not one for each atom, not finite, or not neutral.
+    """
+    path = source if born is None else born
+    if born is not None:
+        with explained(born):
+            found = parse_BORN(phonon.primitive, symprec=phonon.symmetry.tolerance, filename=str(born))
+    elif described is not None and described.data.nac_params is not None:
+        found = described.data.nac_params
+    else:
+        return None
+    try:
+        charges, dielectric = np.array(found["born"], dtype=float), np.array(found["dielectric"], dtype=float)
+        charges = charges[_rows(phonon, charges)]
+        check_born_charges(charges, dielectric, len(phonon.unitcell))
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
+    warnings += warnings_of_charges(path.name, charges)
+    return BornCharges(charges, dielectric)
+
+
+def _rows(phonon: Phonopy, charges: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return which of the listed charges each atom of the unit cell has.
+
+    :raises ValueError: one line, if they are those of neither cell.
+    """
+    n_unit, n_primitive = len(phonon.unitcell), len(phonon.primitive)
+    if charges.ndim != 3:
+        raise ValueError(f"Born charges of shape {charges.shape}: give one 3x3 tensor for each atom")
+    if len(charges) == n_unit:
+        return np.arange(n_unit)
+    if len(charges) != n_primitive:
+        raise ValueError(
+            f"{len(charges)} Born charges, but the primitive cell has {n_primitive} atoms and the unit cell {n_unit}: "
+            "give those of either"
+        )
+    primitive = phonon.primitive
+    return np.array([primitive.p2p_map[primitive.s2p_map[index]] for index in phonon.supercell.u2s_map])

@@ -16,20 +16,23 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 from phonopy.file_IO import get_FORCE_SETS_type, parse_FORCE_CONSTANTS, parse_FORCE_SETS
-from phonopy.physical_units import CalculatorPhysicalUnits
 
 from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms
 from aiida_crucible.analysis.phonons.force_constants import ForceConstants, symmetrised
 from aiida_crucible.analysis.phonons.phonon_analysis import BornCharges
+from aiida_crucible.compat.phonopy import CalculatorPhysicalUnits
 from aiida_crucible.nodes.bounds import LARGEST_TEXT
-from aiida_crucible.references.explained import explained
-from aiida_crucible.references.foreign_files import decompressed
-from aiida_crucible.references.handedness import right_handed
-from aiida_crucible.references.phonopy.born import read_born_charges
-from aiida_crucible.references.phonopy.constants import from_hdf5, put_constants
-from aiida_crucible.references.phonopy.crystal import Described, crystal_of, is_yaml, read_described, units_of
-from aiida_crucible.references.phonopy.force_constant_checks import check_symmetries
-from aiida_crucible.references.phonopy.force_constant_files import check_announced
+from aiida_crucible.references.foreign_files import decompressed, explained
+from aiida_crucible.references.phonopy.constants import check_announced, check_symmetries, from_hdf5, put_constants
+from aiida_crucible.references.phonopy.crystal import (
+    Described,
+    crystal_of,
+    is_yaml,
+    read_born_charges,
+    read_described,
+    right_handed,
+    units_of,
+)
 from aiida_crucible.references.phonopy.forces import has_forces, put_forces
 
 

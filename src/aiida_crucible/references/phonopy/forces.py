@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from phonopy.physical_units import CalculatorPhysicalUnits
 
-from aiida_crucible.references.explained import explained
-from aiida_crucible.references.phonopy.force_fit_checks import check_displacements, check_fit
-from aiida_crucible.references.phonopy.force_residuals import fit_without_common_force
+from aiida_crucible.compat.phonopy import CalculatorPhysicalUnits
+from aiida_crucible.references.foreign_files import explained
+from aiida_crucible.references.phonopy.force_fit import check_displacements, check_fit, fit_without_common_force
+from crucible_engine.wire.rules import first_line
 
 LARGEST_DRIFT = 1e-3
-"""eV/Å an atom by which the forces of a supercell may miss the sum of zero without a word."""
+"""eV/Å an atom by which the forces of a supercell may miss the sum of zero without a warning."""
 
 
 def has_forces(dataset: dict[str, Any] | None) -> bool:
@@ -99,7 +99,7 @@ def _fit(phonon: Phonopy, path: Path, dataset: dict[str, Any]) -> float:
     try:
         phonon.dataset = dataset
     except Exception as error:
-        raise ValueError(f"phonopy takes no displacements of {path.name}: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"phonopy takes no displacements of {path.name}: {first_line(error)}") from error
     check_displacements(path, phonon)
     try:
         return fit_without_common_force(phonon)

@@ -1,62 +1,92 @@
-"""The benchmark on halide double perovskites: its confusion matrices (doi 10.1039/d5cp04693a)."""
+"""Cubic double perovskites A2BB'X6 (elpasolites, Fm-3m): cells to relax and to compute phonons of."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
+import re
+from numbers import Real
 from typing import Any
 
 import numpy as np
-import yaml
+from ase import Atoms
+from ase.data import atomic_numbers, covalent_radii
+from ase.formula import Formula
 
-from aiida_crucible.analysis.benchmark.stability_classes import CLASSES, Confusion
-from crucible_engine.wire.rules import suggestion
-
-
-def source() -> str:
-    """Return the publication's doi."""
-    return str(_content()["source"])
+FCC = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
+"""Primitive vectors as rows, in conventional lattice constants."""
+CENTRINGS = np.array([[0.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
 
 
-def models(force_constants: str) -> list[str]:
-    """Return the models that a confusion matrix was published for.
+def double_perovskite(
+    formula: str,
+    lattice_constant: float | None = None,
+    *,
+    anion_position: float | None = None,
+    conventional: bool = False,
+) -> Atoms:
+    """Return a cubic double perovskite, space group Fm-3m (225).
 
-    :param force_constants: see :func:`published_confusion`.
-    :raises ValueError: one line, if there is no such choice of force constants.
+    B lies at 4a (0, 0, 0), B' at 4b (½, ½, ½), A at 8c (¼, ¼, ¼), X at 24e (x, 0, 0). The atoms come in the order A, B,
+    B', X. Lengths that are not given follow from covalent radii, within some 10 %: good enough to start a relaxation.
+
+    :param formula: A, B, B' and X in that order, as in ``Cs2AgBiBr6``; where B is the same element as A it is counted
+        with it, as in ``Rb3AlF6``.
+    :param lattice_constant: of the conventional cell, Å.
+    :param anion_position: x, between 0 and ½, about ¼.
+    :param conventional: the cubic cell of 40 atoms instead of the primitive one of 10.
+    :raises ValueError: one line, if the formula is another one or a number is out of range.
     """
-    return list(_matrices(force_constants))
+    a_site, b_site, b_prime, anion = parse_double_perovskite(formula)
+    radius = {symbol: float(covalent_radii[atomic_numbers[symbol]]) for symbol in (b_site, b_prime, anion)}
+    length = radius[b_site] + radius[b_prime] + 2 * radius[anion]
+    constant = _given_or("lattice_constant", lattice_constant, 2 * length)
+    x = _given_or("anion_position", anion_position, 0.5 * (radius[b_site] + radius[anion]) / length)
+    if not (np.isfinite(constant) and constant > 0):
+        raise ValueError(f"a lattice constant of {constant} Å: give a positive number")
+    if not 0 < x < 0.5:
+        raise ValueError(f"an anion position of {x}: it lies between 0 (on B) and 0.5 (on B')")
+    quarter, half = np.full(3, 0.25), np.full(3, 0.5)
+    anions = x * np.concatenate([np.eye(3), -np.eye(3)])
+    sites = np.concatenate([[quarter, 3 * quarter, np.zeros(3), half], anions])
+    symbols = [a_site] * 2 + [b_site, b_prime] + [anion] * 6
+    if conventional:
+        symbols = [symbol for symbol in symbols for _ in CENTRINGS]
+        sites = (sites[:, None] + CENTRINGS).reshape(-1, 3)
+    cell = constant * (np.eye(3) if conventional else FCC)
+    atoms = Atoms(symbols, positions=constant * sites, cell=cell, pbc=True)
+    atoms.wrap(eps=1e-9)
+    return atoms
 
 
-def published_confusion(model: str, force_constants: str) -> Confusion:
-    """Return how many materials of each class by DFT a model put into each class, at 300 K.
+def _given_or(name: str, given: Any, otherwise: float) -> float:
+    """Return a number, or what there is otherwise.
 
-    :param model: ``omat-0-medium``, for instance.
-    :param force_constants: ``reference`` (DFT's) or ``model`` (its own).
-    :raises ValueError: one line, if there is no such model or choice of force constants.
+    :raises ValueError: one line, if it is none.
     """
-    matrices = _matrices(force_constants)
-    if model not in matrices:
-        raise ValueError(f"there is no published confusion matrix of {model!r}: {suggestion(model, list(matrices))}")
-    return Confusion(CLASSES, np.array(matrices[model]))
+    if given is None:
+        return otherwise
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise ValueError(f"{name} is {given!r}: give a number")
+    return float(given)
 
 
-def published_shares() -> dict[str, float]:
-    """Return the shares that the publication's text gives for omat-0-medium alone, ``too_stable``, ``too_unstable``."""
-    return dict(_content()["omat_0_medium_alone"])
+def parse_double_perovskite(formula: str) -> tuple[str, str, str, str]:
+    """Return the elements on A, B, B' and X.
 
-
-def _matrices(force_constants: str) -> dict[str, list[list[int]]]:
-    by_choice: dict[str, dict[str, list[list[int]]]] = _content()["confusion_matrices"]
-    key = f"{force_constants}_force_constants"
-    if key not in by_choice:
-        raise ValueError(
-            f"there are no published matrices with {force_constants!r} force constants: reference or model"
-        )
-    return by_choice[key]
-
-
-@cache
-def _content() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("double_perovskites.yaml").read_text("utf-8")
-    content: dict[str, Any] = yaml.safe_load(text)
-    return content
+    :raises ValueError: one line, if it is no A2BB'X6.
+    """
+    problem = f"{formula!r} is no double perovskite: write A2BB'X6, as in Cs2AgBiBr6, or A3BX6, as in Rb3AlF6"
+    # ASE would take a charge, too, and leave it out.
+    if not re.fullmatch(r"[A-Za-z0-9()]+", str(formula)):
+        raise ValueError(problem)
+    try:
+        count: dict[str, int] = Formula(formula).count()
+    except ValueError:
+        raise ValueError(problem) from None
+    if unknown := sorted(symbol for symbol in count if not atomic_numbers.get(symbol)):
+        raise ValueError(f"{unknown[0]!r} in {formula!r} is no chemical element")
+    elements, numbers = list(count), list(count.values())
+    if numbers == [2, 1, 1, 6]:
+        return elements[0], elements[1], elements[2], elements[3]
+    if numbers == [3, 1, 6]:
+        return elements[0], elements[0], elements[1], elements[2]
+    raise ValueError(problem)

@@ -13,6 +13,7 @@ from ase.data import atomic_numbers
 from ase.io.extxyz import read_xyz
 
 from aiida_crucible.references.foreign_files import open_lines
+from crucible_engine.wire.rules import first_line
 
 MOST_ATOMS = 10_000_000
 """In a frame; all lines of one are in memory at once."""
@@ -74,7 +75,7 @@ def _parsed(number: int, lines: list[str], frame: int) -> Atoms:
     try:
         atoms: Atoms = next(read_xyz(io.StringIO("".join(lines)), index=0))
     except Exception as error:
-        raise BrokenFrameError(frame, _diagnosis(number, lines) or _first_line(error)) from error
+        raise BrokenFrameError(frame, _diagnosis(number, lines) or first_line(error)) from error
     return atoms
 
 
@@ -112,7 +113,3 @@ def _meant(species: str) -> str:
         if element and element[0][:length].capitalize() in atomic_numbers:
             return f": write {element[0][:length].capitalize()}"
     return ""
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

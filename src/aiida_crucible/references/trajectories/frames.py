@@ -16,6 +16,7 @@ from aiida_crucible.references.foreign_files import check_trajectory
 from aiida_crucible.references.settings import TRAJECTORY
 from aiida_crucible.references.trajectories.extxyz import BrokenFrameError, iterate_extxyz
 from aiida_crucible.references.trajectories.vasprun import iterate_vasprun
+from crucible_engine.wire.rules import first_line
 
 LENGTHS = {"angstrom": 1.0, "bohr": units.Bohr}
 FORCES = {
@@ -134,5 +135,4 @@ def _named(path: Path, number: int) -> Iterator[None]:
     except BrokenFrameError as error:
         raise ValueError(f"{path.name} cannot be read at frame {error.frame}: {error}") from error
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(f"{path.name} cannot be read at frame {number}: {lines[0]}") from error
+        raise ValueError(f"{path.name} cannot be read at frame {number}: {first_line(error)}") from error

@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.neighbours import nearest_distances
 from aiida_crucible.nodes.foreign_atoms import require_whole_atoms
-from aiida_crucible.references.explained import explained
+from aiida_crucible.references.foreign_files import explained
 from aiida_crucible.references.phonopy.atom_order import order_of, place_atoms
 from aiida_crucible.references.settings import TRAJECTORY
-from aiida_crucible.references.trajectories.energies import gathered_energies
+from aiida_crucible.references.trajectories.frame_contents import gathered_energies, left_out, vectors_of
 from aiida_crucible.references.trajectories.frames import Frame, iterate_frames
-from aiida_crucible.references.trajectories.left_out import left_out, vectors_of
 
 LARGEST_DRIFT = 1e-3
-"""eV/Å an atom by which forces may miss the sum of zero without a word."""
+"""eV/Å an atom by which forces may miss the sum of zero without a warning."""
 
 LARGEST_DEFORMATION = 0.25
 """Change of a cell from that of the first frame, relative; crystals that fluctuate or expand stay far below."""
@@ -250,8 +249,8 @@ class _Kept:
             )
         if len(self.numbers) == 1:
             said.append(f"{self.path.name} gives a single frame: no average over it has an error")
-        if rest := left_out(self.first.atoms, self.settings):
-            said.append(f"the frames of {self.path.name} carry {rest} as well, which are left out")
+        if others := left_out(self.first.atoms, self.settings):
+            said.append(f"the frames of {self.path.name} carry {others} as well, which are left out")
         if self.order is not None:
             said.append(f"the atoms of {self.path.name} were put into the order of the structure")
         return said

@@ -53,7 +53,7 @@ def _step(
     positions = _rows(element, "structure/varray[@name='positions']")
     if cell is None or positions is None or len(positions) != len(symbols):
         raise ValueError("the step has no structure")
-    energy = _number(element.find("energy"), "e_fr_energy")
+    energy = _value(element.find("energy"), "e_fr_energy")
     forces = _rows(element, "varray[@name='forces']")
     atoms = Atoms(symbols, scaled_positions=positions, cell=cell, pbc=True)
     return atoms, forces, None if energy is None else energy + smearing
@@ -71,10 +71,10 @@ def _smearing(element: ET.Element) -> float:
 
     The electronic step tells it; what the ionic step calls ``e_0_energy`` is something else.
     """
-    energies = [_number(element.find("energy"), name) for name in ("e_0_energy", "e_fr_energy")]
+    energies = [_value(element.find("energy"), name) for name in ("e_0_energy", "e_fr_energy")]
     return 0.0 if energies[0] is None or energies[1] is None else energies[0] - energies[1]
 
 
-def _number(element: Any, name: str) -> float | None:
+def _value(element: Any, name: str) -> float | None:
     found = None if element is None else element.find(f"i[@name='{name}']")
     return None if found is None or found.text is None else float(found.text)

@@ -1,68 +1,60 @@
-"""What the inputs of an anharmonicity measurement have to be, and what follows from them for its jobs."""
+"""The inputs and outputs of an anharmonicity measurement, and what follows from them for its jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from aiida.engine import ProcessSpec
 from aiida.orm import ArrayData, Dict, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
+from aiida_crucible.analysis.anharmonicity.combinations import why_no_score
 from aiida_crucible.analysis.anharmonicity.settings import own_supercell, validate_anharmonicity
-from aiida_crucible.analysis.crystal.cells import require_no_vacuum
 from aiida_crucible.analysis.crystal.mapping import map_crystal
-from aiida_crucible.analysis.phonons.stored_phonons import STORED_ARRAYS
+from aiida_crucible.analysis.phonons.lattice_force_constants import STORED_ARRAYS
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.ports import check_each, crystal_check, settings_input
 from aiida_crucible.nodes.force_data import crystal_of, force_constants_of, require_forces
-from aiida_crucible.nodes.structures import require_crystal, to_atoms
-from aiida_crucible.workflows.sweep.runs import outcome_of
+from aiida_crucible.nodes.structures import to_atoms
+from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
+from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
+from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
+from aiida_crucible.workflows.sweep.inputs import changed, outcome_of
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.rules import shown
 
-PURPOSE = "a measurement of anharmonicity"
+check_anharmonic_crystal = crystal_check("a measurement of anharmonicity")
 OWN_PARAMETERS = ("temperatures", "start", "first_replica", "final_temperature", "frame_forces")
 """Parameters of the dynamics that the WorkChain sets itself."""
 
 
-def check_anharmonic_crystal(structure: StructureData | None) -> None:
-    """Refuse what is no crystal of whole atoms.
-
-    :raises ValueError: one line.
-    """
-    if structure is not None:
-        require_crystal(structure, PURPOSE)
-        validation.check_alone(structure)
-        require_no_vacuum(to_atoms(structure), PURPOSE)
-
-
-def check_constants_arrays(node: ArrayData | None) -> None:
+def check_constants_arrays(node: ArrayData) -> None:
     """Refuse arrays of other names than force constants have.
 
     :raises ValueError: one line.
     """
-    if node is not None and not set(STORED_ARRAYS) <= set(node.get_arraynames()):
+    if not set(STORED_ARRAYS) <= set(node.get_arraynames()):
         names = ", ".join(sorted(node.get_arraynames())) or "none"
         raise ValueError(f"force_constants has the arrays {names}: give {', '.join(STORED_ARRAYS)}")
 
 
-def check_frames(trajectory: TrajectoryData | None) -> None:
+def check_frames(trajectory: TrajectoryData) -> None:
     """Refuse frames that no potential can mean, or that have no forces.
 
     :raises ValueError: one line.
     """
-    if trajectory is not None:
-        validation.check_trajectory(trajectory)
-        require_forces(trajectory)
+    validation.check_trajectory(trajectory)
+    require_forces(trajectory)
 
 
-def check_reference_frames(trajectory: TrajectoryData | None) -> None:
+def check_reference_frames(trajectory: TrajectoryData) -> None:
     """Refuse frames as :func:`check_frames` does, and those of a run here that has lost its crystal.
 
     :raises ValueError: one line.
     """
     check_frames(trajectory)
-    if trajectory is not None:
-        require_kept_crystal(trajectory)
+    require_kept_crystal(trajectory)
 
 
 def require_kept_crystal(trajectory: TrajectoryData) -> None:
@@ -74,18 +66,6 @@ def require_kept_crystal(trajectory: TrajectoryData) -> None:
     lost = None if outcome is None else why_no_score({"the run": outcome}, None)
     if lost is not None:
         raise ValueError(f"the frames cannot be a reference, {lost}: give those of a crystal")
-
-
-def check_own_trajectories(trajectories: Mapping[str, TrajectoryData] | None) -> None:
-    """Refuse frames as :func:`check_frames` does, with the name of their trajectory.
-
-    :raises ValueError: one line.
-    """
-    for label, trajectory in (trajectories or {}).items():
-        try:
-            check_frames(trajectory)
-        except ValueError as error:
-            raise ValueError(f"trajectories.{label}: {error}") from None
 
 
 def check_combination_inputs(inputs: Mapping[str, Any]) -> None:
@@ -117,13 +97,10 @@ def check_dynamics(parameters: Dict) -> None:
 
     :raises ValueError: one line.
     """
-    values, defaults = validate_parameters("dynamics", parameters.get_dict()), validate_parameters("dynamics", {})
-    for name in OWN_PARAMETERS:
-        if values[name] != defaults[name]:
-            instead = "use parameters.temperatures" if name == "temperatures" else "leave it out"
-            raise ValueError(
-                f"base.dynamics.parameters sets {name} to {shown(values[name])}, which the WorkChain does: {instead}"
-            )
+    values = validate_parameters("dynamics", parameters.get_dict())
+    for name, value in changed(values, OWN_PARAMETERS).items():
+        instead = "use parameters.temperatures" if name == "temperatures" else "leave it out"
+        raise ValueError(f"base.dynamics.parameters sets {name} to {shown(value)}, which the WorkChain does: {instead}")
     if not values["frame_interval"] or not values["retrieved_frames"]:
         raise ValueError(
             "base.dynamics.parameters keep no frames: give frame_interval and retrieved_frames of at least 1"
@@ -172,3 +149,129 @@ def _check_fit(inputs: Mapping[str, Any], reference: Mapping[str, Any], frames: 
                 map_crystal(supercell, crystal)
             except ValueError as error:
                 raise ValueError(f"{label} does not fit to {name}: {error}") from None
+
+
+def define_inputs(spec: ProcessSpec) -> None:
+    """Declare crystals, force constants, frames, and how to make what is not given."""
+    spec.input(
+        "structure",
+        valid_type=StructureData,
+        validator=validation.validator(check_anharmonic_crystal),
+        help="The unit cell: what the model's own force constants belong to, or are computed of.",
+    )
+    settings_input(
+        spec,
+        "parameters",
+        validate_anharmonicity,
+        "See `aiida_crucible.analysis.anharmonicity.settings.SETTINGS` for names, units, ranges and defaults.",
+    )
+    spec.input(
+        "force_constants",
+        valid_type=ArrayData,
+        required=False,
+        validator=validation.validator(check_constants_arrays),
+        help="The model's own, as `crucible.phonon` gives them (or full ones); no phonons are computed then.",
+    )
+    spec.input_namespace(
+        "trajectories",
+        valid_type=TrajectoryData,
+        dynamic=True,
+        required=False,
+        validator=validation.validator(partial(check_each, check_frames, prefix="trajectories.")),
+        help="Own runs with forces, by labels that begin with their temperature (`T300`, `T300_run_1`), such as "
+        "those of a sweep with `frame_forces`; none are made then.",
+    )
+    spec.input_namespace("reference", required=False, help="What to compare with.")
+    spec.input(
+        "reference.structure",
+        valid_type=StructureData,
+        required=False,
+        validator=validation.validator(check_anharmonic_crystal),
+        help="The reference's unit cell.",
+    )
+    spec.input(
+        "reference.force_constants",
+        valid_type=ArrayData,
+        required=False,
+        validator=validation.validator(check_constants_arrays),
+        help="Of the reference's unit cell, in the form of the model's; of any supercell.",
+    )
+    spec.input(
+        "reference.trajectory",
+        valid_type=TrajectoryData,
+        required=False,
+        validator=validation.validator(check_reference_frames),
+        help="Frames of the reference in a supercell, with `forces` (eV/Å); atoms in any order.",
+    )
+    spec.expose_inputs(
+        PhononWorkChain,
+        namespace="phonon",
+        exclude=("code", "model", "structure", "verify", "verification"),
+        namespace_options={
+            "required": False,
+            "populate_defaults": False,
+            "help": "How to compute the model's own force constants where none are given, see `crucible.phonon`.",
+        },
+    )
+    EvaluateBaseWorkChain.expose_in(
+        spec, "forces", "How to evaluate the reference's frames, see `crucible.evaluate.base`."
+    )
+    DynamicsBaseWorkChain.expose_in(
+        spec, "base", "How to make own runs, see `crucible.dynamics.base`; left out, none are made.", is_optional=True
+    )
+
+
+def define_outputs(spec: ProcessSpec) -> None:
+    """Declare the phonons, the frames, and the scores by combination."""
+    spec.expose_outputs(
+        PhononWorkChain, namespace="phonon", exclude=("verification",), namespace_options={"required": False}
+    )
+    spec.output_namespace(
+        "trajectories",
+        dynamic=True,
+        required=False,
+        valid_type=TrajectoryData,
+        help="Own runs that were made here, with forces, by temperature and number: `T300_run_0` …",
+    )
+    spec.output(
+        "properties",
+        valid_type=ArrayData,
+        required=False,
+        help="What the model says of the reference's frames, see `crucible.evaluate`.",
+    )
+    spec.output(
+        "frames",
+        valid_type=TrajectoryData,
+        required=False,
+        help="The reference's frames, where some were left out.",
+    )
+    spec.output_namespace(
+        "scores",
+        dynamic=True,
+        required=False,
+        valid_type=Dict,
+        help="By combination (`reference`, `reference_frames_own_constants`, `own_frames_own_constants_T300` …): "
+        "`sigma` with errors, `class`, `by` species, site and direction, `effective` force constants, `warnings`.",
+    )
+    spec.output_namespace(
+        "details",
+        dynamic=True,
+        required=False,
+        valid_type=ArrayData,
+        help="By combination: `scores` of each frame, `runs` it is of (by their sorted labels), `frames` (its place in "
+        "that trajectory); by mode of the supercell "
+        "`mode_frequencies` (THz), `mode_scores`, `mode_shares` and `mode_contributions` (to the square).",
+    )
+    spec.output(
+        "curves",
+        valid_type=ArrayData,
+        required=False,
+        help="Of own runs over `temperatures` (K): `own_constants` and `reference_constants`, each with `_error`.",
+    )
+    spec.output(
+        "summary",
+        valid_type=Dict,
+        required=False,
+        help="`scores` by combination in brief with the difference to the reference's and whether the class is the "
+        "same; `missing` by combination; `runs` with their outcomes.",
+    )

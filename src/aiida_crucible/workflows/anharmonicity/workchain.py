@@ -21,22 +21,25 @@ from aiida_crucible.workflows.anharmonicity.calcfunctions import (
     summarise_anharmonicity,
     thin_trajectory,
 )
-from aiida_crucible.workflows.anharmonicity.inputs import check_combination_inputs, dynamics_of_run
-from aiida_crucible.workflows.anharmonicity.ports import define_inputs, define_outputs
-from aiida_crucible.workflows.common.arguments import with_checked_arguments
-from aiida_crucible.workflows.common.concurrency import Share, choose_share
-from aiida_crucible.workflows.common.protocols import as_code, fill_builder, merged, with_options
-from aiida_crucible.workflows.common.verified import VerifiedWorkChain, message_of
+from aiida_crucible.workflows.anharmonicity.inputs import (
+    check_combination_inputs,
+    define_inputs,
+    define_outputs,
+    dynamics_of_run,
+)
+from aiida_crucible.workflows.common.concurrency import RunsInWaves, Share, choose_share, give_cores
+from aiida_crucible.workflows.common.protocols import merged, with_checked_arguments, without_none
+from aiida_crucible.workflows.common.verified import VerifiedWorkChain
+from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
-from aiida_crucible.workflows.sweep.runs import is_done, outcome_of, outputs_of
+from aiida_crucible.workflows.sweep.inputs import is_done, outcome_and_reason, outcome_of, outputs_of
 
 FORCES_JOB = "forces"
-FULL_PROTOCOLS = {"double-perovskites": "balanced"}
 
 
-class AnharmonicityWorkChain(VerifiedWorkChain):
+class AnharmonicityWorkChain(VerifiedWorkChain, RunsInWaves):
     """Verify a model, and measure its anharmonicity score and a reference's with every set of force constants.
 
     Frames are those of a reference, at which the model's forces are evaluated in one job, and the model's own: runs
@@ -45,9 +48,8 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
     """
 
     JOBS = ("verify.verify", "phonon.relax.relax", "phonon.forces.evaluate", "forces.evaluate", "base.dynamics")
-    PHONON_PROTOCOLS: ClassVar[Mapping[str, str]] = FULL_PROTOCOLS
-    """The phonons' protocol, where its name is another one."""
-    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = FULL_PROTOCOLS
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {"double-perovskites": "balanced"}
+    """The protocol of the verification and of the phonons, where its name is another one."""
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -87,7 +89,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
         """Return the inputs of a protocol, those of the phonons' protocol of the same name among them."""
         own = super().get_protocol_inputs(protocol)
         name = protocol or cls.get_default_protocol()
-        phonon = PhononWorkChain.get_protocol_inputs(cls.PHONON_PROTOCOLS.get(name, name))
+        phonon = PhononWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(name, name))
         del phonon["verify"]
         return cls.override(merged({"phonon": phonon}, own), overrides)
 
@@ -121,19 +123,14 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
         :param options: ``metadata.options`` of the jobs.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
-        builder = cls.get_builder()
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        given = {"force_constants": force_constants, "trajectories": trajectories, "reference": reference}
+        given = without_none(force_constants=force_constants, trajectories=trajectories, reference=reference)
         for name, replaced in (("force_constants", "phonon"), ("trajectories", "base")):
-            if given[name] is not None:
+            if name in given:
                 del inputs[replaced]
-        jobs = [job for job in cls.JOBS if job.partition(".")[0] in inputs]
-        inputs = with_options(inputs, cls.spec().inputs, jobs, options)
         if temperatures is not None:
             inputs["parameters"] = {**inputs["parameters"], "temperatures": list(temperatures)}
-        inputs |= {name: node for name, node in given.items() if node is not None}
-        fill_builder(builder, {"code": as_code(code), "model": model, "structure": structure, **inputs})
-        return builder
+        return cls.build({**inputs, **given}, options, code=code, model=model, structure=structure)
 
     def lacks_force_constants(self) -> bool:
         """Return whether the model's own force constants are to be computed first."""
@@ -159,8 +156,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
         child = self.ctx.phonon
         self.out_many(self.exposed_outputs(child, PhononWorkChain, namespace="phonon"))
         if not child.is_finished_ok:
-            code: ExitCode = self.exit_codes.ERROR_PHONONS_FAILED.format(detail=message_of(child))
-            return code
+            return self.failure("ERROR_PHONONS_FAILED", message_of(child))
         if "force_constants" in child.outputs:
             self.ctx.force_constants = child.outputs.force_constants
             self.ctx.structure = child.outputs.structure if "structure" in child.outputs else self.ctx.structure
@@ -190,16 +186,31 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
             if outcome is not None:
                 self.ctx.runs[label] = outcome
 
-    def has_jobs(self) -> bool:
-        """Return whether there are jobs to run."""
-        return bool(self.ctx.next_job < len(self._jobs))
+    def job_names(self) -> list[str]:
+        """Return the job at the reference's frames, and the own runs."""
+        forces = [FORCES_JOB] if "trajectory" in self._reference else []
+        return [*forces, *sorted(self.ctx.starts, key=_run_number)]
 
-    def run_jobs(self) -> ToContext:
-        """Run as many jobs as go at once."""
-        share, first = self._share(), self.ctx.next_job
-        self.ctx.next_job = min(first + share.at_once, len(self._jobs))
-        self.ctx.running = self._jobs[first : self.ctx.next_job]
-        return ToContext(**{name: self._submit(name, share.cores) for name in self.ctx.running})
+    def share(self) -> Share:
+        """Return how many jobs run at once."""
+        job = self.inputs.base.dynamics if self._makes_runs else self.inputs.forces.evaluate
+        return choose_share(self.inputs.code, job, len(self.job_names()), self._settings["max_concurrent"])
+
+    def submit_job(self, name: str, cores: int | None) -> ProcessNode:
+        """Evaluate the reference's frames, or make an own run."""
+        shared = {"code": self.inputs.code, "model": self.inputs.model}
+        if name == FORCES_JOB:
+            chain, inputs = EvaluateBaseWorkChain, AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, "forces"))
+            job = inputs.evaluate
+            job.update(**shared, trajectory=self.ctx.reference_frames)
+        else:
+            chain, inputs = DynamicsBaseWorkChain, AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
+            job = inputs.dynamics
+            parameters = dynamics_of_run(job.parameters.get_dict(), self._settings, _run_number(name))
+            job.update(**shared, structure=self.ctx.starts[name], parameters=Dict(parameters))
+        give_cores(job, cores)
+        inputs.metadata.call_link_label = name
+        return self.submit(chain, **inputs)
 
     def inspect_jobs(self) -> None:
         """Attach what came of the jobs; what failed is told of and loses nothing else."""
@@ -242,8 +253,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
         if self.ctx.scores:
             return None
         reasons = [*self.ctx.missing.values(), *(run["reason"] for run in self.ctx.runs.values())]
-        code: ExitCode = self.exit_codes.ERROR_NOTHING_MEASURED.format(detail=reasons[0])
-        return code
+        return self.failure("ERROR_NOTHING_MEASURED", reasons[0])
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -256,33 +266,6 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
     @property
     def _makes_runs(self) -> bool:
         return bool(self.inputs.get("base")) and not self.inputs.get("trajectories")
-
-    @property
-    def _jobs(self) -> list[str]:
-        forces = [FORCES_JOB] if "trajectory" in self._reference else []
-        return [*forces, *sorted(self.ctx.starts, key=_number)]
-
-    def _share(self) -> Share:
-        part = self.inputs.base.dynamics if self._makes_runs else self.inputs.forces.evaluate
-        metadata = part.get("metadata") or {}
-        wanted = self._settings["max_concurrent"]
-        return choose_share(self.inputs.code, metadata.get("options") or {}, len(self._jobs), wanted)
-
-    def _submit(self, name: str, cores: int | None) -> ProcessNode:
-        shared = {"code": self.inputs.code, "model": self.inputs.model}
-        if name == FORCES_JOB:
-            chain, inputs = EvaluateBaseWorkChain, AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, "forces"))
-            job = inputs.evaluate
-            job.update(**shared, trajectory=self.ctx.reference_frames)
-        else:
-            chain, inputs = DynamicsBaseWorkChain, AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
-            job = inputs.dynamics
-            parameters = dynamics_of_run(job.parameters.get_dict(), self._settings, _number(name))
-            job.update(**shared, structure=self.ctx.starts[name], parameters=Dict(parameters))
-        if cores is not None:
-            job.metadata.options.resources = {**job.metadata.options.resources, "num_cores_per_mpiproc": cores}
-        inputs.metadata.call_link_label = name
-        return self.submit(chain, **inputs)
 
     def _inspect_forces(self, child: ProcessNode) -> None:
         if child.is_finished_ok:
@@ -300,8 +283,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
                 self.report(f"{label} failed: {message_of(child)}")
                 self.ctx.runs[label] = {"outcome": "failed", "reason": message_of(child)}
                 continue
-            summary = child.outputs.results["summary"]["replicas"][replica]
-            self.ctx.runs[label] = {"outcome": summary["outcome"], "reason": summary["evidence"]["reason"]}
+            self.ctx.runs[label] = outcome_and_reason(child.outputs.results["summary"]["replicas"][replica])
             trajectory = outputs_of(child, replica).get("trajectory")
             if trajectory is not None:
                 self.out(f"trajectories.{label}", trajectory)
@@ -314,5 +296,5 @@ class AnharmonicityWorkChain(VerifiedWorkChain):
         return origin
 
 
-def _number(name: str) -> int:
+def _run_number(name: str) -> int:
     return int(name.rpartition("_")[2])

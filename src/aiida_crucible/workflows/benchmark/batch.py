@@ -10,18 +10,18 @@ from aiida.engine import ProcessSpec, ToContext, while_
 from aiida.orm import Data, Dict
 
 from aiida_crucible.analysis.benchmark.settings import ANHARMONICITY, RELAX, validate_benchmark_settings
-from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.ports import settings_input
 from aiida_crucible.workflows.benchmark.batch_calcfunctions import DISPLACED, FRAMES
-from aiida_crucible.workflows.benchmark.batch_ports import (
-    check_references,
+from aiida_crucible.workflows.benchmark.inputs import check_references
+from aiida_crucible.workflows.benchmark.material_calcfunctions import explain_failed_materials, measure_material, why
+from aiida_crucible.workflows.benchmark.ports import (
     define_jobs,
     define_materials,
-    define_results,
+    define_rows,
 )
-from aiida_crucible.workflows.benchmark.material_calcfunctions import explain_failed_materials, measure_material, why
 from aiida_crucible.workflows.benchmark.stages import STAGES, Stage, reference_of
-from aiida_crucible.workflows.common.calls import call_once
-from aiida_crucible.workflows.common.verified import VerifiedWorkChain, message_of
+from aiida_crucible.workflows.common.verified import VerifiedWorkChain
+from aiida_crucible.workflows.common.workchain import call_once, halves, message_of
 
 PATIENCE = 5.0
 """Seconds of a step of measurements: each step costs a checkpoint, and blocks the worker's other processes."""
@@ -41,12 +41,12 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         """Declare inputs, steps and outputs."""
         super().define(spec)
         define_materials(spec)
-        spec.input(
+        settings_input(
+            spec,
             "settings",
-            valid_type=Dict,
-            serializer=validation.settings_serializer("settings", validate_benchmark_settings),
-            validator=validation.validator(validation.settings_check(validate_benchmark_settings)),
-            help="How each material is treated, see `aiida_crucible.analysis.benchmark.settings.SECTIONS`.",
+            validate_benchmark_settings,
+            "How each material is treated, see `aiida_crucible.analysis.benchmark.settings.SECTIONS`.",
+            has_default=False,
         )
         spec.input(
             "identities",
@@ -64,12 +64,7 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             ),
             while_(cls.has_unmeasured)(cls.measure_next),
         )
-        define_results(spec)
-
-    @classmethod
-    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
-        """Return the chemical symbols of each material."""
-        return validation.symbols_of(inputs.get("structures"))
+        define_rows(spec)
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
@@ -173,8 +168,7 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
         if len(labels) < 2:
             return []
         self.report(f"{self.ctx.stage} of {len(labels)} materials failed, and is tried again in two parts: {reason}")
-        half = (len(labels) + 1) // 2
-        return [list(labels[:half]), list(labels[half:])]
+        return halves(labels)
 
     @property
     def _stage(self) -> Stage:

@@ -24,7 +24,7 @@ from aiida_crucible.analysis.benchmark.settings import (
     validate_benchmark_settings,
 )
 from aiida_crucible.analysis.phonons.phonon_analysis import prepare
-from aiida_crucible.nodes.force_data import chosen_frames, settled
+from aiida_crucible.nodes.force_data import after_discarded, chosen_frames
 from aiida_crucible.nodes.structures import atoms_to_trajectory, from_atoms, to_atoms
 from aiida_crucible.workflows.anharmonicity.calcfunctions import drawn_frames
 from aiida_crucible.workflows.benchmark.material_calcfunctions import phonon_settings, why
@@ -86,7 +86,7 @@ def settle_references(settings: Dict, **nodes: TrajectoryData) -> dict[str, Data
     """
     discard = validate_benchmark_settings(settings.get_dict())[ANHARMONICITY]["discard"]
     return {
-        f"{FRAMES}_{label}": chosen_frames(own[TRAJECTORY], settled(own[TRAJECTORY].numsteps, discard))
+        f"{FRAMES}_{label}": chosen_frames(own[TRAJECTORY], after_discarded(own[TRAJECTORY].numsteps, discard))
         for label, own in by_material(nodes).items()
     }
 

@@ -1,13 +1,13 @@
-"""What the inputs of a benchmark have to be, and what follows from them for its rows."""
+"""What the inputs of a benchmark and of its batches have to be."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiida.orm import AbstractCode, Data, Dict, QueryBuilder, StructureData
+from aiida.orm import Dict, TrajectoryData
+from ase.formula import Formula
 
 from aiida_crucible.analysis.benchmark.settings import (
     ANHARMONICITY,
@@ -15,31 +15,23 @@ from aiida_crucible.analysis.benchmark.settings import (
     PHONON,
     validate_benchmark_settings,
 )
-from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.verifications import place_of
+from aiida_crucible.calculations import resources, validation
+from aiida_crucible.nodes.force_data import require_forces
 from aiida_crucible.nodes.labels import check_labels
-from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.benchmark import batch_calcfunctions as benchmark_batches
-from aiida_crucible.workflows.benchmark import material_calcfunctions as benchmark_materials
-from aiida_crucible.workflows.benchmark.batch_ports import check_references
-from aiida_crucible.workflows.benchmark.material_calcfunctions import regroup_row
-from aiida_crucible.workflows.benchmark.stages import NAMES
+from aiida_crucible.nodes.structures import to_atoms
+from aiida_crucible.workflows.anharmonicity.inputs import require_kept_crystal
+from aiida_crucible.workflows.benchmark.stages import JOBS, NAMES
 from crucible_engine.wire.rules import shown, suggestion
-from crucible_engine.wire.schema import PROTOCOL
 
 REFERENCE = "reference"
 """Label of the model, and of the protocol, that references are made by."""
 
-JOBS = ("relax.relax", "forces.evaluate", "base.dynamics")
-"""Where the ports of the CalcJobs are."""
-
-ANIONS = ("F", "O", "Cl", "N", "Br", "I", "S", "Se", "C", "Te", "P", "As", "Sb", "H")
-"""Non-metals by falling electronegativity (Pauling): the first that a material has is its group."""
-NO_ANION = "metal"
+REFERENCES = ("structures", "force_constants", "trajectories")
+"""Inputs in the namespace of the same name."""
 
 
 def check_arguments(models: Any, references: Any, groups: Any) -> None:
-    """Refuse what a builder would take for something else, or leave out without a word.
+    """Refuse what a builder would take for something else, or leave out unnoticed.
 
     :param models: by label, a pair of code and model.
     :param references: by material, by name of :data:`NAMES`.
@@ -92,9 +84,9 @@ def check_benchmark(inputs: Mapping[str, Any]) -> None:
         for level in (*job.split("."), "metadata", "options"):
             namespace = namespace.get(level) or {}
         for code in [*inputs["codes"].values(), *(one["code"] for one in makers)]:
-            validation.check_placement(code, namespace)
+            resources.check_placement(code, namespace)
         for model in [*inputs["models"].values(), *(one["model"] for one in makers)]:
-            validation.check_precision(model, namespace)
+            resources.check_precision(model, namespace)
 
 
 def check_models(inputs: Mapping[str, Any]) -> None:
@@ -197,13 +189,11 @@ def parse_protocols(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def check_reference_settings(settings: Dict | None) -> None:
+def check_reference_settings(settings: Dict) -> None:
     """Refuse settings by which no reference can be made: it has force constants and one run.
 
     :raises ValueError: one line.
     """
-    if settings is None:
-        return
     values = validate_benchmark_settings(settings.get_dict())
     if values[PHONON] is None:
         raise ValueError("a reference needs force constants: leave the section 'phonon' in")
@@ -216,58 +206,44 @@ def check_reference_settings(settings: Dict | None) -> None:
         )
 
 
-def group_of(structure: StructureData) -> str:
-    """Return the group that a material belongs to where nobody says: its most electronegative non-metal."""
-    symbols = structure.get_symbols_set()
-    return next((symbol for symbol in ANIONS if symbol in symbols), NO_ANION)
+def check_frames(trajectory: TrajectoryData) -> None:
+    """Refuse frames without forces, or of a lost crystal; of what else can be wrong the material's row tells.
 
-
-def row_digest(
-    settings: Mapping[str, Any], code: AbstractCode, model: ModelData
-) -> Callable[[Mapping[str, Any], Mapping[str, Data]], str]:
-    """Return what gives the digest of all that a row follows from, by which a finished one is found again.
-
-    Of a row it takes its labels and whether its reference is all there; and the material and what there is of its
-    reference.
-
-    :param settings: complete.
-    :param code: the environment.
-    :param model: which potential.
+    :raises ValueError: one line.
     """
-    shared = {
-        "settings": settings,
-        "environment": [*place_of(code), *(validation.promised_package(code, model.family) or ())],
-        "model": model.base.caching.compute_hash(),
-        "protocol": PROTOCOL,
-        "numerics": [benchmark_batches.NUMERICS, benchmark_materials.NUMERICS],
-    }
-
-    def digest(names: Mapping[str, Any], nodes: Mapping[str, Data]) -> str:
-        hashes = {
-            name: node.base.caching.get_hash() or node.base.caching.compute_hash() for name, node in nodes.items()
-        }
-        content = {**shared, "names": dict(names), "nodes": hashes}
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-    return digest
+    require_forces(trajectory)
+    require_kept_crystal(trajectory)
 
 
-def find_rows(digests: Mapping[str, str]) -> dict[str, Dict]:
-    """Return the rows that were finished before, by the keys of their digests; jobs that failed are to be tried again.
+def check_references(inputs: Mapping[str, Any]) -> None:
+    """Refuse references of unknown materials, and force constants without the crystal that they belong to.
 
-    The newest of each as it was measured, not as it was regrouped: its creator's inputs are what it follows from.
-
-    :param digests: by any key.
+    :param inputs: with ``structures`` and ``references``.
+    :raises ValueError: one line.
     """
-    query = QueryBuilder().append(
-        Dict,
-        filters={"attributes": {"has_key": "unfinished"}, "attributes.digest": {"in": sorted(set(digests.values()))}},
-        project="*",
-    )
-    query.order_by({Dict: {"ctime": "asc"}})
-    found = {
-        row["digest"]: row
-        for row in query.all(flat=True)
-        if not row["unfinished"] and row.creator is not None and row.creator.process_label != regroup_row.__name__
-    }
-    return {key: found[digest] for key, digest in digests.items() if digest in found}
+    if not inputs.get("structures"):
+        raise ValueError("there are no materials: give structures by their labels")
+    references = inputs.get("references") or {}
+    for name in REFERENCES:
+        unknown = sorted(set(references.get(name) or {}) - set(inputs["structures"]))
+        if unknown:
+            raise ValueError(
+                f"references.{name} has {unknown[0]!r}, which is none of the materials: "
+                f"name it as in structures ({', '.join(sorted(inputs['structures'])[:5])} …)"
+            )
+    for label, trajectory in (references.get("trajectories") or {}).items():
+        structure = inputs["structures"][label]
+        frame, cell = Counter(trajectory.symbols), Counter(to_atoms(structure).symbols)
+        if {symbol: count * cell.total() for symbol, count in frame.items()} != {
+            symbol: count * frame.total() for symbol, count in cell.items()
+        }:
+            raise ValueError(
+                f"references.trajectories.{label} is of {Formula.from_dict(frame).format('hill')}, the material of "
+                f"{structure.get_formula()}: give frames of the same crystal"
+            )
+    lonely = sorted(set(references.get("force_constants") or {}) - set(references.get("structures") or {}))
+    if lonely:
+        raise ValueError(
+            f"references.force_constants has {lonely[0]!r}, but references.structures lacks the unit cell that they "
+            "belong to: give it"
+        )

@@ -18,7 +18,7 @@ from aiida_crucible.analysis.comparison.harmonic import compare_phonons
 from aiida_crucible.analysis.phonons.phonon_analysis import solve
 from aiida_crucible.analysis.phonons.settings import same_supercell
 from aiida_crucible.nodes.anharmonicity_scores import frames_by_combination, score_combination
-from aiida_crucible.nodes.force_data import FORCES
+from aiida_crucible.nodes.force_data import FORCES, force_constants_node
 from aiida_crucible.nodes.structures import to_atoms
 from aiida_crucible.workflows.harmonic_comparison.calcfunctions import restored
 
@@ -153,15 +153,7 @@ def solve_material(
     phonon, constants, phonons = solve(
         atoms, phonon_settings(atoms, settings, reference_structure, reference_force_constants), forces
     )
-    stored = ArrayData(
-        {
-            "force_constants": constants.values,
-            "supercell_matrix": np.array(phonon.supercell_matrix),
-            "primitive_matrix": np.array(phonon.primitive_matrix),
-        }
-    )
-    stored.base.attributes.set("acoustic_sum_residual", constants.acoustic_sum_residual)
-    stored.base.attributes.set("index_symmetry_residual", constants.index_symmetry_residual)
+    stored = force_constants_node(constants, phonon.supercell_matrix, phonon.primitive_matrix)
     phonons["reason"] = phonons["verdict"]["reason"]
     if reference_structure is None or reference_force_constants is None:
         return {"force_constants": stored}, phonons, None

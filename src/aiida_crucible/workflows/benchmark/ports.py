@@ -1,19 +1,92 @@
-"""The ports of a benchmark."""
+"""The ports of a benchmark and of its batches of materials."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aiida.engine import ProcessSpec
-from aiida.orm import AbstractCode, Dict
+from aiida.orm import AbstractCode, ArrayData, Dict, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_parameters
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.ports import check_each, settings_input
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.benchmark.batch_ports import define_jobs, define_materials
-from aiida_crucible.workflows.benchmark.inputs import check_reference_settings, parse_protocols
+from aiida_crucible.workflows.anharmonicity.inputs import (
+    check_anharmonic_crystal,
+    check_constants_arrays,
+)
+from aiida_crucible.workflows.benchmark.inputs import check_frames, check_reference_settings, parse_protocols
+from aiida_crucible.workflows.benchmark.stages import STAGES
 from aiida_crucible.workflows.verify.workchain import VerifyWorkChain
 from crucible_engine.wire.rules import shown
+
+SHARED = ("code", "model", "parameters", "restart_from")
+"""Inputs of the jobs that the batch sets."""
+
+
+def define_materials(spec: ProcessSpec) -> None:
+    """Declare materials and what there is of a reference, each by the material's label."""
+    spec.input_namespace(
+        "structures",
+        valid_type=StructureData,
+        dynamic=True,
+        validator=validation.validator(partial(check_each, check_anharmonic_crystal)),
+        help="The unit cell of each material by its label; relaxed with the model first.",
+    )
+    spec.input_namespace("references", required=False, help="What to compare with, by the materials' labels.")
+    spec.input_namespace(
+        "references.structures",
+        valid_type=StructureData,
+        dynamic=True,
+        required=False,
+        validator=validation.validator(partial(check_each, check_anharmonic_crystal)),
+        help="The reference's unit cells.",
+    )
+    spec.input_namespace(
+        "references.force_constants",
+        valid_type=ArrayData,
+        dynamic=True,
+        required=False,
+        validator=validation.validator(partial(check_each, check_constants_arrays)),
+        help="Of the reference's unit cells, as `crucible.phonon` gives them or as they were imported.",
+    )
+    spec.input_namespace(
+        "references.trajectories",
+        valid_type=TrajectoryData,
+        dynamic=True,
+        required=False,
+        validator=validation.validator(partial(check_each, check_frames)),
+        help="Frames of the reference in a supercell, with `forces` (eV/Å); atoms in any order.",
+    )
+
+
+def define_jobs(spec: ProcessSpec) -> None:
+    """Declare how each kind of job runs; what it computes is in the settings."""
+    for stage in STAGES.values():
+        job = stage.CHAIN.NAMESPACE
+        spec.expose_inputs(
+            stage.CHAIN,
+            namespace=stage.NAMESPACE,
+            exclude=tuple(f"{job}.{name}" for name in (*SHARED, *stage.KINDS)),
+            namespace_options={"help": f"How these jobs run, see `crucible.{job}.base`."},
+        )
+
+
+def define_rows(spec: ProcessSpec) -> None:
+    """Declare what comes of each material, by its label.
+
+    What a row follows from, and the arrays behind it, are the inputs and outputs of its creator: to return them here
+    too would double the links of a benchmark, which is most of what it costs.
+    """
+    spec.output_namespace(
+        "rows",
+        valid_type=Dict,
+        dynamic=True,
+        required=False,
+        help="What the model says of a material and what is missing why, see "
+        "`aiida_crucible.analysis.benchmark.rows.row_of`.",
+    )
 
 
 def define_inputs(spec: ProcessSpec) -> None:
@@ -28,12 +101,12 @@ def define_inputs(spec: ProcessSpec) -> None:
         serializer=_as_dict,
         help="The group of each material by its label, say its halide; by default its most electronegative non-metal.",
     )
-    spec.input(
+    settings_input(
+        spec,
         "protocols",
-        valid_type=Dict,
-        serializer=validation.settings_serializer("protocols", parse_protocols),
-        validator=validation.validator(validation.settings_check(parse_protocols)),
-        help="By label how each material is treated, see `aiida_crucible.analysis.benchmark.settings.SECTIONS`.",
+        parse_protocols,
+        "By label how each material is treated, see `aiida_crucible.analysis.benchmark.settings.SECTIONS`.",
+        has_default=False,
     )
     spec.input_namespace(
         "reference_model",
@@ -50,13 +123,11 @@ def define_inputs(spec: ProcessSpec) -> None:
         validator=validation.validator(check_reference_settings),
         help="As a protocol, with one run at one temperature.",
     )
-    spec.input(
+    settings_input(
+        spec,
         "parameters",
-        valid_type=Dict,
-        default=lambda: Dict(validate_benchmark_parameters({})),
-        serializer=validation.settings_serializer("parameters", validate_benchmark_parameters),
-        validator=validation.validator(validation.settings_check(validate_benchmark_parameters)),
-        help="See `aiida_crucible.analysis.benchmark.settings.PARAMETERS`.",
+        validate_benchmark_parameters,
+        "See `aiida_crucible.analysis.benchmark.settings.PARAMETERS`.",
     )
     spec.expose_inputs(
         VerifyWorkChain,

@@ -32,12 +32,12 @@ from aiida_crucible.workflows.benchmark.batch_calcfunctions import (
     prepare_evaluation,
     prepare_runs,
 )
-from aiida_crucible.workflows.common.calls import call_once
 from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
-from aiida_crucible.workflows.common.verified import did_not_converge, relaxed_of
+from aiida_crucible.workflows.common.workchain import call_once
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
-from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
+from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain, did_not_converge, relaxed_of
+from aiida_crucible.workflows.sweep.inputs import outcome_and_reason
 from crucible_engine.wire.schema import EngineError
 
 NAMES = {"structure": "structures", "force_constants": "force_constants", TRAJECTORY: "trajectories"}
@@ -50,12 +50,14 @@ class Stage:
     :cvar SECTION: of the settings.
     :cvar CHAIN: what runs it.
     :cvar NAMESPACE: where the batch has its inputs.
+    :cvar KINDS: inputs of the job of which the batch fills one.
     :param batch: whose materials it treats.
     """
 
     SECTION: ClassVar[str]
     CHAIN: ClassVar[type[EngineRestartWorkChain]]
     NAMESPACE: ClassVar[str]
+    KINDS: ClassVar[tuple[str, ...]]
 
     def __init__(self, batch: WorkChain) -> None:
         self.batch, self.ctx, self.inputs = batch, batch.ctx, batch.inputs
@@ -109,6 +111,7 @@ class RelaxStage(Stage):
     """Relaxes each material."""
 
     SECTION, CHAIN, NAMESPACE = RELAX, RelaxBaseWorkChain, "relax"
+    KINDS = ("structures",)
 
     def prepare(self) -> list[str]:
         """Take all materials."""
@@ -138,6 +141,7 @@ class ForcesStage(Stage):
     """Evaluates displaced supercells and the reference's frames."""
 
     SECTION, CHAIN, NAMESPACE = FORCES, EvaluateBaseWorkChain, "forces"
+    KINDS = ("structures", "trajectory", "trajectories")
 
     def prepare(self) -> list[str]:
         """Displace what was relaxed, and thin the reference's frames where the settings ask for it."""
@@ -200,6 +204,7 @@ class DynamicsStage(Stage):
     """Runs the model's own molecular dynamics."""
 
     SECTION, CHAIN, NAMESPACE = DYNAMICS, DynamicsBaseWorkChain, "base"
+    KINDS = ("structure", "structures")
 
     def prepare(self) -> list[str]:
         """Choose where own runs begin: in frames of the reference, or in a supercell of the relaxed crystal."""
@@ -222,7 +227,7 @@ class DynamicsStage(Stage):
 
     def collect(self, child: ProcessNode, labels: Sequence[str]) -> list[str]:
         """Take the runs that are done; return the materials that lack one."""
-        left = set()
+        unfinished = set()
         # Each look at the outputs of a process is a query: here is a single one.
         outputs = child.base.links.get_outgoing(link_type=LinkType.RETURN).nested()
         summaries = outputs["results"]["summary"].get("replicas", {}) if "results" in outputs else {}
@@ -231,15 +236,12 @@ class DynamicsStage(Stage):
             replica = f"replica_{index}"
             summary = summaries.get(replica, {})
             if "averages" not in summary:  # it was not done
-                left.add(run.material)
+                unfinished.add(run.material)
                 continue
-            self.ctx.runs[run.material][run.label] = {
-                "outcome": summary["outcome"],
-                "reason": summary["evidence"]["reason"],
-            }
+            self.ctx.runs[run.material][run.label] = outcome_and_reason(summary)
             if replica in trajectories:
                 self.ctx.trajectories.setdefault(run.material, {})[run.label] = trajectories[replica]
-        return sorted(left)
+        return sorted(unfinished)
 
     def _start(self, label: str, number: int) -> StructureData | None:
         """Return what an own run begins with."""
@@ -266,6 +268,19 @@ class DynamicsStage(Stage):
 
 STAGES: dict[str, type[Stage]] = {stage.SECTION: stage for stage in (RelaxStage, ForcesStage, DynamicsStage)}
 """In the order in which they come."""
+
+
+JOBS = tuple(f"{stage.NAMESPACE}.{stage.CHAIN.NAMESPACE}" for stage in STAGES.values())
+"""Where the ports of the CalcJobs are."""
+
+
+def references_by_kind(references: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what there is of references as the inputs have it.
+
+    :param references: by material, by name of :data:`NAMES`.
+    """
+    found = {plural: {k: v[name] for k, v in references.items() if name in v} for name, plural in NAMES.items()}
+    return {plural: nodes for plural, nodes in found.items() if nodes}
 
 
 def reference_of(inputs: Any, label: str) -> dict[str, Any]:

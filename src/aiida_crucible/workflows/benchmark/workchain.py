@@ -3,65 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
-from aiida.engine import ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_, while_
-from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, StructureData, TrajectoryData
+from aiida.engine import ProcessBuilder, ProcessSpec, ToContext, if_, while_
+from aiida.orm import AbstractCode, ArrayData, Dict, ProcessNode, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.anharmonicity.own_runs import why_no_score
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_settings
-from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.exit_codes import WorkflowSpec
-from aiida_crucible.monitoring.foreground import EndsItsJobs
+from aiida_crucible.environments.codes import as_code
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.benchmark.batch import BenchmarkBatchWorkChain
 from aiida_crucible.workflows.benchmark.batch_calcfunctions import settle_references
 from aiida_crucible.workflows.benchmark.calcfunctions import aggregate_benchmark
 from aiida_crucible.workflows.benchmark.inputs import (
-    JOBS,
     REFERENCE,
     check_arguments,
     check_benchmark,
-    find_rows,
 )
 from aiida_crucible.workflows.benchmark.material_calcfunctions import explain_failed_materials, regroup_row
-from aiida_crucible.workflows.benchmark.plan import Plan, given_references
+from aiida_crucible.workflows.benchmark.plan import Plan, find_rows, given_references, reference_made
 from aiida_crucible.workflows.benchmark.ports import define_inputs, define_results
-from aiida_crucible.workflows.benchmark.stages import NAMES
-from aiida_crucible.workflows.common.arguments import with_checked_arguments
-from aiida_crucible.workflows.common.calls import call_once
-from aiida_crucible.workflows.common.protocols import as_code, fill_builder, merged, with_options
-from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
-from aiida_crucible.workflows.common.verified import VerifiedProtocolMixin, message_of
-from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
-from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
-from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
-from aiida_crucible.workflows.verify.workchain import VerifyWorkChain
-
-JOB_CHAINS: dict[str, type[EngineRestartWorkChain]] = {
-    "relax": RelaxBaseWorkChain,
-    "forces": EvaluateBaseWorkChain,
-    "base": DynamicsBaseWorkChain,
-}
+from aiida_crucible.workflows.benchmark.stages import JOBS, STAGES, Stage, references_by_kind
+from aiida_crucible.workflows.benchmark.verification import VerifiesModels
+from aiida_crucible.workflows.common.concurrency import give_cores
+from aiida_crucible.workflows.common.protocols import (
+    merged,
+    with_checked_arguments,
+    without_none,
+)
+from aiida_crucible.workflows.common.workchain import call_once, halves, message_of
 
 
-class Batch(NamedTuple):
-    """Materials that one model treats by one protocol, in one set of jobs."""
-
-    model: str
-    protocol: str
-    materials: Sequence[str]
-
-
-class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
+class BenchmarkWorkChain(VerifiesModels):
     """Compare models with a reference, material by material, and draw up the tables.
 
     A row is one material with one model by one protocol. What cannot be had of it is missing with a reason, and stops
     nothing else. Rows that an earlier benchmark has finished are found and not computed again.
     """
 
-    _spec_class = WorkflowSpec
+    JOBS = ("verify.verify", *JOBS)
     VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {"double-perovskites": "balanced"}
 
     @classmethod
@@ -69,7 +49,6 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
         """Declare inputs, steps and outputs."""
         super().define(spec)
         define_inputs(spec)
-        spec.inputs.validator = validation.validator(cls.check_inputs)
         spec.outline(
             cls.begin,
             while_(cls.has_unverified)(cls.verify_models, cls.inspect_verifications),
@@ -86,10 +65,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
-        """Check inputs against each other.
-
-        :raises ValueError: one line for the user.
-        """
+        """Check models, materials, references, protocols."""
         check_benchmark(inputs)
 
     @classmethod
@@ -126,10 +102,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
         check_arguments(models, references or {}, groups)
-        builder = cls.get_builder()
-        inputs = with_options(
-            cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, ("verify.verify", *JOBS), options
-        )
+        inputs = cls.get_protocol_inputs(protocol, overrides)
         (base,) = inputs.pop("protocols").values()
         base = merged(base, settings or {})
         name = (protocol or cls.get_default_protocol()).replace("-", "_")
@@ -143,51 +116,20 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
                 "model": model,
                 "settings": Dict(validate_benchmark_settings(made_by)),
             }
-        given = {
-            plural: {k: v[name] for k, v in (references or {}).items() if name in v} for name, plural in NAMES.items()
-        }
         inputs |= {
             "codes": {label: as_code(code) for label, (code, _) in models.items()},
             "models": {label: model for label, (_, model) in models.items()},
             "structures": dict(structures),
-            "references": {name: nodes for name, nodes in given.items() if nodes},
-            **({} if groups is None else {"groups": dict(groups)}),
+            "references": references_by_kind(references or {}),
+            **without_none(groups=None if groups is None else dict(groups)),
         }
-        fill_builder(builder, inputs)
-        return builder
+        return cls.build(inputs, options)
 
     def begin(self) -> None:
         """Say what is to be done."""
         self.ctx.references, self.ctx.reference_missing = given_references(self.inputs), {}
-        self.ctx.unverified = self._plan.models
-        self.ctx.verifications, self.ctx.disbelieved = {}, {}
+        self.begin_verifications()
         self.ctx.batches, self.ctx.n_batches = [], 0
-
-    def has_unverified(self) -> bool:
-        """Return whether a model was not verified yet."""
-        return bool(self.ctx.unverified)
-
-    def verify_models(self) -> ToContext:
-        """Verify as many models as go at once; what was verified in its environment before is found."""
-        count = self._plan.share(self.ctx.unverified[0], len(self.ctx.unverified)).at_once
-        self.ctx.verifying, self.ctx.unverified = self.ctx.unverified[:count], self.ctx.unverified[count:]
-        children = {}
-        for label in self.ctx.verifying:
-            code, model = self._plan.model(label)
-            inputs = AttributeDict(self.exposed_inputs(VerifyWorkChain, "verify", agglomerate=False))
-            inputs.setdefault("metadata", AttributeDict()).call_link_label = f"verify_{label}"
-            children[f"verify_{label}"] = self.submit(VerifyWorkChain, code=code, model=model, **inputs)
-        return ToContext(**children)
-
-    def inspect_verifications(self) -> None:
-        """Note which models are not believed: all of their rows say so."""
-        for label in self.ctx.verifying:
-            child = self.ctx[f"verify_{label}"]
-            if child.is_finished_ok:
-                self.ctx.verifications[label] = child.outputs.results
-            else:
-                self.ctx.disbelieved[label] = message_of(child)
-                self.report(f"{label} is not believed: {message_of(child)}")
 
     def makes_references(self) -> bool:
         """Return whether references are to be made."""
@@ -200,8 +142,8 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
     def take_references(self) -> None:
         """Let what the batches made be the reference of their materials."""
         rows = self.outputs["reference_rows"]
-        self.ctx.references |= {label: _reference_of(row) for label, row in rows.items()}
-        self._settle([label for label in rows if "trajectory" in self.ctx.references[label]])
+        self.ctx.references |= {label: reference_made(row) for label, row in rows.items()}
+        self._discard_beginnings([label for label in rows if "trajectory" in self.ctx.references[label]])
         for label, row in rows.items():
             if row["missing"]:
                 reason = "; ".join(dict.fromkeys(row["missing"].values()))
@@ -210,12 +152,12 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
                     "reference_unfinished": bool(row["unfinished"]),
                 }
 
-    def _settle(self, labels: Sequence[str]) -> None:
+    def _discard_beginnings(self, labels: Sequence[str]) -> None:
         """Let the frames of runs be references without those that are to be discarded."""
         settings = self.inputs.reference_model.settings
         if settings["anharmonicity"]["discard"] == 0:
             return
-        size = self._plan.parameters["materials_per_batch"]
+        size = self.plan.parameters["materials_per_batch"]
         for first in range(0, len(labels), size):
             nodes = {f"trajectory_{label}": self.ctx.references[label]["trajectory"] for label in labels[first:][:size]}
             for name, node in call_once(self, f"settle_{first}", settle_references, settings, **nodes).items():
@@ -223,7 +165,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
 
     def plan_rows(self) -> None:
         """Find the rows that were finished before, and pack the others."""
-        for protocol in self._plan.protocols:
+        for protocol in self.plan.protocols:
             for model in sorted(self.inputs.models):
                 self._pack(model, protocol, sorted(self.inputs.structures))
 
@@ -234,9 +176,9 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
     def run_batches(self) -> ToContext:
         """Run as many batches as go at once, all on one computer."""
         first, *_ = self.ctx.batches[0]
-        computer = self._plan.model(first)[0].computer.uuid
-        here = [batch for batch in self.ctx.batches if self._plan.model(batch[0])[0].computer.uuid == computer]
-        share = self._plan.share(first, len(here))
+        computer = self.plan.model(first)[0].computer.uuid
+        here = [batch for batch in self.ctx.batches if self.plan.model(batch[0])[0].computer.uuid == computer]
+        share = self.plan.share(first, len(here))
         now = here[: share.at_once]
         self.ctx.batches = [batch for batch in self.ctx.batches if batch not in now]
         self.ctx.running, children = {}, {}
@@ -244,7 +186,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
             name = f"batch_{self.ctx.n_batches}"
             self.ctx.n_batches += 1
             try:
-                children[name] = self._submit(Batch(model, protocol, materials), name, share.cores)
+                children[name] = self._submit(model, protocol, materials, name, share.cores)
                 self.ctx.running[name] = [model, protocol, materials]
             except ValueError as error:  # a crystal that a reference model has made, say, and that is none any more
                 self._split(model, protocol, materials, str(error))
@@ -258,11 +200,11 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
             rows = dict(child.outputs.rows.items()) if "rows" in child.outputs else {}
             for material, row in rows.items():
                 self._take(model, protocol, material, row)
-            left = [material for material in materials if material not in rows]
+            without_row = [material for material in materials if material not in rows]
             if child.is_killed:
-                self._fail(model, protocol, dict.fromkeys(left, message_of(child)))
-            elif left:
-                self._split(model, protocol, left, message_of(child))
+                self._fail(model, protocol, dict.fromkeys(without_row, message_of(child)))
+            elif without_row:
+                self._split(model, protocol, without_row, message_of(child))
 
     def aggregate(self) -> None:
         """Draw up the tables."""
@@ -272,7 +214,8 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
             self.out(name, node)
 
     @property
-    def _plan(self) -> Plan:
+    def plan(self) -> Plan:
+        """What is asked for."""
         return Plan(self.inputs, self.ctx.references, self.ctx.reference_missing)
 
     @property
@@ -282,7 +225,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
 
     def _pack(self, model: str, protocol: str, materials: Sequence[str]) -> None:
         """Take the rows that are known already, and pack the materials of the others into batches."""
-        plan = self._plan
+        plan = self.plan
         identities = plan.identities(model, protocol, materials)
         found = find_rows({material: identity["digest"] for material, identity in identities.items()})
         if found:
@@ -300,32 +243,27 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
         for first in range(0, len(to_compute), size):
             self.ctx.batches.append([model, protocol, to_compute[first : first + size]])
 
-    def _submit(self, batch: Batch, name: str, cores: int | None) -> ProcessNode:
-        model, protocol, materials = batch
-        plan = self._plan
+    def _submit(self, model: str, protocol: str, materials: Sequence[str], call: str, cores: int | None) -> ProcessNode:
+        plan = self.plan
         code, potential = plan.model(model)
-        inputs = AttributeDict({namespace: self._job_inputs(namespace, cores) for namespace in JOB_CHAINS})
+        inputs = AttributeDict({stage.NAMESPACE: self._job_inputs(stage, cores) for stage in STAGES.values()})
         references = {} if model == REFERENCE else {name: self.ctx.references.get(name, {}) for name in materials}
-        given = {plural: {k: v[kind] for k, v in references.items() if kind in v} for kind, plural in NAMES.items()}
         inputs.update(
             code=code,
             model=potential,
             verification=self.ctx.verifications[model],
             structures={name: self.inputs.structures[name] for name in materials},
-            references={name: nodes for name, nodes in given.items() if nodes},
+            references=references_by_kind(references),
             settings=Dict(plan.settings(protocol)),
             identities=Dict(plan.identities(model, protocol, materials)),
-            metadata={"call_link_label": name},
+            metadata={"call_link_label": call},
         )
         return self.submit(BenchmarkBatchWorkChain, **inputs)
 
-    def _job_inputs(self, namespace: str, cores: int | None) -> AttributeDict:
+    def _job_inputs(self, stage: type[Stage], cores: int | None) -> AttributeDict:
         """Return how one kind of job runs, with so many cores where they are ours to choose."""
-        chain = JOB_CHAINS[namespace]
-        inputs = AttributeDict(self.exposed_inputs(chain, namespace, agglomerate=False))
-        if cores is not None:
-            options = inputs[chain.NAMESPACE].metadata.options
-            options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
+        inputs = AttributeDict(self.exposed_inputs(stage.CHAIN, stage.NAMESPACE, agglomerate=False))
+        give_cores(inputs[stage.CHAIN.NAMESPACE], cores)
         return inputs
 
     def _split(self, model: str, protocol: str, materials: Sequence[str], reason: str) -> None:
@@ -334,8 +272,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
             self._fail(model, protocol, dict.fromkeys(materials, reason))
             return
         self.report(f"{len(materials)} materials failed with {model}, and are tried again in two parts: {reason}")
-        half = (len(materials) + 1) // 2
-        self.ctx.batches += [[model, protocol, list(part)] for part in (materials[:half], materials[half:])]
+        self.ctx.batches += [[model, protocol, part] for part in halves(materials)]
 
     def _fail(self, model: str, protocol: str, reasons: Mapping[str, str]) -> None:
         """Give materials rows that say why nothing was computed of them."""
@@ -343,7 +280,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
             return
         for material, reason in reasons.items():
             self.report(f"{material} failed with {model}: {reason}")
-        identities = self._plan.identities(model, protocol, list(reasons))
+        identities = self.plan.identities(model, protocol, list(reasons))
         for material, row in explain_failed_materials(Dict(identities), Dict(dict(reasons))).items():
             self._take(model, protocol, material, row)
 
@@ -352,18 +289,7 @@ class BenchmarkWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
         if model == REFERENCE:
             self.out(f"reference_rows.{material}", row)
             return
-        group = self._plan.group(material)
+        group = self.plan.group(material)
         if row["group"] != group:
             row = regroup_row(row, Dict({"group": group}))
         self.out(f"rows.{model}.{protocol}.{material}", row)
-
-
-def _reference_of(row: Dict) -> dict[str, Data]:
-    """Return crystal, force constants and frames that a row was measured with; a run that lost its crystal is none."""
-    inputs, outputs = row.creator.inputs, row.creator.outputs
-    kept = why_no_score(row["runs"], None) is None
-    runs = sorted(label for label in inputs if kept and isinstance(inputs[label], TrajectoryData))
-    found: dict[str, Data] = {"trajectory": inputs[runs[0]]} if runs else {}
-    if "force_constants" in outputs:
-        found |= {"structure": inputs["structure"], "force_constants": outputs["force_constants"]}
-    return found

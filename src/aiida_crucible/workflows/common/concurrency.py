@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aiida.orm import AbstractCode
+from aiida.common import AttributeDict
+from aiida.engine import ToContext
+from aiida.orm import AbstractCode, ProcessNode
 
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
+from aiida_crucible.workflows.common.workchain import CrucibleWorkChain
 from crucible_engine.job.threads import usable_cores
 
 
@@ -25,14 +28,45 @@ class Share(NamedTuple):
     """Of each job; ``None`` leaves it to the scheduler or the engine."""
 
 
-def choose_share(code: AbstractCode, options: Mapping[str, Any], n_jobs: int, wanted: int | None) -> Share:
+class RunsInWaves(CrucibleWorkChain):
+    """A WorkChain with several jobs, of which as many run at once as the computer is good for.
+
+    In the context: ``next_job``, how many were begun, and ``running``, the names of those that run now.
+    """
+
+    def job_names(self) -> list[str]:
+        """Return the names of all jobs, in the order in which they are begun."""
+        raise NotImplementedError
+
+    def share(self) -> Share:
+        """Return how many of them run at once."""
+        raise NotImplementedError
+
+    def submit_job(self, name: str, cores: int | None) -> ProcessNode:
+        """Begin a job."""
+        raise NotImplementedError
+
+    def has_jobs(self) -> bool:
+        """Return whether there are jobs to run."""
+        return bool(self.ctx.next_job < len(self.job_names()))
+
+    def run_jobs(self) -> ToContext:
+        """Run as many jobs as go at once."""
+        share, first = self.share(), self.ctx.next_job
+        self.ctx.running = self.job_names()[first : first + share.at_once]
+        self.ctx.next_job = first + len(self.ctx.running)
+        return ToContext(**{name: self.submit_job(name, share.cores) for name in self.ctx.running})
+
+
+def choose_share(code: AbstractCode, job: Mapping[str, Any], n_jobs: int, wanted: int | None) -> Share:
     """Return how many of several equal jobs to run at once, and on how many cores each.
 
     :param code: the environment, on a computer.
-    :param options: ``metadata.options`` of the jobs; cores that they state stay.
+    :param job: inputs of the jobs; cores that their ``metadata.options`` state stay.
     :param n_jobs: how many could run at once.
     :param wanted: what the user says; ``None`` where nothing.
     """
+    options = (job.get("metadata") or {}).get("options") or {}
     computer = code.computer
     is_shared = computer.scheduler_type == "core.direct"
     is_here = computer.transport_type == "core.local"
@@ -46,6 +80,16 @@ def choose_share(code: AbstractCode, options: Mapping[str, Any], n_jobs: int, wa
     if at_once == 1 or "num_cores_per_mpiproc" in (options.get("resources") or {}):
         return Share(at_once, None)
     return Share(at_once, max(1, cores // at_once))
+
+
+def give_cores(job: AttributeDict, cores: int | None) -> None:
+    """Set the cores of a job where they are ours to choose.
+
+    :param job: its inputs.
+    """
+    if cores is not None:
+        options = job.metadata.options
+        options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
 
 
 def _computes_on_gpu(code: AbstractCode, device: str, is_here: bool) -> bool:

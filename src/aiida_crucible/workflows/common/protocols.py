@@ -1,22 +1,25 @@
-"""What a WorkChain needs to offer protocols: reads its YAML, merges overrides, refuses what is misspelt."""
+"""What a WorkChain needs to offer protocols: reads its YAML, merges overrides, refuses what is misspelt, builds."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import yaml
-from aiida.common import AttributeDict
-from aiida.common.exceptions import MultipleObjectsError, NotExistent, ValidationError
+from aiida.common.exceptions import ValidationError
 from aiida.engine import PortNamespace, ProcessBuilder
-from aiida.engine.processes.builder import ProcessBuilderNamespace
-from aiida.orm import AbstractCode, Computer, Dict, Node, QueryBuilder, load_code, load_computer
+from aiida.orm import Dict, Node
 
-from aiida_crucible.calculations.misfits import misfit
-from aiida_crucible.environments.codes import missing_code
-from crucible_engine.wire.rules import plain, shown, suggestion
+from aiida_crucible.calculations.validation import misfit, require_living
+from aiida_crucible.compat.aiida_engine import ProcessBuilderNamespace, given_inputs, ports_of
+from aiida_crucible.environments.codes import as_code
+from crucible_engine.wire.rules import as_line, plain, shown, suggestion
+from crucible_engine.wire.value_types import require_type
 
 
 class ProtocolMixin:
@@ -24,7 +27,11 @@ class ProtocolMixin:
 
     The file has ``default_protocol``, ``default_inputs`` and ``protocols``: for each name a ``description`` and what
     differs from the default inputs.
+
+    :cvar JOBS: where the ports of the WorkChain's CalcJobs are, e.g. ``base.relax``.
     """
+
+    JOBS: ClassVar[tuple[str, ...]]
 
     @classmethod
     def get_available_protocols(cls) -> dict[str, str]:
@@ -64,6 +71,23 @@ class ProtocolMixin:
         return merged(inputs, overrides)
 
     @classmethod
+    def build(cls, inputs: Mapping[str, Any], options: Mapping[str, Any] | None, **given: Any) -> ProcessBuilder:
+        """Return a builder with inputs of a protocol and those that come before them, all of them checked.
+
+        :param inputs: of a protocol, nested as the ports are.
+        :param options: ``metadata.options`` of the jobs that are asked for.
+        :param given: other inputs; a ``code`` may be its label.
+        :raises ValueError: one line, if something is misspelt or does not fit.
+        """
+        ports = cls.spec().inputs  # type: ignore[attr-defined]
+        jobs = [job for job in cls.JOBS if (first := job.partition(".")[0]) in inputs or ports[first].required]
+        complete = with_options(inputs, ports, jobs, options)
+        builder: ProcessBuilder = cls.get_builder()  # type: ignore[attr-defined]
+        code = {"code": as_code(given.pop("code"))} if "code" in given else {}
+        fill_builder(builder, {**code, **given, **complete})
+        return builder
+
+    @classmethod
     def _read_protocols(cls) -> dict[str, Any]:
         text = resources.files(cls.__module__.rpartition(".")[0]).joinpath("protocol.yaml").read_text("utf-8")
         content: dict[str, Any] = yaml.safe_load(text)
@@ -71,8 +95,8 @@ class ProtocolMixin:
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested settings with others put over them; neither argument is changed."""
-    result = copy.deepcopy(dict(base))
+    """Return nested settings with others put over them; neither argument is changed, and nodes stay the same nodes."""
+    result = {key: merged(value, {}) if isinstance(value, Mapping) else value for key, value in base.items()}
     for key, value in changes.items():
         plain = value.get_dict() if isinstance(value, Dict) else value
         if isinstance(plain, Mapping) and isinstance(result.get(key), Mapping):
@@ -80,6 +104,11 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         else:
             result[key] = plain
     return result
+
+
+def without_none(**given: Any) -> dict[str, Any]:
+    """Return the arguments that were given."""
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def with_options(
@@ -130,7 +159,7 @@ def fill_builder(builder: ProcessBuilder, inputs: Mapping[str, Any]) -> None:
     _fill(builder, {key: _plain(value) for key, value in inputs.items()}, "")
     ports = builder.process_class.spec().inputs
     # As AiiDA does at submission.
-    problem = ports.validate(ports.pre_process(AttributeDict(builder._inputs(prune=True))))
+    problem = ports.validate(ports.pre_process(given_inputs(builder)))
     if problem is not None:
         raise ValueError(problem.message)
 
@@ -138,7 +167,7 @@ def fill_builder(builder: ProcessBuilder, inputs: Mapping[str, Any]) -> None:
 def _fill(builder: ProcessBuilderNamespace, inputs: Mapping[str, Any], path: str) -> None:
     for key, value in inputs.items():
         where = f"{path}.{key}" if path else key
-        ports = builder._port_namespace
+        ports = ports_of(builder)
         port = ports.get(key)
         if port is None and (len(ports) or not ports.dynamic):
             raise ValueError(f"input {where!r} is unknown: {suggestion(key, list(ports))}")
@@ -181,31 +210,62 @@ def _require_type(where: str, given: Any, value: Any, valid_type: Any) -> None:
         raise ValueError(f"input {where!r} is {misfit(given, types)}")
 
 
-def as_code(code: AbstractCode | str) -> AbstractCode:
-    """Return the code, loaded where its label was given.
+CHECKED_WITH_PORTS = ("overrides", "options")
+"""Arguments whose content the ports know better."""
 
-    :raises ValueError: one line, if there is none of that label, or more than one.
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def with_checked_arguments(method: Method) -> Method:
+    """Return a method that refuses arguments of another type than it is annotated with.
+
+    :param method: its first argument is the class.
+    :raises ValueError: one line that names the argument (when the method is called).
     """
-    if not isinstance(code, str):
-        return code
-    try:
-        loaded: AbstractCode = load_code(code)
-    except NotExistent:
-        known = [f"{label}@{computer}" for computer, label in _codes("label")]
-        raise ValueError(f"there is no code {code!r} in this profile: {missing_code(code, known)}") from None
-    except MultipleObjectsError:
-        found = [(computer, node) for computer, node in _codes("*") if node.label == code]
-        # An imported archive brings codes of computers that this profile cannot reach.
-        reachable = [node for computer, node in found if load_computer(computer).is_configured]
-        if len(reachable) == 1:
-            return reachable[0]
-        choices = ", ".join(f"{code}@{computer}" for computer, _ in found)
-        raise ValueError(f"code {code!r} is on several computers: choose one of {choices}") from None
-    return loaded
+    signature = inspect.signature(method)
+
+    @functools.wraps(method)
+    def checked(cls: type, *args: Any, **kwargs: Any) -> Any:
+        annotations = typing.get_type_hints(method)
+        given = signature.bind(cls, *args, **kwargs).arguments
+        try:
+            for name, value in given.items():
+                if name != "cls":
+                    _check(cls, name, value, annotations[name])
+            return method(cls, *args, **kwargs)
+        except ValueError as error:
+            if (line := as_line(str(error))) != str(error):
+                raise ValueError(line) from error
+            raise
+
+    return typing.cast("Method", checked)
 
 
-def _codes(project: str) -> list[Any]:
-    """Return computer's label and what is asked for of each code of this profile."""
-    query = QueryBuilder().append(Computer, tag="computer", project="label")
-    found: list[Any] = query.append(AbstractCode, with_computer="computer", project=project).all()
-    return found
+def _check(cls: Any, name: str, value: Any, annotation: Any) -> None:
+    require_living(name, value)
+    if name == "overrides" and value is not None:
+        check_overrides(cls.spec().inputs, value)
+    elif name not in CHECKED_WITH_PORTS:
+        _require_nodes(f"input {name!r}", value, annotation)
+        require_type(f"input {name!r}", value, annotation)
+
+
+def _require_nodes(where: str, value: Any, annotation: Any) -> None:
+    """Refuse what is no node where one is wanted, and say how a node is made of it.
+
+    :raises ValueError: one line.
+    """
+    if typing.get_origin(annotation) is Mapping and isinstance(value, Mapping):
+        for key, item in value.items():
+            _require_nodes(f"{where}.{key}", item, typing.get_args(annotation)[1])
+        return
+    kinds = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    classes = tuple(typing.get_origin(kind) or kind for kind in kinds)
+    if not all(isinstance(kind, type) for kind in classes) or isinstance(value, classes):
+        return
+    if nodes := tuple(kind for kind in classes if issubclass(kind, Node)):
+        raise ValueError(f"{where} is {misfit(value, nodes)}")
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)

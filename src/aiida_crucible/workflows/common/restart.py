@@ -1,4 +1,4 @@
-"""What the restart WorkChains share: which failures a restart mends, and how."""
+"""What the restart WorkChains share: after which failures a job is run again, and how."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiida_crucible.calculations.exit_codes import (
     exits,
 )
 from aiida_crucible.monitoring.foreground import EndsItsJobs
-from aiida_crucible.workflows.common.endings import said_of
+from aiida_crucible.workflows.common.workchain import said_of, title_of
 from crucible_engine.wire.schema import JOURNAL_FILE, RESULTS_FILE, Condition
 
 INTERRUPTED = OF_CONDITION[Condition.INTERRUPTED]
@@ -59,6 +59,23 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
         # AiiDA's own code, which does not say why.
         spec.exit_code(301, "ERROR_SUB_PROCESS_EXCEPTED", message="{job} excepted: {detail}")
 
+    @classmethod
+    def expose_in(cls, spec: ProcessSpec, namespace: str, description: str, is_optional: bool = False) -> None:
+        """Let another WorkChain expose the inputs of these jobs, but for those that it fills in itself.
+
+        :param spec: of the other one.
+        :param namespace: there.
+        :param is_optional: whether such jobs run only where the namespace is given.
+        """
+        filled = ("code", "model", "restart_from", *cls._process_class.TREATED)
+        optional = {"required": False, "populate_defaults": False} if is_optional else {}
+        spec.expose_inputs(
+            cls,
+            namespace=namespace,
+            exclude=tuple(f"{cls.NAMESPACE}.{name}" for name in filled),
+            namespace_options={"help": description, **optional},
+        )
+
     def setup(self) -> None:
         """Begin with the inputs as they were given."""
         super().setup()
@@ -72,11 +89,11 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
             self._attach_outputs(job)
         if job.is_excepted:
             excepted: ExitCode = self.exit_codes.ERROR_SUB_PROCESS_EXCEPTED
-            return excepted.format(job=_name(job), detail=said_of(job))
+            return excepted.format(job=title_of(job), detail=said_of(job))
         return exit_code
 
     @process_handler(priority=600)
-    def stop_at_what_no_restart_mends(self, node: CalcJobNode) -> ProcessHandlerReport | None:
+    def stop_at_unrecoverable_failure(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Stop with the job's own message."""
         if not node.is_failed or node.exit_status >= FIRST_CACHED_STATUS or self._can_be_staged_again(node):
             return None
@@ -92,7 +109,7 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
     def continue_interrupted(self, node: CalcJobNode) -> ProcessHandlerReport:
         """Continue from the journal of what was done."""
         self.continue_from(node)
-        self.report(f"{node.process_label}<{node.pk}> was cut short: {node.exit_message}")
+        self.report(f"{title_of(node)} was cut short: {node.exit_message}")
         return ProcessHandlerReport(True)
 
     @process_handler(priority=300, exit_codes=exits(OUT_OF_MEMORY))
@@ -116,7 +133,7 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
 
     def give_up(self, node: CalcJobNode, detail: str) -> ProcessHandlerReport:
         """Return the report that ends the WorkChain with the job's own message."""
-        return ProcessHandlerReport(True, self.exit_codes.ERROR_UNRECOVERABLE.format(job=_name(node), detail=detail))
+        return ProcessHandlerReport(True, self.exit_codes.ERROR_UNRECOVERABLE.format(job=title_of(node), detail=detail))
 
     def _can_be_staged_again(self, node: CalcJobNode) -> bool:
         """Return whether a job failed for a checkpoint file that we can bring back, and did not fail for it twice."""
@@ -132,10 +149,6 @@ def check_max_iterations(value: Int) -> None:
     """
     if value.value < 1:
         raise ValueError(f"max_iterations is {value.value}: give at least 1")
-
-
-def _name(node: CalcJobNode) -> str:
-    return f"{node.process_label}<{node.pk}>"
 
 
 def _batch_size(node: CalcJobNode) -> int | None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessSpec, ToContext, WorkChain
-from aiida.orm import CalcJobNode, Dict, ProcessNode, StructureData
+from aiida.engine import ExitCode, ProcessSpec, ToContext
+from aiida.orm import Dict
 
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.exit_codes import WorkflowSpec
+from aiida_crucible.calculations.ports import model_inputs
 from aiida_crucible.calculations.verifications import require_capability
-from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.common.endings import said_of
 from aiida_crucible.workflows.common.protocols import ProtocolMixin
-from aiida_crucible.workflows.verify.workchain import VerifyWorkChain, check_fit, define_model_ports, needs_of
-from crucible_engine.wire.schema import Condition
+from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, message_of
+from aiida_crucible.workflows.verify.workchain import VerifyWorkChain, check_fit, needs_of
 
 
 class VerifiedProtocolMixin(ProtocolMixin):
@@ -38,20 +36,14 @@ class VerifiedProtocolMixin(ProtocolMixin):
         return cls.override({"verify": verify, **own}, overrides)
 
 
-class VerifiedWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
-    """A WorkChain that starts with the verification of its model.
-
-    :cvar JOBS: where the ports of its CalcJobs are, e.g. ``base.relax``.
-    """
-
-    JOBS: ClassVar[tuple[str, ...]]
-    _spec_class = WorkflowSpec
+class VerifiedWorkChain(VerifiedProtocolMixin, CrucibleWorkChain):
+    """A WorkChain that starts with the verification of its model."""
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
         """Declare what all of them take."""
         super().define(spec)
-        define_model_ports(spec)
+        model_inputs(spec)
         spec.input(
             "verification",
             valid_type=Dict,
@@ -73,7 +65,6 @@ class VerifiedWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
         spec.exit_code(330, "ERROR_VERIFICATION_FAILED", message="the model is not believed: {detail}")
         spec.exit_code(331, "ERROR_CAPABILITY_MISSING", message="the model lacks what is asked of it: {detail}")
         spec.exit_code(333, "ERROR_VERIFICATION_UNFINISHED", message="the model could not be verified: {detail}")
-        spec.inputs.validator = validation.validator(cls.check_inputs)
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
@@ -88,7 +79,7 @@ class VerifiedWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
         """Return the chemical symbols of each structure given, by the name that a message should call it."""
-        raise NotImplementedError
+        return validation.symbols_of(inputs.get("structures"))
 
     def verify(self) -> ToContext | None:
         """Verify the model, unless that was done already."""
@@ -103,9 +94,8 @@ class VerifiedWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
         """Stop with the finding, or go on with it where the user says so."""
         if "verifying" in self.ctx and not self.ctx.verifying.is_finished_ok:
             found_faults = "results" in self.ctx.verifying.outputs
-            codes = self.exit_codes
-            code: ExitCode = codes.ERROR_VERIFICATION_FAILED if found_faults else codes.ERROR_VERIFICATION_UNFINISHED
-            return code.format(detail=message_of(self.ctx.verifying))
+            label = "ERROR_VERIFICATION_FAILED" if found_faults else "ERROR_VERIFICATION_UNFINISHED"
+            return self.failure(label, message_of(self.ctx.verifying))
         given = self.inputs.get("verification")
         self.ctx.verification = given or self.ctx.verifying.outputs.results
         self.out("verification", self.ctx.verification)
@@ -114,35 +104,8 @@ class VerifiedWorkChain(VerifiedProtocolMixin, EndsItsJobs, WorkChain):
                 self.inputs.code, self.inputs.model, needs_of(self.inputs, self.JOBS), self.ctx.verification
             )
         except ValueError as error:
-            lacking: ExitCode = self.exit_codes.ERROR_CAPABILITY_MISSING.format(detail=str(error))
-            return lacking
+            return self.failure("ERROR_CAPABILITY_MISSING", str(error))
         return None
-
-
-def message_of(child: ProcessNode) -> str:
-    """Return why a child failed, in its own words."""
-    said = said_of(child)
-    jobs = [job for job in child.called if isinstance(job, CalcJobNode)] if _gave_up(child) else []
-    if jobs:
-        said = f"{said} The last job said: {message_of(max(jobs, key=lambda job: job.pk))}"
-    return f"{child.process_label}<{child.pk}>: {said}"
-
-
-def _gave_up(child: ProcessNode) -> bool:
-    """Return whether a child ran a job as often as it may: the job's own message tells why."""
-    return bool(child.exit_status == BaseRestartWorkChain.spec().exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED.status)
-
-
-def did_not_converge(child: ProcessNode) -> bool:
-    """Return whether a failed relaxation is one that used up its steps, which is a result."""
-    if "results" not in child.outputs:
-        return False
-    return bool(child.outputs.results.get_dict()["condition"] == Condition.NOT_CONVERGED.value)
-
-
-def relaxed_of(child: ProcessNode) -> dict[str, StructureData]:
-    """Return the last geometries of a relaxation by their keys; a model that gave NaN leaves none."""
-    return dict(child.outputs.relaxed.items()) if "relaxed" in child.outputs else {}
 
 
 def check_verification(results: Mapping[str, Any], model: ModelData) -> None:

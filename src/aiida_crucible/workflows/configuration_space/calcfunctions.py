@@ -11,7 +11,7 @@ from aiida.orm import ArrayData, Dict, Int, SinglefileData, TrajectoryData
 from ase import Atoms
 from numpy.typing import NDArray
 
-from aiida_crucible.nodes.frame_scores import SIGMA, sigma_by_frame
+from aiida_crucible.nodes.anharmonicity_scores import SIGMA, sigma_by_frame
 from aiida_crucible.nodes.structures import trajectory_to_atoms
 
 NUMERICS = 1
@@ -39,8 +39,7 @@ def draw_configuration_space(results: Dict, map: ArrayData, **nodes: Any) -> dic
     :param map: of the job.
     :param nodes: ``trajectory_NAME`` and, where it is known, ``sigma_NAME`` of each sampler.
     """
-    from aiida_crucible.report.chemiscope import chemiscope_text
-    from aiida_crucible.report.configuration_figures import draw_map
+    from aiida_crucible.report.configuration_map import chemiscope_text, draw_map
 
     summary = results["summary"]
     names = sorted(summary["samplers"])

@@ -6,43 +6,40 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode, ArrayData, Int, SinglefileData, TrajectoryData
 
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.exit_codes import WorkflowSpec
-from aiida_crucible.calculations.similarity.calculation import check_comparable
-from aiida_crucible.monitoring.foreground import EndsItsJobs
-from aiida_crucible.nodes.frame_scores import SIGMA, are_details, run_in_details
-from aiida_crucible.workflows.common.arguments import with_checked_arguments
-from aiida_crucible.workflows.common.protocols import ProtocolMixin, as_code, fill_builder, with_options
-from aiida_crucible.workflows.configuration_space.base import SimilarityBaseWorkChain
+from aiida_crucible.calculations.ports import code_input, trajectories_input
+from aiida_crucible.calculations.similarity.calculation import SimilarityCalculation, check_comparable
+from aiida_crucible.nodes.anharmonicity_scores import SIGMA, are_details, run_in_details
+from aiida_crucible.workflows.common.protocols import (
+    ProtocolMixin,
+    with_checked_arguments,
+)
+from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
+from aiida_crucible.workflows.common.workchain import CrucibleWorkChain
 from aiida_crucible.workflows.configuration_space.calcfunctions import draw_configuration_space, spread_scores
 
 
-class ConfigurationSpaceWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
+class SimilarityBaseWorkChain(EngineRestartWorkChain):
+    """Compare frames; the tiles of the kernel that an interrupted job had done are not computed again."""
+
+    NAMESPACE = "similarity"
+    _process_class = SimilarityCalculation
+
+
+class ConfigurationSpaceWorkChain(ProtocolMixin, CrucibleWorkChain):
     """Compare the frames of samplers, map them, say how much they overlap, and draw them by sampler and by σ(t)."""
 
     JOBS = ("base.similarity",)
-    _spec_class = WorkflowSpec
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        spec.input(
-            "code",
-            valid_type=AbstractCode,
-            validator=validation.validator(validation.check_code),
-            help="The Python of the environment of the tools (`aiida-crucible env create analysis`).",
-        )
-        spec.input_namespace(
-            "trajectories",
-            valid_type=TrajectoryData,
-            dynamic=True,
-            validator=validation.validator(validation.check_trajectories),
-            help="The frames of each sampler, by a name of its own.",
-        )
+        code_input(spec, "The Python of the environment of the tools (`aiida-crucible env create analysis`).")
+        trajectories_input(spec, "The frames of each sampler, by a name of its own.")
         spec.input_namespace(
             "sigmas",
             valid_type=ArrayData,
@@ -51,13 +48,7 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
             help="σ(t) of samplers, by the same names: an output of `crucible.anharmonicity` in `details` that was "
             "measured at the sampler's frames, or an array `sigma`, one number for each frame of the trajectory.",
         )
-        spec.expose_inputs(
-            SimilarityBaseWorkChain,
-            namespace="base",
-            exclude=("similarity.code", "similarity.trajectories", "similarity.restart_from"),
-            namespace_options={"help": "How to compare, see `crucible.similarity.base`."},
-        )
-        spec.inputs.validator = validation.validator(cls.check_inputs)
+        SimilarityBaseWorkChain.expose_in(spec, "base", "How to compare, see `crucible.similarity.base`.")
         spec.outline(cls.compare, cls.inspect_comparison)
         spec.expose_outputs(SimilarityBaseWorkChain)
         spec.output("figure", valid_type=SinglefileData, required=False, help="The map as a picture (PNG).")
@@ -111,11 +102,8 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
         :param options: ``metadata.options`` of the job.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
-        builder = cls.get_builder()
-        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, cls.JOBS, options)
-        given = {"code": as_code(code), "trajectories": dict(trajectories), "sigmas": dict(sigmas or {})}
-        fill_builder(builder, {**given, **inputs})
-        return builder
+        given = {"trajectories": dict(trajectories), "sigmas": dict(sigmas or {})}
+        return cls.build(cls.get_protocol_inputs(protocol, overrides), options, code=code, **given)
 
     def compare(self) -> ToContext:
         """Compare all frames in one job."""
@@ -128,8 +116,7 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
         child = self.ctx.comparison
         self.out_many(self.exposed_outputs(child, SimilarityBaseWorkChain))
         if not child.is_finished_ok:
-            code: ExitCode = self.exit_codes.ERROR_COMPARISON_FAILED.format(detail=child.exit_message)
-            return code
+            return self.failure("ERROR_COMPARISON_FAILED", child.exit_message)
         nodes = {f"trajectory_{name}": node for name, node in self.inputs.trajectories.items()}
         nodes |= {f"sigma_{name}": self._sigma_of(name, node) for name, node in self.inputs.get("sigmas", {}).items()}
         drawn = draw_configuration_space(results=child.outputs.results, map=child.outputs.map, **nodes)

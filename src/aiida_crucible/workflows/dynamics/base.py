@@ -10,7 +10,9 @@ from aiida.orm import CalcJobNode, RemoteData
 
 from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
 from aiida_crucible.calculations.exit_codes import NOTHING_TO_CONTINUE, exits
+from aiida_crucible.compat.aiida_orm import clean_folder
 from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
+from aiida_crucible.workflows.common.workchain import title_of
 
 Progress = tuple[int, int]
 """Replica and step of a checkpoint; what is further on is larger."""
@@ -63,7 +65,7 @@ class DynamicsBaseWorkChain(EngineRestartWorkChain):
             return None
         self.ctx.inputs.pop("restart_from", None)
         self.ctx.reached, self.ctx.has_begun_anew = NOWHERE, True
-        self.report(f"{node.process_label}<{node.pk}>: {node.exit_message}: the run begins anew")
+        self.report(f"{title_of(node)}: {node.exit_message}: the run begins anew")
         return ProcessHandlerReport(True)
 
     def continue_from(self, node: CalcJobNode) -> None:
@@ -90,9 +92,9 @@ class DynamicsBaseWorkChain(EngineRestartWorkChain):
         if folder.is_cleaned:
             return
         try:
-            folder._clean()
+            clean_folder(folder)
         except Exception as error:  # each transport has its own; a copy too many harms nobody
-            self.report(f"the superseded folder of {node.process_label}<{node.pk}> was not removed: {error}")
+            self.report(f"the superseded folder of {title_of(node)} was not removed: {error}")
 
 
 def _checkpoint_of(node: CalcJobNode) -> Progress | None:

@@ -8,7 +8,7 @@ from phonopy import Phonopy
 
 from aiida_crucible.analysis.comparison.harmonic import compare_phonons
 from aiida_crucible.analysis.comparison.settings import validate_comparison
-from aiida_crucible.analysis.phonons.stored_phonons import STORED_ARRAYS, restore_phonons
+from aiida_crucible.analysis.phonons.lattice_force_constants import STORED_ARRAYS, restore_phonons
 from aiida_crucible.nodes.structures import to_atoms
 
 NUMERICS = 4

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode, ArrayData, Dict, StructureData
 from phonopy import Phonopy
 
@@ -16,13 +16,18 @@ from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms as from_phono
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
 from aiida_crucible.analysis.phonons.settings import validate_settings
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.exit_codes import WorkflowSpec
-from aiida_crucible.monitoring.foreground import EndsItsJobs
+from aiida_crucible.calculations.ports import settings_input
+from aiida_crucible.environments.codes import as_code
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import to_atoms
-from aiida_crucible.workflows.common.arguments import with_checked_arguments
-from aiida_crucible.workflows.common.protocols import as_code, check_overrides, fill_builder, merged, with_options
-from aiida_crucible.workflows.common.verified import message_of
+from aiida_crucible.workflows.common.protocols import (
+    check_overrides,
+    fill_builder,
+    merged,
+    with_checked_arguments,
+    with_options,
+)
+from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, message_of
 from aiida_crucible.workflows.harmonic_comparison.calcfunctions import (
     compare_harmonic,
     explain_missing_comparison,
@@ -31,13 +36,11 @@ from aiida_crucible.workflows.harmonic_comparison.calcfunctions import (
 from aiida_crucible.workflows.phonon.workchain import PhononWorkChain, check_crystal
 
 
-class HarmonicComparisonWorkChain(EndsItsJobs, WorkChain):
+class HarmonicComparisonWorkChain(CrucibleWorkChain):
     """Compute the phonons of a model in the reference's supercell, and say how far they are from the reference's.
 
     A model that gives no phonons has answered too: the exit status is 0 and ``summary`` says why.
     """
-
-    _spec_class = WorkflowSpec
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -54,16 +57,13 @@ class HarmonicComparisonWorkChain(EndsItsJobs, WorkChain):
             valid_type=ArrayData,
             help="As `crucible.phonon` puts them out, or as `aiida-crucible reference import phonons` imports them.",
         )
-        spec.input(
+        settings_input(
+            spec,
             "parameters",
-            valid_type=Dict,
-            default=lambda: Dict(validate_comparison({})),
-            serializer=validation.settings_serializer("parameters", validate_comparison),
-            validator=validation.validator(validation.settings_check(validate_comparison)),
-            help="See `aiida_crucible.analysis.comparison.settings.SETTINGS` for names, units, ranges and defaults.",
+            validate_comparison,
+            "See `aiida_crucible.analysis.comparison.settings.SETTINGS` for names, units, ranges and defaults.",
         )
         spec.expose_inputs(PhononWorkChain, namespace="phonon")
-        spec.inputs.validator = validation.validator(cls.check_inputs)
         spec.outline(cls.compute_phonons, cls.compare)
         spec.expose_outputs(PhononWorkChain, namespace="phonon")
         spec.output(
@@ -158,8 +158,7 @@ class HarmonicComparisonWorkChain(EndsItsJobs, WorkChain):
         child = self.ctx.phonons
         self.out_many(self.exposed_outputs(child, PhononWorkChain, "phonon"))
         if not child.is_finished_ok:
-            code: ExitCode = self.exit_codes.ERROR_PHONONS_FAILED.format(detail=message_of(child))
-            return code
+            return self.failure("ERROR_PHONONS_FAILED", message_of(child))
         if "force_constants" not in child.outputs:
             self.out("summary", explain_missing_comparison(child.outputs.summary))
             return None

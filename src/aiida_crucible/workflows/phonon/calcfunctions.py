@@ -28,6 +28,7 @@ from aiida_crucible.analysis.phonons.phonon_analysis import (
     prepare,
 )
 from aiida_crucible.analysis.phonons.settings import validate_settings
+from aiida_crucible.nodes.force_data import force_constants_node
 from aiida_crucible.nodes.structures import atoms_to_trajectory, to_atoms
 
 PHONOPY_FILE = "phonopy_params.yaml"
@@ -70,11 +71,12 @@ def analyse_phonons(
     if born_charges is not None:
         born = BornCharges(born_charges.get_array("charges"), born_charges.get_array("dielectric"))
     analysis = analyse(to_atoms(structure), validate_settings(parameters.get_dict()), forces, born)
+    phonon, constants = analysis.phonon, analysis.force_constants
     return {
         "summary": Dict(analysis.summary),
-        "force_constants": _force_constants(analysis),
+        "force_constants": force_constants_node(constants, phonon.supercell_matrix, phonon.primitive_matrix),
         "phonopy_params": _phonopy_params(analysis),
-        "bands": _bands(analysis.bands, analysis.phonon.primitive.cell),
+        "bands": _bands(analysis.bands, phonon.primitive.cell),
         "mesh": _mesh(analysis.mesh),
         "dos": _dos(analysis),
         "thermal_properties": _thermal_properties(analysis),
@@ -90,20 +92,6 @@ def explain_missing_phonons(relaxation: Dict) -> Dict:
     outcome = relaxation["outcome"]
     reason = f"the crystal could not be relaxed ({outcome}), so that it has no phonons"
     return Dict({"outcome": "not-relaxed", "reason": reason, "relaxation": outcome})
-
-
-def _force_constants(analysis: PhononAnalysis) -> ArrayData:
-    phonon = analysis.phonon
-    node = ArrayData(
-        {
-            "force_constants": analysis.force_constants.values,
-            "supercell_matrix": np.array(phonon.supercell_matrix),
-            "primitive_matrix": np.array(phonon.primitive_matrix),
-        }
-    )
-    node.base.attributes.set("acoustic_sum_residual", analysis.force_constants.acoustic_sum_residual)
-    node.base.attributes.set("index_symmetry_residual", analysis.force_constants.index_symmetry_residual)
-    return node
 
 
 def _phonopy_params(analysis: PhononAnalysis) -> SinglefileData:

@@ -10,27 +10,24 @@ from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, ArrayData, BandsData, Dict, SinglefileData, StructureData, XyData
 
-from aiida_crucible.analysis.crystal.cells import require_no_vacuum
+from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix
 from aiida_crucible.analysis.phonons.born_charges import check_born_charges
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
-from aiida_crucible.analysis.phonons.settings import supercell_matrix, validate_settings
+from aiida_crucible.analysis.phonons.settings import validate_settings
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.evaluate.calculation import WHAT_IS_EVALUATED
+from aiida_crucible.calculations.ports import crystal_check, settings_input
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.nodes.structures import require_crystal, to_atoms
-from aiida_crucible.workflows.common.arguments import with_checked_arguments
-from aiida_crucible.workflows.common.protocols import as_code, fill_builder, with_options
-from aiida_crucible.workflows.common.verified import VerifiedWorkChain, did_not_converge, message_of, relaxed_of
+from aiida_crucible.nodes.structures import to_atoms
+from aiida_crucible.workflows.common.protocols import with_checked_arguments
+from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.phonon.calcfunctions import analyse_phonons, displace_supercells, explain_missing_phonons
-from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
-from aiida_crucible.workflows.relax.calcfunctions import summarise_relaxation
+from aiida_crucible.workflows.relax.base import SINGLE, CrystalRelaxedFirst
 
-KEY = "structure"
-PURPOSE = "a phonon calculation"
+check_crystal = crystal_check("a phonon calculation")
 
 
-class PhononWorkChain(VerifiedWorkChain):
+class PhononWorkChain(CrystalRelaxedFirst):
     """Verify a model, relax a crystal with it tightly, and compute the phonons of what comes out.
 
     Whatever the physics says is a result: a crystal that cannot be relaxed, or forces that are no numbers, end with
@@ -38,6 +35,8 @@ class PhononWorkChain(VerifiedWorkChain):
     """
 
     JOBS = ("verify.verify", "relax.relax", "forces.evaluate")
+    RELAX_HELP = "How to relax first, see `crucible.relax.base`; left out, the structure is taken as it is."
+    RELAXED_HELP = "The relaxed crystal."
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -49,13 +48,11 @@ class PhononWorkChain(VerifiedWorkChain):
             validator=validation.validator(check_crystal),
             help="A crystal, in the setting that the supercell matrix and the band path refer to.",
         )
-        spec.input(
+        settings_input(
+            spec,
             "parameters",
-            valid_type=Dict,
-            default=lambda: Dict(validate_settings({})),
-            serializer=validation.settings_serializer("parameters", validate_settings),
-            validator=validation.validator(validation.settings_check(validate_settings)),
-            help="See `aiida_crucible.analysis.phonons.settings.SETTINGS` for names, units, ranges and defaults.",
+            validate_settings,
+            "See `aiida_crucible.analysis.phonons.settings.SETTINGS` for names, units, ranges and defaults.",
         )
         spec.input(
             "born_charges",
@@ -64,30 +61,13 @@ class PhononWorkChain(VerifiedWorkChain):
             validator=validation.validator(check_born_arrays),
             help="For the non-analytical correction: arrays `charges` (e, [n_atoms, 3, 3]) and `dielectric` ([3, 3]).",
         )
-        spec.expose_inputs(
-            RelaxBaseWorkChain,
-            namespace="relax",
-            exclude=("relax.code", "relax.model", "relax.structures", "relax.restart_from"),
-            namespace_options={
-                "required": False,
-                "populate_defaults": False,
-                "help": "How to relax first, see `crucible.relax.base`; left out, the structure is taken as it is.",
-            },
-        )
-        spec.expose_inputs(
-            EvaluateBaseWorkChain,
-            namespace="forces",
-            exclude=tuple(f"evaluate.{name}" for name in ("code", "model", *WHAT_IS_EVALUATED, "restart_from")),
-            namespace_options={"help": "How to evaluate the supercells, see `crucible.evaluate.base`."},
-        )
+        EvaluateBaseWorkChain.expose_in(spec, "forces", "How to evaluate the supercells, see `crucible.evaluate.base`.")
         spec.outline(
             cls.verify,
             cls.inspect_verification,
             if_(cls.should_relax)(cls.relax, cls.inspect_relaxation),
-            if_(cls.has_structure)(cls.displace, cls.evaluate, cls.inspect_forces),
+            if_(cls.has_crystal)(cls.displace, cls.evaluate, cls.inspect_forces),
         )
-        spec.output("structure", valid_type=StructureData, required=False, help="The relaxed crystal.")
-        spec.output("relaxation", valid_type=Dict, required=False, help="See `crucible.relax`, output `summary`.")
         spec.output(
             "summary",
             valid_type=Dict,
@@ -128,13 +108,12 @@ class PhononWorkChain(VerifiedWorkChain):
             required=False,
             help="Free energy (eV), entropy and heat capacity (eV/K) of a primitive cell against temperature (K).",
         )
-        spec.exit_code(320, "ERROR_RELAXATION_FAILED", message="the relaxation failed: {detail}")
         spec.exit_code(321, "ERROR_EVALUATION_FAILED", message="the forces of the supercells failed: {detail}")
 
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
         """Return the chemical symbols of the crystal."""
-        return validation.symbols_of({KEY: inputs["structure"]} if "structure" in inputs else {})
+        return validation.symbols_of({SINGLE: inputs["structure"]} if "structure" in inputs else {})
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
@@ -143,7 +122,7 @@ class PhononWorkChain(VerifiedWorkChain):
         if "structure" in inputs and "parameters" in inputs:
             atoms = to_atoms(inputs["structure"])
             settings = validate_settings(inputs["parameters"].get_dict())
-            supercell_matrix(settings, atoms.cell.array)
+            chosen_supercell_matrix(settings, atoms.cell.array)
             if atoms.has("masses"):
                 build_phonopy(atoms, np.eye(3, dtype=int), settings["symmetry_tolerance"], settings["primitive"])
             if "born_charges" in inputs:
@@ -172,42 +151,13 @@ class PhononWorkChain(VerifiedWorkChain):
         :param options: ``metadata.options`` of the jobs.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
-        builder = cls.get_builder()
-        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, cls.JOBS, options)
-        fill_builder(builder, {"code": as_code(code), "model": model, "structure": structure, **inputs})
-        return builder
+        return cls.build(
+            cls.get_protocol_inputs(protocol, overrides), options, code=code, model=model, structure=structure
+        )
 
-    def should_relax(self) -> bool:
-        """Return whether the crystal is to be relaxed first."""
-        self.ctx.structure = None if "relax" in self.inputs else self.inputs.structure
-        return "relax" in self.inputs
-
-    def relax(self) -> ToContext:
-        """Relax the crystal."""
-        inputs = AttributeDict(self.exposed_inputs(RelaxBaseWorkChain, "relax"))
-        inputs.relax.update(code=self.inputs.code, model=self.inputs.model, structures={KEY: self.inputs.structure})
-        return ToContext(relaxation=self.submit(RelaxBaseWorkChain, **inputs))
-
-    def inspect_relaxation(self) -> ExitCode | None:
-        """Go on with what was relaxed; what could not be relaxed has no phonons, which is a result."""
-        child = self.ctx.relaxation
-        if not child.is_finished_ok and not did_not_converge(child):
-            code: ExitCode = self.exit_codes.ERROR_RELAXATION_FAILED.format(detail=message_of(child))
-            return code
-        relaxed = relaxed_of(child)
-        summary = summarise_relaxation(results=child.outputs.results, **relaxed)
-        self.out("relaxation", summary)
-        if KEY in relaxed:
-            self.out("structure", relaxed[KEY])
-        if summary["outcome"] == "converged":
-            self.ctx.structure = relaxed[KEY]
-        else:
-            self.out("summary", explain_missing_phonons(summary))
-        return None
-
-    def has_structure(self) -> bool:
-        """Return whether there is a structure to compute phonons of."""
-        return self.ctx.structure is not None
+    def explain_no_crystal(self, summary: Dict) -> None:
+        """Say that what could not be relaxed has no phonons."""
+        self.out("summary", explain_missing_phonons(summary))
 
     def displace(self) -> None:
         """Make the supercells."""
@@ -223,22 +173,11 @@ class PhononWorkChain(VerifiedWorkChain):
         """Attach all that follows from the forces."""
         child = self.ctx.evaluation
         if not child.is_finished_ok:
-            code: ExitCode = self.exit_codes.ERROR_EVALUATION_FAILED.format(detail=message_of(child))
-            return code
+            return self.failure("ERROR_EVALUATION_FAILED", message_of(child))
         born = {"born_charges": self.inputs.born_charges} if "born_charges" in self.inputs else {}
         analysed = analyse_phonons(self.ctx.structure, self.inputs.parameters, child.outputs.properties, **born)
         self.out_many(analysed)
         return None
-
-
-def check_crystal(structure: StructureData) -> None:
-    """Refuse what is no crystal of whole atoms.
-
-    :raises ValueError: one line.
-    """
-    require_crystal(structure, PURPOSE)
-    validation.check_alone(structure)
-    require_no_vacuum(to_atoms(structure), PURPOSE)
 
 
 def check_born_arrays(node: ArrayData) -> None:

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, Dict, StructureData, to_aiida_type
 
 from aiida_crucible.analysis.verdict.reliability import MAIN, check_reference, validate_thresholds
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.ports import settings_input
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.common.arguments import with_checked_arguments
-from aiida_crucible.workflows.common.protocols import as_code, fill_builder, merged, with_options
-from aiida_crucible.workflows.common.verified import (
-    VerifiedWorkChain,
-    did_not_converge,
-    message_of,
-    relaxed_of,
+from aiida_crucible.workflows.common.protocols import (
+    merged,
+    with_checked_arguments,
+    without_none,
 )
+from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.phonon.workchain import PhononWorkChain, check_crystal
-from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
-from aiida_crucible.workflows.relax.calcfunctions import summarise_relaxation
+from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain, RelaxingWorkChain
 from aiida_crucible.workflows.reliability.calcfunctions import assess_reliability
 from aiida_crucible.workflows.reliability.inputs import (
     check_competing,
@@ -33,7 +30,7 @@ from aiida_crucible.workflows.sweep.inputs import check_crystal_inputs
 from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
 
 
-class ReliabilityWorkChain(VerifiedWorkChain):
+class ReliabilityWorkChain(RelaxingWorkChain):
     """Verify a model, relax a crystal and its competing phases in one job, compute its phonons, run it when hot.
 
     Ends with exit status 0 whatever the physics says; ``summary`` has the answer to each question, its reason and its
@@ -71,20 +68,10 @@ class ReliabilityWorkChain(VerifiedWorkChain):
             "volume of the structure's conventional cell; Å, degrees, Å³ a formula unit), `energy_differences` (eV a "
             "formula unit above the structure, by the names of the competing phases), `transition_temperature` (K).",
         )
-        spec.input(
-            "thresholds",
-            valid_type=Dict,
-            default=lambda: Dict(validate_thresholds({})),
-            serializer=validation.settings_serializer("thresholds", validate_thresholds),
-            validator=validation.validator(validation.settings_check(validate_thresholds)),
-            help="See `aiida_crucible.analysis.verdict.reliability.THRESHOLDS`.",
+        settings_input(
+            spec, "thresholds", validate_thresholds, "See `aiida_crucible.analysis.verdict.reliability.THRESHOLDS`."
         )
-        spec.expose_inputs(
-            RelaxBaseWorkChain,
-            namespace="relax",
-            exclude=("relax.code", "relax.model", "relax.structures", "relax.restart_from"),
-            namespace_options={"help": "How to relax all phases, see `crucible.relax.base`."},
-        )
+        RelaxBaseWorkChain.expose_in(spec, "relax", "How to relax all phases, see `crucible.relax.base`.")
         spec.expose_inputs(
             PhononWorkChain,
             namespace="phonon",
@@ -129,7 +116,6 @@ class ReliabilityWorkChain(VerifiedWorkChain):
             help="For each of verification, lattice, energies, stability and, with a sweep, finite_temperature, "
             "averages and transitions: question, answer (yes, no, cannot-tell, not-asked), reason, evidence.",
         )
-        spec.exit_code(320, "ERROR_RELAXATION_FAILED", message="the relaxation failed: {detail}")
         spec.exit_code(322, "ERROR_PHONONS_FAILED", message="the phonons failed: {detail}")
         spec.exit_code(323, "ERROR_SWEEP_FAILED", message="the temperature sweep failed: {detail}")
 
@@ -206,38 +192,27 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         :param options: ``metadata.options`` of the jobs.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
-        builder = cls.get_builder()
         if temperatures is not None:
             overrides = merged(overrides or {}, {"sweep": {"parameters": {"temperatures": list(temperatures)}}})
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        jobs = [job for job in cls.JOBS if job.partition(".")[0] in inputs]
-        inputs = with_options(inputs, cls.spec().inputs, jobs, options)
-        inputs |= {"competing": competing} if competing is not None else {}
-        inputs |= {"reference": reference} if reference is not None else {}
-        fill_builder(builder, {"code": as_code(code), "model": model, "structure": structure, **inputs})
-        return builder
+        inputs |= without_none(competing=competing, reference=reference)
+        return cls.build(inputs, options, code=code, model=model, structure=structure)
 
     def relax(self) -> ToContext:
         """Relax all phases in one job."""
-        inputs = AttributeDict(self.exposed_inputs(RelaxBaseWorkChain, "relax"))
-        inputs.relax.update(code=self.inputs.code, model=self.inputs.model, structures=_phases(self.inputs))
-        return ToContext(relaxation=self.submit(RelaxBaseWorkChain, **inputs))
+        return self.submit_relaxation(_phases(self.inputs))
 
     def inspect_relaxation(self) -> ExitCode | None:
         """Attach and summarise the relaxed phases; one that did not relax is a result."""
-        child = self.ctx.relaxation
-        if not child.is_finished_ok and not did_not_converge(child):
-            code: ExitCode = self.exit_codes.ERROR_RELAXATION_FAILED.format(detail=message_of(child))
-            return code
-        self.ctx.relaxed = relaxed_of(child)
-        self.ctx.summary = summarise_relaxation(results=child.outputs.results, **self.ctx.relaxed)
+        if (failure := self.take_relaxation()) is not None:
+            return failure
         self.out("relaxed", self.ctx.relaxed)
-        self.out("relaxation", self.ctx.summary)
+        self.out("relaxation", self.ctx.relaxation_summary)
         return None
 
     def is_relaxed(self) -> bool:
         """Return whether the crystal in question reached its minimum."""
-        return bool(self.ctx.summary["structures"][MAIN]["outcome"] == "converged")
+        return bool(self.ctx.relaxation_summary["structures"][MAIN]["outcome"] == "converged")
 
     def run_crystal(self) -> ToContext:
         """Compute the phonons of the relaxed crystal and run it when hot; the model is not verified again."""
@@ -262,24 +237,20 @@ class ReliabilityWorkChain(VerifiedWorkChain):
         self.out_many(self.exposed_outputs(self.ctx.phonon, PhononWorkChain, namespace="phonon"))
         if "sweep" in self.ctx:
             self.out_many(self.exposed_outputs(self.ctx.sweep, TemperatureSweepWorkChain, namespace="sweep"))
-        codes = {"phonon": self.exit_codes.ERROR_PHONONS_FAILED, "sweep": self.exit_codes.ERROR_SWEEP_FAILED}
-        for name, exit_code in codes.items():
+        for name, label in (("phonon", "ERROR_PHONONS_FAILED"), ("sweep", "ERROR_SWEEP_FAILED")):
             if name in self.ctx and not self.ctx[name].is_finished_ok:
-                code: ExitCode = exit_code.format(detail=message_of(self.ctx[name]))
-                return code
+                return self.failure(label, message_of(self.ctx[name]))
         return None
 
     def assess(self) -> None:
         """Answer the questions."""
-        evidence = {
-            "phonons": self.ctx.phonon.outputs.summary if "phonon" in self.ctx else None,
-            "sweep": self.ctx.sweep.outputs.summary if "sweep" in self.ctx else None,
-            "reference": self.inputs.get("reference"),
-        }
-        given = {name: node for name, node in evidence.items() if node is not None}
-        self.out(
-            "summary", assess_reliability(self.ctx.summary, self.inputs.thresholds, self.ctx.verification, **given)
+        evidence = without_none(
+            phonons=self.ctx.phonon.outputs.summary if "phonon" in self.ctx else None,
+            sweep=self.ctx.sweep.outputs.summary if "sweep" in self.ctx else None,
+            reference=self.inputs.get("reference"),
         )
+        relaxation, thresholds = self.ctx.relaxation_summary, self.inputs.thresholds
+        self.out("summary", assess_reliability(relaxation, thresholds, self.ctx.verification, **evidence))
 
 
 def _phases(inputs: Mapping[str, Any]) -> dict[str, StructureData]:

@@ -10,7 +10,10 @@ from aiida.orm import ArrayData, Data, Dict, StructureData
 
 from aiida_crucible.analysis.crystal.cells import space_group
 from aiida_crucible.analysis.dynamics.start import begins_in_given_crystal, first_start, judge_start
-from aiida_crucible.analysis.dynamics.sweep_settings import temperature_label, validate_sweep
+from aiida_crucible.analysis.dynamics.sweep_settings import (
+    temperature_label,
+    validate_sweep,
+)
 from aiida_crucible.analysis.dynamics.temperature_record import DONE, NOT_RUN, TemperatureRecord
 from aiida_crucible.analysis.dynamics.temperature_sweep import answer_questions, curves, find_transitions
 from aiida_crucible.nodes.structures import to_atoms
@@ -34,7 +37,7 @@ def summarise_sweep(
     :param missing: for each temperature that has no analysis, by label, ``state`` and ``reason``.
     :param dynamics: parameters of the runs, see :mod:`crucible_engine.tasks.dynamics.parameters`.
     :param analyses: of the others, by label, see
-        :func:`aiida_crucible.workflows.sweep.run_calcfunctions.analyse_temperature`.
+        :func:`aiida_crucible.workflows.sweep.calcfunctions.analyse_temperature`.
     :return: ``curves``, ``analysis`` (by label), ``transitions`` and ``summary``, see
         :class:`aiida_crucible.workflows.sweep.workchain.TemperatureSweepWorkChain`.
     """
@@ -56,7 +59,7 @@ def summarise_sweep(
         records.append(
             TemperatureRecord(label, temperature, entry["state"], entry["reason"], values.get("outcome"), told)
         )
-    transitions = find_transitions(records, settings["mode"])
+    transitions = find_transitions(records)
     group = space_group(to_atoms(structure), SYMMETRY_TOLERANCE)
     answers = answer_questions(records, transitions, group, settings["stability_time"])
     answers["start"] = asdict(

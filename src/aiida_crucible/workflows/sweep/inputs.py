@@ -1,14 +1,14 @@
-"""What the inputs of a temperature sweep have to be, and what follows from them for its jobs."""
+"""What the inputs of a temperature sweep have to be, what follows for its jobs, and what these left of each run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiida.orm import ArrayData, Dict, StructureData
+from aiida.common.links import LinkType
+from aiida.orm import ArrayData, CalcJobNode, Data, Dict, ProcessNode, TrajectoryData
 
-from aiida_crucible.analysis.crystal.cells import require_no_vacuum
-from aiida_crucible.analysis.crystal.supercell_sites import find_sites
+from aiida_crucible.analysis.crystal.mapping import find_sites
 from aiida_crucible.analysis.dynamics.order_parameters import displacement_pattern
 from aiida_crucible.analysis.dynamics.polarization import neutral_charges
 from aiida_crucible.analysis.dynamics.sweep_settings import (
@@ -18,35 +18,24 @@ from aiida_crucible.analysis.dynamics.sweep_settings import (
     validate_sweep,
 )
 from aiida_crucible.analysis.phonons.born_charges import require_neutral
-from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
 from aiida_crucible.calculations.dynamics.structures import check_melchionna
-from aiida_crucible.nodes.structures import require_crystal, to_atoms
+from aiida_crucible.calculations.ports import crystal_check
+from aiida_crucible.nodes.structures import to_atoms
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.rules import shown, suggestion
 
-PURPOSE = "a temperature sweep"
-KEY = "structure"
-OWN = ("temperatures", "start", "first_replica", "final_temperature")
+check_sweep_crystal = crystal_check("a temperature sweep")
+SWEEP_PARAMETERS = ("temperatures", "start", "first_replica", "final_temperature")
 """Parameters of the dynamics that a sweep sets itself."""
 
 
-def check_sweep_crystal(structure: StructureData | None) -> None:
-    """Refuse what is no crystal of whole atoms.
-
-    :raises ValueError: one line.
-    """
-    if structure is not None:
-        require_crystal(structure, PURPOSE)
-        validation.check_alone(structure)
-        require_no_vacuum(to_atoms(structure), PURPOSE)
-
-
-def check_charges_array(node: ArrayData | None) -> None:
+def check_charges_array(node: ArrayData) -> None:
     """Refuse arrays without Born charges.
 
     :raises ValueError: one line.
     """
-    if node is not None and "charges" not in node.get_arraynames():
+    if "charges" not in node.get_arraynames():
         names = ", ".join(node.get_arraynames()) or "none"
         raise ValueError(f"born_charges has the arrays {names}: give `charges` [n_atoms, 3, 3]")
 
@@ -56,13 +45,20 @@ def check_dynamics_parameters(parameters: Dict) -> None:
 
     :raises ValueError: one line.
     """
-    values, defaults = validate_parameters("dynamics", parameters.get_dict()), validate_parameters("dynamics", {})
-    for name in OWN:
-        if values[name] != defaults[name]:
-            where = "parameters.temperatures" if name == "temperatures" else "parameters.mode"
-            raise ValueError(
-                f"base.dynamics.parameters sets {name} to {shown(values[name])}, which a sweep sets itself: use {where}"
-            )
+    for name, value in changed(validate_parameters("dynamics", parameters.get_dict()), SWEEP_PARAMETERS).items():
+        where = "parameters.temperatures" if name == "temperatures" else "parameters.mode"
+        raise ValueError(
+            f"base.dynamics.parameters sets {name} to {shown(value)}, which a sweep sets itself: use {where}"
+        )
+
+
+def changed(parameters: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return those of some parameters of the dynamics that are not as they are by default.
+
+    :param parameters: complete.
+    """
+    defaults = validate_parameters("dynamics", {})
+    return {name: parameters[name] for name in names if parameters[name] != defaults[name]}
 
 
 def check_crystal_inputs(inputs: Mapping[str, Any]) -> None:
@@ -106,3 +102,54 @@ def parameters_of_job(parameters: Mapping[str, Any], job: SweepJob, is_chain: bo
         "start": "sequential" if is_chain else "independent",
     }
     return validate_parameters("dynamics", {**parameters, **own})
+
+
+def is_done(child: ProcessNode, replica: str) -> bool:
+    """Return whether a run came to its end, whatever became of its job afterwards."""
+    if "results" not in child.outputs:
+        return False
+    replicas = child.outputs.results.get_dict()["summary"].get("replicas", {})
+    return "averages" in replicas.get(replica, {})
+
+
+def count_postponed(child: ProcessNode, n_temperatures: int) -> int:
+    """Return how many temperatures a job did not come to because the one before them failed.
+
+    A job that failed before it began with any would fail again: none is postponed.
+    """
+    if child.is_finished_ok or "results" not in child.outputs:
+        return 0
+    summary = child.outputs.results.get_dict()["summary"]
+    checkpoint = summary.get("checkpoint")
+    # Of a job that was killed only the checkpoint tells at which temperature.
+    n_begun = max(len(summary.get("replicas", {})), 0 if checkpoint is None else checkpoint["replica"] + 1)
+    return max(0, n_temperatures - n_begun) if n_begun else 0
+
+
+def outputs_of(child: ProcessNode, replica: str) -> dict[str, Data]:
+    """Return what a job attached of one run, by the names that the sweep gives it."""
+    names = {"trajectory": "trajectories", "series": "series", "averages": "averages", "final": "final"}
+    return {
+        name: child.outputs[namespace][replica]
+        for name, namespace in names.items()
+        if namespace in child.outputs and replica in child.outputs[namespace]
+    }
+
+
+def outcome_of(trajectory: TrajectoryData) -> dict[str, str] | None:
+    """Return ``outcome`` and ``reason`` of the run that a trajectory is of; ``None`` if no job here has made it."""
+    creator = trajectory.creator
+    if not isinstance(creator, CalcJobNode) or creator.process_class is not DynamicsCalculation:
+        return None
+    if "results" not in creator.outputs:
+        return None
+    link = trajectory.base.links.get_incoming(link_type=LinkType.CREATE).one().link_label
+    return outcome_and_reason(creator.outputs.results["summary"]["replicas"][link.rpartition("__")[2]])
+
+
+def outcome_and_reason(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return what became of a run.
+
+    :param summary: of its replica.
+    """
+    return {"outcome": summary["outcome"], "reason": summary["evidence"]["reason"]}

@@ -8,7 +8,11 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, Str, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.dynamics.sweep_settings import strained_unit_cell, sweep_supercell, validate_sweep
+from aiida_crucible.analysis.dynamics.sweep_settings import (
+    strained_unit_cell,
+    sweep_supercell,
+    validate_sweep,
+)
 from aiida_crucible.analysis.dynamics.temperature_run import (
     Crystal,
     Run,
@@ -18,11 +22,9 @@ from aiida_crucible.analysis.dynamics.temperature_run import (
     evenly_spaced,
 )
 from aiida_crucible.analysis.transitions.records import CRYSTAL_OUTCOMES
+from aiida_crucible.nodes.force_data import FEMTOSECONDS
 from aiida_crucible.nodes.structures import from_atoms, to_atoms
 from crucible_engine.wire.schema import SERIES_COLUMNS
-
-PICOSECOND = 1000.0
-"""fs."""
 
 NUMERICS = 2
 """AiiDA's cache follows the text of this file: raise it whenever a number of the analysis behind it could change."""
@@ -107,7 +109,7 @@ def _run(
     times, positions, cells = np.zeros(0), np.zeros((0, n_atoms, 3)), np.zeros((0, 3, 3))
     if trajectory is not None:
         frames = evenly_spaced(trajectory.get_stepids(), from_step)
-        times = trajectory.get_times()[frames] * PICOSECOND
+        times = trajectory.get_times()[frames] * FEMTOSECONDS
         positions, cells = trajectory.get_positions()[frames], trajectory.get_cells()[frames]
     return Run(
         series={name: series.get_array(name)[rows] for name in SERIES_COLUMNS},

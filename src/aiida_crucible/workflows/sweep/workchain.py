@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_, while_
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, if_, while_
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, Str, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.dynamics.sweep_settings import INDEPENDENT, SweepJob, plan_jobs, validate_sweep
 from aiida_crucible.analysis.dynamics.temperature_record import FAILED, NOT_RUN
 from aiida_crucible.analysis.transitions.records import CRYSTAL_OUTCOMES
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.dynamics.structures import WHAT_MOVES
+from aiida_crucible.calculations.ports import settings_input
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.common.arguments import with_checked_arguments
-from aiida_crucible.workflows.common.concurrency import Share, choose_share
-from aiida_crucible.workflows.common.protocols import as_code, fill_builder, with_options
-from aiida_crucible.workflows.common.verified import VerifiedWorkChain, message_of
+from aiida_crucible.workflows.common.concurrency import RunsInWaves, Share, choose_share, give_cores
+from aiida_crucible.workflows.common.protocols import with_checked_arguments, without_none
+from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.sweep.calcfunctions import summarise_sweep
 from aiida_crucible.workflows.sweep.inputs import (
@@ -26,14 +25,16 @@ from aiida_crucible.workflows.sweep.inputs import (
     check_crystal_inputs,
     check_dynamics_parameters,
     check_sweep_crystal,
+    count_postponed,
+    is_done,
+    outputs_of,
     parameters_of_job,
 )
 from aiida_crucible.workflows.sweep.relaxation import RelaxedFirst
 from aiida_crucible.workflows.sweep.run_calcfunctions import analyse_temperature, build_supercell
-from aiida_crucible.workflows.sweep.runs import count_left_over, is_done, outputs_of
 
 
-class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
+class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
     """Verify a model, run a crystal with it at many temperatures, and say what it does at each and over all of them.
 
     The crystal is relaxed first where the input ``relax`` says how. Whatever the physics says is a result: a crystal
@@ -56,12 +57,12 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
             validator=validation.validator(check_sweep_crystal),
             help="A crystal: the unit cell, in whose axes everything is told.",
         )
-        spec.input(
+        settings_input(
+            spec,
             "parameters",
-            valid_type=Dict,
-            serializer=validation.settings_serializer("parameters", validate_sweep),
-            validator=validation.validator(validation.settings_check(validate_sweep)),
-            help="See `aiida_crucible.analysis.dynamics.sweep_settings.SETTINGS` for names, units, ranges, defaults.",
+            validate_sweep,
+            "See `aiida_crucible.analysis.dynamics.sweep_settings.SETTINGS` for names, units, ranges, defaults.",
+            has_default=False,
         )
         spec.input(
             "reference_structure",
@@ -78,14 +79,11 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
             validator=validation.validator(check_charges_array),
             help="For the polarization: array `charges` (e, [n_atoms, 3, 3], of the unit cell).",
         )
-        spec.expose_inputs(
-            DynamicsBaseWorkChain,
-            namespace="base",
-            exclude=tuple(f"dynamics.{name}" for name in ("code", "model", *WHAT_MOVES, "reference", "restart_from")),
-            namespace_options={
-                "help": "How to run, see `crucible.dynamics.base`; temperatures, start and number of the first replica "
-                "are the sweep's."
-            },
+        DynamicsBaseWorkChain.expose_in(
+            spec,
+            "base",
+            "How to run, see `crucible.dynamics.base`; temperatures, start and number of the first replica are the "
+            "sweep's.",
         )
         spec.outline(
             cls.verify,
@@ -175,57 +173,67 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
         :param options: ``metadata.options`` of the jobs.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
-        builder = cls.get_builder()
         inputs = cls.get_protocol_inputs(protocol, overrides)
-        jobs = [job for job in cls.JOBS if job.partition(".")[0] in inputs]
-        inputs = with_options(inputs, cls.spec().inputs, jobs, options)
         if temperatures is not None:
             inputs["parameters"] = {**inputs["parameters"], "temperatures": list(temperatures)}
-        given = {"reference_structure": reference_structure, "born_charges": born_charges}
-        inputs |= {name: node for name, node in given.items() if node is not None}
-        fill_builder(builder, {"code": as_code(code), "model": model, "structure": structure, **inputs})
-        return builder
+        inputs |= without_none(reference_structure=reference_structure, born_charges=born_charges)
+        return cls.build(inputs, options, code=code, model=model, structure=structure)
 
     def plan(self) -> None:
         """Make the supercell and say how many jobs run at once."""
         self.ctx.supercell = self.ctx.start = build_supercell(self.ctx.structure, self.inputs.parameters)
         self.out("supercell", self.ctx.supercell)
         self.ctx.next_job = 0
-        share = self._share()
+        share = self.share()
         cores = "" if share.cores is None else f", on {share.cores} core{'s' * (share.cores > 1)} each"
         self.report(f"{len(self._jobs)} jobs of {len(self.ctx.supercell.sites)} atoms: {share.at_once} at once{cores}")
 
     def has_jobs(self) -> bool:
-        """Return whether there are jobs to run."""
-        return self.ctx.chain_end is None and bool(self.ctx.next_job < len(self._jobs))
+        """Return whether there are jobs to run: none is behind the end of a chain."""
+        return self.ctx.chain_end is None and super().has_jobs()
 
-    def run_jobs(self) -> ToContext:
-        """Run as many jobs as go at once."""
-        share, first = self._share(), self.ctx.next_job
-        self.ctx.next_job = min(first + share.at_once, len(self._jobs))
-        self.ctx.running = list(range(first, self.ctx.next_job))
-        return ToContext(**{_key(index): self._submit(self._jobs[index], share.cores) for index in self.ctx.running})
+    def job_names(self) -> list[str]:
+        """Return the names of the jobs planned."""
+        return list(self._jobs)
+
+    def share(self) -> Share:
+        """Return how many jobs run at once."""
+        n_jobs = 1 if self._is_chain else len(self._jobs)
+        return choose_share(self.inputs.code, self.inputs.base.dynamics, n_jobs, self._settings["max_concurrent"])
+
+    def submit_job(self, name: str, cores: int | None) -> ProcessNode:
+        """Run a part of the temperatures."""
+        job = self._jobs[name]
+        inputs = AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
+        parameters = parameters_of_job(inputs.dynamics.parameters.get_dict(), job, self._is_chain)
+        inputs.dynamics.update(
+            code=self.inputs.code, model=self.inputs.model, structure=self.ctx.start, parameters=Dict(parameters)
+        )
+        if self.ctx.start.uuid != self.ctx.supercell.uuid:
+            inputs.dynamics.reference = self.ctx.supercell
+        give_cores(inputs.dynamics, cores)
+        inputs.metadata.call_link_label = "_".join((job.labels[0], *job.labels[1:][-1:]))
+        return self.submit(DynamicsBaseWorkChain, **inputs)
 
     def inspect_jobs(self) -> None:
         """Attach and analyse what came of the jobs."""
-        for index in self.ctx.running:
-            job, child = self._jobs[index], self.ctx[_key(index)]
-            left_over = 0 if self._is_chain else count_left_over(child, len(job.temperatures))
-            n_tried = len(job.temperatures) - left_over
+        for name in self.ctx.running:
+            job, child = self._jobs[name], self.ctx[name]
+            n_postponed = 0 if self._is_chain else count_postponed(child, len(job.temperatures))
+            n_tried = len(job.temperatures) - n_postponed
             for position, label in enumerate(job.labels[:n_tried]):
                 self._inspect_run(label, f"replica_{position}", child)
-            if left_over:
-                self.ctx.left_over.append((job.first + n_tried, job.temperatures[n_tried:]))
+            if n_postponed:
+                self.ctx.postponed.append((job.first + n_tried, job.temperatures[n_tried:]))
                 self.report(f"{', '.join(job.labels[n_tried:])}: run in a job of their own")
             if self._is_chain and self.ctx.chain_end is None:
                 self.ctx.start = child.outputs.final[f"replica_{len(job.labels) - 1}"]
 
     def analyse(self) -> ExitCode | None:
         """Say what the temperatures tell together; fail only if there was a crystal and not one of them ran."""
-        missing = dict(self.ctx.missing)
-        for label in (label for job in self._jobs for label in job.labels):
-            if label not in self.ctx.analyses and label not in missing:
-                missing[label] = {"state": NOT_RUN, "reason": self.ctx.not_relaxed or self.ctx.chain_end}
+        not_run = {"state": NOT_RUN, "reason": self.ctx.not_relaxed or self.ctx.chain_end}
+        without = [label for job in self._jobs.values() for label in job.labels if label not in self.ctx.analyses]
+        missing = {**self.ctx.missing, **{label: not_run for label in without if label not in self.ctx.missing}}
         self.out_many(
             summarise_sweep(
                 self.ctx.structure or self.inputs.structure,
@@ -237,43 +245,22 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
         )
         if self.ctx.analyses or self.ctx.not_relaxed:
             return None
-        first = next(iter(missing.values()))["reason"]
-        code: ExitCode = self.exit_codes.ERROR_EVERY_TEMPERATURE_FAILED.format(detail=first)
-        return code
+        return self.failure("ERROR_EVERY_TEMPERATURE_FAILED", next(iter(missing.values()))["reason"])
 
     @property
     def _settings(self) -> dict[str, Any]:
         return validate_sweep(self.inputs.parameters.get_dict())
 
     @property
-    def _jobs(self) -> list[SweepJob]:
+    def _jobs(self) -> dict[str, SweepJob]:
         """The jobs planned, and those for what a failed temperature kept from running."""
-        left_over = [SweepJob(first, tuple(temperatures)) for first, temperatures in self.ctx.left_over]
-        return [*plan_jobs(self._settings), *left_over]
+        postponed = [SweepJob(first, tuple(temperatures)) for first, temperatures in self.ctx.postponed]
+        return {f"job_{index}": job for index, job in enumerate([*plan_jobs(self._settings), *postponed])}
 
     @property
     def _is_chain(self) -> bool:
         """Whether each temperature begins where the one before ended."""
         return bool(self._settings["mode"] != INDEPENDENT)
-
-    def _share(self) -> Share:
-        metadata = self.inputs.base.dynamics.get("metadata") or {}
-        n_jobs = 1 if self._is_chain else len(self._jobs)
-        return choose_share(self.inputs.code, metadata.get("options") or {}, n_jobs, self._settings["max_concurrent"])
-
-    def _submit(self, job: SweepJob, cores: int | None) -> ProcessNode:
-        inputs = AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
-        parameters = parameters_of_job(inputs.dynamics.parameters.get_dict(), job, self._is_chain)
-        inputs.dynamics.update(
-            code=self.inputs.code, model=self.inputs.model, structure=self.ctx.start, parameters=Dict(parameters)
-        )
-        if self.ctx.start.uuid != self.ctx.supercell.uuid:
-            inputs.dynamics.reference = self.ctx.supercell
-        if cores is not None:
-            options = inputs.dynamics.metadata.options
-            options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
-        inputs.metadata.call_link_label = "_".join((job.labels[0], *job.labels[1:][-1:]))
-        return self.submit(DynamicsBaseWorkChain, **inputs)
 
     def _inspect_run(self, label: str, replica: str, child: ProcessNode) -> None:
         """Attach and analyse one temperature; a chain ends where its crystal is lost or a job failed."""
@@ -294,8 +281,7 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
             self.report(f"the chain ends: {self.ctx.chain_end}")
 
     def _analyse_run(self, label: str, replica: str, child: ProcessNode, outputs: Mapping[str, Data]) -> Dict:
-        names = ("series", "averages", "trajectory")
-        given = {name: outputs[name] for name in names if name in outputs}
+        given = {name: node for name, node in outputs.items() if name != "final"}
         given |= {name: self.inputs[name] for name in ("reference_structure", "born_charges") if name in self.inputs}
         given |= {"displaced_structure": self.inputs.structure} if "relax" in self.inputs else {}
         found = analyse_temperature(
@@ -312,7 +298,3 @@ class TemperatureSweepWorkChain(RelaxedFirst, VerifiedWorkChain):
             self.warn_of_start(found["analysis"])
         self.ctx.analyses[label] = found["analysis"]
         return found["analysis"]
-
-
-def _key(index: int) -> str:
-    return f"job_{index}"

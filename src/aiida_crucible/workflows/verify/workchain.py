@@ -5,34 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, WorkChain, if_
-from aiida.orm import AbstractCode, Bool, CalcJobNode, Dict, Str, StructureData, to_aiida_type
+from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
+from aiida.orm import AbstractCode, Bool, Dict, Str, StructureData, to_aiida_type
 
-from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.exit_codes import WorkflowSpec
+from aiida_crucible.calculations import resources, validation
+from aiida_crucible.calculations.ports import model_inputs
 from aiida_crucible.calculations.verifications import find_verification, require_capability
 from aiida_crucible.calculations.verify.calculation import VerifyCalculation
-from aiida_crucible.monitoring.foreground import EndsItsJobs
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.common.arguments import with_checked_arguments
-from aiida_crucible.workflows.common.endings import said_of
-from aiida_crucible.workflows.common.protocols import ProtocolMixin, as_code, fill_builder, merged, with_options
+from aiida_crucible.workflows.common.protocols import ProtocolMixin, merged, with_checked_arguments
+from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, said_of, title_of
 from crucible_engine.tasks.parameters import PARAMETERS, needs_stress, validate_parameters
 
 STOP, CONTINUE = "stop", "continue"
 
 
-class VerifyWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
+class VerifyWorkChain(ProtocolMixin, CrucibleWorkChain):
     """Return the verification of a model in an environment: a finished one, or one that is run now."""
 
     JOBS = ("verify",)
-    _spec_class = WorkflowSpec
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        define_model_ports(spec)
+        model_inputs(spec)
         spec.input(
             "on_failure",
             valid_type=Str,
@@ -51,16 +48,12 @@ class VerifyWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
         spec.expose_inputs(VerifyCalculation, namespace="verify", exclude=("code", "model"))
         spec.outline(if_(cls.must_run)(cls.run_verification, cls.inspect_job), cls.inspect_verification)
         spec.output("results", valid_type=Dict, required=False, help="The verification's `results`.")
-        spec.inputs.validator = validation.validator(cls.check_inputs)
         spec.exit_code(320, "ERROR_VERIFICATION_FAILED", message="{model} failed its verification: {faults}")
         spec.exit_code(321, "ERROR_VERIFICATION_UNFINISHED", message="the verification could not be made: {detail}")
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
-        """Check inputs against each other.
-
-        :raises ValueError: one line for the user.
-        """
+        """Check that model, code and structures fit to each other."""
         check_fit(inputs, validation.symbols_of(inputs["verify"].get("structures")), cls.JOBS)
 
     @classmethod
@@ -85,12 +78,10 @@ class VerifyWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
         :param options: ``metadata.options`` of the CalcJob.
         :raises ValueError: one line, if a name is misspelt or a port refuses its value.
         """
-        inputs = with_options(cls.get_protocol_inputs(protocol, overrides), cls.spec().inputs, cls.JOBS, options)
+        inputs = cls.get_protocol_inputs(protocol, overrides)
         if structure is not None:
             inputs = merged(inputs, {"verify": {"structures": {"structure": structure}}})
-        builder = cls.get_builder()
-        fill_builder(builder, {"code": as_code(code), "model": model, **inputs})
-        return builder
+        return cls.build(inputs, options, code=code, model=model)
 
     def must_run(self) -> bool:
         """Look for a finished verification; tell whether there is none, or none is wanted."""
@@ -105,7 +96,7 @@ class VerifyWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
             device=inputs.metadata.options.device,
         )
         if self.ctx.job is not None:
-            self.report(f"{self.inputs.model.title} was verified before: {_name(self.ctx.job)}")
+            self.report(f"{self.inputs.model.title} was verified before: {title_of(self.ctx.job)}")
         return self.ctx.job is None
 
     def run_verification(self) -> ToContext:
@@ -121,8 +112,7 @@ class VerifyWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
         job = self.ctx.job
         if job.is_finished_ok:
             return None
-        unfinished: ExitCode = self.exit_codes.ERROR_VERIFICATION_UNFINISHED
-        return unfinished.format(detail=f"{_name(job)}: {said_of(job)}")
+        return self.failure("ERROR_VERIFICATION_UNFINISHED", f"{title_of(job)}: {said_of(job)}")
 
     def inspect_verification(self) -> ExitCode | None:
         """Return the results; stop with the faults, unless the user goes on in spite of them."""
@@ -136,18 +126,7 @@ class VerifyWorkChain(ProtocolMixin, EndsItsJobs, WorkChain):
             self.report(f"{self.inputs.model.title} failed its verification ({faults}); it goes on as it was told to")
             return None
         failed: ExitCode = self.exit_codes.ERROR_VERIFICATION_FAILED
-        return failed.format(model=self.inputs.model.title, faults=f"{faults} (see {_name(self.ctx.job)})")
-
-
-def define_model_ports(spec: ProcessSpec) -> None:
-    """Declare the ports of every WorkChain that runs a model: which one, and where."""
-    spec.input(
-        "code",
-        valid_type=AbstractCode,
-        validator=validation.validator(validation.check_code),
-        help="The Python of an environment in which the model's package can be imported.",
-    )
-    spec.input("model", valid_type=ModelData, help="Which potential.")
+        return failed.format(model=self.inputs.model.title, faults=f"{faults} (see {title_of(self.ctx.job)})")
 
 
 def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]], jobs: Sequence[str]) -> None:
@@ -167,8 +146,8 @@ def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]
         namespace: Mapping[str, Any] = inputs
         for level in (*job.split("."), "metadata", "options"):
             namespace = namespace.get(level) or {}
-        validation.check_placement(inputs["code"], namespace)
-        validation.check_precision(inputs["model"], namespace)
+        resources.check_placement(inputs["code"], namespace)
+        resources.check_precision(inputs["model"], namespace)
     require_capability(inputs["code"], inputs["model"], needs_of(inputs, jobs), inputs.get("verification"))
 
 
@@ -189,7 +168,3 @@ def check_on_failure(value: Str) -> None:
     """Refuse a word that is neither of the two."""
     if value.value not in (STOP, CONTINUE):
         raise ValueError(f"on_failure is {value.value!r}: give {STOP!r} or {CONTINUE!r}")
-
-
-def _name(node: CalcJobNode) -> str:
-    return f"{node.process_label}<{node.pk}>"

@@ -12,7 +12,7 @@ from crucible_engine.families.conformance import Case, in_double
 CASES = (
     Case("chgnet-0.3.0", "chgnet", "0.3.0"),
     Case("chgnet-0.2.0", "chgnet", "0.2.0"),
-    Case("chgnet-r2scan", "chgnet", "r2scan"),
+    Case("chgnet-r2scan", "chgnet", "r2scan", like="chgnet-0.3.0"),
 )
 
 # Of the package, what has an underscore or no documentation; and the same of a network.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ase.calculators.emt import parameters
 
-from crucible_engine.ase_compat import OrderedEMT
+from crucible_engine.families.ase_compat import OrderedEMT
 from crucible_engine.families.calculators import loader
 
 load = loader(lambda _: OrderedEMT(), parameters, parameters)

@@ -11,10 +11,10 @@ from crucible_engine.families.conformance import Case, in_double
 
 CASES = (
     Case("7net-l3i5", "sevennet", "7net-l3i5"),
-    Case("7net-0", "sevennet", "7net-0"),
-    Case("7net-0_22May2024", "sevennet", "7net-0_22May2024"),
+    Case("7net-0", "sevennet", "7net-0", like="7net-l3i5"),
+    Case("7net-0_22May2024", "sevennet", "7net-0_22May2024", like="7net-l3i5"),
     Case("7net-mf-0-PBE", "sevennet", "7net-mf-0", {"modal": "PBE"}),
-    Case("7net-mf-0-R2SCAN", "sevennet", "7net-mf-0", {"modal": "R2SCAN"}),
+    Case("7net-mf-0-R2SCAN", "sevennet", "7net-mf-0", {"modal": "R2SCAN"}, like="7net-mf-0-PBE"),
 )
 
 # Of the package, what has an underscore or no documentation; and the same of a network.

@@ -1,7 +1,7 @@
 """ASE's integrators: how each ensemble is set up, and all that one of them keeps between two steps.
 
-The kinetic temperature counts the degrees of freedom that move: 3 N, or 3 N - 3 where the centre of mass rests. ASE's
-Nosé-Hoover chains count 3 N always; their thermostat is told the right number here, or a small cell would be
+The kinetic temperature counts the degrees of freedom that move: 3 N, or 3 N - 3 where the centre of mass is fixed.
+ASE's Nosé-Hoover chains count 3 N always; their thermostat is told the right number here, or a small cell would be
 N / (N - 1) times too hot.
 """
 
@@ -29,7 +29,7 @@ from ase.md.nose_hoover_chain import (
 from ase.md.nptberendsen import Inhomogeneous_NPTBerendsen
 from ase.md.verlet import VelocityVerlet
 
-from crucible_engine import ase_compat
+from crucible_engine.families import ase_compat
 from crucible_engine.tasks.dynamics.settings import Settings
 
 
@@ -43,7 +43,7 @@ class Integrator:
         and cell of the structure, the random numbers' state, and what :attr:`make` derives from the settings.
     :param heat: sets another target temperature (K).
     :param conserved: the conserved quantity (eV) at a constant target; ``None`` where there is none.
-    :param rests: whether a resting centre of mass is up to a constraint on the structure (``FixCom``).
+    :param needs_constraint: whether only a constraint on the structure (``FixCom``) keeps its centre of mass in place.
     :param triangular: whether the cell must be a triangular matrix.
     """
 
@@ -51,7 +51,7 @@ class Integrator:
     heat: Callable[[Any, float], None] | None = None
     state: tuple[str, ...] = ()
     conserved: Callable[[Any], float] | None = None
-    rests: bool = False
+    needs_constraint: bool = False
     triangular: bool = False
 
 
@@ -174,19 +174,19 @@ def _gibbs_energy(dynamics: Any) -> float:
 _MTK = Integrator(_mtk, ase_compat.heat_chain, ase_compat.MTK, _conserved_energy)
 INTEGRATORS: dict[str, Integrator] = {
     "nve": Integrator(_nve, conserved=_total_energy),
-    "nvt-langevin": Integrator(_langevin, _heat_by_method, rests=True),
+    "nvt-langevin": Integrator(_langevin, _heat_by_method, needs_constraint=True),
     "nvt-andersen": Integrator(_andersen, _heat_by_method),
     "nvt-nose-hoover-chain": Integrator(
         _nose_hoover_chain, ase_compat.heat_chain, ase_compat.NOSE_HOOVER_CHAIN, _conserved_energy
     ),
-    "nvt-bussi": Integrator(_bussi, ase_compat.heat_bussi, ase_compat.BUSSI, _bussi_energy, rests=True),
+    "nvt-bussi": Integrator(_bussi, ase_compat.heat_bussi, ase_compat.BUSSI, _bussi_energy, needs_constraint=True),
     "npt-melchionna": Integrator(
         _melchionna, ase_compat.heat_melchionna, ase_compat.MELCHIONNA, _gibbs_energy, triangular=True
     ),
     "npt-mtk-isotropic": Integrator(_mtk, ase_compat.heat_chain, ase_compat.MTK_ISOTROPIC, _conserved_energy),
     "npt-mtk": _MTK,
     "npt-mtk-masked": Integrator(_mtk, ase_compat.heat_chain, ase_compat.MTK_MASKED, _conserved_energy),
-    "npt-berendsen": Integrator(_berendsen, _heat_by_method, rests=True),
+    "npt-berendsen": Integrator(_berendsen, _heat_by_method, needs_constraint=True),
 }
 """By ensemble; ``npt-mtk-masked`` is ``npt-mtk`` with a mask, another class of ASE's with a state of its own."""
 
@@ -197,16 +197,16 @@ def integrator_of(settings: Settings) -> Integrator:
     return INTEGRATORS["npt-mtk-masked" if masked else settings.ensemble]
 
 
-def rest(atoms: Atoms, settings: Settings) -> None:
-    """Constrain a structure's centre of mass to rest, where that is asked for and not the integrator's own affair."""
-    if settings.remove_drift and len(atoms) > 1 and integrator_of(settings).rests:
+def fix_centre_of_mass(atoms: Atoms, settings: Settings) -> None:
+    """Constrain the centre of mass of a structure, where that is asked for and the integrator does not do it itself."""
+    if settings.remove_drift and len(atoms) > 1 and integrator_of(settings).needs_constraint:
         atoms.set_constraint(FixCom())
 
 
 def degrees_of_freedom(n_atoms: int, settings: Settings) -> int:
-    """Return how many degrees of freedom move; ASE's Melchionna integrator always lets the centre of mass rest."""
-    rests = settings.remove_drift or settings.ensemble == "npt-melchionna"
-    return 3 * n_atoms - 3 if rests and n_atoms > 1 else 3 * n_atoms
+    """Return how many degrees of freedom move; ASE's Melchionna integrator always keeps the centre of mass in place."""
+    is_fixed = settings.remove_drift or settings.ensemble == "npt-melchionna"
+    return 3 * n_atoms - 3 if is_fixed and n_atoms > 1 else 3 * n_atoms
 
 
 def read_state(dynamics: MolecularDynamics, integrator: Integrator) -> dict[str, np.ndarray[Any, Any]]:

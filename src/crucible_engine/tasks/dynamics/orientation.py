@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
+
+from crucible_engine.tasks.dynamics.integrators import integrator_of
+from crucible_engine.tasks.dynamics.settings import Settings
+from crucible_engine.wire.schema import Condition, EngineError
 
 Array = NDArray[np.float64]
 
@@ -67,6 +71,21 @@ class Orientation:
             return stress
         turned: Array = full_3x3_to_voigt_6_stress(self.rotation.T @ voigt_6_to_full_3x3_stress(stress) @ self.rotation)
         return turned
+
+
+def oriented(start: Atoms, settings: Settings) -> tuple[Orientation, Settings]:
+    """Return how a structure is turned for its integrator, and the settings with a mask that follows.
+
+    :raises EngineError: ``INVALID_JOB``, if the turned axes mix what may change and what may not.
+    """
+    triangular = integrator_of(settings).triangular
+    orientation = Orientation.of(start, triangular)
+    if settings.mask is None or not triangular:
+        return orientation, settings
+    try:
+        return orientation, replace(settings, mask=orientation.turn_mask(settings.mask))
+    except ValueError as error:
+        raise EngineError(Condition.INVALID_JOB, str(error)) from error
 
 
 def _is_triangular(cell: Array) -> bool:

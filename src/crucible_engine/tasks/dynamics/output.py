@@ -22,15 +22,10 @@ AVERAGED = ("temperature", "potential_energy", "kinetic_energy", "pressure", "vo
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
-def result_path(folder: Path, replica: int) -> Path:
-    """Return where the arrays of a replica that is done are."""
-    return folder / f"result-{replica}.npz"
-
-
 def write_result(folder: Path, replica: int, arrays: dict[str, NDArray[Any]]) -> None:
     """Keep the arrays of a replica that is done."""
     members = {name: Member(np.float64, value.shape, [value]) for name, value in arrays.items()}
-    write_arrays(result_path(folder, replica), members)
+    write_arrays(_result_path(folder, replica), members)
 
 
 def read_result(folder: Path, replica: int) -> dict[str, NDArray[np.float64]]:
@@ -38,10 +33,8 @@ def read_result(folder: Path, replica: int) -> dict[str, NDArray[np.float64]]:
 
     :raises ValueError: if the file is damaged.
     """
-    path = result_path(folder, replica)
-    if not path.exists():
-        return {}
-    return read_arrays(path)
+    path = _result_path(folder, replica)
+    return read_arrays(path) if path.exists() else {}
 
 
 def write_output(
@@ -127,6 +120,10 @@ def stride(settings: Settings) -> int:
     if not settings.frame_interval or not settings.retrieved_frames:
         return 1
     return -(-settings.count_recorded(settings.frame_interval) // settings.retrieved_frames)
+
+
+def _result_path(folder: Path, replica: int) -> Path:
+    return folder / f"result-{replica}.npz"
 
 
 def _frame_members(folder: Path, replica: int, n_frames: int, settings: Settings) -> dict[str, Member]:

@@ -36,7 +36,7 @@ class Recorder:
     :param settings: which steps are recorded, and what of them.
     :param orientation: how the crystal was turned.
     :param degrees_of_freedom: that the kinetic temperature counts.
-    :param rows: rows of the series and frames that a checkpoint vouches for.
+    :param rows: rows of the series and frames that are complete, as a checkpoint says.
     """
 
     def __init__(

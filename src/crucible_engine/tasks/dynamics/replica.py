@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,21 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from numpy.typing import NDArray
 
 from crucible_engine.tasks.dynamics.averages import Averages
+from crucible_engine.tasks.dynamics.checkpoint import not_of_this_job, require_arrays
 from crucible_engine.tasks.dynamics.crystal.guard import GuardedCalculator, LostError, volume_of
 from crucible_engine.tasks.dynamics.crystal.watch import Finding, Watch
-from crucible_engine.tasks.dynamics.integrators import degrees_of_freedom, integrator_of, read_state, rest, write_state
-from crucible_engine.tasks.dynamics.orientation import Orientation
+from crucible_engine.tasks.dynamics.integrators import (
+    degrees_of_freedom,
+    fix_centre_of_mass,
+    integrator_of,
+    read_state,
+    write_state,
+)
+from crucible_engine.tasks.dynamics.orientation import Orientation, oriented
 from crucible_engine.tasks.dynamics.recorder import Recorder
 from crucible_engine.tasks.dynamics.settings import Settings
-from crucible_engine.wire.layout import Layout, require_layout
-from crucible_engine.wire.schema import LOST_OUTCOMES, Condition, EngineError
+from crucible_engine.tasks.dynamics.starts import moved_near, plain_copy
+from crucible_engine.wire.schema import LOST_OUTCOMES
 
 Arrays = dict[str, NDArray[Any]]
 _AVERAGES, _WATCH, _INTEGRATOR = "averages.", "watch.", "integrator."
@@ -60,14 +67,14 @@ class Replica:
         self._integrator = integrator_of(settings)
         self._orientation, settings = oriented(start, settings)
         self._rng = np.random.default_rng([settings.seed, settings.stream(index)])
-        self.atoms = _resting(start)
+        self.atoms = plain_copy(start)
         self._orientation.turn(self.atoms)
-        reference = near(_resting(sites), start)
+        reference = moved_near(plain_copy(sites), start)
         Orientation.of(reference, self._integrator.triangular).turn(reference)
         self._watch = Watch(reference, asdict(settings), settings.target(index, 0))
         self._averages = Averages(self.atoms.get_masses())
         self._draw_velocities()
-        rest(self.atoms, settings)
+        fix_centre_of_mass(self.atoms, settings)
         self._volume_at_start = volume_of(self.atoms)
         self.use(calculator)
         self._dynamics = self._integrator.make(self.atoms, settings, settings.target(index, 0), self._rng)
@@ -228,7 +235,7 @@ class Replica:
         try:
             self._rng.bit_generator.state = scalars["random"]
         except (TypeError, ValueError, KeyError, OverflowError) as error:
-            raise _not_of_this_job(f"random is no state of {type(self._rng.bit_generator).__name__}") from error
+            raise not_of_this_job(f"random is no state of {type(self._rng.bit_generator).__name__}") from error
         self.atoms.set_cell(arrays["cell"])
         self.atoms.positions[:] = arrays["positions"]
         self.atoms.arrays["momenta"][:] = arrays["momenta"]
@@ -242,25 +249,15 @@ class Replica:
 
         :raises EngineError: ``INVALID_JOB``.
         """
-        # Some integrators make a part of what they keep at their first step only.
         of_integrator = {_INTEGRATOR + name for name in self._integrator.state}
-        expected = {name: Layout.of(array) for name, array in self._arrays().items()}
-        unknown = sorted(set(arrays) - set(expected) - of_integrator)
-        if unknown:
-            raise _not_of_this_job(f"it has the array {unknown[0]!r}")
-        for name, array in self._integrator_arrays().items():
-            if name not in arrays or arrays[name].shape != array.shape:
-                raise _not_of_this_job(f"{name} is missing or has another shape than {array.shape}")
-        if any(array.dtype.kind not in "fiub" for array in arrays.values()):
-            raise _not_of_this_job("an array holds no numbers")
+        require_arrays(arrays, self._arrays(), self._integrator_arrays(), of_integrator)
         try:
-            require_layout(arrays, expected)
             self._watch.require_own(_part(arrays, _WATCH))
         except ValueError as error:
-            raise _not_of_this_job(str(error)) from error
+            raise not_of_this_job(str(error)) from error
 
     def _keep_geometry(self) -> None:
-        """Remember the geometry of a whole step: a step that fails leaves none."""
+        """Keep the geometry of a whole step: a step that fails leaves none."""
         atoms = self.atoms
         self._last = (atoms.positions.copy(), atoms.cell.array.copy(), atoms.arrays["momenta"].copy())
 
@@ -292,48 +289,6 @@ class Replica:
     def _lose(self, finding: Finding) -> None:
         """End the run in the middle of a step: the last whole step stays the last one."""
         self.finding, self.found_at, self.lost = finding, self.step + 1, True
-
-
-def oriented(start: Atoms, settings: Settings) -> tuple[Orientation, Settings]:
-    """Return how a structure is turned for its integrator, and the settings with a mask that follows.
-
-    :raises EngineError: ``INVALID_JOB``, if the turned axes mix what may change and what may not.
-    """
-    triangular = integrator_of(settings).triangular
-    orientation = Orientation.of(start, triangular)
-    if settings.mask is None or not triangular:
-        return orientation, settings
-    try:
-        return orientation, replace(settings, mask=orientation.turn_mask(settings.mask))
-    except ValueError as error:
-        raise EngineError(Condition.INVALID_JOB, str(error)) from error
-
-
-def near(sites: Atoms, start: Atoms) -> Atoms:
-    """Return sites with each moved by whole lattice vectors to where its atom begins.
-
-    Atoms that move are not wrapped into the cell; those of a structure from elsewhere may have been.
-
-    :param sites: as many as there are atoms; changed in place.
-    :param start: where the atoms begin.
-    """
-    if not sites.pbc.any():
-        return sites
-    apart = start.cell.scaled_positions(start.positions) - sites.cell.scaled_positions(sites.positions)
-    turns = np.where(sites.pbc, np.rint(apart - apart[0]), 0.0)
-    sites.positions += turns @ sites.cell.array
-    return sites
-
-
-def _not_of_this_job(problem: str) -> EngineError:
-    return EngineError(
-        Condition.INVALID_JOB, f"the checkpoint is none of this job's, {problem}: start the run without it"
-    )
-
-
-def _resting(start: Atoms) -> Atoms:
-    """Return numbers, masses and geometry alone, without whatever else a structure may carry."""
-    return Atoms(start.numbers, masses=start.get_masses(), positions=start.positions, cell=start.cell, pbc=start.pbc)
 
 
 def _part(arrays: Arrays, prefix: str) -> Arrays:

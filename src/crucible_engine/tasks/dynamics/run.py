@@ -9,7 +9,7 @@ began.
 
 Everything that is kept between two steps is in a checkpoint (folder :data:`crucible_engine.wire.schema.RUN_FOLDER`),
 written every ``checkpoint_interval`` steps or ``checkpoint_seconds``, before the walltime and on the signals
-of :mod:`crucible_engine.job.interruption`. A job that finds one of its own goes on from it, and with a deterministic
+of :mod:`crucible_engine.job.process`. A job that finds one of its own goes on from it, and with a deterministic
 model ends with the bits of one that was never interrupted.
 
 Summary: ``n_replicas``, ``n_completed``, ``n_atoms`` (of several structures the largest number, and ``sizes``, one for
@@ -42,10 +42,8 @@ from numpy.typing import NDArray
 
 from crucible_engine.families.base import Model
 from crucible_engine.families.calculators import FreshCalculators
-from crucible_engine.job.context import Context, TaskResult
-from crucible_engine.job.progress import Progress
-from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
-from crucible_engine.tasks.dynamics.checkpoint_contents import require_checkpoint
+from crucible_engine.job.context import Context, Progress, TaskResult
+from crucible_engine.tasks.dynamics.checkpoint import Checkpoints, require_checkpoint
 from crucible_engine.tasks.dynamics.output import (
     average_series,
     conserved_drift,
@@ -58,7 +56,7 @@ from crucible_engine.tasks.dynamics.parameters import time_step_warning
 from crucible_engine.tasks.dynamics.replica import Replica
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.tasks.dynamics.starts import Starts
-from crucible_engine.wire.diagnosis import Interrupted
+from crucible_engine.wire.results import Interrupted
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     LOST_OUTCOMES,
@@ -108,7 +106,7 @@ class _Run:
         self._rows: dict[int, tuple[int, int]] = {int(k): tuple(v) for k, v in self._scalars["rows_of_done"].items()}
         self._steps_before = self._steps_done(self._scalars.get("step", 0)) if found else None
         self._threads_before: int | None = self._scalars.get("threads")
-        context.threads.settle(self._threads_before)
+        context.threads.fix(self._threads_before)
         total = self._settings.steps * len(self._settings.temperatures)
         self._progress: Progress = context.progress(job, total, self._steps_before or 0)
         self._began, self._fresh = time.monotonic(), 0

@@ -9,8 +9,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from crucible_engine.tasks.dynamics.orientation import oriented
 from crucible_engine.tasks.dynamics.output import read_result
-from crucible_engine.tasks.dynamics.replica import oriented
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.wire.schema import Condition, EngineError
 from crucible_engine.wire.structures import read_structures
@@ -86,6 +86,27 @@ class Starts:
             f"the reference ({reference.get_chemical_formula()}) has not the atoms of structure {label!r} "
             f"({structure.get_chemical_formula()}) in their order, or another periodicity: give the crystal that moves",
         )
+
+
+def moved_near(sites: Atoms, start: Atoms) -> Atoms:
+    """Return sites with each moved by whole lattice vectors to where its atom begins.
+
+    Atoms that move are not wrapped into the cell; those of a structure from elsewhere may have been.
+
+    :param sites: as many as there are atoms; changed in place.
+    :param start: where the atoms begin.
+    """
+    if not sites.pbc.any():
+        return sites
+    apart = start.cell.scaled_positions(start.positions) - sites.cell.scaled_positions(sites.positions)
+    turns = np.where(sites.pbc, np.rint(apart - apart[0]), 0.0)
+    sites.positions += turns @ sites.cell.array
+    return sites
+
+
+def plain_copy(start: Atoms) -> Atoms:
+    """Return numbers, masses and geometry alone, without whatever else a structure may carry."""
+    return Atoms(start.numbers, masses=start.get_masses(), positions=start.positions, cell=start.cell, pbc=start.pbc)
 
 
 def _as_stored(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ class Stream:
 
     :param path: the file; continued if it exists.
     :param dtype: of one record, a structured type.
-    :param rows: how many records of the file count; what follows was written after the checkpoint that says so.
+    :param rows: how many records of the file count, as the checkpoint says; what follows was written after it.
     :raises EngineError: ``INVALID_JOB``, if the file holds fewer.
     """
 
@@ -61,18 +61,18 @@ class Stream:
         os.fsync(self._stream.fileno())
 
     def close(self) -> None:
-        """Close the file without another word; what was not sealed does not count."""
+        """Close the file; what was not sealed does not count."""
         self._stream.close()
 
     def _flush(self) -> None:
-        left = memoryview(bytes(self._buffer))
-        while left:
-            left = left[self._stream.write(left) :]
+        remaining = memoryview(bytes(self._buffer))
+        while remaining:
+            remaining = remaining[self._stream.write(remaining) :]
         self._buffer.clear()
 
 
 def require_stream(path: Path, dtype: np.dtype[Any], rows: int) -> None:
-    """Check that a file is a stream that holds what a checkpoint vouches for.
+    """Check that a file is a stream and holds as many records as a checkpoint says.
 
     :param path: the file.
     :param dtype: of one record.

@@ -60,7 +60,7 @@ def _evaluate_rest(job: Job, model: Model, context: Context, stress: bool) -> tu
     """Bring the journal to its end; return how many structures it had and the size of the largest new batch."""
     sizes = read_sizes(context.folder / STRUCTURES_FILE)
     journal = context.open_journal(evaluation_check(sizes, stress))
-    resumed = done = count_evaluated(context.journal_path)
+    resumed = done = sum(len(record.arrays["energies"]) for record in read_journal(context.journal_path)[1])
     largest = 0
     progress = context.progress(job, context.survey.n_structures, done)
     structures = read_structures(context.folder / STRUCTURES_FILE, start=done)
@@ -86,12 +86,6 @@ def _record(start: int, batch: Sequence[Evaluation], stress: bool) -> Record:
     if stress:
         arrays["stresses"] = np.array([evaluation.stress for evaluation in batch], dtype=np.float64)
     return Record(EVALUATIONS, {"start": start}, arrays)
-
-
-def count_evaluated(journal: Path) -> int:
-    """Return how many structures, counted from the first, a journal has the numbers of."""
-    _, records = read_journal(journal)
-    return sum(len(record.arrays["energies"]) for record in records)
 
 
 def _chunks(journal: Path, name: str) -> Iterator[NDArray[Any]]:

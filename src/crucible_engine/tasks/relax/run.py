@@ -33,13 +33,19 @@ from ase.calculators.calculator import Calculator
 
 from crucible_engine.families.base import Model, is_periodic
 from crucible_engine.families.calculators import FreshCalculators
-from crucible_engine.job.context import Context, TaskResult
-from crucible_engine.job.progress import Progress
-from crucible_engine.tasks.relax.journal import Contents, Recorder, read_answers, read_contents
-from crucible_engine.tasks.relax.output import write_results
-from crucible_engine.tasks.relax.relaxation import OUTCOMES, End, Settings, Step, relax_structure
+from crucible_engine.job.context import Context, Progress, TaskResult
+from crucible_engine.tasks.relax.journal import Contents, Recorder, read_answers, read_contents, write_results
+from crucible_engine.tasks.relax.relaxation import (
+    OUTCOMES,
+    End,
+    Settings,
+    Step,
+    find_space_group,
+    largest_shift,
+    relax_structure,
+    symmetrize,
+)
 from crucible_engine.tasks.relax.replay import ReplayingCalculator, usable
-from crucible_engine.tasks.relax.symmetry import find_space_group, largest_shift, symmetrize
 from crucible_engine.wire.records import relaxation_check
 from crucible_engine.wire.schema import STRUCTURES_FILE, Condition, EngineError, Job
 from crucible_engine.wire.structures import read_structures
@@ -64,9 +70,9 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
         contents = read_contents(context.journal_path)
         _require_as_many_steps(contents, settings.max_steps)
         done = contents.done(settings.max_steps)
-        progress = _Progress(context.progress(job, len(structures), len(done)), len(done))
+        progress = context.progress(job, len(structures), len(done))
         calculators = FreshCalculators(model)
-        for index in sorted(set(range(len(structures))) - done):
+        for n_done, index in enumerate(sorted(set(range(len(structures))) - done), start=len(done)):
             label, atoms = structures[index]
             batches = contents.batches.get(index, [])
             n_recorded = usable(batches[-1].stop if batches else 0, calculators.remember)
@@ -74,7 +80,7 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
             answers = read_answers(context.journal_path, batches, n_recorded)
             try:
                 calculator = ReplayingCalculator(calculators, answers, recorder.add)
-                _relax(label, atoms, calculator, settings, _Watch(label, recorder, progress, context))
+                _relax(label, atoms, calculator, settings, _Watch(label, recorder, progress, context, n_done))
             finally:
                 recorder.stop()
         context.finish()
@@ -102,32 +108,24 @@ def _require_as_many_steps(contents: Contents, max_steps: int) -> None:
         )
 
 
-@dataclass
-class _Progress:
-    """How many structures are done, and how far the next one is."""
-
-    file: Progress
-    n_done: int
-
-
 @dataclass(frozen=True)
 class _Watch:
-    """Follows the relaxation of one structure."""
+    """Follows the relaxation of one structure, before which so many were done."""
 
     label: str
     recorder: Recorder
-    progress: _Progress
+    progress: Progress
     context: Context
+    n_done: int
 
     def step(self, step: Step) -> None:
         self.recorder.step(step.number)
-        self.progress.file.report(self.progress.n_done, structure=self.label, step=step.number, fmax=step.fmax)
+        self.progress.report(self.n_done, structure=self.label, step=step.number, fmax=step.fmax)
         self.context.between_steps()
 
     def end(self, end: End, atoms: Atoms, summary: dict[str, Any]) -> None:
         self.recorder.end(end.step.number, atoms, summary)
-        self.progress.n_done += 1
-        self.progress.file.report(self.progress.n_done, structure=self.label, step=end.step.number, outcome=end.outcome)
+        self.progress.report(self.n_done + 1, structure=self.label, step=end.step.number, outcome=end.outcome)
 
 
 def _relax(label: str, given: Atoms, calculator: Calculator, settings: Settings, watch: _Watch) -> None:

@@ -6,19 +6,13 @@ Double precision, as everywhere else in a kernel: which rules out devices that h
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crucible_engine.tasks.similarity.plan import FLOAT, PANEL_COPIES
-from crucible_engine.tasks.similarity.rematch import ASKED_EVERY, UNTESTED_EVERY
-from crucible_engine.tasks.similarity.tiles import Match, mirrored, panels
+from crucible_engine.tasks.similarity.rematch import Floats
+from crucible_engine.tasks.similarity.tiles import Match, compare, mirrored, panels
 from crucible_engine.wire.schema import Condition, EngineError
-
-Floats = NDArray[np.float64]
-Tensor = Any  # torch is imported where it is used alone: most environments that compare frames have none
 
 SHARE = 2
 """One part in so many of the GPU's free memory is what a panel may take."""
@@ -56,16 +50,14 @@ class GpuTileMaker:
     """
 
     def __init__(self, settings: Match, device: str) -> None:
-        import torch
+        import torch  # most environments that compare frames have none
 
         self._settings, self._device, self._torch = settings, torch.device(device), torch
 
     def __enter__(self) -> GpuTileMaker:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._device.type == "cuda":
             self._torch.cuda.empty_cache()
 
@@ -81,7 +73,9 @@ class GpuTileMaker:
             ours = self._torch.from_numpy(first).to(self._device)
             theirs = ours if is_diagonal else self._torch.from_numpy(second).to(self._device)
             for rows, columns in panels(first.shape[:2], second.shape[:2], is_diagonal, self._entries()):
-                tile[rows, columns] = self._compare(ours[rows], theirs[columns], pause).cpu().numpy()
+                similarities = compare(ours[rows], theirs[columns], self._settings, pause, self._torch)
+                tile[rows, columns] = similarities.cpu().numpy()
+                pause()
         except self._torch.OutOfMemoryError as error:
             raise EngineError(
                 Condition.OUT_OF_MEMORY,
@@ -96,42 +90,3 @@ class GpuTileMaker:
             return 1 << 22
         free, _ = self._torch.cuda.mem_get_info(self._device)
         return int(free // (SHARE * PANEL_COPIES * FLOAT))
-
-    def _compare(self, first: Tensor, second: Tensor, pause: Callable[[], None]) -> Tensor:
-        """Return the similarities of some frames with others."""
-        (n_first, n, n_features), (n_second, m, _) = first.shape, second.shape
-        products = first.reshape(n_first * n, n_features) @ second.reshape(n_second * m, n_features).T
-        local = products.reshape(n_first, n, n_second, m).permute(0, 2, 1, 3).reshape(n_first * n_second, n, m)
-        return self._match(local.contiguous(), pause).reshape(n_first, n_second)
-
-    def _match(self, local: Tensor, pause: Callable[[], None]) -> Tensor:
-        """Return the similarity of each pair; see :func:`crucible_engine.tasks.similarity.rematch.match`."""
-        torch = self._torch
-        n_pairs, n, m = local.shape
-        similarities = torch.empty(n_pairs, dtype=local.dtype, device=local.device)
-        places = torch.arange(n_pairs, device=local.device)
-        weights = torch.exp((local - 1.0) / self._settings.alpha)
-        u, v = local.new_full((n_pairs, n), 1.0 / n), local.new_full((n_pairs, m), 1.0 / m)
-        iteration = 0
-        while len(places):
-            before = u, v
-            v = (1.0 / m) / torch.einsum("pi,pij->pj", u, weights)
-            u = (1.0 / n) / torch.einsum("pij,pj->pi", weights, v)
-            if iteration % UNTESTED_EVERY:
-                # Written so that an error that is no number ends the iteration, as it does in dscribe.
-                ended = ~(_change(u, before[0]) + _change(v, before[1]) > self._settings.threshold)
-                if bool(ended.any()):
-                    products = weights[ended] * local[ended]
-                    similarities[places[ended]] = torch.einsum("pi,pij,pj->p", u[ended], products, v[ended])
-                    goes_on = ~ended
-                    places, weights, local, u, v = (part[goes_on] for part in (places, weights, local, u, v))
-            iteration += 1
-            if iteration % ASKED_EVERY == 0:
-                pause()
-        pause()
-        return similarities
-
-
-def _change(new: Tensor, old: Tensor) -> Tensor:
-    """Return the squared change of each pair's vector in units of its squared norm, [n_pairs]."""
-    return ((new - old) ** 2).sum(dim=1) / (new**2).sum(dim=1)

@@ -4,18 +4,22 @@ De, Bartók, Csányi, Ceriotti, Phys. Chem. Chem. Phys. 18, 13754 (2016), doi 10
 dscribe 2.1's ``REMatchKernel``, so that kernels of both can be compared: the iteration begins with uniform vectors,
 takes v before u, and asks whether it has converged only after iterations whose count, from 0, is not a multiple of 5;
 it has no largest number of iterations.
+
+numpy and torch share what is written here: the namespace whose arrays are given is an argument.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+Array = Any
+"""Of numpy or of torch."""
 
 UNTESTED_EVERY = 5
 """dscribe does not test convergence after iterations 0, 5, 10 …"""
@@ -27,21 +31,22 @@ ASKED_EVERY = 100
 class _Pairs:
     """Pairs on their way to balance: K, C, u and v of each, its place in the batch, and whether it goes on."""
 
-    weights: Floats
-    local: Floats
-    u: Floats
-    v: Floats
-    places: NDArray[np.intp]
-    goes_on: Bools
+    xp: Any
+    weights: Array
+    local: Array
+    u: Array
+    v: Array
+    places: Array
+    goes_on: Array
 
-    def contract(self, chosen: Bools) -> Floats:
+    def contract(self, chosen: Array) -> Array:
         """Return Σ_ij u_i K_ij v_j C_ij of some pairs; where they are all that there are, K is not needed any more."""
         if chosen.all():
-            products = np.multiply(self.weights, self.local, out=self.weights)
+            products = self.xp.multiply(self.weights, self.local, out=self.weights)
         else:
             products = self.weights[chosen] * self.local[chosen]
-        rows = np.matmul(products, self.v[chosen][:, :, None])[:, :, 0]
-        return np.asarray(np.einsum("pi,pi->p", self.u[chosen], rows))
+        rows = self.xp.matmul(products, self.v[chosen][:, :, None])[:, :, 0]
+        return self.xp.einsum("pi,pi->p", self.u[chosen], rows)
 
     def drop_the_ended(self) -> None:
         """Forget the pairs that have ended, where that saves more than it costs."""
@@ -51,11 +56,7 @@ class _Pairs:
             self.u, self.v, self.goes_on = self.u[kept], self.v[kept], kept[kept]
 
 
-class StoppedError(Exception):
-    """A match was told to stop before it had converged."""
-
-
-def match(local: Floats, alpha: float, threshold: float, is_stopped: Callable[[], bool] = lambda: False) -> Floats:
+def match(local: Array, alpha: float, threshold: float, pause: Callable[[], None] = lambda: None, xp: Any = np) -> Any:
     """Return the similarity of each pair of structures, not normalised.
 
     Pairs are balanced together but each stops where it would alone, so that a similarity does not depend on what else
@@ -65,47 +66,43 @@ def match(local: Floats, alpha: float, threshold: float, is_stopped: Callable[[]
     :param alpha: regularisation; small values approach the best match, large ones the average kernel.
     :param threshold: largest error of the balancing vectors: the sum over both of the squared change in an iteration,
         in units of their squared norm.
-    :param is_stopped: asked now and then: where alpha is small, some pairs take next to for ever.
+    :param pause: called now and then, and ends the match by what it raises: where alpha is small, some pairs take next
+        to for ever.
+    :param xp: ``numpy``, or ``torch`` for a tensor of any device.
     :return: Σ_ij u_i K_ij v_j C_ij with K = exp((C - 1) / alpha), [n_pairs]; NaN where K underflows to rows of zeros.
-    :raises StoppedError: if it was told to stop.
     """
     n_pairs, n, m = local.shape
-    similarities = np.empty(n_pairs)
-    pairs = _Pairs(
-        _weights(local, alpha),
-        local,
-        np.full((n_pairs, n), 1.0 / n),
-        np.full((n_pairs, m), 1.0 / m),
-        np.arange(n_pairs),
-        np.ones(n_pairs, dtype=bool),
-    )
+    similarities = xp.empty_like(local[:, 0, 0])
+    places = xp.arange(n_pairs, **({} if xp is np else {"device": local.device}))
+    u, v = xp.full_like(local[:, :, 0], 1.0 / n), xp.full_like(local[:, 0, :], 1.0 / m)
+    pairs = _Pairs(xp, _weights(local, alpha, xp), local, u, v, places, places >= 0)
     iteration = 0
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        while pairs.goes_on.any():
+        while len(pairs.places):
             u, v = pairs.u, pairs.v
-            pairs.v = (1.0 / m) / np.matmul(u[:, None, :], pairs.weights)[:, 0, :]
-            pairs.u = (1.0 / n) / np.matmul(pairs.weights, pairs.v[:, :, None])[:, :, 0]
+            pairs.v = (1.0 / m) / xp.matmul(u[:, None, :], pairs.weights)[:, 0, :]
+            pairs.u = (1.0 / n) / xp.matmul(pairs.weights, pairs.v[:, :, None])[:, :, 0]
             if iteration % UNTESTED_EVERY:
                 # Written so that an error that is no number ends the iteration, as it does in dscribe.
-                ended = pairs.goes_on & ~(_change(pairs.u, u) + _change(pairs.v, v) > threshold)
+                ended = pairs.goes_on & ~(_change(pairs.u, u, xp) + _change(pairs.v, v, xp) > threshold)
                 if ended.any():
                     similarities[pairs.places[ended]] = pairs.contract(ended)
                     pairs.goes_on &= ~ended
                     pairs.drop_the_ended()
             iteration += 1
-            if iteration % ASKED_EVERY == 0 and is_stopped():
-                raise StoppedError
+            if iteration % ASKED_EVERY == 0:
+                pause()
     return similarities
 
 
-def _weights(local: Floats, alpha: float) -> Floats:
+def _weights(local: Array, alpha: float, xp: Any) -> Array:
     """Return exp(-(1 - C) / alpha), rounded as dscribe rounds it."""
     weights = local - 1.0
     weights /= alpha
-    return np.asarray(np.exp(weights, out=weights))
+    return xp.exp(weights, out=weights)
 
 
-def _change(new: Floats, old: Floats) -> Floats:
+def _change(new: Array, old: Array, xp: Any) -> Array:
     """Return the squared change of each pair's vector in units of its squared norm, [n_pairs]."""
     difference = new - old
-    return np.asarray(np.einsum("pi,pi->p", difference, difference) / np.einsum("pi,pi->p", new, new))
+    return xp.einsum("pi,pi->p", difference, difference) / xp.einsum("pi,pi->p", new, new)

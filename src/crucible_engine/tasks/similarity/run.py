@@ -6,7 +6,7 @@ that is begun again computes no pair twice and ends with the same bits.
 Summary: ``n_frames``, ``samplers`` (name → ``given`` and ``chosen`` frames), ``n_features`` (of a SOAP descriptor),
 ``n_pairs``, ``n_resumed`` (pairs taken over from an earlier run), ``n_tiles``, ``descriptor_bytes``, ``explained``
 (share of the variance of each component), ``overlaps`` (for each two samplers ``first``, ``second`` and what
-:class:`crucible_engine.tasks.similarity.overlap.Overlap` has; only of samplers with two chosen frames or more).
+:class:`crucible_engine.tasks.similarity.maps.Overlap` has; only of samplers with two chosen frames or more).
 
 Arrays: ``kernel`` float64 [n, n], normalised by √(k_ii k_jj); ``self_similarities`` float64 [n], the k_ii;
 ``coordinates`` float64 [n, n_components]; ``variances`` float64 [n_components]; ``sampler`` int64 [n], an index into
@@ -29,10 +29,8 @@ from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.tasks.similarity.descriptors import BlockStore, Describer, Soap
 from crucible_engine.tasks.similarity.frames import Chosen, Samplers, choose, survey_samplers
 from crucible_engine.tasks.similarity.gpu import GpuTileMaker, find_device
-from crucible_engine.tasks.similarity.maps import Map, kernel_map
-from crucible_engine.tasks.similarity.memory import require_memory
-from crucible_engine.tasks.similarity.overlap import overlap_of
-from crucible_engine.tasks.similarity.plan import Plan, make_plan
+from crucible_engine.tasks.similarity.maps import Map, kernel_map, overlap_of
+from crucible_engine.tasks.similarity.plan import Plan, make_plan, require_memory
 from crucible_engine.tasks.similarity.rematch import Floats
 from crucible_engine.tasks.similarity.tiles import Match, TileMaker
 from crucible_engine.wire.arrays import Member, write_arrays

@@ -8,15 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from types import TracebackType
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crucible_engine.tasks.similarity.plan import PANEL_ENTRIES
-from crucible_engine.tasks.similarity.rematch import match
-
-Floats = NDArray[np.float64]
+from crucible_engine.tasks.similarity.rematch import Array, Floats, match
 
 PATIENCE = 1.0
 """Seconds between two looks at whether the job has to stop."""
@@ -28,6 +25,10 @@ class Match:
 
     alpha: float
     threshold: float
+
+
+class StoppedError(Exception):
+    """A thread was told to stop before its match had converged."""
 
 
 class TileMaker:
@@ -50,12 +51,10 @@ class TileMaker:
         self._blas.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._pool.shutdown(cancel_futures=True)
-        self._blas.__exit__(kind, error, traceback)
+        self._blas.__exit__(None, None, None)
 
     def make(
         self, first: Floats, second: Floats, is_diagonal: bool, pause: Callable[[], None] = lambda: None
@@ -72,7 +71,7 @@ class TileMaker:
 
         def fill(panel: tuple[slice, slice]) -> None:
             rows, columns = panel
-            tile[panel] = self._compare(first[rows], second[columns])
+            tile[panel] = compare(first[rows], second[columns], self._settings, self._heed)
 
         waiting = {self._pool.submit(fill, panel) for panel in panels(first.shape[:2], second.shape[:2], is_diagonal)}
         while waiting:
@@ -82,15 +81,25 @@ class TileMaker:
             pause()
         return mirrored(tile) if is_diagonal else tile
 
-    def _compare(self, first: Floats, second: Floats) -> Floats:
-        """Return the similarities of some frames with others."""
-        (n_first, n, n_features), (n_second, m, _) = first.shape, second.shape
-        products = first.reshape(n_first * n, n_features) @ second.reshape(n_second * m, n_features).T
-        local = np.ascontiguousarray(products.reshape(n_first, n, n_second, m).transpose(0, 2, 1, 3))
-        similarities = match(
-            local.reshape(n_first * n_second, n, m), self._settings.alpha, self._settings.threshold, self._stop.is_set
-        )
-        return similarities.reshape(n_first, n_second)
+    def _heed(self) -> None:
+        if self._stop.is_set():
+            raise StoppedError
+
+
+def compare(first: Array, second: Array, settings: Match, pause: Callable[[], None], xp: Any = np) -> Array:
+    """Return the similarities of some frames with others, [n_first, n_second], not normalised.
+
+    :param first: descriptors, [n_first, n_atoms, n_features].
+    :param second: those of others.
+    :param settings: how they are compared.
+    :param pause: see :func:`crucible_engine.tasks.similarity.rematch.match`.
+    :param xp: ``numpy`` or ``torch``, whose arrays they are.
+    """
+    (n_first, n, n_features), (n_second, m, _) = first.shape, second.shape
+    products = first.reshape(n_first * n, n_features) @ second.reshape(n_second * m, n_features).T
+    by_pair = products.reshape(n_first, n, n_second, m).swapaxes(1, 2)
+    local = (np.ascontiguousarray(by_pair) if xp is np else by_pair.contiguous()).reshape(n_first * n_second, n, m)
+    return match(local, settings.alpha, settings.threshold, pause, xp).reshape(n_first, n_second)
 
 
 def panels(

@@ -1,4 +1,12 @@
-"""The task ``verify``: the checks that a model has to pass before its numbers are believed."""
+"""The task ``verify``: the checks that a model has to pass before its numbers are believed.
+
+:mod:`probes` and :mod:`consistency.smoothness` make the structures, :mod:`evaluator` evaluates them.
+:mod:`consistency.repeatability`, :mod:`precision`, :mod:`elements`, :mod:`derivatives.differences`,
+:mod:`derivatives.continuity`, :mod:`consistency.invariance`, :mod:`consistency.supercell`, :mod:`consistency.motion`
+and :mod:`weights` measure; :mod:`derivatives.diagnosis` finds out what a wrong energy, force or stress is, by its
+factor and its unit. Each measurement ends as a :class:`check.Check`. :mod:`examination` puts those that need finite
+numbers into an order in which one fault does not show up under other faults' names, :mod:`run` all of them.
+"""
 
 from __future__ import annotations
 

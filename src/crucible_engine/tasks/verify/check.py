@@ -39,6 +39,10 @@ class Check:
         """
         return replace(self, status=FAILED, fault=fault)
 
+    def failed_if(self, wrong: bool, fault: str) -> Check:
+        """Return the same measurement as a fault where it is one, and as it is elsewhere."""
+        return self.failed(fault) if wrong else self
+
     def unjudged(self, reason: str) -> Check:
         """Return the same measurement as one that has no right value.
 

@@ -10,16 +10,15 @@ from crucible_engine.families.base import Evaluation
 from crucible_engine.tasks.verify.check import PASSED, Check, measured, not_applicable
 from crucible_engine.tasks.verify.consistency import invariance, motion, repeatability
 from crucible_engine.tasks.verify.consistency.invariance import NOISE_OF, Outcome
-from crucible_engine.tasks.verify.consistency.resolution import check_resolution
 from crucible_engine.tasks.verify.consistency.supercell import MISSES_IMAGES, check_supercell
 from crucible_engine.tasks.verify.derivatives import continuity
 from crucible_engine.tasks.verify.derivatives.derivative_checks import DerivativeChecks
 from crucible_engine.tasks.verify.derivatives.differences import Stencil
 from crucible_engine.tasks.verify.derivatives.gradients import STRESS_NAMES, trusted
+from crucible_engine.tasks.verify.elements import check_species
 from crucible_engine.tasks.verify.evaluator import Evaluator
-from crucible_engine.tasks.verify.precision import EPSILON, Deviation, Precision
+from crucible_engine.tasks.verify.precision import EPSILON, Deviation, Precision, check_resolution
 from crucible_engine.tasks.verify.probes import Probe
-from crucible_engine.tasks.verify.species import check_species
 
 DOUBLE_NOISE = 1e-8
 """Noise of the forces, relative to their size, that float64 never has and float32 always."""
@@ -63,7 +62,7 @@ class Examination:
         repeated, precision = self._repeatability()
         outcomes = invariance.perform(self.evaluator, self.probes, self.bases, self.rng)
         noise, precision = self._noise(outcomes, precision)
-        # Numbers that creep from call to call must not look like those of another geometry.
+        # Numbers that drift from call to call must not look like those of another geometry.
         precision = Precision(precision.epsilon, precision.scatter.at_least(self.drift()))
         self.precision = precision
         derivatives = self._derivatives(outcomes, precision)
@@ -103,11 +102,10 @@ class Examination:
         :param patience: see :func:`crucible_engine.tasks.verify.consistency.motion.check_dynamics`.
         """
         names = (motion.DYNAMICS, motion.CONSERVATION, motion.RELAXATION)
-        spoilt = next((check for check in checks if check.fault and check.fault != DIRECT), None)
-        if spoilt is not None:
+        other = next((check for check in checks if check.fault and check.fault != DIRECT), None)
+        if other is not None:
             return [
-                not_applicable(name, f"not run with a model that has another fault: see {spoilt.name}")
-                for name in names
+                not_applicable(name, f"not run with a model that has another fault: see {other.name}") for name in names
             ]
         probe = next(probe for probe in reversed(self.probes[:3]) if probe.is_crystal)
         arguments = (self.evaluator, calculators, probe, self.precision)
@@ -181,7 +179,7 @@ class Examination:
         ).run()
 
     def _noise_of_energy(self, outcomes: Sequence[Outcome], precision: Precision) -> float:
-        """Return the noise of the energies, eV, whatever single operations do change."""
+        """Return the noise of the energies, eV; a single operation that changes energies does not count."""
         size = max(1.0, *(abs(base.energy) for base in self.bases))
         scatter = float(np.median([outcome.scatter_of_energies() for outcome in outcomes if outcome.expected]))
         n_atoms = max((len(probe.atoms) for probe in self.probes if probe.is_small), default=1)
@@ -190,7 +188,7 @@ class Examination:
 
 
 def _unless_stale_by_images(check: Check) -> Check:
-    """Return the check of caches as one without a right value: who sees no images sees no change of the cell."""
+    """Do not judge the check of caches of a model that misses periodic images: it cannot see a change of the cell."""
     return (
         check.unjudged("periodic images are missed: see supercell") if check.name == "caches" and check.fault else check
     )

@@ -43,7 +43,7 @@ class Probe:
 
     @property
     def is_small(self) -> bool:
-        """Whether the checks that evaluate it often can afford it."""
+        """Whether it is small enough for the checks that evaluate it often."""
         return len(self.atoms) <= LARGEST_DIFFERENTIATED
 
     @property
@@ -112,6 +112,13 @@ def move_away(probe: Probe, rng: np.random.Generator) -> Probe:
         atoms.set_cell(atoms.cell.array * rng.uniform(*STRETCH), scale_atoms=True)
     atoms.positions += rng.normal(scale=RATTLE, size=atoms.positions.shape)
     return Probe(probe.label, atoms, probe.repetitions)
+
+
+def stretched(atoms: Atoms, factor: float) -> Atoms:
+    """Return a copy of a crystal with its lattice vectors times a factor, and its atoms along with them."""
+    copy = atoms.copy()
+    copy.set_cell(atoms.cell.array * factor, scale_atoms=True)
+    return copy
 
 
 def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:

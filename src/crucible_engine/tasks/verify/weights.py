@@ -1,4 +1,4 @@
-"""Whether the weights that were loaded are those that were meant: by their digest, and by what they answer."""
+"""Whether the weights that were loaded are the expected ones: by their digest, and by what they answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far atoms are from the sites of the structure in which a run began, told apart from what all like atoms do."""
+"""How far atoms are from the sites of the structure in which a run began, collective displacements apart."""
 
 from __future__ import annotations
 

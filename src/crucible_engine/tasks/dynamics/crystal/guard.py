@@ -1,4 +1,4 @@
-"""Stops a run at the first number of a model that means nothing, before the integrator spreads it."""
+"""Stops a run at the first number of a model that is not finite, before the integrator spreads it."""
 
 from __future__ import annotations
 

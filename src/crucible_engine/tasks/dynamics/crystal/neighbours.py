@@ -1,4 +1,4 @@
-"""The nearest neighbours of the atoms of a structure, however dense or thin it is."""
+"""The nearest neighbours of the atoms of a structure of any density, and which atoms have lost all of theirs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,15 @@ GROWTH = 1.4
 """By how much a search widens where it found too few."""
 MARGIN = 3.0
 """Å around the atoms that count as their volume where the cell has more."""
+
+LOST = 2.0
+"""An atom is lost without a neighbour within so many times its nearest-neighbour distance in the reference."""
+
+LEAST_REACH = 4.0
+"""Å: an atom with a neighbour as near as that is not lost, however short the reference's bonds are (H2)."""
+
+AWAY_SPANS, AWAY = 2.0, 10.0
+"""A piece is gone that is further from the middle of a slab or cluster than so many times its radius and so many Å."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,98 @@ def _cutoffs(atoms: Atoms) -> list[float]:
     if atoms.pbc.all():
         volume = min(volume, cell_volume)
     first = FIRST_CUTOFF * (volume / len(atoms)) ** (1 / 3)
-    # Half a diagonal reaches any atom's nearest image; one wholly alone is looked for in vain but once more.
+    # Half a diagonal reaches any atom's nearest image; for an atom without neighbours one more search is made.
     furthest = SHELL * float(np.linalg.norm(spans) + np.linalg.norm(atoms.cell.array[atoms.pbc]))
     count = max(0, int(np.ceil(np.log(max(furthest, first) / first) / np.log(GROWTH))))
     return [first * GROWTH**power for power in range(count + 1)]
+
+
+class NeighbourTracker:
+    """Each atom's nearest neighbour; another one is looked for only when it has gone.
+
+    An atom is lost that has no neighbour within the greater of :data:`LOST` times its nearest-neighbour distance in the
+    reference and :data:`LEAST_REACH`, or that in the directions that are not periodic is further from the centre of all
+    atoms than :data:`AWAY_SPANS` times the reference's radius and :data:`AWAY` more.
+
+    :param reference: the structure of the sites.
+    :param neighbours: of its atoms.
+    """
+
+    def __init__(self, reference: Atoms, neighbours: Neighbours) -> None:
+        self._pbc = reference.pbc.copy()
+        nearest = neighbours.nearest
+        # An atom that is alone from the beginning cannot be lost.
+        self._reach = np.where(np.isfinite(nearest), np.maximum(LOST * nearest, LEAST_REACH), np.inf)
+        self._partner = np.arange(len(reference))
+        self._shift = np.zeros((len(reference), 3), dtype=np.int64)
+        order = np.argsort(-neighbours.distance, kind="stable")
+        # The last assignment to an atom stays: that of its nearest.
+        self._partner[neighbours.first[order]] = neighbours.second[order]
+        self._shift[neighbours.first[order]] = neighbours.shift[order]
+        self._outward = _outward(reference)
+        self._radius = AWAY_SPANS * self._radii(reference.positions).max() + AWAY
+
+    def _radii(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+        radii: NDArray[np.float64] = np.linalg.norm((positions - positions.mean(axis=0)) @ self._outward, axis=1)
+        return radii
+
+    def lost(self, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the indices of the atoms that are lost.
+
+        :param positions: Å [n_atoms, 3], wrapped or not, but each atom always in the same way.
+        :param cell: the present one, Å [3, 3].
+        """
+        bond = np.take(positions, self._partner, axis=0) + self._shift @ cell - positions
+        apart = np.flatnonzero(np.einsum("ik,ik->i", bond, bond) > self._reach**2)
+        alone = [atom for atom in apart.tolist() if not self._find_neighbour(atom, positions, cell)]
+        away = np.flatnonzero(self._radii(positions) > self._radius)
+        return np.union1d(alone, away).astype(np.intp)
+
+    def _find_neighbour(self, atom: int, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> bool:
+        bonds = positions - positions[atom]
+        shifts = _images(bonds, cell, self._pbc, float(self._reach[atom]))
+        squares = ((bonds + shifts @ cell) ** 2).sum(axis=2)
+        squares[(np.arange(len(positions)) == atom) & ~shifts.any(axis=2)] = np.inf
+        image, partner = np.unravel_index(np.argmin(squares), squares.shape)
+        if squares[image, partner] > self._reach[atom] ** 2:
+            return False
+        self._partner[atom], self._shift[atom] = partner, shifts[image, partner]
+        return True
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what changes: ``partner`` [n_atoms] and ``shift`` [n_atoms, 3]."""
+        return {"partner": self._partner.copy(), "shift": self._shift.copy()}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned."""
+        self._partner = np.array(state["partner"], dtype=np.intp)
+        self._shift = np.array(state["shift"], dtype=np.int64)
+
+
+def _outward(reference: Atoms) -> NDArray[np.float64]:
+    """Return the projector on the directions in which a structure is not periodic [3, 3]."""
+    vectors = reference.cell.array[reference.pbc]
+    if not len(vectors):
+        return np.eye(3)
+    _, _, axes = np.linalg.svd(vectors)
+    free = axes[len(vectors) :]
+    projector: NDArray[np.float64] = free.T @ free
+    return projector
+
+
+def _images(
+    bonds: NDArray[np.float64], cell: NDArray[np.float64], pbc: NDArray[np.bool_], reach: float
+) -> NDArray[np.int64]:
+    """Return the lattice translations [n_images, n_atoms, 3] among which all bonds shorter than ``reach`` are."""
+    if not pbc.any():
+        return np.zeros((1, len(bonds), 3), dtype=np.int64)
+    completed = cell.copy()
+    _, _, axes = np.linalg.svd(cell[pbc])
+    completed[~pbc] = axes[pbc.sum() :]
+    inverse = np.linalg.inv(completed)
+    nearest = np.where(pbc, -np.rint(bonds @ inverse), 0).astype(np.int64)
+    # A column of the inverse is one over the distance of two lattice planes.
+    ranges = np.where(pbc, np.floor(reach * np.linalg.norm(inverse, axis=0) + 0.5), 0).astype(int)
+    offsets = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in ranges), indexing="ij"), axis=-1).reshape(-1, 3)
+    images: NDArray[np.int64] = nearest[None] + offsets[:, None]
+    return images

@@ -1,4 +1,4 @@
-"""The eye on the physics of a running dynamics: whether the crystal stays one, and the model sane."""
+"""Monitors a running dynamics: whether the crystal stays one, and whether the model gives sensible numbers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from crucible_engine.tasks.dynamics.crystal.disorder import BraggOrder, SiteDisorder
-from crucible_engine.tasks.dynamics.crystal.isolation import Company
-from crucible_engine.tasks.dynamics.crystal.neighbours import find_neighbours
+from crucible_engine.tasks.dynamics.crystal.neighbours import NeighbourTracker, find_neighbours
 from crucible_engine.wire.schema import OUTCOMES_OF_DYNAMICS
 
 CONFIRMATION_TIME, CONFIRMATION_LOOKS = 500.0, 5
 """fs and looks without exception for which a species must be off its sites: longer than a swing of a soft mode."""
 CHANCE = 6.0
-"""Standard deviations of a fluctuation that does not happen: once in 10⁹ looks."""
+"""Standard deviations beyond which a temperature is no thermal fluctuation: one look in 10⁹ finds more by chance."""
 ORDER_LIMIT = 0.2
 """A crystal keeps more than that of the intensity of its strong Bragg peaks: vibrations of a fifth of the
 nearest-neighbour distance, where no crystal is stable any more (Lindemann), leave 0.45 in fcc."""
@@ -55,7 +54,7 @@ class Watch:
         neighbours = find_neighbours(reference)
         self._disorder = SiteDisorder(reference, neighbours)
         self._order = BraggOrder.of(reference)
-        self._company = Company(reference, neighbours)
+        self._tracker = NeighbourTracker(reference, neighbours)
         self._pbc = reference.pbc.copy()
         self._lengths = reference.cell.lengths()
         self._volume = float(reference.get_volume()) if reference.pbc.all() else None
@@ -110,7 +109,7 @@ class Watch:
     def state(self) -> dict[str, Any]:
         """Return all that a look changes, as arrays and numbers."""
         return {
-            **self._company.state(),
+            **self._tracker.state(),
             "off_sites": self._off_sites.copy(),
             "highest_lindemann": self._highest_lindemann.copy(),
             "unordered": self._unordered,
@@ -121,7 +120,7 @@ class Watch:
     def require_own(self, state: Mapping[str, Any]) -> None:
         """Check what a file says that :meth:`state` returned.
 
-        :raises ValueError: one line, if it names atoms or outcomes that there are none of.
+        :raises ValueError: one line, if it names atoms or outcomes that do not exist.
         """
         partner = np.asarray(state["partner"])
         if partner.size and not 0 <= partner.min() <= partner.max() < len(partner):
@@ -131,7 +130,7 @@ class Watch:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state` of a watch of the same run returned."""
-        self._company.restore({name: state[name] for name in self._company.state()})
+        self._tracker.restore({name: state[name] for name in self._tracker.state()})
         self._off_sites = np.array(state["off_sites"], dtype=np.int64)
         self._highest_lindemann = np.array(state["highest_lindemann"], dtype=np.float64)
         self._unordered, self._worst = int(state["unordered"]), int(state["worst"])
@@ -191,7 +190,7 @@ class Watch:
         return None
 
     def _find_lost(self, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> Finding | None:
-        lost = self._company.lost(positions, cell)
+        lost = self._tracker.lost(positions, cell)
         if not len(lost):
             return None
         atoms = f"atom {lost[0]} has" if len(lost) == 1 else f"{len(lost)} atoms (first: {lost[0]}) have"
@@ -208,17 +207,17 @@ class Watch:
         lindemann = self._disorder.lindemann(positions, cell)
         self._highest_lindemann = np.maximum(self._highest_lindemann, lindemann)
         self._off_sites = np.where(lindemann > self._parameters["lindemann_limit"], self._off_sites + 1, 0)
-        left = self._off_sites >= self._looks_to_confirm
+        off_sites = self._off_sites >= self._looks_to_confirm
         evidence = {
             "lindemann": self._by_species(lindemann),
             "limit": self._parameters["lindemann_limit"],
             "confirmed_by_looks": self._looks_to_confirm,
         }
-        gone = [symbol for symbol, is_off in zip(self._disorder.symbols, left, strict=True) if is_off]
+        gone = [symbol for symbol, is_off in zip(self._disorder.symbols, off_sites, strict=True) if is_off]
         is_ordered = self._follow_order(positions, cell, evidence)
         if not gone:
             return None
-        if not left.all():
+        if not off_sites.all():
             return Finding(
                 "diffusive", f"{', '.join(gone)} left the sites of the crystal that the others keep", evidence
             )

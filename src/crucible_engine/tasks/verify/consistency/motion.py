@@ -30,7 +30,7 @@ from crucible_engine.tasks.relax.relaxation import relax_structure, stress_of
 from crucible_engine.tasks.verify.check import Check, measured, not_applicable
 from crucible_engine.tasks.verify.evaluator import Evaluator, is_finite
 from crucible_engine.tasks.verify.precision import Deviation, Precision
-from crucible_engine.tasks.verify.probes import Probe
+from crucible_engine.tasks.verify.probes import Probe, stretched
 
 DYNAMICS, CONSERVATION, RELAXATION = "dynamics", "energy conservation", "relaxation"
 TEMPERATURE = 600.0
@@ -81,7 +81,7 @@ class Calculators:
         return self._fresh.new()
 
     def judge(self, evaluator: Evaluator, atoms: Atoms) -> Evaluation:
-        """Return what an object without a past says of a structure."""
+        """Return what a fresh object says of a structure."""
         if not self._fresh.remember:
             return evaluator.alone(atoms)
         evaluator.count += 1
@@ -104,11 +104,11 @@ def check_dynamics(
     """
     steps = _steps(evaluator, probe, patience if evaluator.model.remembers else 0.0)
     with tempfile.TemporaryDirectory() as folder:
-        run = _Run(probe.atoms, calculators.of_task(), _dynamics_settings(probe, steps, seed), Path(folder))
-        frames, totals, kinetic = run.run(steps)
+        settings = _dynamics_settings(probe, steps, seed)
+        frames, totals, kinetic, lost_to = _run(probe.atoms, calculators.of_task(), settings, Path(folder))
     evaluator.count += steps
-    if run.lost:
-        message = f"a run at constant energy ends at step {len(totals)}: {run.lost}"
+    if lost_to:
+        message = f"a run at constant energy ends at step {len(totals)}: {lost_to}"
         lost = measured(DYNAMICS, message).failed("not-finite")
         return [lost, not_applicable(CONSERVATION, f"see {DYNAMICS}")]
     compared = _compare(DYNAMICS, frames, evaluator, calculators, precision)
@@ -118,8 +118,7 @@ def check_dynamics(
         f"in {steps} steps the total energy changes by {change:.1e} eV, the kinetic one is up to {max(kinetic):.2g}"
     )
     conserved = measured(CONSERVATION, message, change, allowed, "eV")
-    if not change <= allowed:
-        conserved = conserved.failed("energy-not-conserved")
+    conserved = conserved.failed_if(not change <= allowed, "energy-not-conserved")
     return [compared, conserved.unjudged(f"see {DYNAMICS}") if compared.fault and conserved.fault else conserved]
 
 
@@ -140,8 +139,7 @@ def check_relaxation(
             {"max_steps": RELAX_STEPS, "cell": "full" if cell else "fixed", "keep_symmetry": False, "fmax": 1e-6},
         )
     )
-    atoms = probe.atoms.copy()
-    atoms.set_cell(atoms.cell.array * STRETCH, scale_atoms=True)
+    atoms = stretched(probe.atoms, STRETCH)
     atoms.calc = WrappingCalculator(calculators.of_task())
     frames: list[Frame] = []
     relax_structure(atoms, settings, lambda step: frames.append(_frame(step.number, atoms)))
@@ -155,41 +153,32 @@ def check_relaxation(
     return _compare(RELAXATION, frames, evaluator, calculators, precision)
 
 
-class _Run:
-    """A run at constant energy.
+def _run(
+    atoms: Atoms, calculator: Calculator, settings: Settings, folder: Path
+) -> tuple[list[Frame], list[float], list[float], str]:
+    """Run at constant energy.
 
-    :ivar lost: why it ended early; empty where it did not.
+    :return: the sampled frames, after each step the total and the kinetic energy (eV), and why the run ended early;
+        empty where it did not.
     """
-
-    def __init__(self, atoms: Atoms, calculator: Calculator, settings: Settings, folder: Path) -> None:
-        self.lost = ""
-        self._replica = Replica(0, atoms, calculator, sites=atoms, settings=settings, folder=folder)
-
-    def run(self, steps: int) -> tuple[list[Frame], list[float], list[float]]:
-        """Return the sampled frames, and after each step the total and the kinetic energy, eV."""
-        replica, kept = self._replica, {round(part * steps / FRAMES) for part in range(1, FRAMES + 1)}
-        frames: list[Frame] = []
-        totals: list[float] = []
-        kinetic: list[float] = []
-        try:
-            replica.begin()
-            while not self._ended():
-                totals.append(float(replica.atoms.get_total_energy()))
-                kinetic.append(float(replica.atoms.get_kinetic_energy()))
-                if replica.step in {0, 1, *kept}:
-                    frames.append(_frame(replica.step, replica.atoms))
-                if replica.step == steps:
-                    break
-                replica.advance()
-        finally:
-            replica.close()
-        return frames, totals, kinetic
-
-    def _ended(self) -> bool:
-        finding = self._replica.finding
-        if self._replica.lost and finding is not None:
-            self.lost = finding.reason
-        return self._replica.lost
+    replica, steps = Replica(0, atoms, calculator, sites=atoms, settings=settings, folder=folder), settings.steps
+    kept = {0, 1, *(round(part * steps / FRAMES) for part in range(1, FRAMES + 1))}
+    frames: list[Frame] = []
+    totals: list[float] = []
+    kinetic: list[float] = []
+    try:
+        replica.begin()
+        while not replica.lost:
+            totals.append(float(replica.atoms.get_total_energy()))
+            kinetic.append(float(replica.atoms.get_kinetic_energy()))
+            if replica.step in kept:
+                frames.append(_frame(replica.step, replica.atoms))
+            if replica.step == steps:
+                break
+            replica.advance()
+    finally:
+        replica.close()
+    return frames, totals, kinetic, replica.finding.reason if replica.lost and replica.finding is not None else ""
 
 
 def _steps(evaluator: Evaluator, probe: Probe, patience: float) -> int:
@@ -235,7 +224,7 @@ def _compare(
     check = measured(name, message, deviation.forces, allowed.forces, "eV/Å")
     if not all(is_finite(frame.answer) for frame in frames):
         return check.failed("not-finite")
-    if _within(deviation, allowed):
+    if deviation.is_within(allowed):
         return check
     stale = any(
         before.answer.energy == after.answer.energy and after.answer.forces.any()
@@ -247,9 +236,3 @@ def _compare(
 def _sample(frames: Sequence[Frame]) -> list[Frame]:
     indices = sorted({round(index) for index in np.linspace(0, len(frames) - 1, FRAMES)})
     return [frames[index] for index in indices]
-
-
-def _within(deviation: Deviation, allowed: Deviation) -> bool:
-    return (
-        deviation.energy <= allowed.energy and deviation.forces <= allowed.forces and deviation.stress <= allowed.stress
-    )

@@ -40,9 +40,9 @@ def check_finite(probes: Sequence[Probe], evaluations: Sequence[Evaluation]) -> 
     force = max(float(np.abs(item.forces).max()) for item in evaluations)
     checks = [measured("finite values", f"energies, forces and stresses of {len(probes)} probes are numbers")]
     message = f"up to {energy:.3g} eV an atom and {force:.3g} eV/Å"
-    if energy > LARGEST_ENERGY or force > LARGEST_FORCE:
-        return [*checks, measured("magnitude", message, energy, LARGEST_ENERGY, "eV/atom").failed("absurd-magnitude")]
-    return [*checks, measured("magnitude", message, energy, LARGEST_ENERGY, "eV/atom")]
+    is_absurd = energy > LARGEST_ENERGY or force > LARGEST_FORCE
+    magnitude = measured("magnitude", message, energy, LARGEST_ENERGY, "eV/atom")
+    return [*checks, magnitude.failed_if(is_absurd, "absurd-magnitude")]
 
 
 def gives_numbers(probe: Probe, evaluation: Evaluation) -> bool:
@@ -73,10 +73,8 @@ def check_determinism(
         f"evaluated again, energies change by {scatter.energy:.1e} eV/atom, forces by {scatter.forces:.1e} eV/Å, "
         f"stresses by {scatter.stress:.1e} eV/Å³"
     )
-    arguments = (message, scatter.forces, allowed.forces, "eV/Å")
-    if _exceeds(scatter, allowed):
-        return measured("determinism", *arguments).failed("not-deterministic"), Precision(epsilon, scatter)
-    return measured("determinism", *arguments), Precision(epsilon, scatter)
+    check = measured("determinism", message, scatter.forces, allowed.forces, "eV/Å")
+    return check.failed_if(not scatter.is_within(allowed), "not-deterministic"), Precision(epsilon, scatter)
 
 
 def check_caches(evaluator: Evaluator, probes: Sequence[Probe]) -> Check:
@@ -134,7 +132,7 @@ def check_drift(evaluator: Evaluator, atoms: Atoms, first: Evaluation) -> Check:
     check = measured("drift", message, deviation.energy, allowed.energy, "eV/atom")
     if not is_finite(first):
         return check.unjudged("there were no numbers at first: see finite values")
-    return check.failed("not-deterministic") if _exceeds(deviation, allowed) else check
+    return check.failed_if(not deviation.is_within(allowed), "not-deterministic")
 
 
 def check_batches(
@@ -145,10 +143,8 @@ def check_batches(
     deviation = Deviation.worst(Deviation.of(*pair) for pair in zip(together, alone, strict=True))
     allowed = precision.tolerance(alone)
     message = f"in a batch energies differ by {deviation.energy:.1e} eV/atom, forces by {deviation.forces:.1e} eV/Å"
-    arguments = (message, deviation.forces, allowed.forces, "eV/Å")
-    if _exceeds(deviation, allowed):
-        return measured("batches", *arguments).failed("batch-differs-from-single")
-    return measured("batches", *arguments)
+    check = measured("batches", message, deviation.forces, allowed.forces, "eV/Å")
+    return check.failed_if(not deviation.is_within(allowed), "batch-differs-from-single")
 
 
 def check_calculator(
@@ -165,10 +161,8 @@ def check_calculator(
         f"energies differ by {deviation.energy:.1e} eV/atom, forces by {deviation.forces:.1e} eV/Å, stresses by "
         f"{deviation.stress:.1e} eV/Å³ from the batches'"
     )
-    arguments = (message, deviation.forces, allowed.forces, "eV/Å")
-    if _exceeds(deviation, allowed):
-        return measured("ASE calculator", *arguments).failed("calculator-differs-from-batch")
-    return measured("ASE calculator", *arguments)
+    check = measured("ASE calculator", message, deviation.forces, allowed.forces, "eV/Å")
+    return check.failed_if(not deviation.is_within(allowed), "calculator-differs-from-batch")
 
 
 def as_calculator_model(model: Model) -> CalculatorModel:
@@ -192,9 +186,7 @@ def check_stress_tensor(model: Model, probes: Sequence[Probe]) -> Check:
         size = max(size, float(np.abs(stress).max()))
     allowed = DETERMINISM_MARGIN * EPSILON[model.dtype] * size
     message = f"off-diagonal components and their mirror images differ by {asymmetry:.1e}"
-    if asymmetry > allowed:
-        return measured(name, message, asymmetry, allowed, "eV/Å³").failed("stress-not-symmetric")
-    return measured(name, message, asymmetry, allowed, "eV/Å³")
+    return measured(name, message, asymmetry, allowed, "eV/Å³").failed_if(asymmetry > allowed, "stress-not-symmetric")
 
 
 def check_input_untouched(model: Model, probes: Sequence[Probe]) -> Check:
@@ -210,7 +202,7 @@ def check_input_untouched(model: Model, probes: Sequence[Probe]) -> Check:
             # Runs hand it the moving structure itself, and no copy.
             _ask(model.calculator(), atoms)
     changed = any(_differ(*pair) for pair in zip(given, before, strict=True))
-    return check.failed("modifies-its-input") if changed else check
+    return check.failed_if(changed, "modifies-its-input")
 
 
 def _ask(calculator: Calculator, atoms: Atoms) -> None:
@@ -235,13 +227,3 @@ def _reproducible(evaluator: Evaluator, evaluations: Sequence[Evaluation]) -> De
 
 def _same(evaluation: Evaluation, other: Evaluation) -> bool:
     return evaluation.energy == other.energy and np.array_equal(evaluation.forces, other.forces)
-
-
-def _exceeds(deviation: Deviation, allowed: Deviation) -> bool:
-    """Tell whether one of the differences is too large, or not a number."""
-    within = (
-        deviation.energy <= allowed.energy,
-        deviation.forces <= allowed.forces,
-        deviation.stress <= allowed.stress,
-    )
-    return not all(within)

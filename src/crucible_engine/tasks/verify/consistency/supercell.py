@@ -1,4 +1,4 @@
-"""Energy an atom and forces in a cell against those in its supercell."""
+"""Energy per atom and forces in a cell against those in its supercell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crucible_engine.families.base import Evaluation
 from crucible_engine.tasks.verify.check import Check, measured, not_applicable
 from crucible_engine.tasks.verify.evaluator import Evaluator
 from crucible_engine.tasks.verify.precision import Precision
-from crucible_engine.tasks.verify.probes import Probe
+from crucible_engine.tasks.verify.probes import Probe, stretched
 
 MISSES_IMAGES = "misses-periodic-images"
 NOT_EXTENSIVE = "energy-not-extensive"
@@ -51,17 +51,17 @@ def check_supercell(
         for (probe, base), item in zip(crystals, found, strict=True)
     )
     message = f"in a supercell energies differ by {energy:.1e} eV/atom, forces by {force:.1e} eV/Å"
-    arguments = (message, energy, allowed.energy, "eV/atom")
+    check = measured("supercell", message, energy, allowed.energy, "eV/atom")
     forces_count = "forces" in compared
     if energy <= allowed.energy and (force <= allowed.forces or not forces_count):
-        return measured("supercell", *arguments)
+        return check
     # A wrong sum of right contributions leaves the pattern of the forces alone; missing neighbours do not.
     counts_wrong = all(
         (_is_tiled(probe, base, item) or not forces_count)
         and _ignores_geometry(evaluator, probe, base, item, allowed.energy * len(item.forces))
         for (probe, base), item in zip(crystals, found, strict=True)
     )
-    return measured("supercell", *arguments).failed(NOT_EXTENSIVE if counts_wrong else MISSES_IMAGES)
+    return check.failed(NOT_EXTENSIVE if counts_wrong else MISSES_IMAGES)
 
 
 def _is_tiled(probe: Probe, base: Evaluation, found: Evaluation) -> bool:
@@ -78,9 +78,8 @@ def _ignores_geometry(
 
     What missing neighbours would have given changes with their distance.
     """
-    stretched = probe.atoms.copy()
-    stretched.set_cell(stretched.cell.array * STRETCH, scale_atoms=True)
-    cell, supercell = (item.energy for item in evaluator([stretched, _supercell(probe, stretched)], stress=False))
+    moved = stretched(probe.atoms, STRETCH)
+    cell, supercell = (item.energy for item in evaluator([moved, _supercell(probe, moved)], stress=False))
     copies = _copies(probe)
     same_error = abs((supercell - copies * cell) - (found.energy - copies * base.energy)) <= tolerance
     same_ratio = abs(supercell * base.energy - cell * found.energy) <= tolerance * abs(base.energy)

@@ -7,17 +7,22 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from crucible_engine.families.base import Evaluation
-from crucible_engine.tasks.verify.binding import check_binding, settle_unit
 from crucible_engine.tasks.verify.check import Check, not_applicable
-from crucible_engine.tasks.verify.consistency.settling import ATTEMPTS
+from crucible_engine.tasks.verify.consistency.smoothness import ATTEMPTS
 from crucible_engine.tasks.verify.derivatives.differences import (
     Derivatives,
     Stencil,
     differentiate_forces,
     differentiate_stress,
+    forces_by_work,
+    stress_by_work,
 )
-from crucible_engine.tasks.verify.derivatives.energy_scale import NAME as ENERGY_SCALE
-from crucible_engine.tasks.verify.derivatives.energy_scale import settle_energy_scale
+from crucible_engine.tasks.verify.derivatives.energy import (
+    ENERGY_SCALE,
+    check_binding,
+    correct_energy_scale,
+    correct_unit,
+)
 from crucible_engine.tasks.verify.derivatives.gradients import (
     FORCES_NAMES,
     STRESS_NAMES,
@@ -30,10 +35,9 @@ from crucible_engine.tasks.verify.derivatives.gradients import (
 )
 from crucible_engine.tasks.verify.derivatives.short_distance import CLIPPED, check_short_distance
 from crucible_engine.tasks.verify.derivatives.short_distance import NAME as SHORT_DISTANCE
-from crucible_engine.tasks.verify.derivatives.work import forces_by_work, stress_by_work
+from crucible_engine.tasks.verify.elements import check_forces_present, check_stress_present
 from crucible_engine.tasks.verify.evaluator import Evaluator
 from crucible_engine.tasks.verify.precision import Deviation
-from crucible_engine.tasks.verify.presence import check_forces_present, check_stress_present
 from crucible_engine.tasks.verify.probes import Probe, move_away
 
 Differentiate = Callable[[Evaluator, Probe, Evaluation, Stencil, np.random.Generator], Derivatives]
@@ -76,9 +80,9 @@ class DerivativeChecks:
         binding = check_binding(self._evaluator, self._probes)
         scale = not_applicable(ENERGY_SCALE, "only conservative forces and stress together tell that of the energy")
         if conservative and not (has_forces.fault or stress_present.fault):
-            scale, forces, stresses = settle_energy_scale(forces, stresses, scatter)
+            scale, forces, stresses = correct_energy_scale(forces, stresses, scatter)
         if conservative and binding.is_impossible and not scale.fault:
-            binding, forces, stresses = settle_unit(binding, forces, stresses, scatter)
+            binding, forces, stresses = correct_unit(binding, forces, stresses, scatter)
         size = binding.check.unjudged(f"see {ENERGY_SCALE}") if scale.fault else binding.check
         of_forces = _missing(FORCES_NAMES, has_forces) or (
             check_by_work(forces, "forces", scatter.forces)
@@ -94,9 +98,9 @@ class DerivativeChecks:
         of_forces = self._with_short_distance(of_forces, energy_wrong or bool(has_forces.fault))
         return [size, scale, has_forces, *of_forces, stress_present, *of_stress]
 
-    def _with_short_distance(self, of_forces: Sequence[Check], spoilt: bool) -> list[Check]:
+    def _with_short_distance(self, of_forces: Sequence[Check], is_wrong_elsewhere: bool) -> list[Check]:
         """Add the check of close atoms, which explains what the others found or adds nothing to it."""
-        if spoilt or not self._conservative:
+        if is_wrong_elsewhere or not self._conservative:
             reason = "only forces and energies that fit each other elsewhere are compared where atoms are close"
             return [*of_forces, not_applicable(SHORT_DISTANCE, reason)]
         probe = next(probe for probe in self._probes if probe.is_crystal and probe.is_small and len(probe.atoms) > 1)
@@ -143,5 +147,5 @@ class DerivativeChecks:
 
 
 def _missing(names: Sequence[str], presence: Check) -> list[Check]:
-    """Return the checks of a quantity that is not there as ones that could not be made, none of one that is."""
+    """Return checks that could not be made for a quantity that is not there, and no check for one that is."""
     return [not_applicable(name, f"see {presence.name}") for name in names] if presence.fault else []

@@ -15,6 +15,8 @@ import numpy as np
 from ase import units
 from numpy.typing import NDArray
 
+from crucible_engine.tasks.verify.derivatives.differences import Derivatives
+
 Array = NDArray[np.float64]
 
 PLAIN = ""
@@ -70,7 +72,7 @@ SIMILAR = 0.15
 ROUNDED = 0.01
 """Relative difference up to which a factor near one may be that of a unit (eV per bohr is 0.53)."""
 PLAIN_RANGE = (0.5, 2.0)
-"""Factors in between that belong to no unit are no matter of units."""
+"""Factors in between that belong to no unit have another cause than a unit."""
 
 CONVINCING_MISFIT = 0.25
 CONVINCING_GAIN = 0.3
@@ -133,30 +135,27 @@ def recognise(factor: float, known: Mapping[str, float]) -> Unit:
     return Unit(None, size)
 
 
-def explain_forces(
-    true: Sequence[Array], reported: Sequence[Array], n_atoms: Sequence[int], allowed: float
-) -> Explanation:
-    """Return the simplest factor and law that turn true forces into reported ones.
+def explain_forces(derivatives: Sequence[Derivatives], allowed: float) -> Explanation:
+    """Return the simplest factor and law that turn the numerical forces into the reported ones.
 
-    :param true: numerical forces of each probe, shape [n].
-    :param reported: the model's, shape [n].
-    :param n_atoms: number of atoms of each probe.
+    :param derivatives: forces along directions, for each probe.
     :param allowed: misfit up to which a simpler explanation is preferred.
     """
-    sizes = np.array(n_atoms, dtype=float)
+    true, reported = [item.numerical for item in derivatives], [item.reported for item in derivatives]
+    sizes = np.array([len(item.probe.atoms) for item in derivatives], dtype=float)
     laws = {"constant": np.ones_like(sizes), "atoms": sizes, "1/atoms": 1 / sizes}
     return _simplest((_fit(true, reported, law, name) for name, law in laws.items()), allowed)
 
 
-def explain_stress(true: Array, reported: Array, volumes: Array, n_atoms: Array, allowed: float) -> Explanation:
+def explain_stress(derivatives: Sequence[Derivatives], allowed: float) -> Explanation:
     """Return the simplest factor, law, order of components and factor of the shear that explain a reported stress.
 
-    :param true: numerical stress of each probe, Voigt, shape [n_probes, 6].
-    :param reported: the model's, shape [n_probes, 6].
-    :param volumes: of each probe, Å³, shape [n_probes].
-    :param n_atoms: of each probe, shape [n_probes].
+    :param derivatives: stresses of crystals.
     :param allowed: misfit up to which a simpler explanation is preferred.
     """
+    true, reported = stacked(derivatives)
+    volumes = np.array([abs(item.probe.atoms.cell.volume) for item in derivatives])
+    n_atoms = np.array([len(item.probe.atoms) for item in derivatives], dtype=float)
     laws = {
         "constant": np.ones_like(volumes),
         "volume": volumes,
@@ -168,6 +167,11 @@ def explain_stress(true: Array, reported: Array, volumes: Array, n_atoms: Array,
     in_some_order = (_fit_order(true, reported, law, order) for order in ORDERS for law in laws.items())
     with_other_shear = (_fit_shear(true, reported, law) for law in laws.items())
     return _simplest(itertools.chain(in_some_order, with_other_shear), allowed)
+
+
+def stacked(derivatives: Sequence[Derivatives]) -> tuple[Array, Array]:
+    """Return the numerical and the reported stresses, each of shape [n_probes, 6]."""
+    return np.array([item.numerical for item in derivatives]), np.array([item.reported for item in derivatives])
 
 
 def describe_order(order: Sequence[int]) -> str:

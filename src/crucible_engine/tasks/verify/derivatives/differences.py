@@ -1,7 +1,9 @@
-"""Forces and stresses as finite differences of a model's own energy.
+"""Forces and stresses as derivatives of a model's own energy: by finite differences, or by the work along long ways.
 
 Five-point central differences, ``f' = (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12h``, whose error is of order h⁴; the
-difference to the three-point formula tells how far they can be trusted.
+difference to the three-point formula tells how far they can be trusted. For energies that are too rough for them, a
+polynomial through the energies of a way of some tenths of an Å has the slope that steps of some meV leave alone; the
+reported values are taken from a polynomial through them as well.
 """
 
 from __future__ import annotations
@@ -32,6 +34,19 @@ ROUGH = 0.1
 """Estimated error of a derivative, relative to a typical one, beyond which the energy has a jump or a kink there."""
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+
+WAY = np.linspace(-1.0, 1.0, 11)
+
+REACH = 0.15
+"""Å, rms displacement of a coordinate at the ends of a way."""
+
+LARGEST_STRAIN = 0.04
+"""At the ends of a way."""
+
+WAYS = 4
+
+DEGREE = 4
+"""Of the polynomials: bonds are anharmonic on such a way."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +140,7 @@ def differentiate_stress(
 ) -> Derivatives:
     """Return the numerical stress of a crystal, ``(1/V) dE/dε`` for each symmetric strain.
 
-    :param evaluator: the model.
-    :param probe: the structure.
-    :param base: what the model says of it.
-    :param stencil: how to differentiate.
-    :param rng: not needed, since each strain is taken.
+    Parameters as :func:`differentiate_forces` has; each strain is taken, so that ``rng`` is not needed.
     """
     del rng
     strain = stencil.strain
@@ -137,6 +148,17 @@ def differentiate_stress(
     slope, error = stencil.slopes([item.energy for item in evaluator(structures, stress=False)], strain)
     volume = abs(probe.atoms.cell.volume)
     return Derivatives(probe, slope / volume, np.array(base.stress), error / volume)
+
+
+def integrals(slopes: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Return the integral of a derivative over each interval between equidistant points, shape [n - 1].
+
+    By the trapezoidal rule with the Euler-Maclaurin correction ``-h²/12 (f'(b) - f'(a))``.
+
+    :param slopes: the derivative f at the points, shape [n].
+    :param step: h, the distance of the points.
+    """
+    return np.asarray(step / 2 * (slopes[1:] + slopes[:-1]) - step**2 / 12 * np.diff(np.gradient(slopes, step)))
 
 
 def displaced(atoms: Atoms, displacement: NDArray[np.float64]) -> Atoms:
@@ -155,3 +177,56 @@ def strained(atoms: Atoms, component: tuple[int, int], amount: float) -> Atoms:
     changed = atoms.copy()
     changed.set_cell(atoms.cell.array @ deformation, scale_atoms=True)
     return changed
+
+
+def forces_by_work(
+    evaluator: Evaluator, probe: Probe, base: Evaluation, stencil: Stencil, rng: np.random.Generator
+) -> Derivatives:
+    """Return the forces along random directions of all atoms together; parameters as :func:`differentiate_forces` has.
+
+    Each way goes through the structure itself, and steps are as long as they can be: ``base`` and ``stencil`` are not
+    needed.
+    """
+    del base, stencil
+    size = 3 * len(probe.atoms)
+    directions = rng.normal(size=(WAYS, size))
+    directions *= np.sqrt(size) / np.linalg.norm(directions, axis=1, keepdims=True)
+    structures = [displaced(probe.atoms, direction * REACH * point) for direction in directions for point in WAY]
+    table = _table(evaluator(structures, stress=False), WAYS)
+    found = [_fit([item.energy for item in row], REACH) for row in table]
+    reported = [
+        _fit([float(item.forces.ravel() @ direction) for item in row], REACH)[2]
+        for row, direction in zip(table, directions, strict=True)
+    ]
+    slopes, errors, _ = np.array(found).T
+    length = np.sqrt(size)
+    return Derivatives(probe, -slopes / length, np.array(reported) / length, errors / length)
+
+
+def stress_by_work(
+    evaluator: Evaluator, probe: Probe, base: Evaluation, stencil: Stencil, rng: np.random.Generator
+) -> Derivatives:
+    """Return the stress of a crystal; parameters as in :func:`forces_by_work`."""
+    del base, stencil, rng
+    structures = [strained(probe.atoms, component, LARGEST_STRAIN * point) for component in VOIGT for point in WAY]
+    table = _table(evaluator(structures), len(VOIGT))
+    slopes, errors, _ = np.array([_fit([item.energy for item in row], LARGEST_STRAIN) for row in table]).T
+    reported = [_fit([float(item.stress[index]) for item in row], LARGEST_STRAIN)[2] for index, row in enumerate(table)]
+    volume = abs(probe.atoms.cell.volume)
+    return Derivatives(probe, slopes / volume, np.array(reported), errors / volume)
+
+
+def _table(evaluations: Sequence[Evaluation], rows: int) -> list[list[Evaluation]]:
+    return [list(evaluations[row * len(WAY) : (row + 1) * len(WAY)]) for row in range(rows)]
+
+
+def _fit(values: Sequence[float], reach: float) -> tuple[float, float, float]:
+    """Return slope, its standard error, and value in the middle of a polynomial through values along a way."""
+    if not np.isfinite(values).all():
+        return np.nan, np.nan, np.nan
+    powers: NDArray[np.float64] = np.vander(WAY, DEGREE + 1, increasing=True)
+    coefficients, *_ = np.linalg.lstsq(powers, np.asarray(values), rcond=None)
+    residual = np.asarray(values) - powers @ coefficients
+    variance = float(residual @ residual) / (len(WAY) - DEGREE - 1)
+    error = np.sqrt(variance * np.linalg.inv(powers.T @ powers)[1, 1])
+    return float(coefficients[1]) / reach, float(error) / reach, float(coefficients[0])

@@ -9,7 +9,7 @@ import numpy as np
 
 from crucible_engine.tasks.verify.check import Check, measured, not_applicable
 from crucible_engine.tasks.verify.derivatives import diagnosis
-from crucible_engine.tasks.verify.derivatives.diagnosis import Explanation, Unit
+from crucible_engine.tasks.verify.derivatives.diagnosis import Explanation, Unit, explain_forces, explain_stress
 from crucible_engine.tasks.verify.derivatives.differences import Derivatives
 
 RELATIVE_TOLERANCE = 0.005
@@ -56,7 +56,7 @@ def check_forces(derivatives: Sequence[Derivatives], conservative: bool, scatter
 def check_by_work(derivatives: Sequence[Derivatives], quantity: str, scatter: float) -> list[Check]:
     """Compare values with the energy of long ways: their sign and unit, where the energy is too rough for more.
 
-    :param derivatives: of each probe, see :mod:`crucible_engine.tasks.verify.derivatives.work`.
+    :param derivatives: of each probe, see :mod:`crucible_engine.tasks.verify.derivatives.differences`.
     :param quantity: ``forces`` or ``stress``.
     :param scatter: how much the values change when they are evaluated again, in their unit.
     """
@@ -72,8 +72,8 @@ def check_by_work(derivatives: Sequence[Derivatives], quantity: str, scatter: fl
     unit = Unit(diagnosis.PLAIN, 1.0)
     if _far_from_one(found):
         unit = diagnosis.recognise(found.factor, diagnosis.FORCE_UNITS if is_force else diagnosis.STRESS_UNITS)
-    rest = [not_applicable(name, rough) for name in names[2:]]
-    return [_sign(quantity, found), _unit(quantity, right, found, unit), *rest]
+    others = [not_applicable(name, rough) for name in names[2:]]
+    return [_sign(quantity, found), _unit(quantity, right, found, unit), *others]
 
 
 def is_resolved(derivatives: Sequence[Derivatives], scatter: float) -> bool:
@@ -104,7 +104,7 @@ def check_stress(derivatives: Sequence[Derivatives], conservative: bool, scatter
     tolerance = misfit_allowed(derivatives, scatter)
     if tolerance > UNRESOLVED:
         return _unresolved(STRESS_NAMES, tolerance)
-    true, reported = _stacked(derivatives)
+    true, reported = diagnosis.stacked(derivatives)
     found = explain_stress(derivatives, tolerance)
     if not conservative and (found.misfit >= RELATED or not _far_from_one(found)):
         message = f"predicted directly; {diagnosis.misfit([true], [reported]):.0%} off the energy's derivative"
@@ -121,27 +121,6 @@ def check_stress(derivatives: Sequence[Derivatives], conservative: bool, scatter
         if found.misfit > tolerance
         else _proportional("stress", found, unit, tolerance),
     ]
-
-
-def explain_forces(derivatives: Sequence[Derivatives], allowed: float) -> Explanation:
-    """Return what turns the numerical forces into the reported ones.
-
-    :param derivatives: forces along directions, for each probe.
-    :param allowed: misfit up to which a simpler explanation is preferred.
-    """
-    true, reported = [item.numerical for item in derivatives], [item.reported for item in derivatives]
-    return diagnosis.explain_forces(true, reported, [len(item.probe.atoms) for item in derivatives], allowed)
-
-
-def explain_stress(derivatives: Sequence[Derivatives], allowed: float) -> Explanation:
-    """Return what turns the numerical stresses into the reported ones.
-
-    :param derivatives: stresses of crystals.
-    :param allowed: misfit up to which a simpler explanation is preferred.
-    """
-    volumes = np.array([abs(item.probe.atoms.cell.volume) for item in derivatives])
-    n_atoms = np.array([len(item.probe.atoms) for item in derivatives], dtype=float)
-    return diagnosis.explain_stress(*_stacked(derivatives), volumes, n_atoms, allowed)
 
 
 def has_stress(derivatives: Sequence[Derivatives]) -> bool:
@@ -197,9 +176,9 @@ def _sign(quantity: str, found: Explanation) -> Check:
 def _unit(quantity: str, right: str, found: Explanation, unit: Unit) -> Check:
     name, factor = f"{quantity} unit", abs(found.factor)
     if found.law != "constant":
-        rest = "" if unit.name == diagnosis.PLAIN else f", and in {unit.name or 'an unknown unit'}"
+        also = "" if unit.name == diagnosis.PLAIN else f", and in {unit.name or 'an unknown unit'}"
         times_volume = found.law == "volume"
-        message = f"proportional to {found.law}: {factor:.5g} · {found.law} times too large{rest}"
+        message = f"proportional to {found.law}: {factor:.5g} · {found.law} times too large{also}"
         fault = f"{quantity}-times-volume" if times_volume else f"{quantity}-scales-with-size"
         return measured(name, message, factor, 1.0).failed(fault)
     if unit.name == diagnosis.PLAIN:
@@ -228,8 +207,8 @@ def misfit_allowed(derivatives: Sequence[Derivatives], scatter: float) -> float:
     if not typical:
         return math.inf
     error = ERROR_MARGIN * _rms([item.error for item in derivatives])
-    # A factor between the two takes the error along. Where the energy stays while forces are reported there is none,
-    # and the forces are to be compared with it all the same.
+    # A factor between the two takes the error along. Where the energy is constant while forces are reported there is no
+    # factor, and the forces are to be compared with it all the same.
     own = true if error <= UNRESOLVED * true else typical
     return RELATIVE_TOLERANCE + error / own + ERROR_MARGIN * scatter / typical
 
@@ -243,11 +222,6 @@ def _far_from_one(found: Explanation) -> bool:
     """Tell whether even a model that predicts forces or stress directly cannot be that far off."""
     low, high = diagnosis.PLAIN_RANGE
     return found.misfit < RELATED and not low < found.factor < high
-
-
-def _stacked(derivatives: Sequence[Derivatives]) -> tuple[diagnosis.Array, diagnosis.Array]:
-    """Return the numerical and the reported stresses, each of shape [n_probes, 6]."""
-    return np.array([item.numerical for item in derivatives]), np.array([item.reported for item in derivatives])
 
 
 def _is_one(value: float, tolerance: float) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crucible_engine.families.base import Evaluation
 from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.verify.derivatives.differences import integrals
 from crucible_engine.tasks.verify.evaluator import Evaluator, is_finite
 from crucible_engine.tasks.verify.precision import Deviation
 from crucible_engine.tasks.verify.probes import Probe
@@ -34,8 +35,7 @@ RISEN = 1.2
 def check_short_distance(evaluator: Evaluator, probe: Probe, scatter: Deviation) -> Check:
     """Check that an atom which is moved towards a neighbour has the forces that its energy says.
 
-    The energy of each interval is compared with the integral of the force along the path, by the trapezoidal rule with
-    the Euler-Maclaurin correction.
+    The energy of each interval is compared with the integral of the force along the path.
 
     :param evaluator: a model whose forces are the gradient of its energy elsewhere.
     :param probe: a crystal of at least two atoms.
@@ -101,8 +101,7 @@ def _work(
     """Return the energy of each interval, and what the forces make of it, eV."""
     energies = np.array([item.energy for item in evaluations])
     slopes = -np.array([item.forces[atom] @ direction for item in evaluations])
-    correction = step**2 / 12 * np.diff(np.gradient(slopes, step))
-    return np.diff(energies), step / 2 * (slopes[1:] + slopes[:-1]) - correction
+    return np.diff(energies), integrals(slopes, step)
 
 
 def _reasonable(evaluations: Sequence[Evaluation], slopes: NDArray[np.float64]) -> int:
@@ -113,7 +112,7 @@ def _reasonable(evaluations: Sequence[Evaluation], slopes: NDArray[np.float64]) 
 
 
 def _common_limit(evaluations: Sequence[Evaluation], distances: NDArray[np.float64]) -> float | None:
-    """Return the limit at which forces stand while the energy's slope goes on; ``None`` if there is none.
+    """Return the limit at which forces stay while the energy's slope grows; ``None`` if there is none.
 
     :param evaluations: of atoms that come closer.
     :param distances: Å, shape [n].
