@@ -95,5 +95,6 @@ def test_a_foreign_package_that_is_broken_breaks_nothing_else(stranger):
         assert line == "the model family 'morse' of package crucible-morse is left out: RuntimeError: on purpose"
         assert all(re.search(f"^{name} ", listed, re.MULTILINE) for name in FAMILIES if FAMILIES[name].names)
         assert "unknown" in stranger.run("aiida-crucible env list")
+        assert "invented parameters" in stranger.run("aiida-crucible model show 'morse copper'")
     finally:
         facts.write_text(sound)

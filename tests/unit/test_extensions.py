@@ -140,3 +140,15 @@ def test_a_name_that_two_packages_want_is_the_first_ones(packages):
     listed, said = packages.run(LISTING)
     assert listed.split().count("wanted") == 1
     assert said.endswith("is left out: the name is taken\n") and said.count("\n") == 1
+
+
+def test_an_environment_keeps_the_name_that_it_has(packages):
+    packages.install("aiida_crucible.families", "analysis", FAMILY.format(name="analysis", maturity="toy"))
+    listed, said = packages.run(
+        "from crucible_engine.tasks.registry import ENVIRONMENTS; print(ENVIRONMENTS['analysis'].title)"
+    )
+    assert listed == "configuration space (SOAP, REMatch, kernel PCA)\n"
+    assert said == (
+        "crucible_engine.families.analysis gets no environment 'analysis': that is the name of the one for "
+        "crucible_engine.tasks.similarity\n"
+    )

@@ -18,6 +18,7 @@ from aiida_crucible.compat.aiida_orm import hashed_as
 from aiida_crucible.nodes.file_digest import look_on_computer, start_of_file
 from crucible_engine.families.facts import CHECKPOINT_START
 from crucible_engine.families.registry import (
+    FAMILIES,
     Family,
     NamedModel,
     find_by_sha256,
@@ -156,8 +157,9 @@ class ModelData(Data):
 
     @property
     def runs_code(self) -> bool:
-        """Whether its settings name code that runs."""
-        return find_family(self.family).runs_code
+        """Whether its settings name code that runs; nothing does of a family whose package is gone."""
+        family = FAMILIES.get(self.family)
+        return family is not None and family.runs_code
 
     @property
     def trusted(self) -> bool:

@@ -7,6 +7,7 @@ name.
 
 from __future__ import annotations
 
+import logging
 from types import ModuleType
 
 from crucible_engine import tasks
@@ -17,6 +18,8 @@ from crucible_engine.wire.extensions import FOREIGN, collect
 from crucible_engine.wire.rules import shown, suggestion
 from crucible_engine.wire.schema import Condition, EngineError, Job
 
+_log = logging.getLogger(__name__)
+
 
 def _facts(package: ModuleType, name: str) -> Task:
     task = getattr(package, "TASK", None)
@@ -24,8 +27,6 @@ def _facts(package: ModuleType, name: str) -> Task:
         raise ValueError("its package has no TASK of crucible_engine.tasks.facts")
     if task.name != name:
         raise ValueError(f"its TASK calls itself {task.name!r}")
-    if task.toolset is not None and task.toolset.name in FAMILIES:
-        raise ValueError(f"its toolset has the name of the model family {task.toolset.name!r}")
     return task
 
 
@@ -37,11 +38,24 @@ TASKS: dict[str, Task] = {
 TRAVELLING = ("crucible_engine", *FOREIGN)
 """The packages that a job takes to the compute node: the engine, and the folders that other packages add to it."""
 
-TOOLSETS: dict[str, Toolset] = {task.toolset.name: task.toolset for task in TASKS.values() if task.toolset is not None}
-"""The sets of packages that tasks compute with instead of a model, by name."""
 
-ENVIRONMENTS: dict[str, Family | Toolset] = {**FAMILIES, **TOOLSETS}
-"""What an environment can be for, by name."""
+def _environments() -> dict[str, Family | Toolset]:
+    owners: list[Family | Toolset] = [*FAMILIES.values(), *(task.toolset for task in TASKS.values() if task.toolset)]
+    found: dict[str, Family | Toolset] = {}
+    for owner in sorted(owners, key=lambda owner: owner.folder in FOREIGN):
+        first = found.setdefault(owner.name, owner)
+        if first != owner:
+            _log.warning(
+                "%s gets no environment %r: that is the name of the one for %s", owner.folder, owner.name, first.folder
+            )
+    return found
+
+
+ENVIRONMENTS = _environments()
+"""What an environment can be for, by name: the model families, and the packages that tasks compute with instead."""
+
+TOOLSETS = {name: owner for name, owner in ENVIRONMENTS.items() if isinstance(owner, Toolset)}
+"""The latter alone."""
 
 
 def toolset_of(task: str) -> Toolset:
