@@ -97,23 +97,3 @@ def gives(calculator: Calculator, name: str) -> bool:
     """Tell whether a calculator says that it has a property; one that says nothing may have all."""
     said = getattr(calculator, "implemented_properties", None)
     return not said or name in said
-
-
-class FreshCalculators:
-    """Gives a task a calculator to begin with, whenever it begins.
-
-    A model whose answers depend on the structure alone keeps its calculator. One that may remember something (an ASE
-    calculator of the user's own, with a neighbour list that is reused) gets a fresh one: a task asks for it at moments
-    that are known beforehand, and continues from such a moment only.
-
-    :param model: the model.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self.remember = model.remembers
-        self._model = model
-        self._pristine = copy.deepcopy(model.calculator()) if self.remember else None
-
-    def new(self) -> Calculator:
-        """Return a calculator that nothing was asked, or that forgets what it was."""
-        return copy.deepcopy(self._pristine) if self.remember else self._model.calculator()
