@@ -70,6 +70,26 @@ class CalculatorModel(Model):
         return stress if stress.shape == (6,) else stress.reshape(3, 3)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
 
 
+class FreshCalculators:
+    """Gives a task a calculator to begin with, whenever it begins: a job that is continued sees what another one saw.
+
+    A model whose answers depend on the structure alone keeps its calculator. One that may remember something (an ASE
+    calculator of the user's own, with a neighbour list that is reused) gets a fresh one: a task asks for it at moments
+    that are known beforehand, and continues from such a moment only.
+
+    :param model: the model.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.remember = model.remembers
+        self._model = model
+        self._pristine = copy.deepcopy(model.calculator()) if self.remember else None
+
+    def new(self) -> Calculator:
+        """Return a calculator that nothing was asked, or that forgets what it was."""
+        return copy.deepcopy(self._pristine) if self.remember else self._model.calculator()
+
+
 def loader(make: Callable[[ModelReference], Calculator], parameters: Any, symbols: Iterable[str]) -> Loader:
     """Return the function ``load`` of an adapter whose potential has no file of weights and runs on the CPU.
 
