@@ -12,7 +12,6 @@ from aiida.orm import ArrayData, load_node
 
 from aiida_crucible.calculations.validation import check_trust
 from aiida_crucible.nodes.model import ModelData
-from crucible_engine.families.registry import validate_settings
 
 
 class RunsCode:
@@ -65,10 +64,7 @@ def test_a_mark_that_travelled_serves_no_other_model(imported):
 def test_a_node_that_claims_another_identity_is_not_found_for_it(localhost):
     """Else trusting one model by name would trust what an archive brought in its place."""
     settings = {"factory": f"mine_{uuid4().hex}:calculator"}
-    wanted = ModelData()
-    wanted.base.attributes.set_many({"family": "ase", "name": None, "sha256": None, "dtype": "float64"})
-    wanted.base.attributes.set("settings", validate_settings("ase", settings, None))
-    wanted._set_identity()
+    wanted = ModelData.get_or_create("ase", settings=settings, store=False)
     forged = ModelData()
     forged.base.attributes.set_many({**wanted.base.attributes.all, "settings": HOSTILE})
     forged.store()
