@@ -347,6 +347,7 @@ def test_more_memory_than_is_asked_of_the_scheduler(code):
     ) in str(error.value)
 
 
+@pytest.mark.slow
 def test_more_memory_than_there_is(code):
     """That the machine has less is known there alone: the job says so before it computes anything."""
     _, node = run_get_node(

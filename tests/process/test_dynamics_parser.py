@@ -204,6 +204,7 @@ def with_done(killed, done, folder):
     return {**killed, "state.npz": (folder / "state.npz").read_bytes(), "result-0.npz": npz(result)}
 
 
+@pytest.mark.slow
 def test_killed_job_with_damaged_files_can_still_be_told(parse, inputs, killed):
     content = killed["series-1.npy"]
     for cut in (0, 5, 60, len(content) - 3 * 8 * len(SERIES_COLUMNS)):

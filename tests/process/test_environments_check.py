@@ -57,6 +57,7 @@ def test_command_fails_when_a_check_does(environment):
     assert "verdi process show" in result.output
 
 
+@pytest.mark.slow
 def test_python_that_does_not_start_is_one_line(localhost, forgotten):
     code = InstalledCode(label="nowhere", computer=localhost, filepath_executable="/nowhere/python").store()
     content = {"family": "emt", "version": "1", "torch": None}

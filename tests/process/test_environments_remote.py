@@ -91,6 +91,7 @@ def test_refusal_there_can_be_answered_here(uv, localhost):
         create(localhost, Request("chgnet"))
 
 
+@pytest.mark.slow
 def test_recipe_that_is_killed_there_is_told(uv, localhost):
     uv.set("slow")
     failure: list[BaseException] = []

@@ -37,6 +37,7 @@ def attempt(nodes):
     return attempt
 
 
+@pytest.mark.slow
 def test_fifty_hostile_inputs(attempt):
     fuzz(attempt, 50, always_the_same=True)
 

@@ -34,6 +34,7 @@ def attempt(localhost, tmp_path, monkeypatch):
     return attempt
 
 
+@pytest.mark.slow
 def test_fifty_hostile_commands(attempt):
     fuzz(attempt, 50, always_the_same=True)
 

@@ -33,6 +33,7 @@ def attempt(originals, tmp_path):
     return attempt
 
 
+@pytest.mark.slow
 def test_fifty_hostile_files(attempt):
     fuzz(attempt, 50, always_the_same=True)
 

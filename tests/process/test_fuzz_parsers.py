@@ -96,6 +96,7 @@ def require_storable(task, outputs):
         clean_value(node.base.attributes.all)  # what the database takes
 
 
+@pytest.mark.slow
 def test_fifty_hostile_outputs(attempt):
     fuzz(attempt, 50, always_the_same=True)
 

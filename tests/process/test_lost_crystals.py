@@ -54,6 +54,7 @@ def by_benchmark(outcomes):
     return row["scores"][LABEL]["sigma"], row["missing"].get(LABEL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [by_anharmonicity, by_benchmark])
 def test_one_lost_run_takes_the_score_of_its_temperature(profile, path):
     sigma, reason = path({"T300_run_0": STABLE, "T300_run_1": MELTED})
@@ -88,6 +89,7 @@ def test_given_runs_that_melted_are_known_by_their_jobs(code, model):
     assert lost["warnings"] == ["T900 is melted: every species left its sites"]
 
 
+@pytest.mark.slow
 def test_frames_of_a_melt_are_no_reference(code, model):
     melted = made_by_a_job(frames_node(), code.computer, "melted")
     with pytest.raises(ValueError, match="cannot be a reference, the run is melted: every species left its sites"):

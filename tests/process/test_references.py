@@ -73,6 +73,7 @@ def test_force_constants_have_the_form_of_a_phonon_run_and_their_provenance(fold
     assert process.inputs.source.get_content("rb") == (folder / "FORCE_SETS").read_bytes()
 
 
+@pytest.mark.slow
 def test_imported_and_computed_force_constants_are_compared(folder):
     reference = import_phonons(folder / "phonopy_params.yaml")
     other = solved(0.81)

@@ -87,6 +87,7 @@ def verified(code):
     return model, outputs, node
 
 
+@pytest.mark.slow
 def test_sound_model(code, model, copper):
     outputs, node = run_get_node(VerifyCalculation, code=code, model=model, structures={"copper": copper})
     assert node.is_finished_ok, node.exit_message
@@ -136,6 +137,7 @@ def test_verification_of_something_else_is_not_taken(verified, code, localhost, 
     assert find_verification(**arguments) is None
 
 
+@pytest.mark.slow
 def test_verification_is_made_again_on_request(verified, code):
     model, outputs, _ = verified
     again, node = run(code, model, again=True)
@@ -219,6 +221,7 @@ def test_failure_stops_by_default_and_goes_on_when_told(faulty_code, faulty_mode
     assert "160.2" in table
 
 
+@pytest.mark.slow
 def test_job_that_cannot_run_is_no_verification(code):
     missing = ModelData.get_or_create(
         "ase", trust_code=True, dtype="float64", settings={"factory": "no_such_module:calculator"}

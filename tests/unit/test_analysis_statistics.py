@@ -137,6 +137,7 @@ def test_few_independent_values_widen_an_error_by_students_t():
     assert long.cautious_error == pytest.approx(long.standard_error, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_part_of_one_slow_swing_has_the_error_of_a_single_value():
     """A sixth of a swing of unit amplitude, at any phase: the mean is off by up to 1, and its error says so."""
     rng = np.random.default_rng(0)

@@ -69,6 +69,7 @@ def test_a_quartic_crystal_has_its_closed_form(temperature):
     assert found.values["warnings"] == []
 
 
+@pytest.mark.slow
 def test_error_bars_are_those_of_repeated_runs():
     crystal = QuarticPairs(repeat=(1, 1, 1))
     found = [sigma(crystal.sample(300.0, 100, seed), crystal.force_constants) for seed in range(40)]

@@ -69,6 +69,7 @@ def test_mistake_is_one_line(arguments, message):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["env", "create", "emt"], ["env", "list"], ["model", "add", "emt"]])
 def test_without_a_profile_verdi_presto_is_named(without_profile, arguments):
     result = without_profile(*arguments)
@@ -84,6 +85,7 @@ def test_catalogue_is_listed_without_a_profile(without_profile):
     assert "verdi presto" in result.stderr
 
 
+@pytest.mark.slow
 def test_dry_run_prints_the_recipe_and_does_nothing(without_profile, tmp_path):
     result = without_profile("env", "create", "chgnet", "--dry-run", "--torch", "cpu")
     assert result.returncode == 0

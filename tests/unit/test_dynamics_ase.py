@@ -68,6 +68,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ensemble", SCRIPTS)
 def test_each_step_is_that_of_a_plain_script(tmp_path, ensemble):
     script, parameters = SCRIPTS[ensemble]

@@ -176,6 +176,7 @@ def test_constant_pressure_reproduces_the_equation_of_state(tmp_path, equation_o
         assert 1 / 4 < ((volumes - expected) ** 2).mean() / variance < 4
 
 
+@pytest.mark.slow
 def test_a_pressure_compresses(tmp_path):
     settings = {"ensemble": "npt-berendsen", "thermostat_time": 50.0, "barostat_time": 50.0, "steps": 400}
     volumes = {}

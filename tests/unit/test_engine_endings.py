@@ -55,6 +55,7 @@ def check_signal(tmp_path, task, line, reference):
     return finished
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_a_signal_at_any_line_loses_nothing(tmp_path, task):
     check_lines(tmp_path, task, 3)

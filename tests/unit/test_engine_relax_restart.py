@@ -66,6 +66,7 @@ def check_deaths(tmp_path, variant, deaths):
     assert results["summary"]["structures"] == whole["structures"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_relaxation_that_died_three_times_ends_with_the_bits_of_one_that_did_not(tmp_path, variant):
     check_deaths(tmp_path, variant, 3)
@@ -148,6 +149,7 @@ def test_a_relaxation_that_was_stopped_in_order_evaluates_nothing_twice(tmp_path
     assert_same_arrays(everything(folder), reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_more_steps_go_on_where_too_few_ended(tmp_path, variant):
     whole, reference, _ = run_whole(tmp_path / "whole", variant)

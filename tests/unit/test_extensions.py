@@ -74,12 +74,14 @@ def usual(tmp_path_factory):
     return Packages(tmp_path_factory.mktemp("none")).run(LISTING)
 
 
+@pytest.mark.slow
 def test_nothing_is_added_where_no_package_does(usual):
     listed, said = usual
     assert said == "" and "stranger" not in listed
     assert "chgnet" in listed.split() and "evaluate" in listed.split()
 
 
+@pytest.mark.slow
 def test_a_family_and_a_task_are_found_and_travel_with_the_engine(packages, usual, tmp_path):
     packages.install("aiida_crucible.families", "stranger", FAMILY.format(name="stranger", maturity="toy"))
     packages.install("aiida_crucible.tasks", "count", TASK, "counter")
@@ -105,6 +107,7 @@ def test_a_family_and_a_task_are_found_and_travel_with_the_engine(packages, usua
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "source", "target", "reason"),
     [
@@ -133,6 +136,7 @@ def test_what_cannot_be_used_is_left_out_in_one_line_and_breaks_nothing(packages
     assert said == f"the model family {name!r} of package stranger is left out: {reason}\n"
 
 
+@pytest.mark.slow
 def test_a_name_that_two_packages_want_is_the_first_ones(packages):
     for package in ("one", "two"):
         source = FAMILY.format(name="wanted", maturity="toy")
@@ -142,6 +146,7 @@ def test_a_name_that_two_packages_want_is_the_first_ones(packages):
     assert said.endswith("is left out: the name is taken\n") and said.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_environment_keeps_the_name_that_it_has(packages):
     packages.install("aiida_crucible.families", "analysis", FAMILY.format(name="analysis", maturity="toy"))
     listed, said = packages.run(

@@ -17,6 +17,7 @@ def try_once(templates, tmp_path):
     return lambda rng: attempt(rng, templates, tmp_path / "job")
 
 
+@pytest.mark.slow
 def test_fifty_hostile_jobs(try_once):
     fuzz(try_once, 50, always_the_same=True)
 

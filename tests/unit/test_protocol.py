@@ -26,6 +26,7 @@ def test_the_numbers_are_those_of_this_protocol(stored):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", golden_numbers.CASES)
 def test_no_number_changes_while_the_protocol_stays(stored, case):
     computed = golden_numbers.plain(golden_numbers.CASES[case]())

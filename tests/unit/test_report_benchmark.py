@@ -60,6 +60,7 @@ def read(rows):
     return read_rows(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "names"),
     [
