@@ -141,9 +141,14 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         where a job has continued it to the end is it kept, as the first step of a way that is known. Nor does AiiDA see
         whether the code that a model names is still the same.
         """
-        if not super().is_valid_cache(node) or ("model" in node.inputs and node.inputs.model.runs_code):
+        if not super().is_valid_cache(node) or cls.ran_code_of_the_users(node):
             return False
         return node.exit_status not in RESTARTABLE or cls._was_continued(node)
+
+    @staticmethod
+    def ran_code_of_the_users(node: CalcJobNode) -> bool:
+        """Return whether a job's model names code, which may be another one by now."""
+        return "model" in node.inputs and bool(node.inputs.model.runs_code)
 
     @classmethod
     def _was_continued(cls, node: CalcJobNode) -> bool:
