@@ -9,10 +9,14 @@ import pytest
 from aiida.engine import run_get_node
 from aiida.orm import ArrayData, Computer, Dict, InstalledCode, Int, Node, QueryBuilder
 from ase.build import bulk, molecule
+from click import ClickException
 
 from aiida_crucible.calculations.relax.calculation import RelaxCalculation
 from aiida_crucible.calculations.resources import check_options, check_placement
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY, promised_package, require_living
+from aiida_crucible.cli.status import find_process
+from aiida_crucible.environments.codes import as_code, find_code, find_computer
+from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.workflows.configuration_space.workchain import ConfigurationSpaceWorkChain
@@ -271,3 +275,9 @@ def test_a_limit_that_is_no_number_is_refused_before_it_is_compared(name, value)
     with pytest.raises(ValueError, match=rf"metadata\.options\.{name} is .*: give ") as refusal:
         check_options({name: value})
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("find", [find_code, find_computer, as_code, find_process])
+def test_a_number_that_no_database_holds_names_nothing(find, code):
+    with pytest.raises((ValueError, ModelEnvironmentError, ClickException), match=r"there is no "):
+        find("9" * 400)

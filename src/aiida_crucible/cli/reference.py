@@ -148,7 +148,7 @@ def _find_structure(name: str) -> StructureData:
         return structure
     try:
         node = load_node(name)
-    except (NotExistent, ValueError):
+    except (NotExistent, ValueError, OverflowError):  # the last is of a number that no database holds
         raise ValueError(f"{name!r} is neither a file nor a node of this profile") from None
     if not isinstance(node, StructureData):
         raise ValueError(f"{name} is a {type(node).__name__}, no structure")

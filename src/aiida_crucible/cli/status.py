@@ -63,7 +63,7 @@ def find_process(identifier: str) -> ProcessNode:
 
     try:
         node = load_node(identifier)
-    except (NotExistent, MultipleObjectsError, ValueError):
+    except (NotExistent, MultipleObjectsError, ValueError, OverflowError):  # the last: no database holds the number
         raise click.ClickException(
             f"there is no process {identifier!r} in this profile: `verdi process list -a` shows them"
         ) from None

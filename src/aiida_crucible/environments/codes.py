@@ -138,7 +138,7 @@ def find_code(name: str) -> AbstractCode:
     """
     try:
         code: AbstractCode = load_code(name)
-    except (NotExistent, MultipleObjectsError):
+    except (NotExistent, MultipleObjectsError, OverflowError):  # the last is of a number that no database holds
         return find_environment(name).code
     return code
 
@@ -152,7 +152,7 @@ def as_code(code: AbstractCode | str) -> AbstractCode:
         return code
     try:
         loaded: AbstractCode = load_code(code)
-    except NotExistent:
+    except (NotExistent, OverflowError):
         known = [f"{label}@{computer}" for computer, label in _codes("label")]
         raise ValueError(f"there is no code {code!r} in this profile: {missing_code(code, known)}") from None
     except MultipleObjectsError:
@@ -215,7 +215,7 @@ def find_computer(label: str) -> Computer:
     """
     try:
         computer = load_computer(label)
-    except NotExistent:
+    except (NotExistent, OverflowError):
         known = QueryBuilder().append(Computer, project="label").all(flat=True)
         hint = suggestion(label, known) if known else "set one up with `verdi computer setup`"
         raise ModelEnvironmentError(f"there is no computer {label!r} in this profile: {hint}") from None
