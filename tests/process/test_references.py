@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from phonopy.file_IO import write_FORCE_SETS
 from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms as from_phonopy
 from aiida_crucible.analysis.verdict.reliability import check_reference
 from aiida_crucible.cli import main
+from aiida_crucible.nodes.file_digest import is_file
 from aiida_crucible.nodes.structures import from_atoms, to_atoms, trajectory_to_atoms
 from aiida_crucible.references import from_files
 from aiida_crucible.references.calcfunctions import import_trajectory as import_trajectory_node
@@ -218,3 +220,10 @@ def test_mistake_is_one_line(run, folder, monkeypatch, arguments, message):
     assert output.startswith("Error: ")
     assert message in output
     assert len(output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["9" * 400, "a\0b"])
+def test_a_name_that_no_file_can_have_is_that_of_none(name):
+    with pytest.raises(ValueError, match="is not a file"):
+        import_values(name)
+    assert not is_file(Path(name))

@@ -95,13 +95,14 @@ def add(
     engine loads the file there and says which elements it knows; without, nobody can check a structure beforehand.
     """
     from aiida_crucible.environments.codes import find_computer
+    from aiida_crucible.nodes.file_digest import is_file
     from aiida_crucible.nodes.model import ModelData
     from crucible_engine.families.registry import find_family
     from crucible_engine.wire.schema import ModelReference
 
     place = find_computer(computer) if computer else None
-    is_file = name is not None and (computer is not None or "/" in name or Path(name).is_file())
-    checkpoint = name if is_file else None
+    names_file = name is not None and (computer is not None or "/" in name or is_file(Path(name)))
+    checkpoint = name if names_file else None
     description = {}
     if checkpoint is not None and code is not None:
         reference = ModelReference(

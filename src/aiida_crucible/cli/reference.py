@@ -136,10 +136,11 @@ def _find_structure(name: str) -> StructureData:
     from aiida.common.exceptions import NotExistent
     from aiida.orm import StructureData, load_node
 
+    from aiida_crucible.nodes.file_digest import is_file
     from aiida_crucible.nodes.structures import from_atoms
     from aiida_crucible.references.phonopy.atom_order import read_structure
 
-    if Path(name).is_file():
+    if is_file(Path(name)):
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             structure = from_atoms(read_structure(Path(name)))

@@ -13,6 +13,14 @@ from crucible_engine.families.facts import CHECKPOINT_START
 from crucible_engine.families.weights import digest
 
 
+def is_file(path: Path) -> bool:
+    """Return whether there is a file; a name that no file can have is that of none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def start_of_file(path: Path) -> bytes:
     """Return as many bytes of a file as tell whether it is a checkpoint."""
     with path.open("rb") as stream:
@@ -58,6 +66,6 @@ def describe_file(path: str | Path) -> SourceFile:
     :raises ValueError: one line, if there is no such file.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
+    if not is_file(path):
         raise ValueError(f"{path} is not a file")
     return SourceFile(path.resolve(), path.stat().st_size, digest(path))

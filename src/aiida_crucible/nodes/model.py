@@ -15,7 +15,7 @@ from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
 from aiida_crucible.compat.aiida_orm import hashed_as
-from aiida_crucible.nodes.file_digest import look_on_computer, start_of_file
+from aiida_crucible.nodes.file_digest import is_file, look_on_computer, start_of_file
 from crucible_engine.families.facts import CHECKPOINT_START
 from crucible_engine.families.registry import (
     FAMILIES,
@@ -206,7 +206,7 @@ class ModelData(Data):
             raise ValueError(f"family {family.name!r} has no checkpoint files: leave {checkpoint} out")
         if computer is None:
             path = Path(checkpoint).expanduser()
-            if not path.is_file():
+            if not is_file(path):
                 raise ValueError(f"checkpoint {checkpoint} is not a file on this machine")
             sha256, start = digest(path), start_of_file(path)
             self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
