@@ -71,6 +71,7 @@ def run_in(python_of, tmp_path_factory):
     return run
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Let workers share the work by model where a file runs several, and else by file."""
     for item in items:
