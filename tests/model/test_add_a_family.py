@@ -44,7 +44,7 @@ class Stranger:
             python.with_name(name).chmod(0o755)
         python.with_name("uv").symlink_to(find_uv())
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "VIRTUAL_ENV": str(home / "venv"),
             "AIIDA_PATH": str(home / "aiida"),
