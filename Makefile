@@ -38,7 +38,7 @@ test-slow: $(VENV)/.test
 
 test-model: $(VENV)/.test
 	@$(BIN)/python tests/model/prepare_environments.py
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" --numprocesses=logical --maxprocesses=4 --dist=loadgroup tests/model
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" --numprocesses=logical --maxprocesses=4 --dist=loadfile tests/model
 
 test-cluster: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not long" tests/cluster

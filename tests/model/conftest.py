@@ -69,12 +69,3 @@ def run_in(python_of, tmp_path_factory):
         )
 
     return run
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Let workers share the work by model where a file runs several, and else by file."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            case = getattr(item, "callspec", None) and item.callspec.params.get("outcome")
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {case}" if case else item.path.stem))
