@@ -135,3 +135,9 @@ def test_trust_is_given_when_a_model_is_added(run):
     assert models("ase")[0].trusted
     status, said = run("model", "add", "chgnet", "--trust-code")
     assert status != 0 and "runs no code that its settings name" in said
+
+
+def test_a_family_that_is_misspelt_is_suggested(run):
+    status, output = run("model", "verify", "chgnett")
+    assert status == 1
+    assert "there is no model 'chgnett' in this profile: did you mean 'chgnet'?" in output

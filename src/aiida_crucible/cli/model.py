@@ -216,7 +216,7 @@ def find_model(name: str) -> ModelData:
 
     from aiida_crucible.nodes.model import ModelData
     from crucible_engine.families.registry import FAMILIES
-    from crucible_engine.wire.rules import suggestion
+    from crucible_engine.wire.rules import shown, suggestion
 
     if name in FAMILIES:
         return ModelData.get_or_create(name, store=False)
@@ -226,8 +226,8 @@ def find_model(name: str) -> ModelData:
         return matches[0]  # an imported archive may bring a potential that is there already
     if matches:
         raise ValueError(f"{name!r} may be any of {', '.join(f'PK {node.pk}' for node in matches)}: give a PK")
-    hint = suggestion(name, [node.title for node in nodes]) if nodes else "there are none yet"
-    raise ValueError(f"there is no model {name!r} in this profile: {hint} (`aiida-crucible model add` makes one)")
+    hint = suggestion(name, [*FAMILIES, *(node.title for node in nodes)])
+    raise ValueError(f"there is no model {shown(name)} in this profile: {hint} (`aiida-crucible model add` makes one)")
 
 
 def _describe(reference: ModelReference, computer: str | None, code: str, options: dict[str, Any]) -> dict[str, Any]:
