@@ -1,4 +1,4 @@
-"""Measure what ``docs/performance.md`` says, on this machine: ``.venv/bin/python benchmarks/run.py [NAME ...]``.
+"""Measure what ``docs/topics/performance.md`` says, on this machine: ``.venv/bin/python benchmarks/run.py [NAME ...]``.
 
 Needs the model environments (made where they are missing) and one with matcalc, made under ``.bench``. Every comparison
 is of whole processes, in turn, and quotes medians. Results are printed as Markdown tables.

@@ -69,7 +69,8 @@ builder = BenchmarkWorkChain.get_builder_from_protocol(
 )
 if options.submit:
     workchain = submit(builder)
-    raise SystemExit(f"submitted: `aiida-crucible benchmark status {workchain.pk}` tells how far it is")
+    print(f"submitted: `aiida-crucible benchmark status {workchain.pk}` tells how far it is")
+    raise SystemExit
 _, workchain = run_get_node(builder)
 if not workchain.is_finished_ok:
     raise SystemExit(f"{workchain.exit_message}; see `verdi process report {workchain.pk}`")

@@ -27,7 +27,7 @@ from aiida.engine import run_get_node, submit
 from aiida_crucible.analysis.phonons.born_charges import named_charges
 from aiida_crucible.nodes import ModelData, from_atoms
 from aiida_crucible.references.published import pto_test
-from aiida_crucible.report.temperature_figures import plot_temperature_curves, save_figure, temperature_curves
+from aiida_crucible.report.figures import plot_temperature_curves, save_figure, temperature_curves
 from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -68,9 +68,8 @@ else:
     )
     if options.submit:
         workchain = submit(builder)
-        raise SystemExit(
-            f"submitted: `aiida-crucible status {workchain.pk}`, then `pto_test_npt.py --from {workchain.pk}`"
-        )
+        print(f"submitted: `aiida-crucible status {workchain.pk}`, then `pto_test_npt.py --from {workchain.pk}`")
+        raise SystemExit
     _, workchain = run_get_node(builder)
 
 if not workchain.is_finished_ok:

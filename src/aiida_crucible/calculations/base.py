@@ -17,9 +17,9 @@ from ase import Atoms
 
 from aiida_crucible.calculations import resources, validation
 from aiida_crucible.calculations.engine_archive import engine_archive
-from aiida_crucible.calculations.exit_codes import OF_CONDITION, RESTARTABLE, CalculationSpec, define_failures
+from aiida_crucible.calculations.exit_codes import FAILURES, OF_CONDITION, RESTARTABLE
 from aiida_crucible.calculations.job_script import pass_signals_on
-from aiida_crucible.calculations.ports import ENVIRONMENT_HELP, settings_input
+from aiida_crucible.calculations.ports import ENVIRONMENT_HELP, CalculationSpec, settings_input
 from aiida_crucible.calculations.staging import stage_checkpoint
 from aiida_crucible.calculations.verifications import digest_of, require_capability
 from aiida_crucible.monitoring.foreground import EndsItsJobs
@@ -27,6 +27,7 @@ from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import to_atoms
 from crucible_engine.tasks.parameters import needs_stress, validate_parameters
 from crucible_engine.tasks.registry import TASKS, toolset_of
+from crucible_engine.wire.devices import require_device
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     CHECKPOINT_FILE,
@@ -85,7 +86,7 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         spec.inputs["code"].validator = validation.validator(validation.check_code)
         spec.inputs["code"].help = ENVIRONMENT_HELP
         if cls.needs_model():
-            spec.input("model", valid_type=ModelData, help="Which potential.")
+            spec.input_nodes(ModelData, model="Which potential.")
         settings_input(
             spec,
             "parameters",
@@ -97,16 +98,21 @@ class EngineCalculation(EndsItsJobs, CalcJob):
             "metadata.options.device",
             valid_type=str,
             default="auto",
-            validator=validation.validator(resources.check_device),
+            validator=validation.validator(require_device),
             help="Where the model computes: auto (a GPU where there is one), cpu, cuda, cuda:N …",
         )
         options = spec.inputs["metadata"]["options"]
         options["parser_name"].default = f"crucible.{cls.TASK}"
         options["resources"].default = lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1}
         options["withmpi"].default = False
+        # What `verdi calcjob inputcat`, `outputcat` and `res` show.
+        options["input_filename"].default = JOB_FILE
+        options["output_filename"].default = RESULTS_FILE
         spec.inputs.validator = _extended(spec.inputs.validator, cls.check_inputs)
         spec.output("results", valid_type=Dict, help="Outcome, scalars, timings, memory, and the environment that ran.")
-        define_failures(spec)
+        spec.default_output_node = "results"
+        for failure in FAILURES:
+            spec.exit_code(failure.status, failure.label, message=failure.message)
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any], ports: PortNamespace) -> None:
@@ -236,8 +242,7 @@ class EngineCalculation(EndsItsJobs, CalcJob):
 
 def unfinished_input(spec: CalcJobProcessSpec, description: str = UNFINISHED_HELP) -> None:
     """Declare ``restart_from`` of a task that continues the journal of an unfinished job."""
-    check = validation.validator(check_unfinished)
-    spec.input("restart_from", valid_type=FolderData, required=False, validator=check, help=description)
+    spec.input_nodes(FolderData, check_unfinished, required=False, restart_from=description)
 
 
 def check_unfinished(restart_from: FolderData) -> None:

@@ -6,11 +6,10 @@ Every code below 400 invalidates the cache; one of 4xx is kept where a restart h
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from aiida.engine import CalcJobProcessSpec, ExitCode, ProcessSpec
+from aiida.engine import ExitCode
 
-from aiida_crucible.compat.aiida_engine import WorkChainSpec
 from crucible_engine.wire.schema import Condition
 
 FIRST_CACHED_STATUS = 400
@@ -82,28 +81,3 @@ OF_SCHEDULER: dict[int, Failure] = {
 def exits(*failures: Failure) -> list[ExitCode]:
     """Return failures in the form that AiiDA's process handlers ask for."""
     return [ExitCode(failure.status, failure.message) for failure in failures]
-
-
-def define_failures(spec: ProcessSpec) -> None:
-    """Add every exit code of a CalcJob to its specification."""
-    for failure in FAILURES:
-        spec.exit_code(failure.status, failure.label, message=failure.message)
-
-
-class _ForgetsFailures:
-    """Makes exit codes below 400 invalidate the cache, those that AiiDA's own base classes define included."""
-
-    def exit_code(self, status: int, label: str, message: str, invalidates_cache: bool | None = None) -> None:
-        """Add an exit code; see :meth:`aiida.engine.ProcessSpec.exit_code`."""
-        if invalidates_cache is None or status < FIRST_CACHED_STATUS:
-            invalidates_cache = status < FIRST_CACHED_STATUS
-        inherited: Any = super()
-        inherited.exit_code(status, label, message, invalidates_cache=invalidates_cache)
-
-
-class CalculationSpec(_ForgetsFailures, CalcJobProcessSpec):
-    """Specification of every CalcJob of this package."""
-
-
-class WorkflowSpec(_ForgetsFailures, WorkChainSpec):
-    """Specification of every WorkChain of this package."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +113,10 @@ def read_records(path: Path, check: Check) -> list[Record]:
     :param check: of the job's records, see :mod:`crucible_engine.wire.records`.
     """
     found: list[Record] = []
-    try:
-        _, records = read_journal(path)
-        for record in records:
+    with suppress(ValueError):
+        for record in read_journal(path)[1]:
             check(record)
             found.append(record)
-    except ValueError:
-        return found
     return found
 
 

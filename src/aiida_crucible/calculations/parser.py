@@ -51,6 +51,10 @@ CRASHES = ("SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV")
 """Signals that a process gives itself; the same job would do it again."""
 
 
+Unfinished = tuple[Mapping[str, Data], dict[str, Any]]
+"""The outputs of what an unfinished job had done, by label, and what to say of them in the summary."""
+
+
 class EngineParser(Parser):
     """Attaches all that can be read, and only then chooses the exit code.
 
@@ -68,9 +72,7 @@ class EngineParser(Parser):
         del temporary
         return {}
 
-    def outputs_of_unfinished(
-        self, records: list[Record], temporary: Path
-    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
+    def outputs_of_unfinished(self, records: list[Record], temporary: Path) -> Unfinished:
         """Return the outputs of what an unfinished job had done, by label, and what to say of them in the summary.
 
         :param records: of its journal.

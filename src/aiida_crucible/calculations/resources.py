@@ -1,4 +1,7 @@
-"""What a job asks of its computer, checked before it is submitted: resources, device, time, memory."""
+"""What a job asks of its computer, checked before it is submitted: resources, device, time, memory.
+
+Checks raise ``ValueError`` with one line.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from aiida.orm import AbstractCode
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.nodes.model import ModelData
 from crucible_engine.tasks.registry import TOOLSETS
-from crucible_engine.wire.devices import require_device, require_precision
+from crucible_engine.wire.devices import require_precision
+from crucible_engine.wire.rules import shown
 from crucible_engine.wire.value_types import require_type
 
 LEAST_MEMORY = 50_000
@@ -27,16 +31,10 @@ def options_of(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     return found  # type: ignore[no-any-return]
 
 
-def check_device(device: str) -> None:
-    """Refuse what is no device's name."""
-    require_device(device)
-
-
 def check_precision(model: ModelData, options: Mapping[str, Any]) -> None:
     """Refuse a device that cannot compute in a model's precision.
 
     :param options: ``metadata.options`` of a job.
-    :raises ValueError: one line.
     """
     require_precision(options.get("device", "auto"), model.dtype)
 
@@ -46,7 +44,6 @@ def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:
 
     :param code: an environment, or any other Python.
     :param options: ``metadata.options`` of a job.
-    :raises ValueError: one line.
     """
     if "resources" in options:
         scheduler, resources = code.computer.get_scheduler(), dict(options["resources"])
@@ -56,7 +53,8 @@ def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"metadata.options.resources is {dict(options['resources'])}, not what "
-                f"{code.computer.scheduler_type} of computer {code.computer.label!r} takes: {error}"
+                f"{code.computer.scheduler_type} of computer {code.computer.label!r} takes: {error} (known are "
+                f"{', '.join(sorted(scheduler.job_resource_class.get_valid_keys()))})"
             ) from error
     environment = code.base.extras.get(ENVIRONMENT_KEY, None)
     device = options.get("device", "auto")
@@ -79,14 +77,20 @@ def check_placement(code: AbstractCode, options: Mapping[str, Any]) -> None:
 
 def check_resource_types(options: Mapping[str, Any]) -> None:
     """Refuse resources that are no whole numbers or words; AiiDA multiplies what it is given."""
-    require_type("metadata.options.resources", options.get("resources", {}), Mapping[str, int | str | None])
+    resources = options.get("resources", {})
+    require_type("metadata.options.resources", resources, Mapping[str, int | str | None])
+    for name in resources:
+        if not name.isidentifier():
+            raise ValueError(f"metadata.options.resources has {shown(name)}, no name of a resource: leave it out")
 
 
 def check_options(options: Mapping[str, Any]) -> None:
     """Refuse several processes (the engine is one, which uses threads or a GPU), no time and no memory to run."""
     check_resource_types(options)
     if options.get("withmpi"):
-        raise ValueError("metadata.options.withmpi is True: the engine runs as one process, never under MPI")
+        raise ValueError(
+            "metadata.options.withmpi is True: the engine runs as one process, never under MPI: leave it out"
+        )
     for name in ("max_wallclock_seconds", "max_memory_kb"):
         require_type(f"metadata.options.{name}", options.get(name), int | float | None)
     walltime = options.get("max_wallclock_seconds")

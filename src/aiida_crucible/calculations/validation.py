@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any
 
@@ -29,10 +30,11 @@ from aiida_crucible.compat.aiida_orm import is_deleted
 from aiida_crucible.nodes.labels import check_labels
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import require_whole_source, to_atoms, trajectory_to_atoms
+from aiida_crucible.nodes.weights import require_weights
 from crucible_engine.families.registry import find_family
 from crucible_engine.job.preflight import MINIMUM_VOLUME_PER_ATOM, check_structure
 from crucible_engine.tasks.registry import toolset_of
-from crucible_engine.wire.rules import as_line, shown
+from crucible_engine.wire.rules import WANTED, as_line, shown, with_article
 from crucible_engine.wire.schema import EngineError
 from crucible_engine.wire.value_types import require_shallow
 
@@ -45,15 +47,14 @@ def misfit(value: Any, types: tuple[type, ...]) -> str:
 
     :param types: those that fit.
     """
-    names = " or ".join(_with_article(kind) for kind in types if kind is not type(None))
+    names = " or ".join(_named(kind) for kind in types if kind is not type(None))
     hint = _conversion(value, types)
     given = f"{shown(value)}, of type {type(value).__name__}"
     return f"{given}: give {names} ({hint})" if hint else f"{given}: give {names}"
 
 
-def _with_article(kind: type) -> str:
-    name = "Code" if kind is AbstractCode else kind.__name__
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+def _named(kind: type) -> str:
+    return WANTED.get(kind) or with_article("Code" if kind is AbstractCode else kind.__name__)
 
 
 def _conversion(value: Any, types: tuple[type, ...]) -> str | None:
@@ -93,16 +94,23 @@ def validator(check: Check) -> Validator:
     return validate
 
 
+@contextmanager
+def naming(what: str) -> Iterator[None]:
+    """Begin the line of a refusal with what it is about."""
+    try:
+        yield
+    except (ValueError, EngineError) as error:
+        raise ValueError(f"{what}: {error}") from None
+
+
 def require_living(where: str, value: Any) -> None:
     """Refuse a node that was deleted from the profile since it was loaded, also one in a dict or list.
 
     :param where: whose value it is, as the message should call it.
     :raises ValueError: one line, also where dicts and lists are nested too deeply to look at.
     """
-    try:
+    with naming(where):
         require_shallow(value)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
     _require_living(where, value)
 
 
@@ -112,6 +120,16 @@ def _require_living(where: str, value: Any) -> None:
             _require_living(where, item)
     elif isinstance(value, Node) and is_deleted(value):
         raise ValueError(f"{where} has a node that was deleted from this profile: load or make another")
+
+
+def nested(inputs: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """Return a namespace of inputs, empty where it was not given.
+
+    :param path: its levels separated by points.
+    """
+    for level in path.split("."):
+        inputs = inputs.get(level) or {}
+    return inputs
 
 
 def check_code(code: AbstractCode) -> None:
@@ -132,13 +150,9 @@ def check_structures(structures: Mapping[str, StructureData] | None) -> None:
     """Refuse structures that no potential can mean, and keys that cannot be names."""
     check_labels("a structure", structures or {})
     for key, structure in (structures or {}).items():
-        if not isinstance(structure, StructureData):
-            raise ValueError(f"structure {key!r} is {misfit(structure, (StructureData,))}")
-        try:
+        with naming(f"structure {key!r}"):
             atoms = to_atoms(structure)
             require_whole_source(structure)
-        except ValueError as error:
-            raise ValueError(f"structure {key!r}: {error}") from None
         check_structure(key, atoms)
 
 
@@ -180,12 +194,8 @@ def check_trajectories(trajectories: Mapping[str, TrajectoryData] | None) -> Non
     """Refuse what :func:`check_trajectory` does, with the key of the trajectory, and keys that cannot be names."""
     check_labels("a trajectory", trajectories or {})
     for key, trajectory in (trajectories or {}).items():
-        if not isinstance(trajectory, TrajectoryData):
-            raise ValueError(f"trajectory {key!r} is {misfit(trajectory, (TrajectoryData,))}")
-        try:
+        with naming(f"trajectory {key!r}"):
             check_trajectory(trajectory)
-        except (ValueError, EngineError) as error:
-            raise ValueError(f"trajectory {key!r}: {error}") from None
 
 
 def frame_label(index: int, key: str | None = None) -> str:
@@ -217,15 +227,17 @@ def check_elements(model: ModelData, symbols_by_input: Mapping[str, set[str]]) -
         if unknown := sorted(symbols - set(model.elements)):
             shown = ", ".join(model.elements) if len(model.elements) <= 12 else f"{len(model.elements)} others"
             raise ValueError(
-                f"{name} contains {', '.join(unknown)}, which model {model.title} does not know (it knows {shown})"
+                f"{name} contains {', '.join(unknown)}, which model {model.title} does not know (it knows {shown}): "
+                "choose another, see `aiida-crucible model list`"
             )
 
 
 def check_trust(model: ModelData) -> None:
-    """Refuse a model that names code to run, unless somebody said in this profile that it may.
+    """Refuse a model that lacks its weights, or names code to run that nobody said in this profile may run.
 
     :raises ValueError: one line.
     """
+    require_weights(model)
     if model.runs_code and not model.trusted:
         named = ", ".join(f"{key} {value!r}" for key, value in model.settings.items() if isinstance(value, str))
         raise ValueError(
@@ -237,23 +249,25 @@ def check_trust(model: ModelData) -> None:
 
 def check_environment(code: AbstractCode, model: ModelData) -> None:
     """Refuse an environment of another family, or a computer that the model's checkpoint cannot reach."""
-    environment = code.base.extras.get(ENVIRONMENT_KEY, None)
-    is_other = environment is not None and environment["family"] != model.family
-    if is_other and find_family(model.family).has_weights:
-        raise ValueError(
-            f"code {code.full_label!r} is an environment of family {environment['family']!r}, but model {model.title} "
-            f"needs {model.family!r}: create one with `aiida-crucible env create {model.family}`"
-        )
+    complaint = _other_environment(code, model.family, f"model {model.title}")
+    if complaint is not None and find_family(model.family).has_weights:
+        raise ValueError(complaint)
     if code.computer is not None:
         require_reachable(model, code.computer)
 
 
 def check_tools(code: AbstractCode, task: str) -> None:
     """Refuse an environment that was made for something else than a task's tools."""
+    if (complaint := _other_environment(code, toolset_of(task).name, task)) is not None:
+        raise ValueError(complaint)
+
+
+def _other_environment(code: AbstractCode, wanted: str, who: str) -> str | None:
+    """Return one line about an environment of another family or toolset than somebody needs."""
     environment = code.base.extras.get(ENVIRONMENT_KEY, None)
-    toolset = toolset_of(task)
-    if environment is not None and environment["family"] != toolset.name:
-        raise ValueError(
-            f"code {code.full_label!r} is an environment of family {environment['family']!r}, but {task} needs "
-            f"{toolset.name!r}: create one with `aiida-crucible env create {toolset.name}`"
-        )
+    if environment is None or environment["family"] == wanted:
+        return None
+    return (
+        f"code {code.full_label!r} is an environment of family {environment['family']!r}, but {who} needs {wanted!r}: "
+        f"create one with `aiida-crucible env create {wanted}`"
+    )

@@ -74,17 +74,9 @@ def require_capability(
     if verification is None:
         latest = _latest(code, model)
         verification = None if latest is None else latest.outputs.results
-    if verification is not None and lacks_stress(verification.get_dict()):
+    summary = {} if verification is None else verification.get_dict().get("summary", {})
+    if isinstance(summary, Mapping) and summary.get("capabilities", {}).get("stress") is False:
         raise ValueError(lack_of_stress(f"model {model.title}", needs[0]))
-
-
-def lacks_stress(results: Mapping[str, Any]) -> bool:
-    """Tell whether a verification found that a model gives no stress.
-
-    :param results: content of its `results`.
-    """
-    summary = results.get("summary", {})
-    return isinstance(summary, Mapping) and summary.get("capabilities", {}).get("stress") is False
 
 
 def _latest(code: AbstractCode, model: ModelData) -> CalcJobNode | None:

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_crucible.cli.options import say, with_profile
 from aiida_crucible.cli.root import OneLineErrors
-from aiida_crucible.cli.status import find_process, print_jobs
-from aiida_crucible.cli.tables import print_table
+from aiida_crucible.cli.shared.options import say, with_profile
+from aiida_crucible.cli.shared.tables import print_part
+from aiida_crucible.cli.status import find_process
 
 if TYPE_CHECKING:
     from aiida.orm import WorkflowNode
 
 Summary = Mapping[str, Any]
 
-ERRORS = ("model", "protocol", "complete", "partial", "failed", "RMSE ω² (THz²)", "RMSE v_g (Å THz)")
-CLASSES = ("model", "protocol", "frames and force constants", "agree %", "over %", "under %", "undecided", "missing")
 REASONS = ("model", "state", "part", "rows", "reason", "materials")
 MOST_NAMED = 3
 """Materials that are named of those with the same reason."""
@@ -41,34 +39,34 @@ def benchmark() -> None:
 )
 @with_profile
 def report(process: str, output: Path | None) -> None:
-    """Write the tables (CSV) and figures (PNG, PDF) of a benchmark, by its PK or UUID; it may still run.
+    """Write the tables (CSV) and figures (PNG, SVG, PDF, CSV) of a benchmark, by its PK or UUID; it may still run.
 
     In the terminal: medians of the errors, and the shares of all classed materials that the model takes for as stable
     as the reference does, for more stable (over), and for less (under).
     """
     from aiida_crucible.analysis.benchmark.summary import aggregate
     from aiida_crucible.analysis.benchmark.tables import tables
-    from aiida_crucible.report.benchmark_figures import benchmark_figures
-    from aiida_crucible.report.temperature_figures import save_figure
+    from aiida_crucible.monitoring.words import title_of
+    from aiida_crucible.report.benchmark_rows import CLASSES, ERRORS, class_rows, error_rows
+    from aiida_crucible.report.charts.files import save
+    from aiida_crucible.report.figures.benchmark import benchmark_charts
 
     node, rows = _find_rows(process)
     if not rows:
-        raise click.ClickException(f"{_name(node)} has no row yet: `aiida-crucible benchmark status` tells what runs")
+        raise click.ClickException(
+            f"{title_of(node)} has no row yet: `aiida-crucible benchmark status` tells what runs"
+        )
     summary, written = aggregate(rows), tables(rows)
     folder = Path(f"benchmark-{node.pk}") if output is None else output
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in written.items():
         (folder / f"{name}.csv").write_text(table.to_csv(), encoding="utf-8")
-    for name, figure in benchmark_figures(rows).items():
-        save_figure(figure, folder / name.replace("/", "-"))
+    for chart in benchmark_charts(rows).values():
+        save(chart, folder)
     so_far = "" if node.is_terminated else " so far"
-    click.echo(f"{_name(node)} is {node.process_state.value}: {_counted(len(rows), 'row')}{so_far}")
-    click.echo()
-    print_table(ERRORS, [_errors(entry) for entry in summary["entries"]])
-    classes = [line for entry in summary["entries"] for line in _classes(entry)]
-    if classes:
-        click.echo()
-        print_table(CLASSES, classes)
+    click.echo(f"{title_of(node)} is {node.process_state.value}: {_counted(len(rows), 'row')}{so_far}")
+    print_part(ERRORS, error_rows(summary))
+    print_part(CLASSES, class_rows(summary))
     say(f"Tables and figures are in {folder}")
 
 
@@ -78,7 +76,10 @@ def report(process: str, output: Path | None) -> None:
 def status_(process: str) -> None:
     """Show how many rows a benchmark has, why some are not complete, and which of its jobs run."""
     from aiida_crucible.analysis.benchmark.summary import aggregate
+    from aiida_crucible.monitoring.overview import job_table
     from aiida_crucible.monitoring.progress import look
+    from aiida_crucible.monitoring.tree import snapshots
+    from aiida_crucible.monitoring.words import title_of
     from aiida_crucible.nodes.benchmark import count_expected, jobs_that_run
 
     node, rows = _find_rows(process)
@@ -92,14 +93,9 @@ def status_(process: str) -> None:
         told = ", ".join([there, *counts])
     jobs = [] if node.is_terminated else jobs_that_run(node)
     running = "" if node.is_terminated else f", {_counted(len(jobs), 'job')} {'runs' if len(jobs) == 1 else 'run'}"
-    click.echo(f"{_name(node)} is {node.process_state.value}: {told}{running}")
-    reasons = [line for entry in summary["entries"] for line in _reasons(entry)]
-    if reasons:
-        click.echo()
-        print_table(REASONS, reasons)
-    if jobs:
-        click.echo()
-        print_jobs(look(jobs))
+    click.echo(f"{title_of(node)} is {node.process_state.value}: {told}{running}")
+    print_part(REASONS, [line for entry in summary["entries"] for line in _reasons(entry)])
+    print_part(*job_table(look(snapshots([job.pk for job in jobs]))))
 
 
 def _find_rows(identifier: str) -> tuple[WorkflowNode, list[dict[str, Any]]]:
@@ -109,42 +105,18 @@ def _find_rows(identifier: str) -> tuple[WorkflowNode, list[dict[str, Any]]]:
     """
     from aiida.orm import WorkflowNode
 
+    from aiida_crucible.monitoring.words import title_of
     from aiida_crucible.nodes.benchmark import may_have_rows, rows_of
 
     node = find_process(identifier)
     if not isinstance(node, WorkflowNode):
-        raise click.ClickException(f"{_name(node)} is no WorkChain: give the PK of a BenchmarkWorkChain")
+        raise click.ClickException(f"{title_of(node)} is no WorkChain: give the PK of a BenchmarkWorkChain")
     rows = rows_of(node)
     if not rows and not may_have_rows(node):
-        raise click.ClickException(f"{_name(node)} is no benchmark: give the PK of a BenchmarkWorkChain")
+        raise click.ClickException(f"{title_of(node)} is no benchmark: give the PK of a BenchmarkWorkChain")
     if not rows and node.is_terminated:
-        raise click.ClickException(f"{_name(node)} has ended and has no rows: see `verdi process report {node.pk}`")
+        raise click.ClickException(f"{title_of(node)} has ended and has no rows: see `verdi process report {node.pk}`")
     return node, rows
-
-
-def _errors(entry: Summary) -> tuple[object, ...]:
-    errors = entry["errors"]["by_order"]
-    medians = [errors[quantity]["all"]["median"] for quantity in ("squares", "velocities")]
-    return (
-        entry["model"],
-        entry["protocol"],
-        *entry["states"].values(),
-        *(None if median is None else f"{median:.3g}" for median in medians),
-    )
-
-
-def _classes(entry: Summary) -> list[tuple[object, ...]]:
-    return [
-        (
-            entry["model"],
-            entry["protocol"],
-            choice,
-            *(_percent(matrix["shares"][name]) for name in ("agreement", "over_stabilised", "under_stabilised")),
-            matrix["undecided"],
-            matrix["missing"],
-        )
-        for choice, matrix in entry["confusion"]["stability"].items()
-    ]
 
 
 def _reasons(entry: Summary) -> list[tuple[object, ...]]:
@@ -160,13 +132,5 @@ def _some(materials: Sequence[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _percent(share: float | None) -> str | None:
-    return None if share is None else f"{100 * share:.0f}"
-
-
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _name(node: Any) -> str:
-    return f"{node.process_label or type(node).__name__}<{node.pk}>"

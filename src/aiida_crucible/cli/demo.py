@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from aiida_crucible.cli.options import say
+from aiida_crucible.cli.shared.options import say
 
 
 @click.command(short_help="Run two foundation models on PbTiO3 and compare with published numbers.")
@@ -34,8 +34,8 @@ def demo(folder: Path) -> None:
 
     from aiida_crucible.demo import messages, pbtio3
     from aiida_crucible.demo.messages import save
-    from aiida_crucible.demo.progress import run_together
     from aiida_crucible.environments.manage import Request, create_environment
+    from aiida_crucible.monitoring.together import run_together
 
     click.echo(messages.introduction(folder))
     click.echo("Environments")
@@ -55,7 +55,7 @@ def demo(folder: Path) -> None:
     click.echo(table.to_text())
     click.echo(f"\nVerdicts\n\n{messages.verdicts(nodes)}\n")
     results = folder / "results"
-    save(results, table, pbtio3.bands(nodes), pbtio3.curves(nodes))
+    save(results, table, nodes)
     click.echo(messages.directions(folder, results, nodes))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from aiida_crucible.cli.options import ENVIRONMENT, job_options, load_profile, say, with_profile, yes_option
 from aiida_crucible.cli.root import OneLineErrors
-from aiida_crucible.cli.tables import print_table
+from aiida_crucible.cli.shared.options import ENVIRONMENT, job_options, load_profile, say, with_profile, yes_option
+from aiida_crucible.cli.shared.tables import print_table
 
 LOCALHOST = "localhost"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_crucible.cli.options import DEVICE, FAMILY, Assignment, job_options, load_profile, say, with_profile
 from aiida_crucible.cli.root import OneLineErrors
-from aiida_crucible.cli.tables import print_record, print_table
+from aiida_crucible.cli.shared.options import DEVICE, FAMILY, Assignment, job_options, load_profile, say, with_profile
+from aiida_crucible.cli.shared.tables import print_record, print_table
 
 if TYPE_CHECKING:
     from aiida_crucible.nodes.model import ModelData
@@ -141,6 +141,8 @@ def show(name: str) -> None:
 
     It is named by its PK, its UUID, its label, or its title such as "chgnet 0.3.0".
     """
+    from aiida_crucible.launch.models import find_model
+
     _print_node(find_model(name).store())
 
 
@@ -176,6 +178,7 @@ def verify(
     from aiida_crucible.calculations.verifications import find_verification
     from aiida_crucible.environments.codes import find_code
     from aiida_crucible.environments.script_job import sha256_now
+    from aiida_crucible.launch.models import find_model
     from aiida_crucible.report.verification import format_verification
     from aiida_crucible.workflows.verify.workchain import VerifyWorkChain
 
@@ -203,31 +206,6 @@ def verify(
     click.echo(f"provenance: `verdi process show {process.pk}`")
     if not process.is_finished_ok:
         raise click.exceptions.Exit(1)
-
-
-def find_model(name: str) -> ModelData:
-    """Return the model that a user names by PK, UUID, label or title; a family's name means its default weights.
-
-    The node of these is not stored where there is none yet.
-
-    :raises ValueError: if there is none, or more than one.
-    """
-    from aiida.orm import QueryBuilder
-
-    from aiida_crucible.nodes.model import ModelData
-    from crucible_engine.families.registry import FAMILIES
-    from crucible_engine.wire.rules import shown, suggestion
-
-    if name in FAMILIES:
-        return ModelData.get_or_create(name, store=False)
-    nodes: list[ModelData] = QueryBuilder().append(ModelData).all(flat=True)
-    matches = [node for node in nodes if name in (str(node.pk), node.uuid, node.label, node.title)]
-    if len({node.definition() for node in matches}) == 1:
-        return matches[0]  # an imported archive may bring a potential that is there already
-    if matches:
-        raise ValueError(f"{name!r} may be any of {', '.join(f'PK {node.pk}' for node in matches)}: give a PK")
-    hint = suggestion(name, [*FAMILIES, *(node.title for node in nodes)])
-    raise ValueError(f"there is no model {shown(name)} in this profile: {hint} (`aiida-crucible model add` makes one)")
 
 
 def _describe(reference: ModelReference, computer: str | None, code: str, options: dict[str, Any]) -> dict[str, Any]:

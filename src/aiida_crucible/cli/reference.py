@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_crucible.cli.matrices import PRIMITIVE, SUPERCELL, MatrixCommand, PrimitiveMatrix, SupercellMatrix
-from aiida_crucible.cli.options import say, with_profile
 from aiida_crucible.cli.root import OneLineErrors
-from aiida_crucible.cli.tables import print_record
+from aiida_crucible.cli.shared.matrices import PRIMITIVE, SUPERCELL, MatrixCommand, PrimitiveMatrix, SupercellMatrix
+from aiida_crucible.cli.shared.options import say, with_profile
+from aiida_crucible.cli.shared.tables import print_record
 
 if TYPE_CHECKING:
     from aiida.orm import Data, Dict, StructureData
@@ -133,10 +133,10 @@ def _find_structure(name: str) -> StructureData:
 
     :raises ValueError: one line, if it is neither.
     """
-    from aiida.common.exceptions import NotExistent
-    from aiida.orm import StructureData, load_node
+    from aiida.orm import StructureData
 
     from aiida_crucible.nodes.file_digest import is_file
+    from aiida_crucible.nodes.lookup import find_node
     from aiida_crucible.nodes.structures import from_atoms
     from aiida_crucible.references.phonopy.atom_order import read_structure
 
@@ -147,12 +147,9 @@ def _find_structure(name: str) -> StructureData:
         for warning in said:
             say(f"Warning: {warning.message}")
         return structure
-    try:
-        node = load_node(name)
-    except (NotExistent, ValueError, OverflowError):  # the last is of a number that no database holds
-        raise ValueError(f"{name!r} is neither a file nor a node of this profile") from None
+    node = find_node(name, "structure", "or a file that ASE reads")
     if not isinstance(node, StructureData):
-        raise ValueError(f"{name} is a {type(node).__name__}, no structure")
+        raise ValueError(f"node {name} is a {type(node).__name__}, no structure: give a file or the PK of a structure")
     return node
 
 

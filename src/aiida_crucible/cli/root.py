@@ -29,7 +29,10 @@ class OneLineErrors(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             error.message = as_line(error.message)  # it repeats what was typed
-            raise
+            next_step = _next_step(error)
+            if next_step is None:
+                raise
+            raise ToldError(as_line(next_step), error.ctx) from error
         except Exception as error:
             message = explain(error)
             if message is None:
@@ -55,9 +58,36 @@ class LazyGroup(OneLineErrors):
         """Return a command, imported now; ``None`` where there is none of that name."""
         if cmd_name not in self._commands_by_name:
             return None
-        module, _, attribute = self._commands_by_name[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        command: click.Command = imported(self._commands_by_name[cmd_name])
         return command
+
+
+class ToldError(click.UsageError):
+    """A wrong use that is told together with what to do about it."""
+
+
+def _next_step(error: click.UsageError) -> str | None:
+    """Return what is wrong and what to do about it; ``None`` where that is said already, or nothing is known."""
+    context = error.ctx
+    if context is None or isinstance(error, ToldError):
+        return None
+    said = error.format_message().rstrip(".")
+    more = f"`{context.command_path} {context.help_option_names[-1]}` tells what it takes"
+    if isinstance(error, click.NoSuchOption):
+        names = [name for each in context.command.get_params(context) for name in each.opts if name.startswith("--")]
+        return f"there is no option {error.option_name} here: {suggestion(error.option_name, names)}"
+    if isinstance(error, click.MissingParameter):
+        told = getattr(error.param, "help", None)  # arguments have none
+        return f"{said}: give it ({told.rstrip('.')}); {more}" if told else f"{said}: give it; {more}"
+    if said.startswith("Got unexpected extra argument"):
+        return f"{said}: write what belongs to one option without spaces or in quotes; {more}"
+    return None
+
+
+def imported(path: str) -> Any:
+    """Return what ``package.module:attribute`` names, imported now."""
+    module, _, attribute = path.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def explain(error: Exception) -> str | None:
@@ -82,10 +112,18 @@ def explain(error: Exception) -> str | None:
     cls=LazyGroup,
     commands_by_name={
         "benchmark": "aiida_crucible.cli.benchmark:benchmark",
+        "check": "aiida_crucible.cli.publishing.check:check",
         "demo": "aiida_crucible.cli.demo:demo",
+        "doctor": "aiida_crucible.cli.doctor:doctor",
         "env": "aiida_crucible.cli.env:env",
+        "export": "aiida_crucible.cli.publishing.export:export",
+        "launch": "aiida_crucible.cli.launch:launch",
         "model": "aiida_crucible.cli.model:model",
         "reference": "aiida_crucible.cli.reference:reference",
+        "report": "aiida_crucible.cli.report:report",
+        "run": "aiida_crucible.cli.run:run",
+        "setup": "aiida_crucible.cli.setup:setup",
+        "site": "aiida_crucible.cli.site:site",
         "status": "aiida_crucible.cli.status:status",
     },
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -94,6 +132,5 @@ def explain(error: Exception) -> str | None:
 def main() -> None:
     """Find out whether a machine-learning interatomic potential can be trusted for a material.
 
-    Start with `aiida-crucible demo`, or with `verdi presto` (once, an AiiDA profile) and `aiida-crucible env create
-    chgnet`.
+    Start with `aiida-crucible demo`, or with `aiida-crucible setup` (once) and `aiida-crucible run FILE -m chgnet`.
     """

@@ -9,6 +9,9 @@ from typing import Any
 import plumpy
 from aiida.common import AttributeDict
 from aiida.engine import PortNamespace, Process, ProcessBuilder
+from aiida.engine.daemon.client import DaemonException as DaemonException
+from aiida.engine.daemon.client import DaemonNotRunningException as DaemonNotRunningException
+from aiida.engine.daemon.client import get_daemon_client as get_daemon_client
 from aiida.engine.daemon.execmanager import kill_calculation as kill_calculation
 from aiida.engine.processes.builder import ProcessBuilderNamespace as ProcessBuilderNamespace
 from aiida.engine.processes.workchains.workchain import WorkChainSpec as WorkChainSpec

@@ -10,7 +10,10 @@ from aiida.common.escaping import escape_for_bash as escape_for_bash
 from aiida.orm import Node, RemoteData
 from aiida.orm.nodes.caching import NodeCaching
 from aiida.orm.utils.links import LinkTriple as LinkTriple
-from sqlalchemy.orm.exc import ObjectDeletedError
+from sqlalchemy.exc import InvalidRequestError
+
+CACHED_FROM = NodeCaching.CACHED_FROM_KEY
+"""Extra of what AiiDA's cache has answered."""
 
 NodeClass = TypeVar("NodeClass", bound=type[Node])
 
@@ -37,7 +40,7 @@ def is_deleted(node: Node) -> bool:
     try:
         node.backend_entity.is_stored  # noqa: B018
         node.base.attributes.keys()
-    except ObjectDeletedError:
+    except InvalidRequestError:  # ObjectDeletedError is one; the session may have let go of it before
         return True
     return False
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc as compact_fc_to_full_fc
 from phonopy.harmonic.force_constants import full_fc_to_compact_fc as full_fc_to_compact_fc
 from phonopy.harmonic.force_constants import get_drift_force_constants as get_drift_force_constants
+from phonopy.interface.calculator import calculator_info as calculator_info
 from phonopy.interface.phonopy_yaml import PhonopyYamlData as PhonopyYamlData
 from phonopy.interface.phonopy_yaml import load_phonopy_yaml as load_phonopy_yaml
 from phonopy.physical_units import CalculatorPhysicalUnits as CalculatorPhysicalUnits

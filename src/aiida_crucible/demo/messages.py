@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiida.orm import WorkChainNode
@@ -14,9 +14,8 @@ from aiida_crucible import __version__
 from aiida_crucible.demo.pbtio3 import TEMPERATURES
 from aiida_crucible.environments.local import has_gpu
 from aiida_crucible.references.published import pto_test
-from aiida_crucible.report.figures import BandStructure, plot_band_structures
 from aiida_crucible.report.tables import ComparisonTable
-from aiida_crucible.report.temperature_figures import TemperatureCurves, plot_temperature_curves, save_figure
+from aiida_crucible.report.write import write_report
 
 MARKS = {"yes": "yes        ", "no": "NO         ", "cannot-tell": "cannot tell", "not-asked": "not asked  "}
 
@@ -39,7 +38,7 @@ def verdicts(nodes: Mapping[str, WorkChainNode]) -> str:
     """Return each question with the answer and its reason."""
     lines = []
     for title, node in nodes.items():
-        lines.append(title)
+        lines.append(node.outputs.verdict["headline"] if "verdict" in node.outputs else title)
         for answer in node.outputs.summary.get_dict().values():
             source = answer["evidence"].get("source")
             given = f" (reference: {source})" if answer["evidence"].get("reference") else ""
@@ -54,9 +53,8 @@ def directions(folder: Path, results: Path, nodes: Mapping[str, WorkChainNode]) 
     shown = "\n".join(f"  {verdi} process status {node.pk}   # {title}" for title, node in nodes.items())
     first = next(iter(nodes.values())).pk
     return f"""\
-Results      {results / "bands.png"}
-             {results / "temperatures.png"}
-             {results / "table.txt"}, .md, .csv
+Report       {results / "report.html"}   (open it in a browser; its figures are in {results / "report-figures"})
+Table        {results / "table.txt"}, .md, .csv
 Provenance   every number above, back to its inputs, models and environments:
   export AIIDA_PATH={shlex.quote(str(folder))}
 {shown}
@@ -71,20 +69,14 @@ def failure(title: str, node: WorkChainNode) -> str:
     return f"{title}: {reason}. Look at `AIIDA_PATH={os.environ['AIIDA_PATH']} {verdi} process report {node.pk}`"
 
 
-def save(
-    folder: Path, table: ComparisonTable, bands: Sequence[BandStructure], curves: Sequence[TemperatureCurves]
-) -> None:
-    """Write the table as text, Markdown and CSV, and band structures and temperature curves as PNG and PDF.
+def save(folder: Path, table: ComparisonTable, nodes: Mapping[str, WorkChainNode]) -> None:
+    """Write the table as text, Markdown and CSV, and the report with its figures.
 
     :param folder: where; made if it does not exist.
     :param table: the comparison.
-    :param bands: none, if no model could be relaxed.
-    :param curves: none, if no model could be heated.
+    :param nodes: the finished WorkChains by their model's title.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, text in (("txt", table.to_text() + "\n"), ("md", table.to_markdown() + "\n"), ("csv", table.to_csv())):
         (folder / f"table.{suffix}").write_text(text, encoding="utf-8")
-    if bands:
-        save_figure(plot_band_structures(bands, "Phonons of tetragonal PbTiO$_3$ (P4mm)"), folder / "bands")
-    if curves:
-        save_figure(plot_temperature_curves(curves), folder / "temperatures")
+    write_report(list(nodes.values()), folder / "report.html")

@@ -13,9 +13,7 @@ from aiida_crucible.analysis.phonons.born_charges import named_charges
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.references.published import pto_test
-from aiida_crucible.report.figures import BandStructure, band_structure
 from aiida_crucible.report.tables import Comparison, ComparisonTable
-from aiida_crucible.report.temperature_figures import TemperatureCurves, temperature_curves
 from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
 
 PROTOCOL = "pto-test"
@@ -84,12 +82,6 @@ def compare(nodes: Mapping[str, WorkChainNode]) -> ComparisonTable:
     return ComparisonTable(comparisons, {name: published[name] for name in BESIDE})
 
 
-def curves(nodes: Mapping[str, WorkChainNode]) -> list[TemperatureCurves]:
-    """Return what the models that were heated did, of those that have a crystal to heat."""
-    sweeps = {title: node.outputs.sweep for title, node in nodes.items() if "sweep" in node.outputs}
-    return [temperature_curves(title, each.curves, each.analysis, each.transitions) for title, each in sweeps.items()]
-
-
 def _sweep() -> dict[str, Any]:
     cubic = pto_test.starting_cell("cubic")
     charges = ArrayData({"charges": named_charges("PbTiO3-Zhong-1994").tensors(cubic)})
@@ -102,9 +94,3 @@ def _computed_values(node: WorkChainNode) -> dict[str, float]:
     difference = summary["energies"]["evidence"].get("differences", {}).get("cubic")
     numbers = {"a": lattice.get("a"), "c": lattice.get("c"), "c_over_a": lattice.get("c_over_a")}
     return {key: value for key, value in (numbers | {"delta_e": difference}).items() if value is not None}
-
-
-def bands(nodes: Mapping[str, WorkChainNode]) -> list[BandStructure]:
-    """Return the band structures of the tetragonal phase, of the models that have one."""
-    phonons = {title: node.outputs.phonon for title, node in nodes.items() if "phonon" in node.outputs}
-    return [band_structure(title, each.bands, each.dos) for title, each in phonons.items() if "bands" in each]

@@ -13,6 +13,7 @@ from aiida.common.exceptions import MultipleObjectsError, NotExistent
 from aiida.orm import AbstractCode, Computer, InstalledCode, QueryBuilder, load_code, load_computer
 
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
+from aiida_crucible.environments.lock_record import LOCK_KEY, record_of
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python
 from crucible_engine.tasks.registry import ENVIRONMENTS
@@ -88,13 +89,16 @@ def register(
     # A retired Code comes back; one in use is somebody's.
     own = [code for code in codes_of(computer, executable) if code.label == label or code.is_hidden]
     code = min(own, key=lambda code: code.label != label, default=None)
-    _retire_other(computer, label, code)
+    for holder in _codes_at(computer, {"label": label}):
+        if code is None or holder.pk != code.pk:
+            retire(holder)
     if code is None:
         code = InstalledCode(label=label, computer=computer, filepath_executable=executable)
         code.description = _describe(specification, content)
         code.store()
     code.label, code.is_hidden = label, False
     code.base.extras.set(ENVIRONMENT_KEY, _content_of_code(specification, content))
+    code.base.extras.set(LOCK_KEY, record_of(specification, content))
     return code
 
 
@@ -138,8 +142,11 @@ def find_code(name: str) -> AbstractCode:
     """
     try:
         code: AbstractCode = load_code(name)
-    except (NotExistent, MultipleObjectsError, OverflowError):  # the last is of a number that no database holds
+    except MultipleObjectsError:
         return find_environment(name).code
+    except (NotExistent, OverflowError, ValueError):  # the last two are of what no database holds
+        known = [f"{label}@{computer}" for computer, label in _codes("label")]
+        raise ModelEnvironmentError(f"there is no code {name!r} in this profile: {missing_code(name, known)}") from None
     return code
 
 
@@ -241,23 +248,16 @@ def require_free_label(computer: Computer, label: str) -> None:
             f"label {label!r} is no Code's: begin with a letter (a to z) or digit and go on with those and . _ + - "
             "(--label)"
         )
-    for holder in _codes_labelled(computer, label):
+    for holder in _codes_at(computer, {"label": label}):
         if ENVIRONMENT_KEY not in holder.base.extras.all:
             raise ModelEnvironmentError(
                 f"code {holder.full_label!r} exists and is none of aiida-crucible's: choose another label with --label"
             )
 
 
-def _retire_other(computer: Computer, label: str, code: InstalledCode | None) -> None:
-    for holder in _codes_labelled(computer, label):
-        if code is None or holder.pk != code.pk:
-            retire(holder)
-
-
-def _codes_labelled(computer: Computer, label: str) -> list[InstalledCode]:
+def _codes_at(computer: Computer, filters: Mapping[str, Any]) -> list[InstalledCode]:
     query = QueryBuilder().append(Computer, filters={"id": computer.pk}, tag="computer")
-    query.append(InstalledCode, filters={"label": label}, with_computer="computer")
-    codes: list[InstalledCode] = query.all(flat=True)
+    codes: list[InstalledCode] = query.append(InstalledCode, filters=filters, with_computer="computer").all(flat=True)
     return codes
 
 
@@ -266,11 +266,8 @@ def codes_of(computer: Computer, executable: str) -> list[InstalledCode]:
 
     :param executable: absolute path of its Python.
     """
-    query = QueryBuilder().append(Computer, filters={"id": computer.pk}, tag="computer")
     filters = {"attributes.filepath_executable": executable, "extras": {"has_key": ENVIRONMENT_KEY}}
-    query.append(InstalledCode, filters=filters, with_computer="computer")
-    codes: list[InstalledCode] = query.all(flat=True)
-    return codes
+    return _codes_at(computer, filters)
 
 
 def _content_of_code(specification: Specification, content: Mapping[str, Any]) -> dict[str, Any]:

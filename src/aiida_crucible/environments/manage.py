@@ -76,12 +76,7 @@ def create_environment(
 
 
 def recipe_for(request: Request, computer: Computer, root: str | None = None) -> str:
-    """Return the script that :func:`create_environment` would run.
-
-    :param request: what is wanted.
-    :param computer: where.
-    :param root: folder for its environments; by default the computer's own.
-    """
+    """Return the script that :func:`create_environment` would run."""
     root = root or computer.get_property(ROOT_PROPERTY, None)
     if is_this_machine(computer):
         here = Path(root) if root else None

@@ -22,6 +22,9 @@ from aiida.orm import CalcJobNode
 from aiida.schedulers.datastructures import JobState
 
 from aiida_crucible.compat.aiida_engine import callers_now, kill_calculation, kill_process
+from aiida_crucible.monitoring.words import title_of
+from aiida_crucible.nodes.identity import name_process, name_results
+from crucible_engine.wire.rules import first_line
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -35,7 +38,24 @@ LOOK_INTERVAL = 0.25
 """Seconds between two looks at whether something has ended."""
 
 
-class EndsItsJobs(Process):
+class NamesItself(Process):
+    """A process whose node says from its beginning what it is about, and whose results say so at its end."""
+
+    def on_create(self) -> None:
+        """Make the node, and give it its label and extras."""
+        super().on_create()
+        name_process(self.node, self.inputs or {})
+
+    def on_terminated(self) -> None:
+        """End, and give what came of it labels and extras as well."""
+        super().on_terminated()
+        try:
+            name_results(self.node)
+        except Exception as error:  # what was computed is worth more than its labels
+            self.logger.warning(f"the results have no labels: {first_line(error)}")
+
+
+class EndsItsJobs(NamesItself):
     """A process that leaves nothing running behind it in the foreground; in a daemon all goes on by itself."""
 
     async def step_until_terminated(self) -> None:
@@ -72,7 +92,7 @@ class _Run:
         try:
             yield
             called = [other for pk, other in self._processes.items() if process in self._callers[pk]]
-            await self._end(called, f"{_title(process)}, which had called it, ended before it")
+            await self._end(called, f"{title_of(process.node)}, which had called it, ended before it")
             if self._ending is not None:
                 await asyncio.wait({self._ending})
         finally:
@@ -99,6 +119,9 @@ class _Run:
         self._ending, self._is_hurried = None, False
 
     def _receive(self, number: signal.Signals) -> None:
+        ask = _ASKED.get(self._loop)
+        if self._ending is None and number == signal.SIGINT and ask is not None and not ask():
+            return
         if self._ending is None:
             self._ending = self._loop.create_task(self._end_all(number.name))
         else:
@@ -147,7 +170,7 @@ class _Run:
         if not _is_with_scheduler(process):
             kill_process(process, reason)
             return None
-        job = f"job {node.get_job_id()} of {_title(process)} on {node.computer.label}"
+        job = f"job {node.get_job_id()} of {title_of(process.node)} on {node.computer.label}"
         ending = self._loop.create_task(_end_on_computer(process, reason))
         await self._until(ending.done, EXIT_GRACE)
         kill_process(process, reason)
@@ -166,6 +189,15 @@ class _Run:
 
 
 _RUNS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Run] = WeakKeyDictionary()
+_ASKED: WeakKeyDictionary[asyncio.AbstractEventLoop, Callable[[], bool]] = WeakKeyDictionary()
+
+
+def ask_before_ending(loop: asyncio.AbstractEventLoop, ask: Callable[[], bool]) -> None:
+    """Let somebody be asked at Ctrl-C before all that runs in a loop is ended.
+
+    :param ask: returns whether it is to be ended; called between two steps of the loop, and again at the next Ctrl-C.
+    """
+    _ASKED[loop] = ask
 
 
 def _is_with_scheduler(process: Process) -> bool:
@@ -194,10 +226,6 @@ async def _end_on_computer(process: Process, reason: str) -> None:
             if job is None or job.job_state is JobState.DONE:
                 return
             await asyncio.sleep(LOOK_INTERVAL)
-
-
-def _title(process: Process) -> str:
-    return f"{process.node.process_label}<{process.pid}>"
 
 
 def _say(line: str) -> None:

@@ -33,6 +33,12 @@ LARGEST_SAYING = 2**16
 LARGEST_MARGIN = 2**22
 """Bytes that a file of arrays may have beyond the arrays themselves: names, headers, tables of contents."""
 
+LARGEST_EXPANSION = 200
+"""Times its size that a published zip file may hold: texts and data bases shrink to a tenth, a bomb to a thousandth."""
+
+MOST_MEMBERS = 2**22
+"""Members of a zip file: the archive of a benchmark has some ten thousand."""
+
 LONGEST_NUMBER = 1000
 """Digits of an integer in YAML: the time to read it grows with the square of them."""
 

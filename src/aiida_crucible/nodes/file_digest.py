@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,32 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def near_file(path: Path) -> str | None:
+    """Return the path of what is there under a name like the one that is not; ``None`` where nothing is."""
+    try:
+        names = [each.name for each in path.parent.iterdir() if not each.name.startswith(".")]
+    except (OSError, ValueError):
+        return None
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)
+    return str(path.with_name(near[0])) if near else None
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder; a name that none can have is that of none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def missing_file(path: Path) -> str:
+    """Return one line on a path that is no file: what is there instead, or which name near it there is."""
+    if is_folder(path):
+        return f"{path} is a folder: give a file in it"
+    near = near_file(path)
+    return f"{path} is not a file: {f'did you mean {near!r}?' if near else 'check its path'}"
+
+
 def start_of_file(path: Path) -> bytes:
     """Return as many bytes of a file as tell whether it is a checkpoint."""
     with path.open("rb") as stream:
@@ -36,7 +63,7 @@ def look_on_computer(computer: Computer, path: str) -> tuple[str, bytes]:
         raise ValueError(f"checkpoint {path} on computer {computer.label!r} must be an absolute path")
     with computer.get_transport() as transport:
         if not transport.isfile(path):
-            raise ValueError(f"checkpoint {path} is not a file on computer {computer.label!r}")
+            raise ValueError(f"checkpoint {path} is not a file on computer {computer.label!r}: check its path there")
         quoted = shlex.quote(path)
         start = f'echo "start $(head -c {len(CHECKPOINT_START)} {quoted} | od -An -tx1)"'
         status, output, error = transport.exec_command_wait(f"{start}; sha256sum {quoted} || shasum -a 256 {quoted}")
@@ -67,5 +94,5 @@ def describe_file(path: str | Path) -> SourceFile:
     """
     path = Path(path).expanduser()
     if not is_file(path):
-        raise ValueError(f"{path} is not a file")
+        raise ValueError(missing_file(path))
     return SourceFile(path.resolve(), path.stat().st_size, digest(path))

@@ -15,7 +15,7 @@ from aiida_crucible.analysis.phonons.lattice_force_constants import (
     LatticeForceConstants,
     lattice_force_constants,
 )
-from aiida_crucible.nodes.structures import cells_of, to_atoms
+from aiida_crucible.nodes.structures import cells_of, new_trajectory, to_atoms
 
 FORCES = "forces"
 DAMPING = "damping_rate"
@@ -85,17 +85,16 @@ def chosen_frames(trajectory: TrajectoryData, chosen: NDArray[np.int64]) -> Traj
     :param trajectory: with an array ``forces`` (eV/Å).
     :param chosen: indices, ascending.
     """
-    found = TrajectoryData()
     times = trajectory.get_times()
-    found.set_trajectory(
-        symbols=trajectory.symbols,
+    found = new_trajectory(
+        trajectory.symbols,
+        {FORCES: trajectory.get_array(FORCES)[chosen]},
         positions=trajectory.get_positions()[chosen],
         stepids=trajectory.get_stepids()[chosen],
         cells=trajectory.get_cells()[chosen],
         times=None if times is None else times[chosen],
         pbc=trajectory.pbc,
     )
-    found.set_array(FORCES, trajectory.get_array(FORCES)[chosen])
     damping = trajectory.base.attributes.get(DAMPING, None)
     if damping is not None:
         found.base.attributes.set(DAMPING, damping)

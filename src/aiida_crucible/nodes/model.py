@@ -15,7 +15,8 @@ from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
 from aiida_crucible.compat.aiida_orm import hashed_as
-from aiida_crucible.nodes.file_digest import is_file, look_on_computer, start_of_file
+from aiida_crucible.nodes.file_digest import is_file, look_on_computer, missing_file, start_of_file
+from aiida_crucible.nodes.weights import weights_are_missing
 from crucible_engine.families.facts import CHECKPOINT_START
 from crucible_engine.families.registry import (
     FAMILIES,
@@ -195,7 +196,7 @@ class ModelData(Data):
         if name is None and family.names:
             raise ValueError(f"{family.name} has no default: choose one of {', '.join(family.names)}, or a checkpoint")
         known = None if name is None else find_named(family.name, name)
-        self._set_known(family, known, validate_settings(family.name, settings, known.name if known else None))
+        self._set_known(family, known, settings)
         self.base.attributes.set_many({"name": known and known.name, "sha256": known and known.sha256})
 
     def _set_checkpoint(
@@ -207,7 +208,7 @@ class ModelData(Data):
         if computer is None:
             path = Path(checkpoint).expanduser()
             if not is_file(path):
-                raise ValueError(f"checkpoint {checkpoint} is not a file on this machine")
+                raise ValueError(f"checkpoint {missing_file(path)} (or say on which computer it lies)")
             sha256, start = digest(path), start_of_file(path)
             self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
         else:
@@ -217,11 +218,12 @@ class ModelData(Data):
         owner, known = find_by_sha256(sha256) or (family, None)
         if owner.name != family.name:
             raise ValueError(f"checkpoint {checkpoint} holds weights of {owner.name}, not of {family.name}")
-        self._set_known(family, known, validate_settings(family.name, settings, known.name if known else None))
+        self._set_known(family, known, settings)
         self.base.attributes.set_many({"name": None, "sha256": sha256})
         return start
 
     def _set_known(self, family: Family, known: NamedModel | None, settings: dict[str, Any]) -> None:
+        settings = validate_settings(family.name, settings, known.name if known else None)
         self.base.attributes.set_many({"family": family.name, "settings": settings})
         self.base.attributes.set_many({key: _plain(getattr(known, key, None)) for key in DESCRIPTION})
         self.base.attributes.set("elements", list(known.elements) if known and known.elements else None)
@@ -254,8 +256,8 @@ class ModelData(Data):
         """Return a stored node of this potential that serves wherever this one would."""
         query = QueryBuilder().append(ModelData, filters={"attributes.identity": self.identity})
         for node in query.all(flat=True):
-            # A node of an archive may claim any identity.
-            if node.definition() != self.definition():
+            # A node of an archive may claim any identity, and may lack its weights.
+            if node.definition() != self.definition() or weights_are_missing(node):
                 continue
             held_by_node = node.checkpoint_path is None
             if held_by_node or (node.computer, node.checkpoint_path) == (self.computer, self.checkpoint_path):
@@ -271,7 +273,7 @@ def _require_checkpoint(path: str, start: bytes) -> None:
     if start != CHECKPOINT_START:
         raise ValueError(
             f"checkpoint {path} is none: it does not begin like an archive of torch.save (torch 1.6 or later), which "
-            "the files of all families are"
+            "the files of all families are: give the file of a model"
         )
 
 

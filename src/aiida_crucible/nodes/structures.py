@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from aiida.orm import CifData, StructureData, TrajectoryData
@@ -20,8 +21,11 @@ from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
+from aiida_crucible.analysis.crystal.finite import FOR_OTHERS, KINDS
 from aiida_crucible.compat.aiida_orm import elements
 from aiida_crucible.nodes.foreign_atoms import require_whole_atoms, unrepresented
+
+NO_ATOMS = "the structure has no atoms: give one that has, see `verdi data core.structure show PK`"
 
 SHORTEST_PERIOD = 1e-6
 """Å; lattice vectors that span less in some direction are none of a crystal."""
@@ -35,7 +39,7 @@ def to_atoms(structure: StructureData) -> Atoms:
     """
     symbols = {kind.name: _symbol_of(kind) for kind in structure.kinds}
     if not structure.sites:
-        raise ValueError("the structure has no atoms")
+        raise ValueError(NO_ATOMS)
     masses = {kind.name: _own_mass(kind) for kind in structure.kinds}
     own = [masses[site.kind_name] for site in structure.sites]
     return Atoms(
@@ -140,14 +144,32 @@ def atoms_to_trajectory(frames: Sequence[Atoms], steps: Sequence[int] | None = N
     for index, frame in enumerate(frames):
         if not np.array_equal(frame.numbers, first.numbers) or not np.array_equal(frame.pbc, first.pbc):
             raise ValueError(f"frame {index} has other atoms or another periodicity than frame 0: keep their order")
-    trajectory = TrajectoryData()
-    trajectory.set_trajectory(
-        symbols=first.get_chemical_symbols(),
+    return new_trajectory(
+        first.get_chemical_symbols(),
         positions=np.array([frame.positions for frame in frames]),
         cells=np.array([frame.cell.array for frame in frames]) if first.cell.any() else None,
         stepids=None if steps is None else np.asarray(steps, dtype=int),
         pbc=tuple(first.pbc.tolist()),
     )
+
+
+def new_trajectory(
+    of: StructureData | Sequence[str], arrays: Mapping[str, NDArray[Any]] | None = None, **frames: Any
+) -> TrajectoryData:
+    """Return an unstored trajectory.
+
+    :param of: what moves; or its chemical symbols.
+    :param arrays: further ones, by name.
+    :param frames: see :meth:`aiida.orm.TrajectoryData.set_trajectory`.
+    """
+    trajectory = TrajectoryData()
+    if isinstance(of, StructureData):
+        symbols = {kind.name: kind.symbol for kind in of.kinds}
+        trajectory.set_trajectory([symbols[site.kind_name] for site in of.sites], pbc=of.pbc, **frames)
+    else:
+        trajectory.set_trajectory(of, **frames)
+    for name, array in (arrays or {}).items():
+        trajectory.set_array(name, array)
     return trajectory
 
 
@@ -175,11 +197,13 @@ def require_crystal(structure: StructureData, purpose: str) -> None:
     :param purpose: what needs the crystal, as the message should call it (``a phonon calculation``).
     :raises ValueError: one line.
     """
+    if not structure.sites:
+        raise ValueError(NO_ATOMS)
     if not all(structure.pbc):
-        kind = {0: "a molecule", 1: "a wire", 2: "a slab"}[sum(structure.pbc)]
+        kind = f"a {KINDS[3 - sum(structure.pbc)]}"
         raise ValueError(
             f"{structure.get_formula()} is {kind} (pbc = {tuple(structure.pbc)}), but {purpose} needs a crystal, "
-            "periodic in three directions"
+            f"periodic in three directions: give its cell and pbc, if it is one; {FOR_OTHERS}"
         )
 
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 import ase.io
 import numpy as np
 from ase import Atoms
-from ase.io.formats import filetype, get_compression, open_with_compression
+from ase.io.formats import UnknownFileTypeError, filetype, get_compression, open_with_compression
 
 from aiida_crucible.nodes.bounds import LARGEST_STRUCTURE, LARGEST_TRAJECTORY, LONGEST_LINE
 from crucible_engine.wire.rules import DEEPEST, first_line
@@ -30,6 +30,8 @@ STRUCTURE_FORMATS = (
     "struct_out", "traj", "turbomole", "v-sim", "vasp", "vasp-out", "vasp-xdatcar", "vasp-xml", "xsf", "xyz",
 )  # fmt: skip
 """ASE's names of the formats of structures that are read."""
+
+REWRITE = "check it, or write it anew as CIF (.cif), POSCAR or extxyz (.extxyz)"
 
 ENDS_TOLERATED = 100
 """Times that a reader may ask for a line behind the end of a file."""
@@ -76,7 +78,6 @@ def open_bytes(path: Path, largest: int = LARGEST_TRAJECTORY) -> Iterator[IO[byt
 def decompressed(path: Path, largest: int) -> Iterator[Path]:
     """Hand out a file as it is, or the content of a compressed one under its name without that ending.
 
-    :param path: may be compressed (gz, bz2, xz).
     :param largest: bytes after decompression.
     :raises ValueError: one line, without the file's name, if there are more.
     """
@@ -200,6 +201,26 @@ def _check_arrays(content: Any, size: int, depth: int = 0) -> None:
                 raise ValueError("an array in it is larger than what it holds")
         else:
             _check_arrays(value, size, depth + 1)
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """Return one line on why ASE could not read a file, and what to do about it.
+
+    :param error: of its reader, whose words often are of the reader rather than of the file.
+    """
+    if path.is_file() and not path.stat().st_size:
+        return "it is empty: give another"
+    if isinstance(error, UnknownFileTypeError):
+        return f"ASE knows no format of that name: {REWRITE}"
+    try:
+        kind = filetype(str(path), read=True, guess=True)
+    except Exception:  # what is said of it already is enough
+        kind = None
+    said = f"{error} has no place there" if isinstance(error, KeyError) else first_line(error)
+    if kind == "vasp":
+        return f"{said} (a POSCAR has chemical symbols in the line above the numbers of atoms): {REWRITE}"
+    named = f"as {kind} " if kind else ""
+    return f"it is broken {named}({said}): {REWRITE}"
 
 
 @contextmanager

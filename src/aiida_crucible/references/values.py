@@ -9,6 +9,8 @@ from typing import Any
 from aiida_crucible.analysis.verdict.reliability import check_reference
 from aiida_crucible.references.plain_yaml import read_yaml
 
+EXAMPLE = "'lattice: {a: 3.9, c: 4.15}'"
+
 
 def read_values(path: Path, citation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values in a file, ready to be the ``reference`` of ``crucible.reliability``.
@@ -21,9 +23,9 @@ def read_values(path: Path, citation: Mapping[str, Any]) -> dict[str, Any]:
     try:
         content = read_yaml(path)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path.name} is no YAML: {error}") from error
+        raise ValueError(f"{path.name} is no YAML: {error}; write e.g. {EXAMPLE}") from error
     if not isinstance(content, dict) or not content:
-        raise ValueError(f"{path.name} holds no values: write e.g. 'lattice: {{a: 3.9, c: 4.15}}'")
+        raise ValueError(f"{path.name} holds no values: write e.g. {EXAMPLE}")
     try:
         check_reference(content, set(content.get("energy_differences") or {}))
     except ValueError as error:

@@ -19,29 +19,32 @@ def format_verification(results: Mapping[str, Any]) -> str:
 
     :param results: content of the ``results`` of ``crucible.verify``.
     """
-    summary = results["summary"]
-    rows = [_row(check) for check in summary["checks"]]
+    rows = [(*row, textwrap.fill(finding, FINDING_WIDTH)) for *row, finding in check_rows(results)]
     alignment = ("left", "left", "right", "right", "left")
     table = tabulate.tabulate(rows, HEADER, tablefmt="simple", disable_numparse=True, colalign=alignment)
-    return f"{table}\n\n{textwrap.fill(_verdict(results), WIDTH)}"
+    return f"{table}\n\n{textwrap.fill(verification_verdict(results), WIDTH)}"
 
 
-def _row(check: Mapping[str, Any]) -> tuple[str, ...]:
-    finding = f"{check['fault']}: {check['message']}" if check["fault"] else check["message"]
-    return (
-        check["name"],
-        STATUS[check["status"]],
-        f"{_two_digits(check['value'])} {check['unit']}".strip(),
-        _two_digits(check["tolerance"]),
-        textwrap.fill(finding, FINDING_WIDTH),
-    )
+def check_rows(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return a row a check, in the columns of :data:`HEADER`."""
+    return [
+        (
+            check["name"],
+            STATUS[check["status"]],
+            f"{_two_digits(check['value'])} {check['unit']}".strip(),
+            _two_digits(check["tolerance"]),
+            f"{check['fault']}: {check['message']}" if check["fault"] else check["message"],
+        )
+        for check in results["summary"]["checks"]
+    ]
 
 
 def _two_digits(value: float | None) -> str:
     return "" if value is None else f"{value:.2g}"
 
 
-def _verdict(results: Mapping[str, Any]) -> str:
+def verification_verdict(results: Mapping[str, Any]) -> str:
+    """Return in one line which model passed or failed where."""
     model, summary = results["model"], results["summary"]
     noise = summary["force_noise"]
     subject = (

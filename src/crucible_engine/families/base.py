@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
@@ -44,7 +44,6 @@ class Evaluation:
 class Identity:
     """Which potential a model is, as results report it.
 
-    :param family: its family's name.
     :param sha256: hexadecimal digest of the weights that were really loaded.
     :param dtype: ``float32`` or ``float64``.
     :param device: torch's name of the device, ``cpu`` for what has no torch.
@@ -63,7 +62,6 @@ class Identity:
 class Model(abc.ABC):
     """A loaded potential.
 
-    :param identity: which one.
     :param elements: atomic numbers that it was trained on; empty where that is unknown.
     :param conservative: whether the forces are the gradient of the energy by construction.
     :cvar equivariant: whether a turned structure has turned forces by construction, and not only as far as the network
@@ -145,10 +143,7 @@ What all have in common is written once: for weights that torch saved in
 
 
 class ModelCalculator(Calculator):
-    """A model as an ASE calculator: the numbers of :meth:`Model.evaluate_batch`, in the model's precision.
-
-    :param model: what computes.
-    """
+    """A model as an ASE calculator: the numbers of :meth:`Model.evaluate_batch`, in the model's precision."""
 
     implemented_properties = ("energy", "free_energy", "forces", "stress")
 
@@ -175,6 +170,11 @@ class ModelCalculator(Calculator):
             self.results["stress"] = evaluation.stress
 
 
+def numbers_of(symbols: Iterable[str]) -> frozenset[int]:
+    """Return the atomic numbers of chemical symbols."""
+    return frozenset(atomic_numbers[symbol] for symbol in symbols)
+
+
 def is_periodic(atoms: Atoms) -> bool:
     """Tell whether a structure has a stress: periodic in three directions."""
     return bool(atoms.pbc.all())
@@ -183,10 +183,8 @@ def is_periodic(atoms: Atoms) -> bool:
 def stress_of(atoms: Atoms, stress: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """Return a package's stress as :class:`Evaluation` has it.
 
-    :param atoms: the structure.
     :param stress: eV/Å³, ASE's sign, shape [6] in ASE's order or [3, 3]; ``None`` where it was not asked for.
     """
     if stress is None or not is_periodic(atoms):
         return NO_STRESS.copy()
-    voigt: NDArray[np.float64] = full_3x3_to_voigt_6_stress(stress) if stress.shape == (3, 3) else stress
-    return voigt
+    return np.asarray(full_3x3_to_voigt_6_stress(stress) if stress.shape == (3, 3) else stress)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ase import Atoms
 
@@ -13,36 +12,19 @@ from crucible_engine.wire.schema import Condition, EngineError
 
 Labelled = tuple[str, Atoms]
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Structures that were evaluated together.
-
-    :param start: index of the first one, counted from the first structure that was given.
-    :param labels: the name of each.
-    :param evaluations: what the model says of each, in order.
-    """
-
-    start: int
-    labels: list[str]
-    evaluations: list[Evaluation]
-
-    @property
-    def size(self) -> int:
-        """Number of structures in the batch."""
-        return len(self.evaluations)
+GAIN = 1.1
+"""Factor by which the throughput has to grow for another doubling of a batch."""
 
 
 def evaluate_structures(
     model: Model, structures: Iterable[Labelled], batch_size: int | None = None, stress: bool = True
-) -> Iterator[Batch]:
-    """Evaluate structures batch by batch, holding one batch in memory at a time.
+) -> Iterator[list[Evaluation]]:
+    """Yield what a model says of structures, in their order and batch by batch; memory holds one batch at a time.
 
     On a CPU the batches depend on nothing but the structures from where the stream starts: a job that resumes behind
     a finished batch computes the same batches, and so the same numbers to the last bit. On a GPU the size grows while
     the throughput does.
 
-    :param model: the loaded potential.
     :param structures: pairs of label and structure, read as they are needed.
     :param batch_size: structures at once; ``None`` finds the fastest.
     :param stress: whether stresses are wanted.
@@ -50,23 +32,24 @@ def evaluate_structures(
         does not fit.
     """
     limit = _limit(model, batch_size)
-    start = 0
-    for batch in _batches(model, structures, limit):
-        for part in _evaluate(model, batch, stress, limit):
-            yield Batch(start, *part)
-            start += len(part[0])
+    for members, is_full in _batches(model, structures, limit):
+        yield from _evaluate(model, members, is_full, stress, limit)
 
 
 class Limit:
     """How much goes into a batch: a number of structures, of atoms, or both.
 
-    :param structures: at most so many structures.
     :param atoms: at most so many atoms, though always one structure.
+    :param grows: whether the limit of atoms doubles while the throughput improves, for devices whose memory and width
+        are not known before.
     """
 
-    def __init__(self, structures: int | None = None, atoms: int | None = None) -> None:
+    def __init__(self, structures: int | None = None, atoms: int | None = None, grows: bool = False) -> None:
         self.structures = structures
         self.atoms = atoms
+        self._settled = not grows
+        self._best = 0.0
+        self._warm = False
 
     def admits(self, structures: int, atoms: int) -> bool:
         """Tell whether a batch of this many structures and atoms is within the limit."""
@@ -75,41 +58,19 @@ class Limit:
         return structures <= 1 or not (too_many or too_large)
 
     def halve(self, structures: int) -> None:
-        """Keep later batches to half of one that did not fit."""
-        self.structures = max(1, structures // 2)
-
-    def record(self, atoms: int, seconds: float) -> None:
-        """Learn how long a full batch took; a fixed limit learns nothing."""
-
-
-class GrowingLimit(Limit):
-    """A limit that doubles while the throughput improves, for devices whose memory and width are not known before.
-
-    :param atoms: where to start.
-    :param gain: factor by which the throughput has to grow for another doubling.
-    """
-
-    def __init__(self, atoms: int, gain: float = 1.1) -> None:
-        super().__init__(atoms=atoms)
-        self._gain = gain
-        self._best = 0.0
-        self._warm = False
-        self._settled = False
-
-    def halve(self, structures: int) -> None:
         """Keep later batches to half of one that did not fit, and stop growing."""
-        super().halve(structures)
+        self.structures = max(1, structures // 2)
         self._settled = True
 
     def record(self, atoms: int, seconds: float) -> None:
-        """Double the limit, keep it, or go back to the last one."""
+        """Learn how long a full batch took: double the limit, keep it, or go back to the last one."""
         if self._settled or self.atoms is None:
             return
         if not self._warm:  # The first batch of a size pays for memory and kernels that the next ones reuse.
             self._warm = True
             return
         throughput = atoms / seconds
-        if throughput > self._gain * self._best:
+        if throughput > GAIN * self._best:
             self._best, self._warm = throughput, False
             self.atoms *= 2
         else:
@@ -120,9 +81,7 @@ class GrowingLimit(Limit):
 def _limit(model: Model, batch_size: int | None) -> Limit:
     if batch_size is not None:
         return Limit(structures=batch_size)
-    if model.device == "cpu":
-        return Limit(atoms=model.atoms_per_batch())
-    return GrowingLimit(model.atoms_per_batch())
+    return Limit(atoms=model.atoms_per_batch(), grows=model.device != "cpu")
 
 
 def _batches(model: Model, structures: Iterable[Labelled], limit: Limit) -> Iterator[tuple[list[Labelled], bool]]:
@@ -148,10 +107,8 @@ def _require_elements(model: Model, label: str, atoms: Atoms) -> None:
 
 
 def _evaluate(
-    model: Model, batch: tuple[list[Labelled], bool], stress: bool, limit: Limit
-) -> Iterator[tuple[list[str], list[Evaluation]]]:
-    members, full = batch
-    labels = [label for label, _ in members]
+    model: Model, members: list[Labelled], is_full: bool, stress: bool, limit: Limit
+) -> Iterator[list[Evaluation]]:
     structures = [atoms for _, atoms in members]
     begin = time.perf_counter()
     try:
@@ -160,16 +117,16 @@ def _evaluate(
         if len(members) == 1:
             raise EngineError(
                 Condition.OUT_OF_MEMORY,
-                f"structure {labels[0]!r} with {len(structures[0])} atoms does not fit into the memory of "
+                f"structure {members[0][0]!r} with {len(structures[0])} atoms does not fit into the memory of "
                 f"{model.device} even alone: use a smaller cell, float32, or a device with more memory",
             ) from error
     else:
-        if full:
+        if is_full:
             limit.record(sum(map(len, structures)), time.perf_counter() - begin)
-        yield labels, evaluations
+        yield evaluations
         return
     # Outside the handler: the exception's traceback would keep the tensors of the failed attempt alive.
     limit.halve(len(members))
     middle = len(members) // 2
     for half in (members[:middle], members[middle:]):
-        yield from _evaluate(model, (half, False), stress, limit)
+        yield from _evaluate(model, half, False, stress, limit)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError
-from ase.data import atomic_numbers
+from numpy.typing import NDArray
 
-from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Loader, Model, is_periodic
+from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Loader, Model, is_periodic, numbers_of
 from crucible_engine.families.facts import digest_of_parameters
 from crucible_engine.families.weights import require_digest
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
@@ -20,8 +20,6 @@ from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 class CalculatorModel(Model):
     """A model that is no more than an ASE calculator.
 
-    :param ase_calculator: what computes.
-    :param identity: which potential it is.
     :param elements: atomic numbers that it knows; empty where that is unknown.
     :param conservative: whether its forces are said to be the gradient of its energy.
     :param remembers: whether it may keep something, such as a neighbour list, from one structure to the next.
@@ -76,8 +74,6 @@ class FreshCalculators:
     A model whose answers depend on the structure alone keeps its calculator. One that may remember something (an ASE
     calculator of the user's own, with a neighbour list that is reused) gets a fresh one: a task asks for it at moments
     that are known beforehand, and continues from such a moment only.
-
-    :param model: the model.
     """
 
     def __init__(self, model: Model) -> None:
@@ -95,10 +91,9 @@ def loader(make: Callable[[ModelReference], Calculator], parameters: Any, symbol
 
     :param make: returns the calculator of a reference that is complete.
     :param parameters: JSON-serializable numbers that the potential is made of; their digest stands for that of weights.
-    :param symbols: chemical symbols that it knows.
     """
     digest = digest_of_parameters(parameters)
-    elements = frozenset(atomic_numbers[symbol] for symbol in symbols)
+    elements = numbers_of(symbols)
 
     def load(reference: ModelReference, device: str) -> CalculatorModel:
         if device not in ("auto", "cpu"):
@@ -111,6 +106,16 @@ def loader(make: Callable[[ModelReference], Calculator], parameters: Any, symbol
         return CalculatorModel(make(reference), identity, elements)
 
     return load
+
+
+def stress_given(atoms: Atoms) -> NDArray[np.float64]:
+    """Return the stress [6], eV/Å³, of a structure with its calculator, as that gives it; NaN where there is none."""
+    if not is_periodic(atoms):
+        return NO_STRESS
+    try:
+        return np.asarray(atoms.get_stress(apply_constraint=False), dtype=np.float64)
+    except PropertyNotImplementedError:
+        return NO_STRESS
 
 
 def gives(calculator: Calculator, name: str) -> bool:

@@ -23,10 +23,7 @@ from ase.calculators.calculator import Calculator
 class Case:
     """One model.
 
-    :param name: how reports call it.
-    :param family: its family.
     :param weights: name of released weights; ``None`` for a checkpoint that is made on the spot.
-    :param settings: what else the reference needs.
     :param conservative: what the adapter must say of it.
     :param metals: whether it knows no more than a few metals, copper, aluminium and nickel among them.
     :param trust_pickle: whether its checkpoint can only be unpickled.
@@ -59,19 +56,18 @@ def in_double(calculator: Calculator, *patches: Any) -> Calculator:
     """
     import torch
 
+    from crucible_engine.families.torch_support import default_dtype
+
     calculator.model.double()
     calculate = calculator.calculate
 
     def calculate_in_double(*arguments: Any, **keywords: Any) -> None:
-        torch.set_default_dtype(torch.float64)
-        try:
-            with contextlib.ExitStack() as stack:
-                stack.enter_context(mock.patch.object(torch.Tensor, "float", torch.Tensor.double))
-                for patch in patches:
-                    stack.enter_context(patch)
-                calculate(*arguments, **keywords)
-        finally:
-            torch.set_default_dtype(torch.float32)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(default_dtype("float64"))
+            stack.enter_context(mock.patch.object(torch.Tensor, "float", torch.Tensor.double))
+            for patch in patches:
+                stack.enter_context(patch)
+            calculate(*arguments, **keywords)
 
     calculator.calculate = calculate_in_double
     return calculator

@@ -1,11 +1,16 @@
-"""What the catalogue says of a model family, of released weights, and of a setting."""
+"""What the catalogue says of a model family, of released weights, and of a setting.
+
+A family has a digest only where it was computed from the file that the package ships; ``None`` means that nobody could
+compute it here, never that it does not matter. Levels of theory, training sets and licences are those that the
+packages and the papers state.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 CHECKPOINT_START = b"PK\x03\x04"
 """First bytes of a checkpoint file, of whatever family: torch saves a zip archive."""
@@ -18,7 +23,6 @@ FLOATS = ("float32", "float64")
 class Setting:
     """Something beside the weights that changes a model's answers.
 
-    :param default: value where the user gives none.
     :param choices: allowed words; empty where only the loaded weights can tell.
     :param help: one line.
     :param kind: Python type of the value.
@@ -48,20 +52,14 @@ class Theory:
 
 @dataclass(frozen=True)
 class NamedModel:
-    """Released weights.
+    """Released weights, of a level of theory as :class:`Theory` has it.
 
-    :param name: the name that the package knows.
-    :param functional: exchange-correlation functional of the training data.
-    :param hubbard_u: whether the data carry the Materials Project's Hubbard U on oxides and fluorides.
-    :param dispersion: whether the data include a dispersion correction.
-    :param training_set: name of the data set(s).
     :param licence: SPDX identifier, or the licence's name, of the weights.
     :param elements: chemical symbols trained on; empty means unknown.
     :param sha256: hexadecimal digest of the weights' file; ``None`` where it is not shipped with the package.
     :param reference: DOI of the weights' paper.
     :param settings: settings whose rule differs from the family's for these weights.
     :param theory_by_modal: level of theory of each modality of multi-fidelity weights, where it differs.
-    :param aliases: other names in use.
     :param shipped: whether the package itself contains the weights (others are downloaded by it, once).
     :param conservative: whether the forces are the gradient of the energy by construction; ``None`` where unknown.
     """
@@ -87,41 +85,35 @@ class NamedModel:
         return self.theory_by_modal.get(settings.get("modal", ""), usual)
 
 
-class Packaged(Protocol):
-    """What needs a package and so an environment of its own: a model family, or a task without a model."""
-
-    @property
-    def name(self) -> str:
-        """The word that users type."""
-
-    @property
-    def package(self) -> str:
-        """Distribution on the Python package index."""
-
-
 @dataclass(frozen=True)
-class Family:
-    """A model family: one Python package, one adapter.
+class Packaged:
+    """What needs a package and so an environment of its own: a model family, or a task without a model.
 
     :param name: the word that users type.
     :param package: distribution on the Python package index.
     :param import_name: its top-level module.
     :param title: how people call it.
-    :param maturity: ``stable``, ``experimental`` or ``toy``.
-    :param default_name: released weights used where none are named; ``None`` where the user must choose.
-    :param default_dtype: precision of the package's default.
-    :param dtypes: precisions that the adapter computes in.
-    :param names: released weights by name.
-    :param settings: what else changes an answer.
-    :param reference: DOI of the family's paper.
-    :param checkpoint_files: whether a user's own checkpoint file can be loaded.
-    :param runs_code: whether its settings name code that runs, any that the environment has.
     """
 
     name: str
     package: str
     import_name: str
     title: str
+
+
+@dataclass(frozen=True)
+class Family(Packaged):
+    """A model family: one Python package, one adapter.
+
+    :param maturity: ``stable``, ``experimental`` or ``toy``.
+    :param default_name: released weights used where none are named; ``None`` where the user must choose.
+    :param default_dtype: precision of the package's default.
+    :param settings: what else changes an answer.
+    :param reference: DOI of the family's paper.
+    :param checkpoint_files: whether a user's own checkpoint file can be loaded.
+    :param runs_code: whether its settings name code that runs, any that the environment has.
+    """
+
     maturity: str
     default_name: str | None
     default_dtype: str
@@ -149,8 +141,5 @@ def named(*models: NamedModel) -> dict[str, NamedModel]:
 
 
 def digest_of_parameters(parameters: Any) -> str:
-    """Return the hexadecimal sha256 that stands for weights where a potential is made of numbers in its code.
-
-    :param parameters: the numbers, JSON-serializable.
-    """
+    """Return the hexadecimal sha256 that stands for weights where a potential is made of numbers in its code."""
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()

@@ -8,7 +8,7 @@ each released model and modality; ``tests/model/make_fingerprints.py`` makes the
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -21,12 +21,7 @@ from numpy.typing import NDArray
 class Fingerprint:
     """What released weights are known to answer.
 
-    :param family: the model's family.
-    :param name: the weights' name.
-    :param settings: the settings that they were asked with.
-    :param sha256: digest of the weights that answered.
     :param packages: versions of the packages that computed, by name.
-    :param structures: what was asked.
     :param energies: eV, one for each structure.
     :param forces: eV/Å, shape [n_atoms, 3] for each structure.
     :param energy_tolerance: eV/atom by which a correct answer may differ: far more than single precision, another
@@ -44,21 +39,6 @@ class Fingerprint:
     forces: list[NDArray[np.float64]]
     energy_tolerance: float = 1e-4
     force_tolerance: float = 1e-3
-
-    def to_json(self) -> str:
-        """Return the content of its file."""
-        content = asdict(self)
-        content["structures"] = [
-            {
-                "symbols": atoms.get_chemical_symbols(),
-                "positions": atoms.positions.tolist(),
-                "cell": atoms.cell.array.tolist(),
-                "pbc": atoms.pbc.tolist(),
-            }
-            for atoms in self.structures
-        ]
-        content["forces"] = [forces.tolist() for forces in self.forces]
-        return json.dumps(content, indent=1) + "\n"
 
 
 def find(family: str, name: str | None, settings: dict[str, Any]) -> Fingerprint | None:

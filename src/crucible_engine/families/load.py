@@ -17,7 +17,6 @@ from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 def load_model(reference: ModelReference, device: str = "auto") -> Model:
     """Return the model that a reference describes.
 
-    :param reference: which potential.
     :param device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` …
     :raises EngineError: with the condition that tells what is wrong: the reference itself, the package, the device,
         or the weights.
@@ -48,7 +47,6 @@ def complete_reference(reference: ModelReference) -> ModelReference:
 def check_package(owner: Packaged, expected_version: str | None = None) -> str:
     """Return the version of the package of a model family or a toolset.
 
-    :param owner: the family or the toolset.
     :param expected_version: the version that the environment promised; ``None`` accepts any.
     :raises EngineError: ``PACKAGE_MISSING`` or ``PACKAGE_VERSION``, with how to make an environment that has it.
     """

@@ -72,7 +72,9 @@ def find_named(family_name: str, name: str) -> NamedModel:
     if not family.names:
         raise ValueError(f"family {family_name!r} has no released weights: give its settings instead of a name")
     known = [word for named in family.names.values() for word in (named.name, *named.aliases)]
-    raise ValueError(f"{family_name} has no weights named {name!r}: {suggestion(name, known)}")
+    raise ValueError(
+        f"{family_name} has no weights named {name!r}: {suggestion(name, known)} (or give the path of a file)"
+    )
 
 
 def find_by_sha256(sha256: str) -> tuple[Family, NamedModel] | None:
@@ -87,8 +89,6 @@ def find_by_sha256(sha256: str) -> tuple[Family, NamedModel] | None:
 def validate_settings(family_name: str, settings: dict[str, Any], name: str | None = None) -> dict[str, Any]:
     """Return the settings of a model complete with their defaults.
 
-    :param family_name: a family's name.
-    :param settings: what the user gave.
     :param name: the released weights they are for; ``None`` for a checkpoint file.
     :returns: the settings that apply, by name, without those that are unset.
     :raises ValueError: one line, if one is unknown, of the wrong kind, not among the choices, or missing.
@@ -98,7 +98,7 @@ def validate_settings(family_name: str, settings: dict[str, Any], name: str | No
     rules = {**family.settings, **(named.settings if named else {})}
     for given in settings:
         if given not in rules:
-            known = suggestion(given, list(rules)) if rules else "it has none"
+            known = suggestion(given, list(rules)) if rules else "it has none, leave it out"
             raise ValueError(f"{family_name} has no setting {given!r}: {known}")
     what = f"{family_name} {named.name}" if named else family_name
     values = {key: _setting_value(what, key, rule, settings.get(key, rule.default)) for key, rule in rules.items()}
@@ -119,7 +119,7 @@ def validate_dtype(family_name: str, dtype: str) -> str:
 def _setting_value(what: str, key: str, rule: Setting, value: Any) -> Any:
     if value is None:
         if rule.required:
-            choices = f"choose one of {', '.join(rule.choices)}" if rule.choices else rule.help
+            choices = f"choose one of {', '.join(rule.choices)}" if rule.choices else f"give {rule.help}"
             raise ValueError(f"{what} needs the setting {key!r}: {choices}")
         return None
     if not isinstance(value, rule.kind):

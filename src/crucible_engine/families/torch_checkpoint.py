@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,6 +107,18 @@ def plain_copy(content: Any) -> Iterator[Path]:
         path = Path(folder) / "plain.pth"
         torch.save(content, path)
         yield path
+
+
+def require_setting(name: str, known: Sequence[str], identity: Identity, path: Path, needed: bool) -> None:
+    """Refuse a setting that weights do not know, or lack although they need it.
+
+    :raises EngineError: ``INVALID_JOB``.
+    """
+    wanted = identity.settings.get(name)
+    if wanted not in known and (needed or wanted is not None):
+        has = f"choose one of {', '.join(known)}" if known else "it has none"
+        said = f"setting {name!r} of {identity.name or path.name} is {wanted!r}: {has}"
+        raise EngineError(Condition.INVALID_JOB, said)
 
 
 def _read_plain(path: Path, family: str) -> Any:

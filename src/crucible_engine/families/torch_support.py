@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from ase import Atoms
 from numpy.typing import NDArray
 
+from crucible_engine.families.base import Evaluation, Identity, Model, stress_of
 from crucible_engine.wire.devices import require_precision
 from crucible_engine.wire.schema import Condition, EngineError
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class TorchModel(Model):
+    """A model that is a network of torch's, on its device and in its precision."""
+
+    def __init__(self, network: Any, identity: Identity, elements: frozenset[int], conservative: bool = True) -> None:
+        super().__init__(identity, elements, conservative)
+        self.network = network
+
+
+def evaluations(
+    batch: Sequence[Atoms], energies: torch.Tensor, forces: torch.Tensor, stresses: torch.Tensor | None
+) -> list[Evaluation]:
+    """Return what a network says of a batch, structure by structure.
+
+    :param energies: eV, [n_structures].
+    :param forces: eV/Å, of all structures one after the other, [n_atoms, 3].
+    :param stresses: eV/Å³, see :func:`crucible_engine.families.base.stress_of`; ``None``, if they are not wanted.
+    """
+    parts = np.split(to_numpy(forces), np.cumsum([len(atoms) for atoms in batch])[:-1])
+    tensors = [None] * len(batch) if stresses is None else to_numpy(stresses)
+    return [
+        Evaluation(float(energy), part, stress_of(atoms, stress))
+        for atoms, energy, part, stress in zip(batch, to_numpy(energies), parts, tensors, strict=True)
+    ]
 
 
 def resolve_device(device: str, dtype: str = "float64") -> str:

@@ -47,15 +47,10 @@ _SAFE_TORCH = frozenset({"float32", "float64", "float16", "bfloat16", "int64", "
 
 def digest(path: Path) -> str:
     """Return the hexadecimal sha256 of a file."""
+    state = hashlib.sha256()  # Python 3.10 has no hashlib.file_digest
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(stream)
-
-
-def _digest(stream: Any) -> str:
-    # Python 3.10 has no hashlib.file_digest.
-    state = hashlib.sha256()
-    while chunk := stream.read(1 << 20):
-        state.update(chunk)
+        while chunk := stream.read(1 << 20):
+            state.update(chunk)
     return state.hexdigest()
 
 
@@ -172,10 +167,7 @@ def is_trusted(reference: ModelReference) -> bool:
 
 
 def untrusted(path: Path, family: str) -> EngineError:
-    """Return the error for a checkpoint that only running what it asks for would read.
-
-    :param path: a checkpoint that is whole.
-    """
+    """Return the error for a checkpoint that only running what it asks for would read."""
     unsafe = sorted(name for name in pickled_globals(path) if not is_safe(name)) or ["what only unpickling makes"]
     more = f" and {len(unsafe) - 1} more" if len(unsafe) > 1 else ""
     return EngineError(
@@ -210,7 +202,6 @@ def _marks() -> dict[str, str]:
 def downloaded(name: str, resolve: Callable[[], Any]) -> Path:
     """Return the file of released weights, which the package finds among its own or downloads.
 
-    :param name: the weights' name.
     :param resolve: the package's function that returns the path.
     :raises EngineError: ``CHECKPOINT_MISSING``, if the download fails.
     """

@@ -17,8 +17,6 @@ class WrappingCalculator(Calculator):
     """Asks another calculator, with a structure of its own: nothing that one does to it comes back.
 
     Several of them may share one calculator, and each has its own memory of what it was asked last.
-
-    :param inner: what computes.
     """
 
     implemented_properties: tuple[str, ...] = PROPERTIES
@@ -41,7 +39,6 @@ class WrappingCalculator(Calculator):
         """Return copies of what the inner calculator says of a structure.
 
         :param atoms: the structure; it stays as it is.
-        :param properties: names of what is wanted.
         :raises ase.calculators.calculator.PropertyNotImplementedError: where the inner calculator has no such property.
         """
         bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)

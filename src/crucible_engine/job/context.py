@@ -27,7 +27,6 @@ class Progress:
     that are left at this rate; both are ``null`` before the first piece is done.
 
     :param path: the file, appended to.
-    :param task: the job's task.
     :param total: pieces of work in the whole job.
     :param done: pieces that an earlier run has done.
     """
@@ -88,10 +87,7 @@ class TaskResult:
 class Context:
     """The surroundings of a task.
 
-    :param folder: the job's folder.
-    :param interruption: receives the signals that ask the job to stop.
     :param threads: keeps the number of CPU threads fair to the other engines on this machine.
-    :param survey: what is known of the job's structures.
     :param identity: whose work a journal or checkpoint is, see :mod:`crucible_engine.job.runner`.
     :param began: when the job began, of ``time.monotonic``.
     :param walltime: seconds after that at which the scheduler ends it; ``None`` where there is no limit.

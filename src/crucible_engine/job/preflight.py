@@ -98,7 +98,6 @@ def check_folder(folder: Path) -> None:
 def survey_structures(path: Path) -> Survey:
     """Check every structure of a file and say what they are as a whole; memory does not grow with their number.
 
-    :param path: the structures' file.
     :raises EngineError: ``INVALID_STRUCTURE`` for the first absurd structure, ``INVALID_JOB`` if the file is missing
         or damaged.
     """
@@ -115,9 +114,6 @@ def survey_structures(path: Path) -> Survey:
 def check_elements(survey: Survey, elements: Iterable[int], model: str) -> None:
     """Refuse elements that a model does not know.
 
-    :param survey: what is known of the structures.
-    :param elements: atomic numbers that the model was trained on.
-    :param model: the model, in words.
     :raises EngineError: ``UNSUPPORTED_ELEMENT``, naming structure and element.
     """
     for number in sorted(set(survey.first_with) - set(elements)):
@@ -131,10 +127,7 @@ def check_elements(survey: Survey, elements: Iterable[int], model: str) -> None:
 def check_capability(task: str, parameters: dict[str, Any], gives_stress: bool, model: str) -> None:
     """Refuse what needs stresses of a model that has none.
 
-    :param task: name of the task.
-    :param parameters: of the task, complete.
     :param gives_stress: whether the model has stresses, as far as is known.
-    :param model: the model, in words.
     :raises EngineError: ``CAPABILITY_MISSING``.
     """
     needed = needs_stress(task, parameters)
@@ -163,7 +156,7 @@ def _problem(atoms: Atoms) -> str | None:
     if not _spans(atoms):
         return "is periodic along lattice vectors that are zero or parallel: give it a cell with a volume"
     if is_periodic(atoms) and abs(atoms.cell.volume) < MINIMUM_VOLUME_PER_ATOM * len(atoms):
-        return f"has a cell of {abs(atoms.cell.volume):.3g} Å³ for {len(atoms)} atoms: check its lattice vectors"
+        return f"has a cell of {abs(atoms.cell.volume):.3g} Å³ for {len(atoms)} atoms: check its lattice vectors, in Å"
     return _near_pair(atoms)
 
 

@@ -6,14 +6,14 @@ import contextlib
 import importlib
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ase.calculators.calculator import PropertyNotImplementedError
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import chemical_symbols
 
-from crucible_engine.families.base import Model
+from crucible_engine.families.base import Model, numbers_of
 from crucible_engine.families.load import (
     check_package,
     complete_reference,
@@ -54,10 +54,6 @@ def run_job(
 ) -> None:
     """Run a job; its arrays are written when this returns, its ``results.json`` is left to the caller.
 
-    :param job: what to compute.
-    :param folder: the job's folder.
-    :param interruption: receives the signals that ask the job to stop.
-    :param threads: the number of CPU threads.
     :param began: when the job began, of ``time.monotonic``.
     :param results: filled as things become known, so that a job that fails still tells what it knew.
     :raises EngineError: for everything that has a name.
@@ -145,7 +141,7 @@ def _check_catalogued_elements(job: Job, survey: Survey) -> None:
     if job.reference.name is not None:
         symbols = find_named(job.reference.family, job.reference.name).elements
         if symbols:
-            check_elements(survey, [atomic_numbers[symbol] for symbol in symbols], _in_words(job))
+            check_elements(survey, numbers_of(symbols), _in_words(job))
 
 
 def _load(job: Job, family: Family, threads: ThreadControl, results: Results) -> Model:
@@ -162,15 +158,10 @@ def _load(job: Job, family: Family, threads: ThreadControl, results: Results) ->
 
 def describe_model(job: Job, model: Model) -> dict[str, Any]:
     """Return what results say of the model that was really loaded."""
-    return {
-        "family": model.family,
-        "name": model.name,
-        "sha256": model.sha256,
-        "dtype": model.dtype,
-        "elements": [chemical_symbols[number] for number in sorted(model.elements)],
-        "forces": "conservative" if model.conservative else "direct",
-        "settings": model.settings,
-    }
+    said = asdict(model.identity)
+    del said["device"]
+    said["elements"] = [chemical_symbols[number] for number in sorted(model.elements)]
+    return {**said, "forces": "conservative" if model.conservative else "direct"}
 
 
 def _in_words(job: Job) -> str:

@@ -73,8 +73,6 @@ def granted_threads(requested: int | None, environment: Mapping[str, str], cores
     """Return how many threads were given and by what, or ``None`` where nothing was said.
 
     :param requested: the job's ``threads``.
-    :param environment: environment variables.
-    :param cores: on how many cores this process may run.
     """
     if requested is not None:
         return requested, "job"
@@ -98,7 +96,6 @@ def _count(variable: str, text: str) -> int | None:
 def fair_share(cores: int, demands: list[int | None], rank: int) -> int:
     """Return how many threads an engine may use that shares a machine.
 
-    :param cores: the machine's usable cores.
     :param demands: of every live engine, oldest first: the number that it was given, ``None`` if it shares.
     :param rank: which of them asks; it shares.
     """

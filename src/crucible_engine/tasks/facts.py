@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from crucible_engine.families.facts import Packaged
 from crucible_engine.wire.rules import Parameter
 
 if TYPE_CHECKING:
@@ -19,22 +20,14 @@ LAST = 100
 
 
 @dataclass(frozen=True)
-class Toolset:
+class Toolset(Packaged):
     """Packages for tasks without a potential; each set has an environment of its own.
 
-    :param name: the word that users type for its environment.
-    :param package: its main distribution on the Python package index.
-    :param import_name: that one's top-level module.
-    :param title: what it is for.
     :param folder: the package that holds its lock.
     :param find_device: returns torch's name of the device to compute on, from what the job asks for.
     :param torch: the release of torch that it computes with on a GPU; ``None``, if it cannot.
     """
 
-    name: str
-    package: str
-    import_name: str
-    title: str
     folder: str
     find_device: Callable[[str], str]
     torch: str | None = None
@@ -44,7 +37,9 @@ class Toolset:
 class Task:
     """A task: one folder with these facts as ``TASK`` and a module ``run``, whose function of that name computes.
 
-    :param name: the word that jobs call it by.
+    It is given the job, its parameters complete, the loaded model (``None``, if it needs none) and a
+    :class:`crucible_engine.job.context.Context`, and returns a ``TaskResult``.
+
     :param parameters: the rules of its parameters, by name.
     :param complete: completes parameters by each other in place, and refuses those that contradict.
     :param toolset: what it computes with instead of a model; ``None`` for a task that needs a model.

@@ -12,11 +12,7 @@ PARAMETERS: dict[str, dict[str, Parameter]] = {name: task.parameters for name, t
 
 
 def needs_stress(task: str, parameters: Mapping[str, Any]) -> str | None:
-    """Return what of a task needs stresses, in words; ``None`` if nothing does.
-
-    :param task: a task's name.
-    :param parameters: complete.
-    """
+    """Return what of a task needs stresses, in words; ``None`` if nothing does."""
     find = TASKS[task].needs_stress
     return None if find is None else find(parameters)
 
@@ -30,8 +26,6 @@ def lack_of_stress(model: str, needed: str) -> str:
 def validate_parameters(task: str, given: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters of a task complete with defaults and normalised to their kinds.
 
-    :param task: a task's name.
-    :param given: what the user gave.
     :raises ParameterError: one line that names the parameter, what is wrong and what is allowed.
     """
     values = complete(task, PARAMETERS[task], given)

@@ -78,7 +78,6 @@ def _shown(shape: tuple[int | None, ...]) -> str:
 def open_npz(path: str | Path, largest: int | None = None) -> Iterator[zipfile.ZipFile]:
     """Open an ``.npz`` whose members are what the file holds.
 
-    :param path: the file.
     :param largest: bytes that it may have at the most.
     :raises ValueError: if it is larger, or its members would be larger than it is.
     :raises zipfile.BadZipFile: if it is no zip.
@@ -174,19 +173,29 @@ class Member:
 def write_arrays(path: Path, members: dict[str, Member]) -> None:
     """Write an ``.npz`` atomically: readers see the whole file or none, also after a power cut.
 
-    :param path: where to.
     :param members: the arrays by name; their chunks are consumed one member after the other.
     :raises ValueError: if the chunks of a member do not add up to its shape.
     :raises OSError: if the disk is full; nothing is left behind then.
     """
+    with written_whole(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, member in members.items():
+            _write_member(archive, name, member)
+
+
+@contextmanager
+def written_whole(path: Path, previous: Path | None = None) -> Iterator[IO[bytes]]:
+    """Give a file that takes its place once it is written and on the disk; one that fails leaves nothing behind.
+
+    :param previous: where to keep the file that it replaces.
+    """
     temporary = path.with_name(f".{path.name}.part")
     try:
         with temporary.open("wb") as stream:
-            with zipfile.ZipFile(stream, "w") as archive:
-                for name, member in members.items():
-                    _write_member(archive, name, member)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        if previous is not None and path.exists():
+            path.replace(previous)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -196,8 +205,6 @@ def write_arrays(path: Path, members: dict[str, Member]) -> None:
 def read_arrays(path: Path, largest: int | None = None) -> dict[str, NDArray[Any]]:
     """Return the arrays of an ``.npz``.
 
-    :param path: the file.
-    :param largest: bytes that it may have at the most.
     :raises FileNotFoundError: if there is no such file.
     :raises ValueError: one line, if it is damaged, no such file, or holds anything but arrays of numbers and text.
     """

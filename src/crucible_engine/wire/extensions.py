@@ -36,7 +36,6 @@ def collect(parent: ModuleType, kind: str, read: Callable[[ModuleType, str], Fac
 
     One that cannot be used is left out, with one line of warning.
 
-    :param parent: the package.
     :param kind: what one of its folders is, as messages should call it.
     :param read: returns the facts of a folder's package, or raises an error that says in one line why there are none.
     """

@@ -61,7 +61,6 @@ class Record:
 class JournalWriter:
     """Appends records to a journal; continues one that the same work has begun.
 
-    :param path: the journal's file.
     :param header: whose work it is; only a journal with an equal header is continued.
     :raises EngineError: ``INVALID_JOB``, if the file holds the journal of other work.
     """
@@ -122,8 +121,6 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 def require_records(path: Path, check: Callable[[Record], None]) -> None:
     """Check that every record of a journal is what the job would have written.
 
-    :param path: the journal's file.
-    :param check: see :mod:`crucible_engine.wire.records`.
     :raises EngineError: ``INVALID_JOB``, for the first that is not.
     """
     for number, record in enumerate(read_journal(path)[1], start=1):
@@ -141,7 +138,6 @@ def read_journal(path: Path) -> tuple[dict[str, Any], Iterator[Record]]:
 
     The records end before the first damaged one: what follows it was never promised.
 
-    :param path: the journal's file.
     :raises ValueError: if the file has no intact header, and so is no journal.
     """
     records = (record for record, _ in _read(path))

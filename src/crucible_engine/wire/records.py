@@ -47,10 +47,7 @@ def evaluation_check(sizes: Sequence[int], stress: bool) -> Check:
 
 
 def relaxation_check(sizes: Sequence[int]) -> Check:
-    """Return the check of the records of ``relax``.
-
-    :param sizes: atoms of each structure of the job.
-    """
+    """Return the check of the records of ``relax``."""
     recorded = [0] * len(sizes)
 
     def check(record: Record) -> None:
@@ -112,9 +109,7 @@ def tile_check(shapes: dict[tuple[int, int], tuple[int, int]] | None) -> Check:
 def property_layouts(n_structures: int, n_atoms: int, stress: bool) -> dict[str, Layout]:
     """Return what the arrays of evaluations have to be.
 
-    :param n_structures: how many.
     :param n_atoms: of all of them together.
-    :param stress: whether stresses were asked for.
     """
     layouts = {"energies": Layout("f", (n_structures,)), "forces": Layout("f", (n_atoms, 3))}
     return {**layouts, "stresses": Layout("f", (n_structures, 6))} if stress else layouts

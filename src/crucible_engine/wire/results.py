@@ -79,7 +79,6 @@ class ResultsFile:
 
     An older ``results.json`` is removed: from now on the job is unfinished.
 
-    :param folder: the job's folder.
     :raises OSError: if the folder cannot be written.
     """
 

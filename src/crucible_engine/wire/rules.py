@@ -46,8 +46,6 @@ class Parameter:
     :param help: one line, with the unit.
     :param minimum: smallest allowed value, itself included unless ``exclusive``.
     :param maximum: largest allowed value, itself included.
-    :param choices: allowed values.
-    :param length: number of entries of a list.
     """
 
     kind: type
@@ -57,22 +55,19 @@ class Parameter:
     maximum: float | None = None
     exclusive: bool = False
     choices: tuple[str, ...] = ()
-    length: int | None = None
 
 
 def complete(what: str, table: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a table complete with defaults and normalised to their kinds.
 
     :param what: whose parameters they are, as messages should call it.
-    :param table: the rules by name.
-    :param given: what the user gave.
     :raises ParameterError: one line that names the parameter, what is wrong and what is allowed.
     """
     if not isinstance(given, Mapping):
         raise ParameterError(f"the parameters of {what} are {shown(given)}: give a dict")
     for name in given:
         if name not in table:
-            raise ParameterError(_unknown(what, name, list(table)))
+            raise ParameterError(f"{what} has no parameter {shown(name)}: {suggestion(name, list(table))}")
     return {
         name: normalise(f"parameter {name!r} of {what}", rule, given.get(name, rule.default))
         for name, rule in table.items()
@@ -82,8 +77,6 @@ def complete(what: str, table: Mapping[str, Parameter], given: Mapping[str, Any]
 def normalise_entries(what: str, name: str, rule: Parameter, values: Sequence[Any]) -> list[Any]:
     """Return the entries of a parameter that is a list, each normalised by one rule.
 
-    :param what: whose parameter it is, as messages should call it.
-    :param name: of the parameter.
     :raises ParameterError: one line, as :func:`normalise`.
     """
     return [normalise(f"an entry of parameter {name!r} of {what}", rule, value) for value in values]
@@ -126,6 +119,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def with_article(name: str) -> str:
+    """Return a name with its indefinite article."""
+    return f"{'an' if name[0] in 'AEIOU' or name.startswith('int') else 'a'} {name}"
+
+
 def is_number(value: Any) -> bool:
     """Return whether a value is a real number, of Python or of numpy; ``True`` does not count as one."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
@@ -133,12 +131,10 @@ def is_number(value: Any) -> bool:
 
 def suggestion(name: object, known: list[str]) -> str:
     """Return ``did you mean 'x'?``, or the known names where nothing is near."""
-    near = difflib.get_close_matches(shown(name).strip("'\""), known, n=1, cutoff=0.6)
+    word = shown(name).strip("'\"")
+    same = [other for other in known if other.lower() == word.lower()]
+    near = same or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(set(known)))}"
-
-
-def _unknown(task: str, name: object, known: list[str]) -> str:
-    return f"{task} has no parameter {shown(name)}: {suggestion(name, known)}"
 
 
 def normalise(where: str, rule: Parameter, value: Any) -> Any:

@@ -41,6 +41,9 @@ PROGRESS_FILE = "progress.jsonl"
 ARRAYS_FILE = "arrays.npz"
 TRAJECTORIES_FILE = "trajectories.npz"
 RESULTS_FILE = "results.json"
+STATE_FILE, PREVIOUS_STATE_FILE = "state.npz", "state.previous.npz"
+"""Checkpoints of a dynamics, in the run folder."""
+
 RUN_FOLDER = "run"
 ENGINE_FILE = "crucible_engine.pyz"
 CHECKPOINT_FILE = "checkpoint.model"
@@ -243,7 +246,6 @@ def _require_protocol(content: Any) -> None:
 class Results:
     """Content of ``results.json``.
 
-    :param task: the job's task.
     :param condition: value of a :class:`Condition`.
     :param message: one line for a person; empty where all is well.
     :param outcome: what the physics said, in the task's words (evaluate: ``finite`` or ``non-finite``; relax:

@@ -21,8 +21,6 @@ from crucible_engine.wire.arrays import Layout, MemberReader, open_npz
 def write_structures(target: str | Path | IO[bytes], structures: Sequence[Atoms], labels: Sequence[str]) -> None:
     """Write structures to an ``.npz``.
 
-    :param target: path or binary file.
-    :param structures: what to write.
     :param labels: the name of each, as messages should call it.
     :raises ValueError: if there is no structure, or not one label for each.
     """
@@ -38,6 +36,12 @@ def write_structures(target: str | Path | IO[bytes], structures: Sequence[Atoms]
         n_atoms=np.array([len(atoms) for atoms in structures], dtype=np.int64),
         labels=np.array(list(labels)),
     )
+
+
+def are_same(one: Atoms, other: Atoms) -> bool:
+    """Tell whether two structures have the same atoms at the same places of the same cell, to the last bit."""
+    names = ("numbers", "positions", "cell", "pbc")
+    return all(np.array_equal(np.asarray(getattr(one, name)), np.asarray(getattr(other, name))) for name in names)
 
 
 def read_structures(path: str | Path, start: int = 0) -> Iterator[tuple[str, Atoms]]:

@@ -11,10 +11,10 @@ import re
 import types
 import typing
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Union, cast
 
-from crucible_engine.wire.rules import DEEPEST, TOO_DEEP, WANTED, is_number, shown
+from crucible_engine.wire.rules import DEEPEST, TOO_DEEP, WANTED, is_number, shown, with_article
 
 _ROUND = bytes.maketrans(b"[]{}", b"()()")
 _OTHERS = bytes(sorted(set(range(256)) - set(b"[]{}")))
@@ -71,7 +71,8 @@ def require_fields(cls: type, content: Any, what: str) -> None:
     unknown = sorted(str(name) for name in content if name not in known)
     if unknown:
         raise ValueError(f"the {what} has unknown fields {shown(unknown)}")
-    missing = [name for name, item in known.items() if name not in content and _is_required(item)]
+    required = (item.name for item in known.values() if item.default is MISSING and item.default_factory is MISSING)
+    missing = [name for name in required if name not in content]
     if missing:
         raise ValueError(f"the {what} lacks the fields {missing}")
     annotations = typing.get_type_hints(cls)
@@ -132,15 +133,24 @@ def _require_plain(where: str, value: Any, kind: type) -> None:
         is_right = is_number(value) and isinstance(value, int)
     else:
         is_right = value is not None and isinstance(value, kind)
+    if not is_right and kind is float and is_number(value):
+        raise ValueError(f"{where} is {shown(value)}: give a finite number")
     if not is_right:
-        raise _complaint(where, value, WANTED.get(kind, f"a {kind.__name__}"))
+        raise _complaint(where, value, WANTED.get(kind) or with_article(kind.__name__))
 
 
 def _require_tuple(where: str, value: Any, inner: tuple[Any, ...]) -> None:
     if not isinstance(value, tuple | list) or len(value) != len(inner):
-        raise _complaint(where, value, "a pair" if len(inner) == 2 else f"{len(inner)} values")
+        wanted = "a pair" if len(inner) == 2 else f"{len(inner)} values"
+        raise _complaint(where, value, f"{wanted}, ({', '.join(map(_name_of, inner))})")
     for item, kind in zip(value, inner, strict=True):
         require_type(where, item, kind)
+
+
+def _name_of(annotation: Any) -> str:
+    """Return what messages call an annotation: of a union its first choice."""
+    first = (typing.get_args(annotation) or (annotation,))[0]
+    return str(getattr(first, "__name__", first))
 
 
 def _require_mapping(where: str, value: Any, kind: Any) -> None:
@@ -166,10 +176,6 @@ def _as_float(value: Any) -> float:
         return float(value)
     except OverflowError:
         return math.inf
-
-
-def _is_required(item: Field[Any]) -> bool:
-    return item.default is MISSING and item.default_factory is MISSING
 
 
 def _items(value: Any) -> Collection[Any]:

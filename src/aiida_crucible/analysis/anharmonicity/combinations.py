@@ -27,9 +27,7 @@ REFERENCE, OWN = "reference", "own"
 class Combination:
     """What a score is of.
 
-    :param forces: whose, ``reference`` or ``own`` (the model's).
-    :param frames: whose.
-    :param constants: whose.
+    :param forces: whose, ``reference`` or ``own`` (the model's); likewise ``frames`` and ``constants``.
     :param temperature: of own runs, K; ``None`` for the reference's frames, or where it is not known.
     """
 
@@ -89,7 +87,6 @@ def compare_combinations(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, d
 def temperature_curves(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, NDArray[np.float64]]:
     """Return σ(T) of own runs.
 
-    :param scores: see :func:`compare_combinations`.
     :return: ``temperatures`` (K, ascending) and, for each set of force constants that there is, ``own_constants`` or
         ``reference_constants`` with their ``_error``; not a number where there is none. Empty without own runs.
     """

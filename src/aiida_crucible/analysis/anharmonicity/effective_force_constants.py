@@ -41,12 +41,8 @@ class EffectiveFit:
         :return: ``n_parameters``, ``fitted``, ``left``, and ``renormalised``: the part of σ² that they take.
         """
         renormalised = 1 - (self.left / score) ** 2 if score > 0 else 0.0
-        return {
-            "n_parameters": self.n_parameters,
-            "fitted": self.fitted,
-            "left": self.left,
-            "renormalised": renormalised,
-        }
+        said = {name: getattr(self, name) for name in ("n_parameters", "fitted", "left")}
+        return {**said, "renormalised": renormalised}
 
 
 class NotEnoughForcesError(ValueError):

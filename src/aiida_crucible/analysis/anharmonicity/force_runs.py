@@ -78,7 +78,6 @@ class ForceRun:
 class MappedRun:
     """A run beside its ideal crystal.
 
-    :param run: its frames.
     :param mapping: which site each atom occupies.
     :param reference: the ideal supercell in the run's cell and orientation.
     :param force_constants: of the supercell, eV/Å², in the orientation of the primitive cell, shape
@@ -112,7 +111,6 @@ def map_runs(runs: Sequence[ForceRun], constants: LatticeForceConstants, origin:
     """Return the runs with the atoms of all in the order of the first one's.
 
     :param runs: of the same supercell.
-    :param constants: of the crystal.
     :param origin: the unit cell of the crystal that displacements are counted from; the force constants' own if
         ``None``.
     :raises ValueError: one line, if one does not fit.
@@ -138,12 +136,7 @@ def map_runs(runs: Sequence[ForceRun], constants: LatticeForceConstants, origin:
 
 
 def mean_crystal(positions: NDArray[np.floating], cells: NDArray[np.floating], numbers: NDArray[np.int64]) -> Atoms:
-    """Return the mean of a run's frames in the cell of its first; wrapped positions and a drift do no harm.
-
-    :param positions: Å, shape [n_frames, n_atoms, 3].
-    :param cells: Å, shape [n_frames, 3, 3].
-    :param numbers: atomic numbers, shape [n_atoms].
-    """
+    """Return the mean of a run's frames in the cell of its first (:class:`ForceRun`); wraps and drifts do no harm."""
     first = np.asarray(positions[0] @ np.linalg.inv(cells[0]), dtype=float)
     sums = np.zeros(first.shape)
     for part in frame_chunks(*positions.shape[:2]):

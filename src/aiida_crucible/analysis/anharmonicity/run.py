@@ -115,7 +115,7 @@ def analyse_anharmonicity(
             *as_warnings(doubts),
             *_warnings_of_constants(constants),
             *_warnings_of_frames(frames, lost),
-            *_warning(average.warning),
+            *filter(None, [average.warning]),
         ],
     }
     arrays = {
@@ -222,7 +222,3 @@ def _warnings_of_frames(frames: Sequence[MappedRun], lost: Sequence[int]) -> lis
             "neighbours: harmonic forces mean little there"
         )
     return found
-
-
-def _warning(text: str) -> list[str]:
-    return [text] if text else []

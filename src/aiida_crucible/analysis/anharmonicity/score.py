@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm as normal
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtrit  # scipy.stats takes half a second to import
 
 from aiida_crucible.analysis.benchmark.stability_classes import CANNOT_TELL, stability_class
 from aiida_crucible.analysis.statistics.averages import Average, average
@@ -148,8 +147,6 @@ def pooled(runs: Sequence[ForceSums], group: int = 0) -> Score:
 
     Its error is that of the linearised ratio: of the series (A - σ² B) / (2 σ ⟨B⟩), with A and B the squares of a
     frame (the delta method).
-
-    :param group: index of the group.
     """
     anharmonic = np.concatenate([run.anharmonic[:, group] for run in runs])
     total = np.concatenate([run.total[:, group] for run in runs])
@@ -199,7 +196,7 @@ def classify(score: Score, coverage_factor: float) -> str:
     """
     if not (math.isfinite(score.value) and math.isfinite(score.standard_error)):
         return CANNOT_TELL
-    factor = float(student.isf(normal.sf(coverage_factor), max(score.freedom, 1.0)))
+    factor = float(-stdtrit(max(score.freedom, 1.0), ndtr(-coverage_factor)))
     return stability_class(score.value, factor * score.standard_error)
 
 

@@ -6,13 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 from ase.build import make_supercell
 
-from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix, parse_supercell_matrix
-from aiida_crucible.analysis.dynamics.sweep_settings import MOST_ATOMS, parse_temperatures
-from crucible_engine.wire.rules import Parameter, ParameterError, complete
+from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix
+from aiida_crucible.analysis.dynamics.sweep_settings import MOST_ATOMS, bounded_matrix, parse_temperatures
+from crucible_engine.wire.rules import Parameter, complete
 
 WHAT = "anharmonicity"
 OWN_CRYSTAL, FRAMES_CRYSTAL = "force-constants", "frames"
@@ -69,14 +68,9 @@ def validate_anharmonicity(given: Mapping[str, Any]) -> dict[str, Any]:
 def own_supercell(settings: Mapping[str, Any], unit_cell: Atoms) -> Atoms:
     """Return the supercell of own runs where no reference says which, its atoms unit cell by unit cell.
 
-    :param settings: complete.
     :raises ValueError: one line, if it would be absurdly large.
     """
-    matrix = chosen_supercell_matrix(settings, unit_cell.cell.array, MOST_ATOMS)
-    n_atoms = abs(round(float(np.linalg.det(matrix)))) * len(unit_cell)
-    if n_atoms > MOST_ATOMS:
-        raise ParameterError(f"the supercell of {WHAT} has {n_atoms} atoms: give one of at most {MOST_ATOMS}")
-    return make_supercell(unit_cell, matrix, wrap=False)
+    return make_supercell(unit_cell, bounded_matrix(WHAT, settings, unit_cell), wrap=False)
 
 
 def temperature_of(label: str) -> float | None:

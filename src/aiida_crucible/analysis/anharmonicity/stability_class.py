@@ -41,7 +41,6 @@ def class_of(
     :param score: time-averaged.
     :param series: σ(t) of each run.
     :param coverage_factor: see :func:`aiida_crucible.analysis.anharmonicity.score.classify`.
-    :param runs: that the series are of.
     :param modes: of the supercell by the force constants at hand; ``None`` where they were not solved for.
     """
     doubts = [*_drift(series), *_disagreement(series), *_overdamping(runs, modes)]

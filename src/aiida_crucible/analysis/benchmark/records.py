@@ -34,11 +34,7 @@ PARTS = ("harmonic", "phonons", "scores", "runs", "missing")
 class BenchmarkRow:
     """One material by one model with one protocol.
 
-    :param material: its label.
-    :param formula: of its cell.
     :param group: what it is counted with, such as its halide.
-    :param model: label.
-    :param protocol: label.
     :param state: one of :data:`STATES`.
     :param missing: by part (``harmonic`` or a combination's label) why it was not measured.
     :param harmonic: see :func:`aiida_crucible.analysis.comparison.harmonic.compare_phonons`, with ``outcome``; empty
@@ -101,7 +97,6 @@ class Choice:
 
     :param label: in the rows' scores.
     :param name: the label without its temperature where there is only one.
-    :param combination: what the score is of.
     """
 
     label: str

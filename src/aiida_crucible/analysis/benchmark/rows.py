@@ -94,7 +94,6 @@ def failed_row(identity: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """Return the row of a material that nothing was computed of.
 
     :param identity: :data:`IDENTITY`.
-    :param reason: why, one line.
     """
     return {
         **{name: identity[name] for name in IDENTITY},

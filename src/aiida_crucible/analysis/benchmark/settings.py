@@ -65,7 +65,6 @@ def validate_benchmark_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
 def dynamics_of_runs(settings: Mapping[str, Any], runs: Sequence[tuple[float, int]]) -> dict[str, Any]:
     """Return the parameters of one job that holds the own runs of several materials.
 
-    :param settings: complete.
     :param runs: temperature (K) and number of each; runs of the same number have the same random numbers, whatever
         else is in the job.
     """

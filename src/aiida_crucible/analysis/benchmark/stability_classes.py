@@ -140,7 +140,6 @@ def confusion(reference: Sequence[str], model: Sequence[str], classes: tuple[str
     """Return how the classes by a model compare with those by a reference.
 
     :param reference: one class for each material, or :data:`CANNOT_TELL`.
-    :param model: likewise, in the same order.
     :param classes: :data:`CLASSES` or :data:`HARMONIC_CLASSES`.
     :raises ValueError: one line, if they are not of the same length or a class is unknown.
     """

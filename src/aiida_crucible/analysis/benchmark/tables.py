@@ -22,7 +22,6 @@ THERMAL = {"free_energy": "eV", "entropy": "eV/K", "heat_capacity": "eV/K"}
 class Table:
     """A plain table.
 
-    :param columns: names.
     :param rows: cells in the columns' order; ``None`` where there is none.
     """
 
@@ -69,7 +68,7 @@ def _material(row: BenchmarkRow) -> dict[str, Any]:
         "state": row.state,
         "reason": reasons or None,
         **_phonons(row),
-        **_scores(row),
+        **{f"{name}_{label}": score.get(name) for label, score in row.scores.items() for name in OF_A_SCORE},
         "runs": "; ".join(f"{name}: {run['outcome']}" for name, run in row.runs.items()) or None,
         "warnings": "; ".join(row.warnings) or None,
     }
@@ -94,10 +93,6 @@ def _phonons(row: BenchmarkRow) -> dict[str, Any]:
         for name, unit in THERMAL.items():
             found[f"{name}_error_{temperature_label(temperature)} [{unit}]"] = thermal[name]["error"][index]
     return found
-
-
-def _scores(row: BenchmarkRow) -> dict[str, Any]:
-    return {f"{name}_{label}": score.get(name) for label, score in row.scores.items() for name in OF_A_SCORE}
 
 
 def _whose(entry: Mapping[str, Any]) -> dict[str, Any]:

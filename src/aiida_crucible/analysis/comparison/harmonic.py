@@ -56,7 +56,6 @@ class HarmonicComparison:
 def compare_phonons(reference: Phonopy, model: Phonopy, settings: Mapping[str, Any]) -> HarmonicComparison:
     """Return how the phonons of a model differ from those of a reference.
 
-    :param reference: with force constants.
     :param model: with force constants, of the same crystal.
     :param settings: complete, see :mod:`aiida_crucible.analysis.comparison.settings`.
     :return: the values are ``space_groups``, ``volume_ratio``, ``errors`` (``by_order`` and ``by_overlap``, each with
@@ -123,7 +122,6 @@ def compare_phonons(reference: Phonopy, model: Phonopy, settings: Mapping[str, A
 def solve_modes(phonon: Phonopy, qpoints: Array) -> Spectrum:
     """Return the modes at wave vectors.
 
-    :param phonon: with force constants.
     :param qpoints: reduced, shape [n_q, 3].
     """
     # Dynamical matrices of all wave vectors at once would not fit into memory for a large primitive cell.
@@ -220,8 +218,8 @@ def _frequencies(reference: Array, model: Array, weights: NDArray[np.int64]) -> 
         ("mean", lambda squares: np.average(squares.mean(axis=1), weights=weights)),
         ("maximum", np.max),
     ):
-        pair = [float(take(signed_root(squares))) for squares in (reference, model)]
-        said[name] = _pair(pair[0], pair[1])
+        first, second = (float(take(signed_root(squares))) for squares in (reference, model))
+        said[name] = {"reference": first, "model": second, "error": second - first}
     return said
 
 
@@ -257,7 +255,3 @@ def _imaginary(
         "imaginary": {"reference": names[bool(first.any())], "model": names[bool(second.any())]},
         "modes": Confusion.decided(HARMONIC_CLASSES, counts).as_dict(),
     }
-
-
-def _pair(reference: float, model: float) -> dict[str, float]:
-    return {"reference": reference, "model": model, "error": model - reference}

@@ -51,8 +51,6 @@ def match_modes(overlap: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return for each mode of the reference the other's that it corresponds to, shape [n_q, n_modes].
 
     At each wave vector the one-to-one assignment of the largest total overlap (the Hungarian algorithm).
-
-    :param overlap: see :func:`overlaps`.
     """
     n_modes = overlap.shape[1]
     steps = np.abs(np.subtract.outer(np.arange(n_modes), np.arange(n_modes)))

@@ -1,4 +1,7 @@
-"""Unit cells: space group, standard settings, supercell matrices, formula units."""
+"""Unit cells: space group, standard settings, supercell matrices, formula units.
+
+Structures are periodic in three directions, and tolerances the distances (Å) of spglib's search for symmetry.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,6 @@ from numpy.typing import NDArray
 
 from crucible_engine.wire.rules import shown
 
-LARGEST_GAP = 8.0
-"""Å between neighbouring planes of atoms beyond which a cell holds vacuum; layered crystals have about 4."""
-
 LARGEST_MULTIPLE = 1000
 """Unit cells in a supercell beyond which a supercell matrix is taken for a mistake."""
 
@@ -24,8 +24,6 @@ LARGEST_MULTIPLE = 1000
 def space_group(atoms: Atoms, tolerance: float) -> str:
     """Return the space group as ``P4mm (99)``.
 
-    :param atoms: a structure that is periodic in three directions.
-    :param tolerance: distance tolerance of the search, Å.
     :raises ValueError: if spglib finds no symmetry, which means atoms on top of each other.
     """
     dataset = _dataset(atoms, tolerance)
@@ -35,8 +33,6 @@ def space_group(atoms: Atoms, tolerance: float) -> str:
 def lattice_operations(atoms: Atoms, tolerance: float) -> NDArray[np.int64]:
     """Return the rotations of the space group, of fractional coordinates as columns, shape [n, 3, 3].
 
-    :param atoms: a structure that is periodic in three directions.
-    :param tolerance: distance tolerance of the search, Å.
     :raises ValueError: if spglib finds no symmetry.
     """
     return np.unique(np.asarray(_dataset(atoms, tolerance).rotations, dtype=np.int64), axis=0)
@@ -45,8 +41,6 @@ def lattice_operations(atoms: Atoms, tolerance: float) -> NDArray[np.int64]:
 def standardised(atoms: Atoms, tolerance: float, primitive: bool = False) -> Atoms:
     """Return the crystal in spglib's standard setting, its positions symmetrised.
 
-    :param atoms: a structure that is periodic in three directions.
-    :param tolerance: distance tolerance of the symmetry search, Å.
     :param primitive: the primitive cell instead of the conventional one.
     :raises ValueError: if spglib finds no symmetry.
     """
@@ -64,26 +58,6 @@ def formula_units(atoms: Atoms) -> int:
     return gcd(*(int(count) for count in counts))
 
 
-def require_no_vacuum(atoms: Atoms, purpose: str) -> None:
-    """Refuse a slab or a molecule in a periodic box where a crystal is needed.
-
-    :param purpose: what needs the crystal, as the message should call it (``a phonon calculation``).
-    :raises ValueError: one line.
-    """
-    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
-    fractions = np.sort(atoms.get_scaled_positions(wrap=True), axis=0)
-    steps = np.diff(fractions, axis=0, append=fractions[:1] + 1)
-    gaps = steps.max(axis=0) * heights
-    empty = gaps > LARGEST_GAP
-    if empty.any():
-        kind = {1: "a slab", 2: "a wire", 3: "a molecule"}[int(empty.sum())]
-        axis = int(np.argmax(gaps))
-        raise ValueError(
-            f"{atoms.get_chemical_formula()} has {gaps[axis]:.1f} Å of vacuum along {'abc'[axis]}: it looks like "
-            f"{kind}, but {purpose} needs a crystal"
-        )
-
-
 def parse_supercell_matrix(value: Any, largest: int = LARGEST_MULTIPLE) -> NDArray[np.int64]:
     """Return a supercell matrix, shape [3, 3], from three numbers or from three rows of three.
 
@@ -91,12 +65,8 @@ def parse_supercell_matrix(value: Any, largest: int = LARGEST_MULTIPLE) -> NDArr
     :raises ValueError: one line, if it is neither, holds no whole numbers, or is singular or absurdly large.
     """
     problem = f"supercell matrix {shown(value)}: give three whole numbers, or three rows of three"
-    try:
-        given = np.array(value)
-        matrix = given.astype(float)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(problem) from None
-    if given.dtype == bool:
+    matrix = _numbers(value, problem)
+    if np.array(value).dtype == bool:
         raise ValueError(problem)
     if matrix.shape == (3,):
         matrix = np.diag(matrix)
@@ -116,16 +86,20 @@ def parse_primitive_matrix(value: Any) -> NDArray[np.float64]:
     :raises ValueError: one line, if it is something else, or makes no whole part of the unit cell.
     """
     problem = f"primitive matrix {shown(value)}: give three rows of three numbers"
-    try:
-        matrix = np.array(value, dtype=float)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(problem) from None
+    matrix = _numbers(value, problem)
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         raise ValueError(problem)
     share = float(np.linalg.det(matrix))
     if not 0 < share < 1 + 1e-4 or abs(1 / share - round(1 / share)) > 1e-2:
         raise ValueError(f"primitive matrix {shown(value)} has the determinant {share:.3g}: it must be 1, 1/2, 1/3 …")
     return matrix
+
+
+def _numbers(value: Any, problem: str) -> NDArray[np.float64]:
+    try:
+        return np.array(value, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(problem) from None
 
 
 def supercell_matrix_for_length(
@@ -135,7 +109,6 @@ def supercell_matrix_for_length(
 
     :param cell: lattice vectors as rows, Å, shape [3, 3].
     :param length: least distance between opposite faces of the supercell, Å.
-    :param largest: unit cells that it may make.
     :raises ValueError: if the length is not positive or would make an absurdly large supercell.
     """
     if not np.isfinite(length) or length <= 0:
@@ -152,8 +125,6 @@ def chosen_supercell_matrix(
     """Return the supercell matrix that settings ask for, shape [3, 3].
 
     :param settings: ``supercell_matrix``, or where that is ``None`` ``supercell_min_length`` (Å).
-    :param cell: lattice vectors as rows, Å, shape [3, 3].
-    :param largest: unit cells that it may make.
     :raises ValueError: one line, if it is no supercell matrix, or would make an absurdly large supercell.
     """
     if settings["supercell_matrix"] is not None:

@@ -7,6 +7,8 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
+from crucible_engine.tasks.dynamics.crystal.neighbours import find_neighbours
+
 SHELL_WIDTH = 0.1
 """Part of the shortest distance by which neighbours of one shell may differ."""
 
@@ -22,8 +24,7 @@ def nearest_distances(atoms: Atoms) -> NDArray[np.float64]:
 
     :param atoms: periodic in three directions; atoms on top of each other are 0 Å apart.
     """
-    every = np.ones(len(atoms), dtype=bool)
-    return _search(atoms, every, every, 0.0)[1]
+    return find_neighbours(atoms).nearest
 
 
 def nearest_of_species(reference: Atoms, species: str) -> Pairs:
@@ -32,26 +33,14 @@ def nearest_of_species(reference: Atoms, species: str) -> Pairs:
     :return: atom, neighbour, and the vector from the one to the other (Å), shapes [n_pairs], [n_pairs], [n_pairs, 3].
     """
     is_species = np.array(reference.get_chemical_symbols()) == species
-    (first, second, vectors), shortest = _search(reference, ~is_species, is_species, SHELL_WIDTH)
-    near = np.linalg.norm(vectors, axis=1) <= shortest[first] * (1 + SHELL_WIDTH)
-    return first[near], second[near], vectors[near]
-
-
-def _search(
-    atoms: Atoms, are_asked: NDArray[np.bool_], are_neighbours: NDArray[np.bool_], margin: float
-) -> tuple[Pairs, NDArray[np.float64]]:
-    """Return the pairs of some atoms with some others, up to a margin beyond all nearest ones, and shortest distances.
-
-    :return: indices and vectors (Å) as :func:`nearest_of_species` has them, and for each atom the distance of its
-        nearest neighbour, Å, infinite for those that are not asked, shape [n_atoms].
-    """
-    cutoff = FIRST_CUTOFF * (atoms.get_volume() / are_neighbours.sum()) ** (1 / 3)
+    cutoff = FIRST_CUTOFF * (reference.get_volume() / is_species.sum()) ** (1 / 3)
     while True:
-        first, second, lengths, vectors = neighbor_list("ijdD", atoms, cutoff * (1 + margin))
-        wanted = are_neighbours[second] & are_asked[first]
+        first, second, lengths, vectors = neighbor_list("ijdD", reference, cutoff * (1 + SHELL_WIDTH))
+        wanted = is_species[second] & ~is_species[first]
         first, second, lengths, vectors = first[wanted], second[wanted], lengths[wanted], vectors[wanted]
-        shortest = np.full(len(atoms), np.inf)
+        shortest = np.full(len(reference), np.inf)
         np.minimum.at(shortest, first, lengths)
-        if (shortest[are_asked] <= cutoff).all():
-            return (first, second, vectors), shortest
+        if (shortest[~is_species] <= cutoff).all():
+            near = np.linalg.norm(vectors, axis=1) <= shortest[first] * (1 + SHELL_WIDTH)
+            return first[near], second[near], vectors[near]
         cutoff *= GROWTH

@@ -41,8 +41,6 @@ def possible_matrices(
 
     Each comes with the tolerance that it was found with, axes as they come with none.
 
-    :param cell: of the supercell, rows are vectors, Å, shape [3, 3].
-    :param unit: of the unit cell, likewise.
     :param n_cells: unit cells in the supercell.
     """
     straight = straight_matrix(cell, unit)

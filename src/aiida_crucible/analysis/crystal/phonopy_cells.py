@@ -41,6 +41,16 @@ def to_atoms(cell: PhonopyAtoms) -> Atoms:
     )
 
 
+def changed_cell(cell: PhonopyAtoms, length: float = 1.0, turn: float = 1.0) -> PhonopyAtoms:
+    """Return phonopy's cell with its lattice vectors so many times as long, or turned round with all places in it."""
+    return PhonopyAtoms(
+        numbers=cell.numbers,
+        masses=cell.masses,
+        scaled_positions=turn * cell.scaled_positions,
+        cell=turn * length * cell.cell,
+    )
+
+
 def require_symmetric_masses(phonon: Phonopy) -> None:
     """Refuse different masses on symmetry-equivalent sites: the modes would not have the symmetry of the space group.
 

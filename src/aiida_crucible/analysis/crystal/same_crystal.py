@@ -18,11 +18,7 @@ SAME_LENGTH = 1e-4
 
 
 def is_same_crystal(one: Atoms, other: Atoms) -> bool:
-    """Return whether two structures are the same crystal at the same strain.
-
-    :param one: periodic in three directions.
-    :param other: the same.
-    """
+    """Return whether two structures are the same crystal at the same strain."""
     cells = [standardised(atoms, SAME_PLACE, primitive=True) for atoms in (one, other)]
     if len(cells[0]) != len(cells[1]):
         return False

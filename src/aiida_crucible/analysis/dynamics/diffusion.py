@@ -37,7 +37,6 @@ def mean_square_displacements(paths: NDArray[np.float64], symbols: list[str]) ->
 
     :param paths: of the atoms, equally spaced in time, see
         :func:`aiida_crucible.analysis.crystal.displacements.unwrapped_displacements`, Å, shape [n_frames, n_atoms, 3].
-    :param symbols: of the atoms.
     """
     labels = np.array(symbols)
     return {symbol: _mean_square(paths[:, labels == symbol]) for symbol in dict.fromkeys(symbols)}
@@ -52,7 +51,6 @@ def diffusion_coefficients(
     zero within its error.
 
     :param paths: see :func:`mean_square_displacements`.
-    :param symbols: of the atoms.
     :param interval: between frames, fs.
     :raises ValueError: one line, if there are fewer than 100 frames.
     """

@@ -49,7 +49,6 @@ def lattice_series(
     :param cells: of the supercell, rows are vectors, Å, shape [n_frames, 3, 3].
     :param supercell_matrix: ``supercell = supercell_matrix @ unit_cell``, vectors as rows, shape [3, 3]
         (:attr:`~aiida_crucible.analysis.crystal.mapping.CrystalMapping.matrix`).
-    :param formula_units: in a unit cell.
     :raises ValueError: one line, if a shape is another one, a number not finite, or the matrix singular.
     """
     cells = np.asarray(cells, dtype=float)

@@ -85,8 +85,6 @@ def mean_structure(
     :param mean_positions: in the mean cell, Å, shape [n_atoms, 3].
     :param mean_cell: of the supercell, Å, shape [3, 3].
     :param mean_square_displacements: around the mean, along each axis, Å², shape [n_atoms, 3].
-    :param unit_cell: the one that the supercell was made of.
-    :param sites: of the supercell's atoms.
     :param n_independent: how many independent samples the means are worth (:func:`independent_samples`).
     :param collective_error: standard error of places in the unit cell averaged over all cells, Å
         (:func:`collective_error`).
@@ -132,7 +130,6 @@ def independent_samples(inefficiencies: NDArray[np.floating], n_frames: int) -> 
 
     :param inefficiencies: statistical inefficiency of every coordinate, any shape
         (:func:`~aiida_crucible.analysis.statistics.averages.statistical_inefficiencies` of the displacements).
-    :param n_frames: how many frames they were found from.
     """
     return max(1.0, n_frames / float(np.quantile(inefficiencies, 0.9)))
 
@@ -141,7 +138,6 @@ def collective_error(u: NDArray[np.floating], sites: CrystalMapping) -> float:
     """Return the largest standard error of a place in the mean unit cell, Å, slow modes of all cells included.
 
     :param u: displacements of the averaged part of the run, Å, shape [n_frames, n_atoms, 3].
-    :param sites: of the supercell's atoms.
     """
     if len(u) < 2:
         return 0.0

@@ -43,7 +43,6 @@ class DisplacementPattern:
 def displacement_pattern(high: Atoms, low: Atoms, tolerance: float = 1e-3) -> DisplacementPattern:
     """Return the displacements from ``high`` to ``low``, of every domain that the symmetry of ``high`` makes of it.
 
-    :param high: the high-symmetry structure.
     :param low: the same atoms in the same order; its cell may be strained and its origin shifted.
     :param tolerance: of the symmetry search on ``high``, Å.
     :raises ValueError: one line, if atoms differ, if nothing is displaced, or if ``high`` has no symmetry.
@@ -71,7 +70,6 @@ def projections(
 
     :param u: displacements from the high-symmetry structure, in Å of each frame's cell, shape [n_frames, n_atoms, 3].
     :param cells: of the frames, Å, shape [n_frames, 3, 3], or [3, 3] for all frames.
-    :param pattern: of the same atoms.
     :raises ValueError: one line, if shapes do not fit.
     """
     return np.asarray(domain_components(u, cells, pattern)[:, 0])

@@ -46,7 +46,6 @@ def pair_distribution(
 
     :param positions: Å, shape [n_all_frames, n_atoms, 3], wrapped or not.
     :param cells: Å, shape [n_all_frames, 3, 3], or [3, 3] for all frames.
-    :param symbols: of the atoms.
     :param largest_radius: Å; by default half the smallest distance between opposite faces, beyond which a crystal's
         periodicity shows.
     :param n_bins: up to that radius.

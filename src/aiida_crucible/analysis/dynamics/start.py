@@ -45,18 +45,13 @@ def judge_start(start: Mapping[str, Any] | None, dynamics: Mapping[str, Any]) ->
 
 
 def begins_in_given_crystal(settings: Mapping[str, Any], label: str) -> bool:
-    """Return whether a temperature's run began in the crystal that was given, and not in one that another had heated.
-
-    :param settings: of the sweep, complete.
-    :param label: of the temperature.
-    """
+    """Return whether a temperature's run began in the crystal that was given, not in one that another had heated."""
     return settings["mode"] == INDEPENDENT or label == temperature_label(ordered_temperatures(settings)[0])
 
 
 def first_start(settings: Mapping[str, Any], analyses: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return what acted on the crystal where the first temperature began; later ones of a chain begin in a hot crystal.
 
-    :param settings: complete.
     :param analyses: by label; those of a temperature that did not run have no ``start``.
     """
     labels = [temperature_label(temperature) for temperature in ordered_temperatures(settings)]

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.build import make_supercell
 from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix, parse_supercell_matrix
@@ -106,8 +105,6 @@ def ordered_temperatures(settings: Mapping[str, Any]) -> list[float]:
     """Return the temperatures in the order in which they are run, K.
 
     Independent ones keep the order given: one that is added at the end leaves the random numbers of the others alone.
-
-    :param settings: complete.
     """
     temperatures: list[float] = settings["temperatures"]
     if settings["mode"] == INDEPENDENT:
@@ -116,10 +113,7 @@ def ordered_temperatures(settings: Mapping[str, Any]) -> list[float]:
 
 
 def plan_jobs(settings: Mapping[str, Any]) -> list[SweepJob]:
-    """Return the jobs of a sweep in their order.
-
-    :param settings: complete.
-    """
+    """Return the jobs of a sweep in their order."""
     temperatures, size = ordered_temperatures(settings), settings["temperatures_per_job"]
     return [SweepJob(first, tuple(temperatures[first : first + size])) for first in range(0, len(temperatures), size)]
 
@@ -130,11 +124,7 @@ def temperature_label(temperature: float) -> str:
 
 
 def strained_unit_cell(settings: Mapping[str, Any], unit_cell: Atoms) -> Atoms:
-    """Return the unit cell that a sweep's supercell is made of.
-
-    :param settings: complete.
-    :param unit_cell: as it was given.
-    """
+    """Return the unit cell that a sweep's supercell is made of."""
     if settings["cell_lengths"] is None:
         return unit_cell
     cell = unit_cell.cell.array
@@ -147,25 +137,31 @@ def strained_unit_cell(settings: Mapping[str, Any], unit_cell: Atoms) -> Atoms:
 def supercell_matrix(settings: Mapping[str, Any], unit_cell: Atoms) -> NDArray[np.int64]:
     """Return the matrix of a sweep's supercell, ``supercell = matrix @ unit_cell`` with vectors as rows, shape [3, 3].
 
-    :param settings: complete.
-    :param unit_cell: as it was given.
     :raises ValueError: one line, if the supercell would be absurdly large.
     """
-    matrix = chosen_supercell_matrix(settings, strained_unit_cell(settings, unit_cell).cell.array, MOST_ATOMS)
+    return bounded_matrix("the sweep", settings, strained_unit_cell(settings, unit_cell))
+
+
+def bounded_matrix(what: str, settings: Mapping[str, Any], unit_cell: Atoms) -> NDArray[np.int64]:
+    """Return the supercell matrix that settings ask for, shape [3, 3].
+
+    :raises ValueError: one line, if the supercell would be absurdly large.
+    """
+    matrix = chosen_supercell_matrix(settings, unit_cell.cell.array, MOST_ATOMS)
     n_atoms = round(float(np.linalg.det(matrix))) * len(unit_cell)
     if n_atoms > MOST_ATOMS:
-        raise ParameterError(f"the supercell of the sweep has {n_atoms} atoms: give one of at most {MOST_ATOMS}")
+        raise ParameterError(f"the supercell of {what} has {n_atoms} atoms: give one of at most {MOST_ATOMS}")
     return matrix
 
 
 def sweep_supercell(settings: Mapping[str, Any], unit_cell: Atoms) -> Atoms:
     """Return the supercell that a sweep runs, its atoms unit cell by unit cell.
 
-    :param settings: complete.
-    :param unit_cell: as it was given.
     :raises ValueError: one line, if it would be absurdly large.
     """
     matrix = supercell_matrix(settings, unit_cell)
+    from ase.build import make_supercell  # takes half a second, which nobody wants to wait who only looks at settings
+
     return make_supercell(strained_unit_cell(settings, unit_cell), matrix, wrap=False)
 
 

@@ -35,7 +35,6 @@ Values = Mapping[str, Any]
 class TemperatureRecord:
     """What became of one temperature.
 
-    :param label: of the run.
     :param temperature: K.
     :param state: ``done`` (whatever the physics said), ``failed`` (a job did) or ``not-run``.
     :param reason: one line: of the failure, of not being run, or what the watch saw.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,6 @@ def analyse_run(run: Run, crystal: Crystal, settings: Mapping[str, Any], is_crys
     also ``mean_structure``, ``forbidden_strains`` (how far the mean lattice is off what its robust space group fixes),
     ``lindemann`` and, with frames enough, ``diffusion`` (Å²/fs).
 
-    :param settings: of the sweep, complete.
     :param is_crystal: whether the crystal survived; one that did not has no sites to compare with.
     :raises ValueError: one line, if arrays do not fit to each other.
     """
@@ -142,9 +141,7 @@ def analyse_run(run: Run, crystal: Crystal, settings: Mapping[str, Any], is_crys
 def describe_run(summary: Mapping[str, Any], time_step: float, supercell: Atoms) -> dict[str, Any]:
     """Return how a run went, whatever became of it, JSON-serializable.
 
-    :param summary: of the run, as the engine gives it.
     :param time_step: fs.
-    :param supercell: that was run.
     """
     kept = ("temperature", "outcome", "step", "steps", "found_at_step", "conserved_drift", "start")
     return {
@@ -194,16 +191,16 @@ def _forbidden(mean: MeanStructure, averages: Mapping[str, Any], sites: CrystalM
 
 
 def _describe_mean(mean: MeanStructure) -> dict[str, Any]:
-    return {
-        "space_group": mean.space_group,
-        "robust": mean.robust,
-        "at_half_tolerance": mean.at_half_tolerance,
-        "at_double_tolerance": mean.at_double_tolerance,
-        "tolerance": mean.tolerance,
-        "is_unit_cell": mean.folded,
-        "largest_deviation": mean.largest_deviation,
-        "reason": mean.reason,
-    }
+    names = (
+        "space_group",
+        "robust",
+        "at_half_tolerance",
+        "at_double_tolerance",
+        "tolerance",
+        "largest_deviation",
+        "reason",
+    )
+    return {"is_unit_cell": mean.folded, **{name: getattr(mean, name) for name in names}}
 
 
 def _order(run: Run, crystal: Crystal, sites: CrystalMapping, settings: Mapping[str, Any]) -> dict[str, Array]:
@@ -261,11 +258,4 @@ def _is_finite(values: Array) -> bool:
 
 def _plain(item: Average) -> dict[str, Any]:
     """Return an average as JSON takes it: an error that is not known is ``None``."""
-    return {
-        "mean": item.mean,
-        "standard_error": item.cautious_error if np.isfinite(item.standard_error) else None,
-        "standard_deviation": item.standard_deviation,
-        "n_effective": item.n_effective,
-        "cut": item.cut,
-        "warning": item.warning,
-    }
+    return {**asdict(item), "standard_error": item.cautious_error if np.isfinite(item.standard_error) else None}

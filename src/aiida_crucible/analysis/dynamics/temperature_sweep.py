@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.lattice_symmetry import STRAINS
 from aiida_crucible.analysis.dynamics.temperature_record import DONE, TemperatureRecord, ascending, likely_cause
-from aiida_crucible.analysis.transitions.detection import detect_transitions
+from aiida_crucible.analysis.transitions.detection import STEPS_NEEDED, detect_transitions
 from aiida_crucible.analysis.transitions.records import Status, TransitionReport
 from aiida_crucible.analysis.transitions.resolution import LEAST_TEMPERATURES
 from aiida_crucible.analysis.transitions.sweep_observables import ROLES, SIZES, sweep_runs
@@ -57,7 +57,6 @@ def answer_questions(
 ) -> dict[str, Any]:
     """Return the answers, by the questions' short names, as plain data.
 
-    :param transitions: what the search found.
     :param space_group: of the structure that was given; ``None`` if it has none.
     :param stability_time: how long a crystal has to survive, ps.
     """
@@ -122,9 +121,7 @@ def _how_lost(first: TemperatureRecord, kept: Sequence[TemperatureRecord]) -> st
 def _steps_for(record: TemperatureRecord, duration: float) -> str:
     """Return how many steps a duration takes, where the time step is known."""
     time_step = record.values.get("time_step")
-    return (
-        "" if time_step is None else f", {ceil(duration * 1000 / time_step * (1 - ROUNDING))} steps at each temperature"
-    )
+    return "" if time_step is None else f", {STEPS_NEEDED.format(ceil(duration * 1000 / time_step * (1 - ROUNDING)))}"
 
 
 def _symmetry(records: Sequence[TemperatureRecord], space_group: str | None) -> Answer:
@@ -167,7 +164,8 @@ def _averages(records: Sequence[TemperatureRecord]) -> Answer:
     if not short:
         return Answer(question, YES, f"every average of {len(averaged)} temperatures is of enough independent values")
     label, names = max(short.items(), key=lambda item: len(item[1]))
-    reason = f"{len(short)} of {len(averaged)} temperatures were short, {label} most: {', '.join(names)}"
+    told = ", ".join(names).replace("_over_", "/")
+    reason = f"{len(short)} of {len(averaged)} temperatures were short, {label} most: {told}"
     return Answer(question, NO, reason, {"short": short})
 
 

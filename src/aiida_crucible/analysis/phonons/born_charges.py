@@ -29,7 +29,6 @@ def check_born_charges(charges: NDArray[np.float64], dielectric: NDArray[np.floa
 
     :param charges: e, to be of shape [n_atoms, 3, 3].
     :param dielectric: to be of shape [3, 3].
-    :param n_atoms: of the unit cell.
     :raises ValueError: one line, if a shape is another one, a number not finite, the charges not neutral, or the tensor
         not positive.
     """
@@ -59,11 +58,7 @@ def require_neutral(charges: NDArray[np.float64]) -> None:
 
 
 def warnings_of_charges(subject: str, charges: NDArray[np.float64]) -> list[str]:
-    """Return a warning where charges miss the acoustic sum rule by more than rounding.
-
-    :param subject: where they come from.
-    :param charges: of a cell's atoms, e, shape [n_atoms, 3, 3].
-    """
+    """Return a warning where charges miss the acoustic sum rule by more than rounding."""
     if _surplus(charges) <= NOTABLE_SURPLUS:
         return []
     return [
@@ -86,7 +81,6 @@ def add_born_charges(phonon: Phonopy, charges: NDArray[np.float64], dielectric: 
 
     The charges are symmetrised and made neutral.
 
-    :param phonon: the crystal.
     :param charges: of the unit cell's atoms, in its order, e, shape [n_atoms, 3, 3].
     :param dielectric: high-frequency dielectric tensor, shape [3, 3].
     :raises ValueError: one line, if a shape is another one or the tensor is not positive.

@@ -12,7 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
-from aiida_crucible.analysis.crystal.phonopy_cells import require_symmetric_masses, to_atoms, to_phonopy
+from aiida_crucible.analysis.crystal.phonopy_cells import changed_cell, require_symmetric_masses, to_atoms, to_phonopy
 from aiida_crucible.compat.phonopy import (
     PhonopyAtoms,
     compact_fc_to_full_fc,
@@ -128,7 +128,6 @@ def build_phonopy(
     A cell that is primitive already keeps its own axes, so that wave vectors mean what they mean for the user. A
     left-handed one, which files may hold, stays so: its supercell counts atoms along its own vectors.
 
-    :param atoms: the unit cell.
     :param supercell_matrix: shape [3, 3].
     :param tolerance: distance tolerance of the symmetry search, Å.
     :param primitive: find the primitive cell of a larger one; otherwise the unit cell is taken for it; or the matrix of
@@ -150,10 +149,7 @@ def build_phonopy(
 def _primitive_matrix(cell: PhonopyAtoms, tolerance: float) -> NDArray[np.float64]:
     # The standard cell that spglib compares with is right-handed; turned round, the primitive vectors are the same.
     turn = np.sign(np.linalg.det(cell.cell))
-    turned = PhonopyAtoms(
-        numbers=cell.numbers, scaled_positions=turn * cell.scaled_positions, cell=turn * cell.cell, masses=cell.masses
-    )
-    return np.asarray(guess_primitive_matrix(turned, symprec=tolerance))
+    return np.asarray(guess_primitive_matrix(changed_cell(cell, turn=turn), symprec=tolerance))
 
 
 def duplicate(phonon: Phonopy) -> Phonopy:
@@ -208,7 +204,6 @@ def solve_force_constants(
     """Fit force constants to forces, put them into ``phonon`` symmetrised, and return them.
 
     :param phonon: receives the displacements, the forces and the force constants.
-    :param displacements: one a supercell.
     :param forces: eV/Å, shape [n_displacements, n_atoms, 3].
     """
     fit_force_constants(phonon, displacements, forces)
@@ -229,8 +224,6 @@ def symmetrised(phonon: Phonopy) -> ForceConstants:
 def warnings_of_rule(subject: str, rule: str, size: float, largest: float) -> list[str]:
     """Return a warning where force constants break a rule by more than rounding and noise.
 
-    :param subject: which force constants.
-    :param rule: which rule.
     :param size: by how much, eV/Å².
     :param largest: force constant, eV/Å².
     """
@@ -240,11 +233,7 @@ def warnings_of_rule(subject: str, rule: str, size: float, largest: float) -> li
 
 
 def fit_force_constants(phonon: Phonopy, displacements: Sequence[Displacement], forces: NDArray[np.float64]) -> None:
-    """Fit force constants to forces and put them into ``phonon`` as they come.
-
-    :param displacements: one a supercell.
-    :param forces: eV/Å, shape [n_displacements, n_atoms, 3].
-    """
+    """Fit force constants to forces and put them into ``phonon`` as they come."""
     phonon.dataset = displacement_dataset(phonon, displacements, forces)
     phonon.produce_force_constants(calculate_full_force_constants=False, show_drift=False)
 

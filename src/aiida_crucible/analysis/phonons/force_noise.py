@@ -43,10 +43,7 @@ class ForceNoise:
 
 
 class SupercellSymmetry:
-    """The space group of a supercell as it acts on forces.
-
-    :param phonon: the crystal.
-    """
+    """The space group of a supercell as it acts on forces."""
 
     def __init__(self, phonon: Phonopy) -> None:
         columns = phonon.supercell.cell.T
@@ -88,8 +85,6 @@ class SupercellSymmetry:
 def measure_force_noise(phonon: Phonopy, plan: DisplacementPlan, forces: DisplacementForces) -> ForceNoise:
     """Return the noise of the forces that the supercells of ``plan`` got.
 
-    :param phonon: the crystal.
-    :param plan: the supercells.
     :param forces: their forces, finite.
     """
     symmetry = SupercellSymmetry(phonon)

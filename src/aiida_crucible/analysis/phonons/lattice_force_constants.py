@@ -68,7 +68,6 @@ class LatticeForceConstants:
     def in_supercell(self, mapping: CrystalMapping) -> NDArray[np.float64]:
         """Return the force constants of a supercell's atoms, in the orientation of the primitive cell.
 
-        :param mapping: see :meth:`map`.
         :return: eV/Å², shape [3 n_atoms, 3 n_atoms].
         :raises ValueError: one line, if they need an absurd amount of memory.
         """
@@ -194,7 +193,6 @@ def restore_phonons(
 ) -> Phonopy:
     """Return the phonopy object that force constants belong to.
 
-    :param atoms: the unit cell.
     :param force_constants: eV/Å², shape [n_primitive_atoms, n_supercell_atoms, 3, 3], atoms in phonopy's order.
     :param supercell_matrix: as phonopy has it, shape [3, 3].
     :param primitive_matrix: as phonopy has it, shape [3, 3].

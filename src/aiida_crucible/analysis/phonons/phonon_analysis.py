@@ -43,8 +43,6 @@ def frequencies_by_amplitude(
     """Return the frequencies that each amplitude gives, THz, ascending, shape [n_amplitudes, n_q, n_modes].
 
     :param phonon: the crystal; its force constants are left alone, its NAC parameters are used.
-    :param plan: the supercells, in several amplitudes.
-    :param forces: their forces.
     :param qpoints: reduced, shape [n_q, 3].
     """
     frequencies = []
@@ -95,12 +93,9 @@ class Bands:
 
 @dataclass(frozen=True)
 class MeshPhonons:
-    """Phonons at the irreducible wave vectors of a mesh.
+    """Phonons at the irreducible wave vectors of a mesh; what is not told is as :class:`Bands` has it.
 
-    :param qpoints: reduced, shape [n_q, 3].
     :param weights: how many wave vectors of the mesh each stands for, shape [n_q].
-    :param frequencies: THz, shape [n_q, n_modes].
-    :param resolvable: the frequency below which the sign of a mode's ω² is not known, THz, shape [n_q, n_modes].
     :param group_velocities: Å·THz, Cartesian, shape [n_q, n_modes, 3].
     :param error_bars: half the range over the amplitudes, THz, shape [n_q, n_modes]; ``None`` with a single one.
     """
@@ -131,7 +126,6 @@ class PhononAnalysis:
 def prepare(atoms: Atoms, settings: Mapping[str, Any]) -> tuple[Phonopy, DisplacementPlan]:
     """Return the phonopy object of a crystal and the supercells to evaluate; the same for the same arguments.
 
-    :param atoms: the unit cell.
     :param settings: complete, see :mod:`aiida_crucible.analysis.phonons.settings`.
     """
     matrix = chosen_supercell_matrix(settings, atoms.cell.array)
@@ -179,22 +173,15 @@ def solve(
 ) -> tuple[Phonopy, ForceConstants, dict[str, Any]]:
     """Return the force constants of a crystal and what they say of its stability, without bands and densities.
 
-    :param atoms: the unit cell.
-    :param settings: complete, see :mod:`aiida_crucible.analysis.phonons.settings`.
-    :param forces: of the supercells of :func:`prepare`, finite, eV/Å, shape [n_supercells, n_atoms, 3].
+    Arguments are those of :func:`analyse`.
+
     :return: phonopy's object, the force constants, and the part of the summary of :func:`analyse` that follows.
     """
     solved = _solve(atoms, settings, forces, None)
     phonon = solved.phonon
     mesh_points, _ = irreducible_mesh(phonon, settings["mesh"], settings["mesh_gamma_centred"])
     modes = solved.modes(settings, [mesh_points, commensurate_points(phonon)])
-    on_mesh = slice(0, len(mesh_points))
-    summary = {
-        **_describe(atoms, settings, phonon, solved.plan),
-        **_judge(judge_stability(modes), modes, solved, settings),
-        "lowest_mesh_frequency": float(modes.frequencies[on_mesh][~modes.trivial[on_mesh]].min()),
-        "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
-    }
+    summary = _summary(atoms, settings, solved, modes, slice(0, len(mesh_points)))
     return phonon, solved.constants, summary
 
 
@@ -203,8 +190,6 @@ def analyse(
 ) -> PhononAnalysis:
     """Return the phonons of a crystal.
 
-    :param atoms: the unit cell.
-    :param settings: complete, see :mod:`aiida_crucible.analysis.phonons.settings`.
     :param forces: of the supercells of :func:`prepare`, finite, eV/Å, shape [n_supercells, n_atoms, 3].
     :param born: for the non-analytical correction.
     """
@@ -232,11 +217,8 @@ def analyse(
     verdict = judge_stability(modes)
     counted = ~modes.trivial[on_mesh]
     summary = {
-        **_describe(atoms, settings, phonon, plan),
-        **_judge(verdict, modes, solved, settings),
-        "lowest_mesh_frequency": float(mesh.frequencies[counted].min()),
+        **_summary(atoms, settings, solved, modes, on_mesh),
         "highest_frequency": float(max(mesh.frequencies.max(), bands.frequencies.max())),
-        "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
         "zero_point_energy": float(thermal.free_energy[0]),
         "amplitudes": None if by_amplitude is None else _describe_amplitudes(plan, *by_amplitude, counted),
     }
@@ -253,7 +235,11 @@ def _by_amplitude(
     return found[:, :-1], found[:, -1]
 
 
-def _describe(atoms: Atoms, settings: Mapping[str, Any], phonon: Phonopy, plan: DisplacementPlan) -> dict[str, Any]:
+def _summary(
+    atoms: Atoms, settings: Mapping[str, Any], solved: _Solution, modes: Modes, on_mesh: slice
+) -> dict[str, Any]:
+    phonon, plan, verdict = solved.phonon, solved.plan, judge_stability(modes)
+    counted = ~modes.trivial & ~modes.interpolated
     return {
         "space_group": space_group(atoms, settings["symmetry_tolerance"]),
         "supercell_matrix": np.array(phonon.supercell_matrix).tolist(),
@@ -262,12 +248,6 @@ def _describe(atoms: Atoms, settings: Mapping[str, Any], phonon: Phonopy, plan: 
         "displacement": plan.amplitudes[0],
         "n_displacements": len(plan.sets[0]),
         "n_supercells": len(plan.displacements()),
-    }
-
-
-def _judge(verdict: StabilityVerdict, modes: Modes, solved: _Solution, settings: Mapping[str, Any]) -> dict[str, Any]:
-    counted = ~modes.trivial & ~modes.interpolated
-    return {
         "outcome": verdict.verdict.value,
         "verdict": {**asdict(verdict), "verdict": verdict.verdict.value, "qpoint": list(verdict.qpoint)},
         "force_noise": {**asdict(solved.noise), "floor": solved.noise.floor},
@@ -275,6 +255,8 @@ def _judge(verdict: StabilityVerdict, modes: Modes, solved: _Solution, settings:
         "largest_resolvable_frequency": float(modes.resolvable_frequencies[counted].max()),
         "acoustic_sum_residual": solved.constants.acoustic_sum_residual,
         "index_symmetry_residual": solved.constants.index_symmetry_residual,
+        "lowest_mesh_frequency": float(modes.frequencies[on_mesh][~modes.trivial[on_mesh]].min()),
+        "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
     }
 
 

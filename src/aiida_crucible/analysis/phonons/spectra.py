@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import seekpath
+import spglib
 from numpy.typing import NDArray
 from phonopy import Phonopy
 
@@ -88,14 +89,15 @@ class ThermalProperties:
 def seekpath_path(phonon: Phonopy, tolerance: float) -> BandPath:
     """Return the recommended path (Hinuma et al., Comput. Mater. Sci. 2017, 128, 140) in the primitive cell's own axes.
 
-    :param phonon: the crystal.
     :param tolerance: distance tolerance of the symmetry search, Å.
     """
     primitive = phonon.primitive
-    found = seekpath.get_path_orig_cell(
-        (primitive.cell, primitive.scaled_positions, primitive.numbers), symprec=tolerance
-    )
-    points = found["point_coords"]
+    crystal = (primitive.cell, primitive.scaled_positions, primitive.numbers)
+    found = seekpath.get_path(crystal, symprec=tolerance)
+    # What `get_path_orig_cell` of seekpath 2 does; AiiDA's own atomic tools, and so the plugins of DFT codes, pin 1.9.
+    rotation = spglib.get_symmetry_dataset(crystal, symprec=tolerance).std_rotation_matrix
+    to_primitive = np.array(found["reciprocal_primitive_lattice"]) @ rotation @ primitive.cell.T / (2 * np.pi)
+    points = {name: np.array(point) @ to_primitive for name, point in found["point_coords"].items()}
     labels = tuple((first, last) for first, last in found["path"])
     return BandPath(np.array([[points[first], points[last]] for first, last in labels], dtype=float), labels)
 
@@ -158,8 +160,6 @@ def density_of_states(
 
     The linear tetrahedron method is used; the integral is three times the number of atoms.
 
-    :param phonon: the crystal with its force constants.
-    :param mesh: three numbers.
     :param projected: compute the parts by element too, which takes eigenvectors on the whole mesh.
     """
     phonon.run_mesh(mesh, is_mesh_symmetry=not projected, with_eigenvectors=projected, is_gamma_center=True)
@@ -177,8 +177,6 @@ def density_of_states(
 def thermal_properties(phonon: Phonopy, mesh: Sequence[int], temperatures: NDArray[np.float64]) -> ThermalProperties:
     """Return the harmonic thermodynamics: all modes of the mesh above :data:`TRANSLATION_CUTOFF`.
 
-    :param phonon: the crystal with its force constants.
-    :param mesh: three numbers.
     :param temperatures: K, shape [n].
     """
     phonon.run_mesh(mesh, is_gamma_center=True)
@@ -204,8 +202,6 @@ def irreducible_mesh(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the irreducible wave vectors of a mesh, reduced, [n_q, 3], and their multiplicities [n_q].
 
-    :param phonon: the crystal with its force constants.
-    :param mesh: three numbers.
     :param gamma_centred: Γ is one of them; otherwise, as Monkhorst and Pack have it, an even mesh avoids it.
     """
     phonon.init_mesh(mesh, is_gamma_center=gamma_centred)

@@ -127,13 +127,10 @@ def resolve_modes(
 ) -> Modes:
     """Return the modes at wave vectors with the squared frequency that can be told from zero in each.
 
-    :param phonon: the crystal with its force constants.
     :param displacements: those that the force constants came from.
     :param noise: standard deviation of a force component, eV/Å.
     :param qpoints: reduced, shape [n_q, 3].
     :param coverage_factor: standard deviations that count as a difference.
-    :param samples: random force sets.
-    :param seed: of the random numbers.
     """
     sampler = duplicate(phonon)
     shifts = _noise_force_constants(sampler, displacements, noise, samples, seed)

@@ -107,7 +107,6 @@ def equilibration_cut(series: ArrayLike) -> int:
     the series. The earliest cut that keeps 90 % of the maximum is taken, because g scatters: the maximum itself throws
     good values away and keeps a stretch that looks uncorrelated by chance.
 
-    :param series: equally spaced values, shape [n].
     :raises ValueError: one line, as :func:`average`.
     """
     values = _checked(series)
@@ -121,7 +120,6 @@ def statistical_inefficiency(series: ArrayLike) -> float:
 
     Chodera et al., J. Chem. Theory Comput. 2007, 3, 26, Eq. 28. A constant series has g = 1.
 
-    :param series: equally spaced values, shape [n].
     :raises ValueError: one line, as :func:`average`.
     """
     return float(statistical_inefficiencies(_checked(series)[:, None])[0])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr  # scipy.stats takes half a second to import
 
 from aiida_crucible.analysis.statistics.averages import Average, integrated_inefficiency
 
@@ -95,7 +95,7 @@ def apart(averages: Sequence[Average]) -> tuple[int, int] | None:
         ratios = np.abs(means[:, None] - means) / np.sqrt(sums)
         own = squares**2 / freedom
         degrees = sums**2 / (own[:, None] + own)
-    chances = 2 * student.sf(ratios, np.maximum(degrees, 1.0))
+    chances = 2 * stdtr(np.maximum(degrees, 1.0), -ratios)
     chances[~np.isfinite(chances)] = 1.0
     first, second = np.unravel_index(int(np.argmin(chances)), chances.shape)
     n_pairs = len(known) * (len(known) - 1) / 2
@@ -120,4 +120,4 @@ def _fit(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], float
 def _chance(change: float, error: float, freedom: float) -> float:
     if error == 0:
         return 0.0 if change else 1.0
-    return float(2 * student.sf(abs(change) / error, freedom))
+    return float(2 * stdtr(freedom, -abs(change) / error))

@@ -14,6 +14,7 @@ needs five crystalline temperatures, no hint of one, and errors that would have 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,6 +37,9 @@ from aiida_crucible.analysis.transitions.search import Readings, describe_transi
 
 HINT = 15.0
 """2 ln of the evidence ratio above which a range without a transition that counts is not without any."""
+
+STEPS_NEEDED = "{} steps at each temperature"
+"""How a doubt says how long runs would have to be."""
 
 Sweep = tuple[list[Transition], list[str], list[str]]
 """Transitions, why the rest of the range cannot be told from having none, and remarks."""
@@ -140,9 +144,15 @@ def _too_short(runs: Sequence[SweepRun]) -> list[str]:
     if not short:
         return []
     needed = [steps for run in short for steps in run.short.values() if steps is not None]
-    cure = f"; at least {_rounded_up(max(needed))} steps at each temperature would be" if needed else ""
+    cure = f"; at least {STEPS_NEEDED.format(_rounded_up(max(needed)))} would be" if needed else ""
     names = ", ".join(dict.fromkeys(name for run in short for name in run.short))
     return [f"the runs at {len(short)} of {len(runs)} temperatures are not long enough to average {names}{cure}"]
+
+
+def steps_needed(text: str) -> int | None:
+    """Return how many steps at each temperature a verdict or a doubt asks for; ``None`` where it asks for none."""
+    found = re.search(STEPS_NEEDED.format(r"(\d+)"), text)
+    return None if found is None else int(found[1])
 
 
 def _rounded_up(number: float) -> int:

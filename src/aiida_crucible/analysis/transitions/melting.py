@@ -28,7 +28,6 @@ def find_melting(runs: Sequence[SweepRun], roles: Mapping[str, Role]) -> Transit
     A diffusive run just below the first melted one may be either: its volume decides, where there is one that can.
 
     :param runs: ascending in temperature, failed ones left out.
-    :param roles: of the observables.
     """
     molten = [run.temperature for run in runs if run.outcome == MELTED]
     if not molten:

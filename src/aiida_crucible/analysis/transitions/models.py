@@ -54,8 +54,6 @@ class Role(str, enum.Enum):
 class Series:
     """One observable over temperature, made ready for linear models.
 
-    :param name: of the observable.
-    :param role: of the observable.
     :param temperatures: ascending, K, shape [n].
     :param values: the observable, squared if it is an order parameter, around its mean, shape [n].
     :param errors: their standard errors, floored, shape [n].
@@ -79,7 +77,6 @@ class Series:
 def prepare_series(name: str, role: Role, temperatures: Array, values: Array, errors: Array) -> Series:
     """Return an observable with floored errors, squared if it is an order parameter.
 
-    :param temperatures: ascending, K, shape [n].
     :param values: in the observable's unit, shape [n].
     :param errors: standard errors in the same unit, shape [n].
     """

@@ -59,13 +59,11 @@ class SweepRun:
 class Transition:
     """One transition, upward in temperature.
 
-    :param kind: of the transition.
     :param temperature: best estimate, K.
     :param interval: where it lies with the stated confidence, K; an end beyond the sweep is None.
     :param confidence: of the interval. A bracket by two runs holds as surely as the runs are what they are.
     :param space_group_below: robust space group of the phase below, or None.
     :param space_group_above: of the phase above.
-    :param evidence: numbers behind the decision.
     :param reason: one line for a person.
     """
 
@@ -88,7 +86,6 @@ class TransitionReport:
     """All transitions of a sweep and the verdict on it.
 
     :param status: found (a transition between crystals, or melting), no-transition or cannot-tell.
-    :param verdict: one line for a person.
     :param transitions: ascending in temperature.
     :param doubts: why the rest of the range cannot be told from having none, a line each; none where it can.
     :param remarks: what else a reader should know, a line each.
@@ -102,10 +99,6 @@ class TransitionReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain types, for JSON."""
-        return {
-            "status": self.status.value,
-            "verdict": self.verdict,
-            "transitions": [transition.as_dict() for transition in self.transitions],
-            "doubts": list(self.doubts),
-            "remarks": list(self.remarks),
-        }
+        said = {"status": self.status.value, "verdict": self.verdict}
+        lists = {"doubts": list(self.doubts), "remarks": list(self.remarks)}
+        return {**said, "transitions": [transition.as_dict() for transition in self.transitions], **lists}

@@ -129,7 +129,6 @@ def describe_transition(
 ) -> Transition:
     """Return the transition with its kind, its temperature and interval, and what speaks for it.
 
-    :param found: the transition and the range it was judged in.
     :param readings: observables in their own units, of all crystalline runs.
     """
     assessment = found.assessment

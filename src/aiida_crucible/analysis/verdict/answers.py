@@ -14,10 +14,8 @@ NOT_ASKED = "not-asked"
 class Answer:
     """What was found of one question.
 
-    :param question: for a person.
     :param answer: yes, no, cannot-tell or not-asked.
     :param reason: one line.
-    :param evidence: the numbers.
     """
 
     question: str

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiida_crucible.analysis.transitions.records import Kind
 from aiida_crucible.analysis.verdict.answers import CANNOT_TELL, NO, NOT_ASKED, YES, Answer
+from aiida_crucible.analysis.verdict.expectations import KNOWN, check_known
 from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise, shown, suggestion
 
 CRYSTAL_TRANSITIONS = (Kind.FIRST_ORDER.value, Kind.CONTINUOUS.value, Kind.UNDETERMINED_ORDER.value)
@@ -41,6 +42,7 @@ REFERENCE: dict[str, tuple[type, ...]] = {
     "energy_differences": (Mapping,),
     "transition_temperature": (float, int),
 }
+EXAMPLES = {"lattice": "a dict of numbers, e.g. {a: 3.9}", "energy_differences": "a dict of numbers, e.g. {cubic: 0.2}"}
 WANTED = {"source": "text", "transition_temperature": "a number of K"}
 
 
@@ -56,17 +58,19 @@ def check_reference(reference: Mapping[str, Any], phases: set[str]) -> None:
     """Refuse a reference that names what is not computed.
 
     :param reference: ``source`` (text), ``lattice`` (any of :data:`LATTICE`, Å and degrees, of the main phase),
-        ``energy_differences`` (eV a formula unit above the main phase, by the names of the competing phases) and
-        ``transition_temperature`` (K, of the transition from the main phase to another crystal).
-    :param phases: the names of the competing phases.
+        ``energy_differences`` (eV a formula unit above the main phase, by the names of the competing phases),
+        ``transition_temperature`` (K, of the transition from the main phase to another crystal), and what is known of
+        the main phase, see :data:`aiida_crucible.analysis.verdict.expectations.KNOWN`.
     :raises ValueError: one line that says which name was meant, or which value is no such number.
     """
     for part, value in reference.items():
-        if part not in REFERENCE:
-            raise ParameterError(f"the reference has no {part!r}: {suggestion(part, list(REFERENCE))}")
+        if part not in REFERENCE and part not in KNOWN:
+            raise ParameterError(f"the reference has no {part!r}: {suggestion(part, [*REFERENCE, *KNOWN])}")
+        if part in KNOWN:
+            continue
         if not isinstance(value, REFERENCE[part]):
             raise ParameterError(
-                f"the reference's {part} is {shown(value)}: give {WANTED.get(part, 'a dict of numbers')}"
+                f"the reference's {part} is {shown(value)}: give {WANTED.get(part, EXAMPLES.get(part))}"
             )
     for name, value in reference.get("lattice", {}).items():
         if name not in LATTICE:
@@ -74,12 +78,17 @@ def check_reference(reference: Mapping[str, Any], phases: set[str]) -> None:
         normalise(f"the reference's lattice parameter {name!r}", LATTICE[name], value)
     for name, value in reference.get("energy_differences", {}).items():
         if name not in phases:
-            near = suggestion(name, sorted(phases)) if phases else "there is no competing phase"
+            near = (
+                suggestion(name, sorted(phases))
+                if phases
+                else "there is none, give it as one (--phase) or leave it out"
+            )
             raise ParameterError(f"the reference's energy difference {name!r} is of no competing phase: {near}")
         normalise(f"the reference's energy difference {name!r}", ENERGY_DIFFERENCE, value)
     if "transition_temperature" in reference:
         value = reference["transition_temperature"]
         normalise("the reference's transition_temperature", TRANSITION_TEMPERATURE, value)
+    check_known(reference)
 
 
 def assess(
@@ -97,12 +106,11 @@ def assess(
     :param relaxation: ``summary`` of ``crucible.relax`` for all phases.
     :param phonons: ``summary`` of ``crucible.phonon`` for the main phase; ``None`` if it could not be relaxed.
     :param reference: see :func:`check_reference`.
-    :param thresholds: complete.
     :param sweep: ``summary`` of ``crucible.sweep`` for the relaxed main phase; ``None`` if there is none: finite
         temperature is no question then.
     """
     answers = {
-        "verification": _verification(verification),
+        "verification": answer_verification(verification),
         "lattice": _lattice(relaxation, reference or {}, thresholds),
         "energies": _energies(relaxation, reference or {}, thresholds),
         "stability": _stability(relaxation, phonons),
@@ -114,7 +122,11 @@ def assess(
     return {name: asdict(answer) for name, answer in answers.items()}
 
 
-def _verification(results: Mapping[str, Any]) -> Answer:
+def answer_verification(results: Mapping[str, Any]) -> Answer:
+    """Return whether the model passed its verification.
+
+    :param results: of it.
+    """
     question = "Does the model pass its verification in this environment?"
     faults = results["summary"]["faults"]
     if results["outcome"] == "passed":
@@ -134,10 +146,8 @@ def _lattice(relaxation: Mapping[str, Any], reference: Mapping[str, Any], thresh
     deviations = {name: main["lattice"][name] / value - 1 for name, value in reference["lattice"].items()}
     worst = max(deviations, key=lambda name: abs(deviations[name]))
     evidence |= {"reference": dict(reference["lattice"]), "deviations": deviations}
-    reason = (
-        f"{worst} deviates most: {main['lattice'][worst]:.4g} against {reference['lattice'][worst]:.4g} "
-        f"({100 * deviations[worst]:+.1f} %)"
-    )
+    compared = f"{main['lattice'][worst]:.4g} against {reference['lattice'][worst]:.4g}"
+    reason = f"{worst.replace('_over_', '/')} deviates most: {compared} ({100 * deviations[worst]:+.1f} %)"
     return Answer(question, YES if abs(deviations[worst]) <= tolerance else NO, reason, evidence)
 
 

@@ -28,12 +28,10 @@ from aiida_crucible.calculations.dynamics.structures import (
     warning_of,
 )
 from aiida_crucible.calculations.exit_codes import NOTHING_TO_CONTINUE
-from aiida_crucible.calculations.ports import structures_input
 from aiida_crucible.nodes.structures import to_atoms
-from crucible_engine.tasks.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.rules import suggestion
-from crucible_engine.wire.schema import REFERENCE_FILE, RUN_FOLDER
+from crucible_engine.wire.schema import PREVIOUS_STATE_FILE, REFERENCE_FILE, RUN_FOLDER, STATE_FILE
 from crucible_engine.wire.structures import write_structures
 
 SERIES_FILES = "series-*.npy"
@@ -60,33 +58,27 @@ class DynamicsCalculation(EngineCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Declare what moves and what comes of it."""
         super().define(spec)
-        spec.input(
-            "structure",
-            valid_type=StructureData,
+        spec.inputs_by_label(
+            StructureData,
+            validation.check_structures,
             required=False,
-            validator=validation.validator(validation.check_alone),
-            help="What moves: already the supercell.",
+            structures="What moves, instead of `structure`: one for each of the `temperatures`, of any sizes and "
+            "compositions; `replica_i` begins with the i-th of the sorted keys. Needs `start` independent.",
         )
-        structures_input(
-            spec,
-            "What moves, instead of `structure`: one for each of the `temperatures`, of any sizes and compositions; "
-            "`replica_i` begins with the i-th of the sorted keys. Needs `start` independent.",
+        spec.input_nodes(
+            StructureData,
+            validation.check_alone,
             required=False,
+            structure="What moves: already the supercell.",
+            reference="The crystal whose sites the atoms are to keep, with their number and order: that with which a "
+            "chain of runs began, where this one begins with a snapshot of another; by default what is given to move.",
         )
-        spec.input(
-            "reference",
-            valid_type=StructureData,
+        spec.input_nodes(
+            RemoteData,
+            check_restart_folder,
             required=False,
-            validator=validation.validator(validation.check_alone),
-            help="The crystal whose sites the atoms are to keep, with their number and order: that with which a chain "
-            "of runs began, where this one begins with a snapshot of another; by default what is given to move.",
-        )
-        spec.input(
-            "restart_from",
-            valid_type=RemoteData,
-            required=False,
-            validator=validation.validator(check_restart_folder),
-            help="The `remote_folder` of an unfinished job with the same inputs, which is continued to the last bit.",
+            restart_from="The `remote_folder` of an unfinished job with the same inputs, which is continued to the "
+            "last bit.",
         )
         spec.input(
             "metadata.options.attach",
@@ -96,37 +88,19 @@ class DynamicsCalculation(EngineCalculation):
             help=f"Which of {', '.join(ATTACHED)} become nodes; all of them where nobody says. Where runs are counted "
             "in thousands each node is felt.",
         )
-        spec.output_namespace(
-            "trajectories",
-            valid_type=TrajectoryData,
-            dynamic=True,
-            required=False,
-            help="Thinned frames by replica: positions (Å, not wrapped into the cell), cells (Å), steps, times (ps), "
-            "and where asked for `forces` (eV/Å) and `velocities` (Å/fs).",
+        spec.outputs_by_label(
+            TrajectoryData,
+            trajectories="Thinned frames by replica: positions (Å, not wrapped into the cell), cells (Å), steps, times "
+            "(ps), and where asked for `forces` (eV/Å) and `velocities` (Å/fs).",
         )
-        spec.output_namespace(
-            "series",
-            valid_type=ArrayData,
-            dynamic=True,
-            required=False,
-            help="Time series by replica, one array for each of `crucible_engine.wire.schema.SERIES_COLUMNS`.",
-        )
-        spec.output_namespace(
-            "averages",
-            valid_type=ArrayData,
-            dynamic=True,
-            required=False,
-            help="By replica, over the steps after `average_from`: `mean_positions` [n_atoms, 3] (Å, in the mean "
+        spec.outputs_by_label(
+            ArrayData,
+            series="Time series by replica, one array for each of `crucible_engine.wire.schema.SERIES_COLUMNS`.",
+            averages="By replica, over the steps after `average_from`: `mean_positions` [n_atoms, 3] (Å, in the mean "
             "cell), `mean_square_displacements` [n_atoms, 3] (Å², around the mean), `mean_cell` [3, 3] (Å); and "
             "`final_velocities` [n_atoms, 3] (Å/fs) of the last step.",
         )
-        spec.output_namespace(
-            "final",
-            valid_type=StructureData,
-            dynamic=True,
-            required=False,
-            help="The last geometry by replica.",
-        )
+        spec.outputs_by_label(StructureData, final="The last geometry by replica.")
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any], ports: PortNamespace) -> None:
@@ -157,7 +131,8 @@ class DynamicsCalculation(EngineCalculation):
         if is_submission and "restart_from" in self.inputs and self.node.exit_status is None:
             complaint = await self._find_no_checkpoint(self.inputs.restart_from)
             if complaint is not None:
-                return self._nothing_to_continue(complaint)
+                code: ExitCode = getattr(self.exit_codes, NOTHING_TO_CONTINUE.label)
+                return code.format(detail=complaint)
         return await super().run()
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
@@ -189,10 +164,6 @@ class DynamicsCalculation(EngineCalculation):
 
     def _values(self) -> dict[str, Any]:
         return validate_parameters(self.TASK, self.inputs.parameters.get_dict())
-
-    def _nothing_to_continue(self, complaint: str) -> ExitCode:
-        code: ExitCode = getattr(self.exit_codes, NOTHING_TO_CONTINUE.label)
-        return code.format(detail=complaint)
 
     async def _find_no_checkpoint(self, folder: RemoteData) -> str | None:
         """Return one line if the computer has no checkpoint; ``None`` if it has one, or if it does not answer now."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,16 @@ from aiida_crucible.calculations.dynamics.monitor import STOPPED_KEY
 from aiida_crucible.calculations.dynamics.structures import of_replicas, structures_of
 from aiida_crucible.calculations.exit_codes import ARRAYS_MISMATCH, FIRST_CACHED_STATUS
 from aiida_crucible.calculations.output_files import Arrays, OutputError, bytes_of_dynamics, read_arrays, require_arrays
-from aiida_crucible.calculations.parser import EngineParser
+from aiida_crucible.calculations.parser import EngineParser, Unfinished
 from aiida_crucible.nodes.bounds import LARGEST_MARGIN, LARGEST_RESULTS
 from aiida_crucible.nodes.force_data import DAMPING, FEMTOSECONDS
-from aiida_crucible.nodes.structures import with_geometry
-from crucible_engine.tasks.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
+from aiida_crucible.nodes.structures import new_trajectory, with_geometry
 from crucible_engine.tasks.dynamics.stream import series_dtype
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire import arrays as arrays_file
 from crucible_engine.wire.arrays import Layout
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.schema import ARRAYS_FILE, SERIES_COLUMNS
+from crucible_engine.wire.schema import ARRAYS_FILE, PREVIOUS_STATE_FILE, SERIES_COLUMNS, STATE_FILE
 from crucible_engine.wire.value_types import parse_json, require_type
 
 AVERAGES = ("mean_positions", "mean_square_displacements", "mean_cell", "final_velocities")
@@ -55,9 +53,7 @@ class DynamicsParser(EngineParser):
             raise OutputError(ARRAYS_MISMATCH, f"series_0 is missing from {ARRAYS_FILE}")
         return self._nodes_of(arrays)
 
-    def outputs_of_unfinished(
-        self, records: list[Record], temporary: Path
-    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
+    def outputs_of_unfinished(self, records: list[Record], temporary: Path) -> Unfinished:
         """Return what an unfinished job has of each replica, and in the summary how far its checkpoint is.
 
         A job that ended in an orderly way leaves arrays; one that was killed its streams, valid up to the checkpoint.
@@ -106,13 +102,7 @@ class DynamicsParser(EngineParser):
         for index, structure in enumerate(structures):
             own = {name.rpartition("_")[0]: array for name, array in arrays.items() if name.endswith(f"_{index}")}
             _check_shapes(own, index, len(structure.sites))
-            made: dict[str, Callable[[], Data | None]] = {
-                "trajectories": partial(_trajectory, own, structure, self._values),
-                "series": partial(_series, own),
-                "averages": partial(_averages, own),
-                "final": partial(_final, own, structure),
-            }
-            nodes = {name: make() for name, make in made.items() if name in attached}
+            nodes = {name: make(own, structure, self._values) for name, make in MADE_OF.items() if name in attached}
             outputs |= {f"{name}.replica_{index}": node for name, node in nodes.items() if node is not None}
         return outputs
 
@@ -155,7 +145,7 @@ def _check_shapes(arrays: Arrays, index: int, n_atoms: int) -> None:
     require_arrays(named, {f"{name}_{index}": layout for name, layout in layouts.items() if name in arrays})
 
 
-def _series(arrays: Arrays) -> ArrayData | None:
+def _series(arrays: Arrays, *_: Any) -> ArrayData | None:
     if "series" not in arrays or not len(arrays["series"]):
         return None
     columns = np.asarray(arrays["series"], dtype=np.float64).T
@@ -166,35 +156,39 @@ def _trajectory(arrays: Arrays, structure: StructureData, parameters: Mapping[st
     """Return the frames as AiiDA takes them: double precision, but for the forces, of which it knows nothing."""
     if not len(arrays.get("frame_steps", ())):
         return None
-    symbols = {kind.name: kind.symbol for kind in structure.kinds}
     steps = arrays["frame_steps"].astype(int)
-    trajectory = TrajectoryData()
     velocities = arrays.get("frame_velocities")
-    trajectory.set_trajectory(
-        symbols=[symbols[site.kind_name] for site in structure.sites],
+    trajectory = new_trajectory(
+        structure,
+        {"forces": arrays["frame_forces"]} if "frame_forces" in arrays else None,
         positions=arrays["frame_positions"].astype(float),
         stepids=steps,
         cells=arrays["frame_cells"].astype(float) if any(structure.pbc) else None,
         times=steps * parameters["time_step"] / FEMTOSECONDS,
         velocities=None if velocities is None else velocities.astype(float),
-        pbc=structure.pbc,
     )
-    if "frame_forces" in arrays:
-        trajectory.set_array("forces", arrays["frame_forces"])
     trajectory.base.attributes.set(DAMPING, damping_rate(parameters))
     return trajectory
 
 
-def _averages(arrays: Arrays) -> ArrayData | None:
+def _averages(arrays: Arrays, *_: Any) -> ArrayData | None:
     found = {name: arrays[name] for name in AVERAGES if name in arrays}
     return ArrayData(found) if found else None
 
 
-def _final(arrays: Arrays, structure: StructureData) -> StructureData | None:
+def _final(arrays: Arrays, structure: StructureData, *_: Any) -> StructureData | None:
     """Return the last geometry; ``None`` where the model has left none."""
     if "final_positions" not in arrays:
         return None
     return with_geometry(structure, arrays["final_cell"], arrays["final_positions"])
+
+
+MADE_OF: dict[str, Callable[..., Data | None]] = {
+    "trajectories": _trajectory,
+    "series": _series,
+    "averages": _averages,
+    "final": _final,
+}
 
 
 def read_checkpoint(folder: Path, promised: int) -> tuple[dict[str, int] | None, dict[str, Any]]:

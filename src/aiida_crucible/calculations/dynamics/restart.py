@@ -1,4 +1,7 @@
-"""Which folder a dynamics may be continued from, as far as the nodes tell; the computer is asked at the start."""
+"""Which folder a dynamics may be continued from, as far as the nodes tell; the computer is asked at the start.
+
+Checks raise ``ValueError`` with one line.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,6 @@ def check_restart_folder(restart_from: RemoteData) -> None:
     """Refuse a folder that was cleaned, or of a job that is no dynamics, goes on, or has finished.
 
     A folder that no job made (of a stash, or of an imported run) is left to the computer and the engine to judge.
-
-    :raises ValueError: one line.
     """
     name = _name_of(restart_from)
     job = restart_from.creator
@@ -31,33 +32,26 @@ def check_restart_folder(restart_from: RemoteData) -> None:
         raise ValueError(f"{name} was cleaned from {restart_from.computer.label}: its checkpoint is gone, start anew")
     if job is None:
         return
+    title = f"{job.process_label}<{job.pk}>"
+    belongs = f"{name} belongs to {title}, which"
     if job.process_type != PROCESS_TYPE:
-        raise ValueError(
-            f"{name} belongs to {job.process_label}<{job.pk}>, which is no dynamics: give the `remote_folder` of an "
-            "unfinished DynamicsCalculation"
-        )
+        raise ValueError(f"{belongs} is no dynamics: give the `remote_folder` of an unfinished DynamicsCalculation")
     if not job.is_terminated:
-        raise ValueError(f"{name} belongs to {job.process_label}<{job.pk}>, which goes on: let it end, or kill it")
+        raise ValueError(f"{belongs} goes on: let it end, or kill it")
     results = _results_of(job)
     if results.get("condition") == Condition.FINISHED.value:
-        raise ValueError(f"{name} belongs to {job.process_label}<{job.pk}>, which has finished: nothing is left to do")
+        raise ValueError(f"{belongs} has finished: nothing is left to do")
     if results.get("protocol", PROTOCOL) != PROTOCOL:
         raise ValueError(
             f"{name} was written by an engine of protocol {results['protocol']}, this one has {PROTOCOL}: a run is "
             "continued by the version that began it, or started anew"
         )
     if results and results["summary"].get("checkpoint") is None:
-        raise ValueError(
-            f"{name} has no checkpoint: {job.process_label}<{job.pk}> ended before its first one; start without "
-            "restart_from"
-        )
+        raise ValueError(f"{name} has no checkpoint: {title} ended before its first one; start without restart_from")
 
 
 def check_continuation(inputs: Mapping[str, Any]) -> None:
-    """Refuse to continue what is on another computer, or of another structure, model or parameters.
-
-    :raises ValueError: one line.
-    """
+    """Refuse to continue what is on another computer, or of another structure, model or parameters."""
     restart_from: RemoteData | None = inputs.get("restart_from")
     if restart_from is None:
         return
@@ -75,7 +69,7 @@ def check_continuation(inputs: Mapping[str, Any]) -> None:
     if ours and not (list(ours) == list(theirs) and all(_same_structure(ours[key], theirs[key]) for key in ours)):
         raise ValueError(f"{begun} with another structure: give the same, or start anew")
     reference = getattr(job.inputs, "reference", None)
-    if ours and not _same_reference(inputs.get("reference"), reference):
+    if ours and not _same_structure(inputs.get("reference"), reference):
         raise ValueError(f"{begun} with another reference: give the same, or start anew")
     if inputs.get("model") is not None and inputs["model"].to_reference() != job.inputs.model.to_reference():
         raise ValueError(
@@ -104,13 +98,9 @@ def _results_of(job: CalcJobNode) -> dict[str, Any]:
     return content
 
 
-def _same_reference(one: StructureData | None, other: StructureData | None) -> bool:
+def _same_structure(one: StructureData | None, other: StructureData | None) -> bool:
     if one is None or other is None:
         return one is other
-    return _same_structure(one, other)
-
-
-def _same_structure(one: StructureData, other: StructureData) -> bool:
     if one.uuid == other.uuid:
         return True
     ours, theirs = (

@@ -28,11 +28,6 @@ class Size:
     retrieved: int
     stored: int
 
-    @property
-    def is_large(self) -> bool:
-        """Whether it is more than :data:`LARGE` on the computer or in AiiDA."""
-        return max(self.frames + self.series, self.stored) > LARGE
-
 
 def size_of(parameters: Mapping[str, Any], sizes: Sequence[int]) -> Size:
     """Return the size of a run.
@@ -59,7 +54,7 @@ def describe(size: Size, computer: str) -> str:
         f"about {in_words(size.frames + size.series)} stay on {computer} (frames {in_words(size.frames)}, time series "
         f"{in_words(size.series)}), {in_words(size.retrieved)} come back, {in_words(size.stored)} are stored here"
     )
-    if size.is_large:
+    if max(size.frames + size.series, size.stored) > LARGE:
         return f"WARNING: {line}: raise frame_interval or series_interval, or lower retrieved_frames, for less"
     return line
 

@@ -1,14 +1,19 @@
-"""What moves in a dynamics: one structure in all replicas, or one in each; and what it must have for an ensemble."""
+"""What moves in a dynamics: one structure in all replicas, or one in each; and what it must have for an ensemble.
+
+Checks raise ``ValueError`` with one line.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from aiida.engine import PortNamespace
 from aiida.orm import Dict, StructureData
 from ase import Atoms
 
+from aiida_crucible.calculations.validation import naming
 from aiida_crucible.nodes.structures import require_crystal, to_atoms
 from crucible_engine.tasks.dynamics.orientation import Orientation
 from crucible_engine.tasks.dynamics.parameters import check_own_structures, time_step_warning
@@ -43,10 +48,7 @@ def symbols_of(structures: Mapping[str, StructureData]) -> dict[str, set[str]]:
 
 
 def check_given(inputs: Mapping[str, Any], ports: PortNamespace) -> None:
-    """Refuse nothing to move, two kinds of it, and structures that are not one for each replica.
-
-    :raises ValueError: one line.
-    """
+    """Refuse nothing to move, two kinds of it, and structures that are not one for each replica."""
     own = inputs.get("structures") or {}
     if own and inputs.get(LABEL) is not None:
         raise ValueError("give a structure, or structures (one for each temperature), not both")
@@ -57,10 +59,7 @@ def check_given(inputs: Mapping[str, Any], ports: PortNamespace) -> None:
 
 
 def check_reference(inputs: Mapping[str, Any]) -> None:
-    """Refuse a reference of other atoms than those that move.
-
-    :raises ValueError: one line.
-    """
+    """Refuse a reference of other atoms than those that move."""
     reference: StructureData | None = inputs.get("reference")
     if reference is None:
         return
@@ -74,16 +73,11 @@ def check_reference(inputs: Mapping[str, Any]) -> None:
 
 
 def check_barostat(structures: Mapping[str, StructureData], parameters: Dict) -> None:
-    """Refuse a barostat for what has no volume, or that cannot change what it should.
-
-    :raises ValueError: one line.
-    """
+    """Refuse a barostat for what has no volume, or that cannot change what it should."""
     values = validate_parameters("dynamics", parameters.get_dict())
     for label, structure in structures.items() if values["ensemble"].startswith("npt") else ():
-        try:
+        with nullcontext() if label == LABEL else naming(_name_of(label)):
             _check_barostat(structure, values)
-        except ValueError as error:
-            raise ValueError(str(error) if label == LABEL else f"{_name_of(label)}: {error}") from None
 
 
 def warning_of(structures: Mapping[str, StructureData], parameters: Dict) -> str | None:
@@ -106,7 +100,6 @@ def check_melchionna(atoms: Atoms, values: Mapping[str, Any]) -> None:
     """Refuse one atom, and a mask that cannot be turned with the cell, where the ensemble is npt-melchionna.
 
     :param values: parameters of the dynamics, complete.
-    :raises ValueError: one line.
     """
     if values["ensemble"] != "npt-melchionna":
         return

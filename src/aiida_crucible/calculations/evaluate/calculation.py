@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from aiida.engine import CalcJobProcessSpec, PortNamespace
-from aiida.orm import ArrayData, Data, TrajectoryData
+from aiida.orm import ArrayData, Data, StructureData, TrajectoryData
 from ase import Atoms
 
 from aiida_crucible.calculations import validation
@@ -21,8 +21,7 @@ from aiida_crucible.calculations.output_files import (
     read_arrays,
     split_properties,
 )
-from aiida_crucible.calculations.parser import EngineParser
-from aiida_crucible.calculations.ports import structures_input, trajectories_input
+from aiida_crucible.calculations.parser import EngineParser, Unfinished
 from aiida_crucible.nodes.structures import trajectory_to_atoms
 from crucible_engine.wire.journal import Record
 from crucible_engine.wire.records import Check, evaluation_check
@@ -39,35 +38,35 @@ class EvaluateCalculation(EngineCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Declare what to evaluate and what comes of it."""
         super().define(spec)
-        structures_input(spec, "What to evaluate; results come in the order of the sorted keys.", required=False)
-        spec.input(
-            "trajectory",
-            valid_type=TrajectoryData,
+        spec.inputs_by_label(
+            StructureData,
+            validation.check_structures,
             required=False,
-            validator=validation.validator(validation.check_trajectory),
-            help="Frames to evaluate, instead of `structures`.",
+            structures="What to evaluate; results come in the order of the sorted keys.",
         )
-        trajectories_input(
-            spec,
-            "Frames of several trajectories, of any sizes and compositions, to evaluate in one job.",
+        spec.input_nodes(
+            TrajectoryData,
+            validation.check_trajectory,
             required=False,
+            trajectory="Frames to evaluate, instead of `structures`.",
+        )
+        spec.inputs_by_label(
+            TrajectoryData,
+            validation.check_trajectories,
+            required=False,
+            trajectories="Frames of several trajectories, of any sizes and compositions, to evaluate in one job.",
         )
         unfinished_input(spec)
-        spec.output(
-            "properties",
-            valid_type=ArrayData,
-            required=False,
-            help="`energies` [n] (eV), `forces` [n, n_atoms, 3] (eV/Å), `stresses` [n, 6] (eV/Å³, ASE's sign, Voigt "
-            "xx yy zz yz xz xy). Where sizes differ, `forces` are [n_atoms_total, 3], one structure after the other. "
-            "`n_atoms` [n] are the sizes. An unfinished job has the first n that were done.",
+        spec.output_nodes(
+            ArrayData,
+            properties="`energies` [n] (eV), `forces` [n, n_atoms, 3] (eV/Å), `stresses` [n, 6] (eV/Å³, ASE's sign, "
+            "Voigt xx yy zz yz xz xy). Where sizes differ, `forces` are [n_atoms_total, 3], one structure after the "
+            "other. `n_atoms` [n] are the sizes. An unfinished job has the first n that were done.",
         )
-        spec.output_namespace(
-            "properties_of",
-            valid_type=ArrayData,
-            dynamic=True,
-            required=False,
-            help="For each of `trajectories`, by its key, what `properties` are for one. An unfinished job has those "
-            "of which all frames were done.",
+        spec.outputs_by_label(
+            ArrayData,
+            properties_of="For each of `trajectories`, by its key, what `properties` are for one. An unfinished job "
+            "has those of which all frames were done.",
         )
 
     @classmethod
@@ -113,9 +112,7 @@ class EvaluateParser(EngineParser):
         check_properties(arrays, sizes, self._stress)
         return self._nodes_of(arrays)
 
-    def outputs_of_unfinished(
-        self, records: list[Record], temporary: Path
-    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
+    def outputs_of_unfinished(self, records: list[Record], temporary: Path) -> Unfinished:
         """Return ``properties`` of the first structures, or ``properties_of`` the trajectories, that were done."""
         sizes = self._sizes()
         evaluated = [record.arrays for record in records]

@@ -11,7 +11,8 @@ import numpy as np
 from aiida.engine import CalcJobProcessSpec, PortNamespace
 from aiida.orm import ArrayData, Data, Dict, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.crystal.cells import require_no_vacuum
+from aiida_crucible.analysis.crystal.finite import require_no_vacuum
+from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation, unfinished_input
 from aiida_crucible.calculations.exit_codes import ARRAYS_MISMATCH
 from aiida_crucible.calculations.output_files import (
@@ -24,9 +25,8 @@ from aiida_crucible.calculations.output_files import (
     read_arrays,
     require_arrays,
 )
-from aiida_crucible.calculations.parser import EngineParser
-from aiida_crucible.calculations.ports import structures_input
-from aiida_crucible.nodes.structures import require_crystal, to_atoms, with_geometry
+from aiida_crucible.calculations.parser import EngineParser, Unfinished
+from aiida_crucible.nodes.structures import new_trajectory, require_crystal, to_atoms, with_geometry
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.arrays import Layout
 from crucible_engine.wire.journal import Record
@@ -45,31 +45,24 @@ class RelaxCalculation(EngineCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Declare what to relax and what comes of it."""
         super().define(spec)
-        structures_input(spec, "What to relax.")
+        spec.inputs_by_label(StructureData, validation.check_structures, structures="What to relax.")
         unfinished_input(
             spec,
             "The `retrieved` output of a job with the same inputs that was interrupted, or that did not converge in "
             "fewer `max_steps`: it is continued to the last bit.",
         )
-        spec.output_namespace(
-            "relaxed",
-            valid_type=StructureData,
-            dynamic=True,
-            required=False,
-            help="The last geometry of each structure, converged or not; keys are those of the inputs.",
+        spec.outputs_by_label(
+            StructureData,
+            relaxed="The last geometry of each structure, converged or not; keys are those of the inputs.",
         )
-        spec.output_namespace(
-            "trajectories",
-            valid_type=TrajectoryData,
-            dynamic=True,
-            required=False,
-            help="The geometries on the way, where `trajectory_interval` asks for them; keys are those of the inputs.",
+        spec.outputs_by_label(
+            TrajectoryData,
+            trajectories="The geometries on the way, where `trajectory_interval` asks for them; keys are those of the "
+            "inputs.",
         )
-        spec.output(
-            "properties",
-            valid_type=ArrayData,
-            required=False,
-            help="Of the last geometries, in the order of the sorted keys: `energies` [n] (eV), `forces` "
+        spec.output_nodes(
+            ArrayData,
+            properties="Of the last geometries, in the order of the sorted keys: `energies` [n] (eV), `forces` "
             "[n, n_atoms, 3] (eV/Å; [n_atoms_total, 3] where sizes differ), `stresses` [n, 6] (eV/Å³, ASE's sign, "
             "Voigt xx yy zz yz xz xy), `n_atoms` [n].",
         )
@@ -114,14 +107,15 @@ class RelaxParser(EngineParser):
             outputs.update(self._trajectories(read_arrays(temporary / TRAJECTORIES_FILE, promised)))
         return outputs
 
-    def outputs_of_unfinished(
-        self, records: list[Record], temporary: Path
-    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
+    def outputs_of_unfinished(self, records: list[Record], temporary: Path) -> Unfinished:
         """Return the geometries and properties of the structures that were done."""
         last = {record.fields["index"]: record for record in records if record.kind == RELAXED}
         done = [last[index] for index in sorted(last)]
         keys = [list(self._structures)[record.fields["index"]] for record in done]
-        summaries = {key: _without_index(record.fields) for key, record in zip(keys, done, strict=True)}
+        summaries = {
+            key: {name: value for name, value in record.fields.items() if name != "index"}
+            for key, record in zip(keys, done, strict=True)
+        }
         summary = {"n_structures": len(self._structures), "n_completed": len(done), "structures": summaries}
         if not done:
             return {}, summary
@@ -164,19 +158,14 @@ class RelaxParser(EngineParser):
 def _trajectory(structure: StructureData, arrays: Arrays, frames: slice, atoms: slice) -> TrajectoryData:
     """Return the frames of one structure, with ``energies``, ``forces`` and ``stresses`` as further arrays."""
     count, n_atoms = frames.stop - frames.start, len(structure.sites)
-    symbols = {kind.name: kind.symbol for kind in structure.kinds}
-    trajectory = TrajectoryData()
-    trajectory.set_trajectory(
-        symbols=[symbols[site.kind_name] for site in structure.sites],
+    forces = arrays["forces"][atoms].reshape(count, n_atoms, 3)
+    return new_trajectory(
+        structure,
+        {"energies": arrays["energies"][frames], "forces": forces, "stresses": arrays["stresses"][frames]},
         positions=arrays["positions"][atoms].reshape(count, n_atoms, 3),
         cells=arrays["cells"][frames],
         stepids=arrays["steps"][frames],
-        pbc=structure.pbc,
     )
-    trajectory.set_array("energies", arrays["energies"][frames])
-    trajectory.set_array("forces", arrays["forces"][atoms].reshape(count, n_atoms, 3))
-    trajectory.set_array("stresses", arrays["stresses"][frames])
-    return trajectory
 
 
 def _check_frames(arrays: Arrays, sizes: Mapping[str, int]) -> None:
@@ -194,7 +183,3 @@ def _check_frames(arrays: Arrays, sizes: Mapping[str, int]) -> None:
     frames, atoms = len(labels), len(arrays["forces"])
     layouts = {"steps": ("i", (frames,)), "positions": ("f", (atoms, 3)), "cells": ("f", (frames, 3, 3))}
     require_arrays(arrays, {name: Layout(*layout) for name, layout in layouts.items()})
-
-
-def _without_index(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name != "index"}

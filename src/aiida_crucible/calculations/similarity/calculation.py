@@ -15,8 +15,7 @@ from aiida_crucible.calculations import resources, validation
 from aiida_crucible.calculations.base import EngineCalculation, unfinished_input
 from aiida_crucible.calculations.exit_codes import ARRAYS_MISMATCH
 from aiida_crucible.calculations.output_files import Arrays, OutputError, bytes_of_map, read_arrays, require_arrays
-from aiida_crucible.calculations.parser import EngineParser
-from aiida_crucible.calculations.ports import trajectories_input
+from aiida_crucible.calculations.parser import EngineParser, Unfinished
 from aiida_crucible.nodes.structures import trajectory_to_atoms
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.arrays import Layout
@@ -41,13 +40,15 @@ class SimilarityCalculation(EngineCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Declare what to compare and what comes of it."""
         super().define(spec)
-        trajectories_input(spec, "The frames of each sampler, by a name of its own.")
+        spec.inputs_by_label(
+            TrajectoryData,
+            validation.check_trajectories,
+            trajectories="The frames of each sampler, by a name of its own.",
+        )
         unfinished_input(spec)
-        spec.output(
-            "map",
-            valid_type=ArrayData,
-            required=False,
-            help="`kernel` [n, n] (normalised), `self_similarities` [n], `coordinates` [n, n_components], `variances` "
+        spec.output_nodes(
+            ArrayData,
+            map="`kernel` [n, n] (normalised), `self_similarities` [n], `coordinates` [n, n_components], `variances` "
             "[n_components], `sampler` [n] (place in `results`' samplers), `frame` [n] (place in the sampler's "
             "trajectory), `n_atoms` [n].",
         )
@@ -148,9 +149,7 @@ class SimilarityParser(EngineParser):
         """Return the check of the tiles, of which the parser counts those that there are."""
         return tile_check(None)
 
-    def outputs_of_unfinished(
-        self, records: list[Record], temporary: Path
-    ) -> tuple[Mapping[str, Data], dict[str, Any]]:
+    def outputs_of_unfinished(self, records: list[Record], temporary: Path) -> Unfinished:
         """Say in the summary how many tiles of the kernel were done; they are in the journal, which is continued."""
         del temporary
         return {}, {"tiles_done": len(records)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from aiida.engine import CalcJobProcessSpec
+from aiida.orm import StructureData
 
+from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.parser import EngineParser
-from aiida_crucible.calculations.ports import structures_input
 
 
 class VerifyCalculation(EngineCalculation):
@@ -23,10 +24,12 @@ class VerifyCalculation(EngineCalculation):
     def define(cls, spec: CalcJobProcessSpec) -> None:
         """Declare what to verify on."""
         super().define(spec)
-        structures_input(
-            spec,
-            "What to verify the model on as well, slightly distorted; the random crystals are then of their elements.",
+        spec.inputs_by_label(
+            StructureData,
+            validation.check_structures,
             required=False,
+            structures="What to verify the model on as well, slightly distorted; the random crystals are then of their "
+            "elements.",
         )
 
 

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from aiida_crucible.analysis.crystal.mapping import CrystalMapping, map_crystal
 from aiida_crucible.nodes.foreign_atoms import require_whole_atoms
-from aiida_crucible.references.foreign_files import read_atoms
+from aiida_crucible.references.foreign_files import read_atoms, unreadable
 from crucible_engine.job.preflight import check_structure
-from crucible_engine.wire.rules import first_line
 from crucible_engine.wire.schema import EngineError
 
 SAME_PLACE = 1e-2
@@ -34,7 +33,7 @@ def read_structure(path: Path) -> Atoms:
     try:
         atoms = read_atoms(path)
     except Exception as error:
-        raise ValueError(f"{path.name} is no structure that ASE reads: {first_line(error)}") from error
+        raise ValueError(f"{path.name} is no structure that ASE reads: {unreadable(path, error)}") from error
     require_finite(path, atoms.cell.array, atoms.positions)
     if abs(atoms.cell.volume) < 1e-6:
         raise ValueError(f"{path.name} holds no crystal: it has no cell")
@@ -49,7 +48,6 @@ def read_structure(path: Path) -> Atoms:
 def require_finite(path: Path, *arrays: NDArray[np.float64]) -> None:
     """Refuse a cell or positions that are no finite numbers: spglib ends the whole process at the first of them.
 
-    :param path: the file that they are from.
     :raises ValueError: one line that names the file.
     """
     if not all(np.isfinite(array).all() for array in arrays):
@@ -89,7 +87,9 @@ def place_atoms(frame: Atoms, structure: Atoms, what: str) -> CrystalMapping:
     """
     if set(frame.numbers) != set(structure.numbers):
         formulas = frame.get_chemical_formula(), structure.get_chemical_formula()
-        raise ValueError(f"{what} does not fit the structure: it is of {formulas[0]}, the structure of {formulas[1]}")
+        raise ValueError(
+            f"{what} does not fit the structure: it is of {formulas[0]}, the structure of {formulas[1]}; give its own"
+        )
     ratio = (abs(frame.cell.volume) / len(frame) / (abs(structure.cell.volume) / len(structure))) ** (1 / 3)
     if not 1 / LARGEST_EXPANSION < ratio < LARGEST_EXPANSION:
         raise ValueError(

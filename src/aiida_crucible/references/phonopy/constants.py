@@ -42,10 +42,7 @@ def put_constants(
 ) -> list[str]:
     """Put force constants in eV/Å² into ``phonon`` and return what is to be said of them.
 
-    :param phonon: with its cells.
-    :param path: the file that they came from.
     :param constants: in the program's units, shape [n_primitive_atoms, n_atoms, 3, 3], or of all pairs.
-    :param units: of the program.
     :raises ValueError: one line that names the file, if they are of other cells.
     """
     compact = (len(phonon.primitive), len(phonon.supercell), 3, 3)
@@ -98,7 +95,6 @@ def check_rows(path: Path, constants: NDArray[np.float64], atoms: NDArray[np.int
 def check_symmetries(path: Path, found: ForceConstants) -> list[str]:
     """Return a warning where force constants miss the acoustic sum rule.
 
-    :param path: the file that they came from.
     :raises ValueError: one line, if they change with their two atoms exchanged: such are of other atoms.
     """
     largest = float(np.abs(found.values).max())
@@ -122,9 +118,7 @@ def check_symmetries(path: Path, found: ForceConstants) -> list[str]:
 def check_space_group(path: Path, constants: NDArray[np.float64], phonon: Phonopy) -> list[str]:
     """Return a warning where force constants differ that symmetry makes the same.
 
-    :param path: the file that they came from.
     :param constants: shape [n_primitive_atoms, n_atoms, 3, 3], or of all pairs of the supercell.
-    :param phonon: with its cells.
     :raises ValueError: one line, if they differ by so much that they are of other atoms.
     """
     primitive, cell = phonon.primitive, phonon.supercell.cell.T
@@ -176,9 +170,7 @@ SHORTEST_FORCE = 6
 def check_announced(path: Path, kind: str, n_atoms: int) -> None:
     """Refuse a file that announces more numbers than it can hold, or than its crystal has.
 
-    :param path: of phonopy's.
     :param kind: ``FORCE_SETS``, ``FORCE_CONSTANTS`` or ``force_constants.hdf5``; another has no such numbers.
-    :param n_atoms: of the supercell.
     :raises ValueError: one line, without the file's name.
     """
     if kind == "force_constants.hdf5":

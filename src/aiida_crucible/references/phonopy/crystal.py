@@ -13,7 +13,7 @@ from phonopy import Phonopy
 from phonopy.file_IO import parse_BORN
 
 from aiida_crucible.analysis.crystal.cells import parse_supercell_matrix
-from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms
+from aiida_crucible.analysis.crystal.phonopy_cells import changed_cell, to_atoms
 from aiida_crucible.analysis.phonons.born_charges import check_born_charges, warnings_of_charges
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
 from aiida_crucible.analysis.phonons.phonon_analysis import BornCharges
@@ -21,6 +21,7 @@ from aiida_crucible.compat.phonopy import (
     CalculatorPhysicalUnits,
     PhonopyAtoms,
     PhonopyYamlData,
+    calculator_info,
     compact_fc_to_full_fc,
     get_calculator_physical_units,
     load_phonopy_yaml,
@@ -29,7 +30,7 @@ from aiida_crucible.nodes.bounds import check_supercell_size
 from aiida_crucible.references.foreign_files import explained
 from aiida_crucible.references.phonopy.atom_order import describe_difference, read_structure, require_finite
 from aiida_crucible.references.plain_yaml import read_yaml
-from crucible_engine.wire.rules import shown
+from crucible_engine.wire.rules import shown, suggestion
 
 DEFAULT_TOLERANCE = 1e-5
 """Å: phonopy's own, where neither the user nor the file names one."""
@@ -84,7 +85,8 @@ def units_of(calculator: str | None) -> CalculatorPhysicalUnits:
     try:
         return get_calculator_physical_units(calculator)
     except Exception as error:
-        raise ValueError(f"phonopy knows no calculator {calculator!r}, and so its units are unknown") from error
+        hint = suggestion(calculator, sorted(calculator_info))
+        raise ValueError(f"phonopy knows no calculator {calculator!r} and its units: {hint}") from error
 
 
 def crystal_of(
@@ -95,19 +97,18 @@ def crystal_of(
     :param described: what the file says, where it is one of phonopy's.
     :param path: that file, or one with the unit cell.
     :param settings: complete, see :data:`aiida_crucible.references.settings.PHONONS`.
-    :param units: of the program.
     :raises ValueError: one line that names the file.
     """
     if described is None:
         if settings["supercell_matrix"] is None:
-            raise ValueError(f"{path.name} says nothing of the supercell: give its matrix, e.g. 2 2 2")
+            raise ValueError(f"{path.name} says nothing of the supercell: give its matrix (--supercell 2 2 2)")
         matrix = parse_supercell_matrix(settings["supercell_matrix"])
         unit = read_structure(path)
         with explained(path):
             check_supercell_size(len(unit), matrix)
             return build_phonopy(unit, matrix, _tolerance(None, settings), _primitive(None, settings))
     data, length = described.data, units.distance_to_A
-    unit_cell = _scaled(data.unitcell, length)
+    unit_cell = changed_cell(data.unitcell, length)
     matrix = np.eye(3, dtype=int) if data.supercell_matrix is None else data.supercell_matrix
     _require_same(path, "supercell", settings["supercell_matrix"], matrix)
     if data.primitive_matrix is not None:
@@ -169,14 +170,8 @@ def _require_listed(path: Path, what: str, listed: PhonopyAtoms | None, built: P
     """Refuse cells whose atoms come in another order than those that phonopy makes now."""
     if listed is None:
         return
-    if difference := describe_difference(to_atoms(_scaled(listed, length)), to_atoms(built)):
+    if difference := describe_difference(to_atoms(changed_cell(listed, length)), to_atoms(built)):
         raise ValueError(f"the {what} in {path.name} is not the one that phonopy makes now: {difference}")
-
-
-def _scaled(cell: PhonopyAtoms, length: float) -> PhonopyAtoms:
-    return PhonopyAtoms(
-        numbers=cell.numbers, masses=cell.masses, scaled_positions=cell.scaled_positions, cell=cell.cell * length
-    )
 
 
 def right_handed(phonon: Phonopy) -> Phonopy:
@@ -187,12 +182,10 @@ def right_handed(phonon: Phonopy) -> Phonopy:
 
     :param phonon: with force constants, eV/Å², shape [n_primitive_atoms or n_supercell_atoms, n_supercell_atoms, 3, 3].
     """
-    cell = phonon.unitcell
-    if np.linalg.det(cell.cell) > 0:
+    if np.linalg.det(phonon.unitcell.cell) > 0:
         return phonon
-    scaled = -cell.scaled_positions
     turned = Phonopy(
-        PhonopyAtoms(numbers=cell.numbers, scaled_positions=scaled, cell=-cell.cell, masses=cell.masses),
+        changed_cell(phonon.unitcell, turn=-1.0),
         supercell_matrix=phonon.supercell_matrix,
         primitive_matrix=phonon.primitive_matrix,
         symprec=phonon.symmetry.tolerance,
@@ -217,10 +210,6 @@ def read_born_charges(
 ) -> BornCharges | None:
     """Return the Born charges of the unit cell's atoms; a file goes before what is in the yaml.
 
-    :param phonon: with its cells.
-    :param described: what phonopy's yaml says, where there is one.
-    :param source: that yaml.
-    :param born: phonopy's file of Born charges.
     :param warnings: receives one where they are not quite neutral.
     :raises ValueError: one line that names the file, if they are not one for each atom, not finite, or not neutral.
     """

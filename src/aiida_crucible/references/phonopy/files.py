@@ -40,7 +40,6 @@ from aiida_crucible.references.phonopy.forces import has_forces, put_forces
 class ImportedPhonons:
     """Force constants and the cells that they belong to, in ASE's units.
 
-    :param atoms: the unit cell.
     :param constants: symmetrised, with what they missed the sum rules by.
     :param supercell_matrix: as phonopy has it, shape [3, 3].
     :param primitive_matrix: as phonopy has it, shape [3, 3].
@@ -90,7 +89,8 @@ def _read(path: Path, settings: Mapping[str, Any], structure: Path | None, born:
         raise ValueError(
             f"{path.name} holds its crystal: leave the structure out"
             if kind == "yaml"
-            else f"{path.name} does not say which crystal it belongs to: give phonopy's yaml file or the unit cell"
+            else f"{path.name} does not say which crystal it belongs to: give phonopy's yaml file or the unit cell "
+            "(--structure)"
         )
     source = path if structure is None else structure
     described = read_described(source) if is_yaml(source) else None

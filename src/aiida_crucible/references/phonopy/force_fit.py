@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +37,12 @@ SMALLEST_ANGLE = 1e-2
 """By which displacements must differ in direction (as a ratio of singular values) to be independent."""
 
 
+Change = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
 def check_displacements(path: Path, phonon: Phonopy) -> None:
     """Refuse displacements that do not determine force constants under the symmetry of the crystal.
 
-    :param path: the file that they came from.
     :param phonon: with its cells and displacements.
     :raises ValueError: one line that names what is missing.
     """
@@ -50,7 +55,6 @@ def check_displacements(path: Path, phonon: Phonopy) -> None:
 def check_fit(path: Path, phonon: Phonopy, has_drift: bool) -> list[str]:
     """Return a warning where force constants do not reproduce the forces that they were fitted to.
 
-    :param path: the file that the forces came from.
     :param phonon: with displacements, forces and force constants as they come.
     :param has_drift: whether the forces are known to miss the sum of zero, which no force constants reproduce.
     :raises ValueError: one line, if they leave so much that the forces are of other atoms, or not harmonic.
@@ -169,7 +173,7 @@ def fit_without_common_force(phonon: Phonopy) -> float:
             break
         share = NOTHING
         total += common
-        phonon.dataset = _without(phonon.dataset, common)
+        phonon.dataset = with_numbers(phonon.dataset, np.array, partial(np.add, -common))
         _fit(phonon)
     return float(np.linalg.norm(total, axis=1).max())
 
@@ -190,8 +194,21 @@ def _symmetrised(phonon: Phonopy, forces: NDArray[np.float64]) -> NDArray[np.flo
     return np.asarray(mean - mean.mean(axis=0))
 
 
-def _without(dataset: dict, common: NDArray[np.float64]) -> dict:  # type: ignore[type-arg]
+def with_numbers(dataset: dict[str, Any], moved: Change, forced: Change) -> dict[str, Any]:
+    """Return displacements and forces in phonopy's form, of either kind, with other numbers.
+
+    :param moved: returns other displacements.
+    :param forced: returns other forces, of one supercell or of all, shape [..., n_atoms, 3].
+    """
     if "first_atoms" not in dataset:
-        return {**dataset, "forces": dataset["forces"] - common}
-    entries = [{**entry, "forces": entry["forces"] - common} for entry in dataset["first_atoms"]]
+        displacements, forces = moved(np.array(dataset["displacements"])), forced(np.array(dataset["forces"]))
+        return {"displacements": displacements, "forces": forces}
+    entries = [
+        {
+            **entry,
+            "displacement": moved(np.array(entry["displacement"])),
+            "forces": forced(np.array(entry["forces"])),
+        }
+        for entry in dataset["first_atoms"]
+    ]
     return {**dataset, "first_atoms": entries}

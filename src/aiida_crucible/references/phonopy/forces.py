@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,12 @@ from phonopy import Phonopy
 
 from aiida_crucible.compat.phonopy import CalculatorPhysicalUnits
 from aiida_crucible.references.foreign_files import explained
-from aiida_crucible.references.phonopy.force_fit import check_displacements, check_fit, fit_without_common_force
+from aiida_crucible.references.phonopy.force_fit import (
+    check_displacements,
+    check_fit,
+    fit_without_common_force,
+    with_numbers,
+)
 from crucible_engine.wire.rules import first_line
 
 LARGEST_DRIFT = 1e-3
@@ -31,9 +37,7 @@ def put_forces(
     """Fit force constants to forces and return what is to be known of these.
 
     :param phonon: with its cells; receives displacements, forces and force constants.
-    :param path: the file that the forces came from.
     :param dataset: displacements and forces in phonopy's form and the program's units.
-    :param units: of the program.
     :param warnings: receives one line for each thing that is strange.
     :return: ``largest_force_drift``, the largest sum of a supercell's forces, and ``common_force``, the largest force
         that was taken out because all supercells have it, eV/Å.
@@ -46,7 +50,8 @@ def put_forces(
             "supercell that they were computed in"
         )
     with explained(path):
-        dataset = _in_our_units(dataset, units)
+        length, force = units.distance_to_A, units.force_to_eVperA
+        dataset = with_numbers(dataset, partial(np.multiply, length), partial(np.multiply, force))
     forces = _forces_in(dataset)
     _check_forces(path, forces, n_atoms)
     drifts = np.array([np.linalg.norm(force.sum(axis=0)) for force in forces])
@@ -62,22 +67,6 @@ def put_forces(
         )
     warnings += check_fit(path, phonon, has_drift)
     return {"largest_force_drift": float(drifts[worst]), "common_force": common}
-
-
-def _in_our_units(dataset: dict[str, Any], units: CalculatorPhysicalUnits) -> dict[str, Any]:
-    length, force = units.distance_to_A, units.force_to_eVperA
-    if "first_atoms" not in dataset:
-        moved, forces = np.array(dataset["displacements"]) * length, np.array(dataset["forces"]) * force
-        return {"displacements": moved, "forces": forces}
-    entries = [
-        {
-            **entry,
-            "displacement": np.array(entry["displacement"]) * length,
-            "forces": np.array(entry["forces"]) * force,
-        }
-        for entry in dataset["first_atoms"]
-    ]
-    return {**dataset, "first_atoms": entries}
 
 
 def _forces_in(dataset: dict[str, Any]) -> list[NDArray[np.float64]]:

@@ -21,10 +21,7 @@ def gathered_energies(
 ) -> NDArray[np.float64] | None:
     """Return the energies of all frames, eV, shape [n_frames]; ``None`` where not all have one.
 
-    :param energies: of the frames.
-    :param settings: of the import, complete.
     :param first: the first frame, with all that its file says of it.
-    :param file: the file's name.
     :param warnings: receives a line where energies are left out.
     :raises ValueError: one line, if no frame has the energy that was asked for by its name.
     """
@@ -78,7 +75,6 @@ def left_out(atoms: Atoms, settings: Mapping[str, Any]) -> str:
     """Return the names of what a frame says that a trajectory has no place for; nothing where that is nothing.
 
     :param atoms: the frame, with all that its file says of it.
-    :param settings: of the import, complete.
     """
     found = [name for name in UNREPRESENTED if name in atoms.arrays and np.any(atoms.arrays[name])]
     if np.any(atoms.get_masses() != atomic_masses[atoms.numbers]):

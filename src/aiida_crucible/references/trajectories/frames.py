@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,7 @@ def _traj(path: Path, settings: Mapping[str, Any]) -> Read:
 
 
 def _vasprun(path: Path, settings: Mapping[str, Any]) -> Read:
-    for index, found in enumerate(iterate_vasprun(path)):
-        if settings["stop"] is not None and index >= settings["stop"]:
-            return
-        if index >= settings["start"] and (index - settings["start"]) % settings["stride"] == 0:
-            yield found
+    return islice(iterate_vasprun(path), settings["start"], settings["stop"], settings["stride"])
 
 
 @contextmanager

@@ -34,7 +34,6 @@ Array = NDArray[np.float64]
 class ImportedTrajectory:
     """Frames in ASE's units.
 
-    :param symbols: of the atoms.
     :param pbc: periodic along each cell vector.
     :param frames: their numbers in the file, shape [n_frames].
     :param cells: Å, shape [n_frames, 3, 3].
@@ -44,7 +43,6 @@ class ImportedTrajectory:
     :param supercell: the sites of the atoms, in their order; ``None`` where no structure was given.
     :param values: ``n_frames``, ``n_atoms``, ``permuted``, ``largest_force_drift`` (eV/Å), ``drift_frame``,
         ``force_norm`` (root mean square of a component, eV/Å).
-    :param warnings: one line each.
     """
 
     symbols: list[str]
@@ -78,7 +76,7 @@ def read_trajectory(path: Path, settings: Mapping[str, Any], structure: Atoms | 
             kept.place(frame, structure)
         kept.add(frame)
     if kept is None:
-        raise ValueError(f"{path.name} has no frame from {settings['start']} on")
+        raise ValueError(f"{path.name} has no frame from {settings['start']} on: begin earlier (--start)")
     return kept.finish()
 
 

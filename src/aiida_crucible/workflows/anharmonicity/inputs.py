@@ -1,4 +1,7 @@
-"""The inputs and outputs of an anharmonicity measurement, and what follows from them for its jobs."""
+"""The inputs and outputs of an anharmonicity measurement, and what follows from them for its jobs.
+
+Checks raise ``ValueError`` with one line.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from aiida_crucible.analysis.anharmonicity.settings import own_supercell, valida
 from aiida_crucible.analysis.crystal.mapping import map_crystal
 from aiida_crucible.analysis.phonons.lattice_force_constants import STORED_ARRAYS
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.ports import check_each, crystal_check, settings_input
+from aiida_crucible.calculations.ports import check_each, crystal_check, settings_help, settings_input
 from aiida_crucible.nodes.force_data import crystal_of, force_constants_of, require_forces
 from aiida_crucible.nodes.structures import to_atoms
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
@@ -30,38 +33,26 @@ OWN_PARAMETERS = ("temperatures", "start", "first_replica", "final_temperature",
 
 
 def check_constants_arrays(node: ArrayData) -> None:
-    """Refuse arrays of other names than force constants have.
-
-    :raises ValueError: one line.
-    """
+    """Refuse arrays of other names than force constants have."""
     if not set(STORED_ARRAYS) <= set(node.get_arraynames()):
         names = ", ".join(sorted(node.get_arraynames())) or "none"
         raise ValueError(f"force_constants has the arrays {names}: give {', '.join(STORED_ARRAYS)}")
 
 
 def check_frames(trajectory: TrajectoryData) -> None:
-    """Refuse frames that no potential can mean, or that have no forces.
-
-    :raises ValueError: one line.
-    """
+    """Refuse frames that no potential can mean, or that have no forces."""
     validation.check_trajectory(trajectory)
     require_forces(trajectory)
 
 
 def check_reference_frames(trajectory: TrajectoryData) -> None:
-    """Refuse frames as :func:`check_frames` does, and those of a run here that has lost its crystal.
-
-    :raises ValueError: one line.
-    """
+    """Refuse frames as :func:`check_frames` does, and those of a run here that has lost its crystal."""
     check_frames(trajectory)
     require_kept_crystal(trajectory)
 
 
 def require_kept_crystal(trajectory: TrajectoryData) -> None:
-    """Refuse the frames of a run, made here, that has lost its crystal.
-
-    :raises ValueError: one line.
-    """
+    """Refuse the frames of a run, made here, that has lost its crystal."""
     outcome = outcome_of(trajectory)
     lost = None if outcome is None else why_no_score({"the run": outcome}, None)
     if lost is not None:
@@ -69,10 +60,7 @@ def require_kept_crystal(trajectory: TrajectoryData) -> None:
 
 
 def check_combination_inputs(inputs: Mapping[str, Any]) -> None:
-    """Check that there is something to measure, and that frames and force constants are of the same crystal.
-
-    :raises ValueError: one line.
-    """
+    """Check that there is something to measure, and that frames and force constants are of the same crystal."""
     reference = inputs.get("reference") or {}
     if "force_constants" in reference and "structure" not in reference:
         raise ValueError(
@@ -93,10 +81,7 @@ def check_combination_inputs(inputs: Mapping[str, Any]) -> None:
 
 
 def check_dynamics(parameters: Dict) -> None:
-    """Refuse parameters of the dynamics that the WorkChain sets itself, or that keep no frames.
-
-    :raises ValueError: one line.
-    """
+    """Refuse parameters of the dynamics that the WorkChain sets itself, or that keep no frames."""
     values = validate_parameters("dynamics", parameters.get_dict())
     for name, value in changed(values, OWN_PARAMETERS).items():
         instead = "use parameters.temperatures" if name == "temperatures" else "leave it out"
@@ -135,83 +120,45 @@ def _check_fit(inputs: Mapping[str, Any], reference: Mapping[str, Any], frames: 
             continue
         crystals[f"{name}structure"] = to_atoms(place["structure"])
         if "force_constants" in place:
-            try:
+            with validation.naming(f"{name}force_constants and {name}structure"):
                 force_constants_of(place["structure"], place["force_constants"])
-            except ValueError as error:
-                raise ValueError(f"{name}force_constants and {name}structure: {error}") from None
     for label, trajectory in frames.items():
-        try:
+        with validation.naming(label):
             supercell = crystal_of(trajectory)
-        except ValueError as error:
-            raise ValueError(f"{label}: {error}") from None
         for name, crystal in crystals.items():
-            try:
+            with validation.naming(f"{label} does not fit to {name}"):
                 map_crystal(supercell, crystal)
-            except ValueError as error:
-                raise ValueError(f"{label} does not fit to {name}: {error}") from None
 
 
 def define_inputs(spec: ProcessSpec) -> None:
     """Declare crystals, force constants, frames, and how to make what is not given."""
-    spec.input(
-        "structure",
-        valid_type=StructureData,
-        validator=validation.validator(check_anharmonic_crystal),
-        help="The unit cell: what the model's own force constants belong to, or are computed of.",
-    )
-    settings_input(
-        spec,
-        "parameters",
-        validate_anharmonicity,
-        "See `aiida_crucible.analysis.anharmonicity.settings.SETTINGS` for names, units, ranges and defaults.",
-    )
-    spec.input(
-        "force_constants",
-        valid_type=ArrayData,
+    settings_input(spec, "parameters", validate_anharmonicity, settings_help("anharmonicity.settings"))
+    spec.inputs_by_label(
+        TrajectoryData,
+        partial(check_each, check_frames, prefix="trajectories."),
         required=False,
-        validator=validation.validator(check_constants_arrays),
-        help="The model's own, as `crucible.phonon` gives them (or full ones); no phonons are computed then.",
-    )
-    spec.input_namespace(
-        "trajectories",
-        valid_type=TrajectoryData,
-        dynamic=True,
-        required=False,
-        validator=validation.validator(partial(check_each, check_frames, prefix="trajectories.")),
-        help="Own runs with forces, by labels that begin with their temperature (`T300`, `T300_run_1`), such as "
-        "those of a sweep with `frame_forces`; none are made then.",
+        trajectories="Own runs with forces, by labels that begin with their temperature (`T300`, `T300_run_1`), such "
+        "as those of a sweep with `frame_forces`; none are made then.",
     )
     spec.input_namespace("reference", required=False, help="What to compare with.")
-    spec.input(
-        "reference.structure",
-        valid_type=StructureData,
-        required=False,
-        validator=validation.validator(check_anharmonic_crystal),
-        help="The reference's unit cell.",
-    )
-    spec.input(
-        "reference.force_constants",
-        valid_type=ArrayData,
-        required=False,
-        validator=validation.validator(check_constants_arrays),
-        help="Of the reference's unit cell, in the form of the model's; of any supercell.",
-    )
-    spec.input(
-        "reference.trajectory",
-        valid_type=TrajectoryData,
-        required=False,
-        validator=validation.validator(check_reference_frames),
-        help="Frames of the reference in a supercell, with `forces` (eV/Å); atoms in any order.",
-    )
-    spec.expose_inputs(
+    unit_cell = "The unit cell: what the model's own force constants belong to, or are computed of."
+    spec.input_nodes(StructureData, check_anharmonic_crystal, structure=unit_cell)
+    reference_cell = {"reference.structure": "The reference's unit cell."}
+    spec.input_nodes(StructureData, check_anharmonic_crystal, required=False, **reference_cell)
+    constants = {
+        "force_constants": "The model's own, as `crucible.phonon` gives them (or full ones); no phonons are computed "
+        "then.",
+        "reference.force_constants": "Of the reference's unit cell, in the form of the model's; of any supercell.",
+    }
+    spec.input_nodes(ArrayData, check_constants_arrays, required=False, **constants)
+    frames = "Frames of the reference in a supercell, with `forces` (eV/Å); atoms in any order."
+    spec.input_nodes(TrajectoryData, check_reference_frames, required=False, **{"reference.trajectory": frames})
+    spec.expose_child(
         PhononWorkChain,
-        namespace="phonon",
-        exclude=("code", "model", "structure", "verify", "verification"),
-        namespace_options={
-            "required": False,
-            "populate_defaults": False,
-            "help": "How to compute the model's own force constants where none are given, see `crucible.phonon`.",
-        },
+        "phonon",
+        "How to compute the model's own force constants where none are given, see `crucible.phonon`.",
+        ("code", "model", "structure", "verify", "verification"),
+        required=False,
     )
     EvaluateBaseWorkChain.expose_in(
         spec, "forces", "How to evaluate the reference's frames, see `crucible.evaluate.base`."
@@ -226,52 +173,29 @@ def define_outputs(spec: ProcessSpec) -> None:
     spec.expose_outputs(
         PhononWorkChain, namespace="phonon", exclude=("verification",), namespace_options={"required": False}
     )
-    spec.output_namespace(
-        "trajectories",
-        dynamic=True,
-        required=False,
-        valid_type=TrajectoryData,
-        help="Own runs that were made here, with forces, by temperature and number: `T300_run_0` …",
+    spec.outputs_by_label(
+        TrajectoryData,
+        trajectories="Own runs that were made here, with forces, by temperature and number: `T300_run_0` …",
     )
-    spec.output(
-        "properties",
-        valid_type=ArrayData,
-        required=False,
-        help="What the model says of the reference's frames, see `crucible.evaluate`.",
+    spec.output_nodes(TrajectoryData, frames="The reference's frames, where some were left out.")
+    spec.output_nodes(
+        ArrayData,
+        properties="What the model says of the reference's frames, see `crucible.evaluate`.",
+        curves="Of own runs over `temperatures` (K): `own_constants` and `reference_constants`, each with `_error`.",
     )
-    spec.output(
-        "frames",
-        valid_type=TrajectoryData,
-        required=False,
-        help="The reference's frames, where some were left out.",
-    )
-    spec.output_namespace(
-        "scores",
-        dynamic=True,
-        required=False,
-        valid_type=Dict,
-        help="By combination (`reference`, `reference_frames_own_constants`, `own_frames_own_constants_T300` …): "
+    spec.outputs_by_label(
+        Dict,
+        scores="By combination (`reference`, `reference_frames_own_constants`, `own_frames_own_constants_T300` …): "
         "`sigma` with errors, `class`, `by` species, site and direction, `effective` force constants, `warnings`.",
     )
-    spec.output_namespace(
-        "details",
-        dynamic=True,
-        required=False,
-        valid_type=ArrayData,
-        help="By combination: `scores` of each frame, `runs` it is of (by their sorted labels), `frames` (its place in "
-        "that trajectory); by mode of the supercell "
-        "`mode_frequencies` (THz), `mode_scores`, `mode_shares` and `mode_contributions` (to the square).",
+    spec.outputs_by_label(
+        ArrayData,
+        details="By combination: `scores` of each frame, `runs` it is of (by their sorted labels), `frames` (its place "
+        "in that trajectory); by mode of the supercell `mode_frequencies` (THz), `mode_scores`, `mode_shares` and "
+        "`mode_contributions` (to the square).",
     )
-    spec.output(
-        "curves",
-        valid_type=ArrayData,
-        required=False,
-        help="Of own runs over `temperatures` (K): `own_constants` and `reference_constants`, each with `_error`.",
-    )
-    spec.output(
-        "summary",
-        valid_type=Dict,
-        required=False,
-        help="`scores` by combination in brief with the difference to the reference's and whether the class is the "
+    spec.output_nodes(
+        Dict,
+        summary="`scores` by combination in brief with the difference to the reference's and whether the class is the "
         "same; `missing` by combination; `runs` with their outcomes.",
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_, while_
 from aiida.orm import AbstractCode, ArrayData, Dict, ProcessNode, StructureData, TrajectoryData
 
@@ -27,7 +26,7 @@ from aiida_crucible.workflows.anharmonicity.inputs import (
     define_outputs,
     dynamics_of_run,
 )
-from aiida_crucible.workflows.common.concurrency import RunsInWaves, Share, choose_share, give_cores
+from aiida_crucible.workflows.common.concurrency import RunsInWaves, Share, choose_share
 from aiida_crucible.workflows.common.protocols import merged, with_checked_arguments, without_none
 from aiida_crucible.workflows.common.verified import VerifiedWorkChain
 from aiida_crucible.workflows.common.workchain import message_of
@@ -83,15 +82,11 @@ class AnharmonicityWorkChain(VerifiedWorkChain, RunsInWaves):
         check_combination_inputs(inputs)
 
     @classmethod
-    def get_protocol_inputs(
-        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return the inputs of a protocol, those of the phonons' protocol of the same name among them."""
-        own = super().get_protocol_inputs(protocol)
-        name = protocol or cls.get_default_protocol()
-        phonon = PhononWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(name, name))
+    def with_children(cls, protocol: str, inputs: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Add those of the phonons' protocol of the same name."""
+        phonon = PhononWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(protocol, protocol))
         del phonon["verify"]
-        return cls.override(merged({"phonon": phonon}, own), overrides)
+        return merged({"phonon": phonon}, super().with_children(protocol, inputs, overrides))
 
     @classmethod
     @with_checked_arguments
@@ -111,17 +106,13 @@ class AnharmonicityWorkChain(VerifiedWorkChain, RunsInWaves):
     ) -> ProcessBuilder:
         """Return a builder that is ready to run; ``builder.pop("base")`` leaves out own runs.
 
-        :param code: the Python of the model's environment, or its label.
-        :param model: which potential.
+        Further arguments are those of every WorkChain with protocols: :class:`ProtocolMixin`.
+
         :param structure: the unit cell of a crystal.
-        :param protocol: one of :meth:`get_available_protocols`.
         :param force_constants: the model's own; computed if ``None``.
         :param trajectories: own runs with forces, by labels such as ``T300``; made if ``None``.
         :param reference: any of ``structure``, ``force_constants`` and ``trajectory``.
         :param temperatures: of own runs, K; those of the protocol if ``None``.
-        :param overrides: inputs to set otherwise, nested as the ports are.
-        :param options: ``metadata.options`` of the jobs.
-        :raises ValueError: one line, if something is misspelt or does not fit.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         given = without_none(force_constants=force_constants, trajectories=trajectories, reference=reference)
@@ -142,14 +133,7 @@ class AnharmonicityWorkChain(VerifiedWorkChain, RunsInWaves):
 
     def compute_phonons(self) -> ToContext:
         """Compute the phonons; the model is not verified again."""
-        inputs = AttributeDict(self.exposed_inputs(PhononWorkChain, "phonon", agglomerate=False))
-        inputs.update(
-            code=self.inputs.code,
-            model=self.inputs.model,
-            structure=self.inputs.structure,
-            verification=self.ctx.verification,
-        )
-        return ToContext(phonon=self.submit(PhononWorkChain, **inputs))
+        return ToContext(phonon=self.submit_verified(PhononWorkChain, "phonon", self.inputs.structure))
 
     def inspect_phonons(self) -> ExitCode | None:
         """Attach the phonons; a crystal without force constants is a result."""
@@ -198,19 +182,15 @@ class AnharmonicityWorkChain(VerifiedWorkChain, RunsInWaves):
 
     def submit_job(self, name: str, cores: int | None) -> ProcessNode:
         """Evaluate the reference's frames, or make an own run."""
-        shared = {"code": self.inputs.code, "model": self.inputs.model}
         if name == FORCES_JOB:
-            chain, inputs = EvaluateBaseWorkChain, AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, "forces"))
-            job = inputs.evaluate
-            job.update(**shared, trajectory=self.ctx.reference_frames)
-        else:
-            chain, inputs = DynamicsBaseWorkChain, AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
-            job = inputs.dynamics
-            parameters = dynamics_of_run(job.parameters.get_dict(), self._settings, _run_number(name))
-            job.update(**shared, structure=self.ctx.starts[name], parameters=Dict(parameters))
-        give_cores(job, cores)
-        inputs.metadata.call_link_label = name
-        return self.submit(chain, **inputs)
+            frames = self.ctx.reference_frames
+            return self.submit_restarting(EvaluateBaseWorkChain, "forces", name, cores, trajectory=frames)
+        shared = self.inputs.base.dynamics.parameters.get_dict()
+        own = {
+            "structure": self.ctx.starts[name],
+            "parameters": Dict(dynamics_of_run(shared, self._settings, _run_number(name))),
+        }
+        return self.submit_restarting(DynamicsBaseWorkChain, "base", name, cores, **own)
 
     def inspect_jobs(self) -> None:
         """Attach what came of the jobs; what failed is told of and loses nothing else."""

@@ -17,7 +17,6 @@ from aiida_crucible.workflows.benchmark.material_calcfunctions import explain_fa
 from aiida_crucible.workflows.benchmark.ports import (
     define_jobs,
     define_materials,
-    define_rows,
 )
 from aiida_crucible.workflows.benchmark.stages import STAGES, Stage, reference_of
 from aiida_crucible.workflows.common.verified import VerifiedWorkChain
@@ -64,7 +63,13 @@ class BenchmarkBatchWorkChain(VerifiedWorkChain):
             ),
             while_(cls.has_unmeasured)(cls.measure_next),
         )
-        define_rows(spec)
+        # What a row follows from, and the arrays behind it, are the inputs and outputs of its creator: to return them
+        # here too would double the links of a benchmark, which is most of what it costs.
+        spec.outputs_by_label(
+            Dict,
+            rows="What the model says of a material and what is missing why, see "
+            "`aiida_crucible.analysis.benchmark.rows.row_of`.",
+        )
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:

@@ -1,9 +1,9 @@
-"""What the inputs of a benchmark and of its batches have to be."""
+"""What the inputs of a benchmark and of its batches have to be; checks raise ``ValueError`` with one line."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from aiida.orm import Dict, TrajectoryData
@@ -30,35 +30,19 @@ REFERENCES = ("structures", "force_constants", "trajectories")
 """Inputs in the namespace of the same name."""
 
 
-def check_arguments(models: Any, references: Any, groups: Any) -> None:
-    """Refuse what a builder would take for something else, or leave out unnoticed.
+def check_reference_names(references: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse what a builder would leave out unnoticed.
 
-    :param models: by label, a pair of code and model.
     :param references: by material, by name of :data:`NAMES`.
-    :param groups: by material, or ``None``.
-    :raises ValueError: one line.
     """
-    for name, given in (("models", models), ("references", references), ("groups", groups or {})):
-        if not isinstance(given, Mapping):
-            raise ValueError(f"{name} is {shown(given)}: give a dict by labels")
-    for label, pair in models.items():
-        if not (isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2):
-            raise ValueError(f"model {label!r} is {shown(pair)}: give a pair, its code and its ModelData")
     for label, parts in references.items():
-        if not isinstance(parts, Mapping):
-            raise ValueError(
-                f"the reference of {label!r} is {shown(parts)}: give a dict with any of {', '.join(NAMES)}"
-            )
         for name in parts:
             if name not in NAMES:
                 raise ValueError(f"the reference of {label!r} has {name!r}: {suggestion(name, list(NAMES))}")
 
 
 def check_benchmark(inputs: Mapping[str, Any]) -> None:
-    """Check the inputs of a benchmark against each other.
-
-    :raises ValueError: one line for the user.
-    """
+    """Check the inputs of a benchmark against each other."""
     check_models(inputs)
     check_references(inputs)
     check_labels("a material", inputs["structures"])
@@ -69,31 +53,26 @@ def check_benchmark(inputs: Mapping[str, Any]) -> None:
         if maker and name not in maker:
             raise ValueError(f"reference_model lacks {name}: give code, model and settings, or none of them")
     if maker:
-        try:
+        with validation.naming("reference_model"):
             validation.check_trust(maker["model"])
             validation.check_environment(maker["code"], maker["model"])
-        except ValueError as error:
-            raise ValueError(f"reference_model: {error}") from None
         check_temperatures(
             parse_protocols(inputs["protocols"].get_dict()),
             validate_benchmark_settings(maker["settings"].get_dict()),
         )
     makers = [maker] if maker else []
     for job in JOBS:
-        namespace: Mapping[str, Any] = inputs
-        for level in (*job.split("."), "metadata", "options"):
-            namespace = namespace.get(level) or {}
+        options = resources.options_of(validation.nested(inputs, job))
         for code in [*inputs["codes"].values(), *(one["code"] for one in makers)]:
-            resources.check_placement(code, namespace)
+            resources.check_placement(code, options)
         for model in [*inputs["models"].values(), *(one["model"] for one in makers)]:
-            resources.check_precision(model, namespace)
+            resources.check_precision(model, options)
 
 
 def check_models(inputs: Mapping[str, Any]) -> None:
     """Refuse models without a code and codes without a model, and environments of other families.
 
     :param inputs: with ``codes`` and ``models``.
-    :raises ValueError: one line.
     """
     codes, models = inputs.get("codes") or {}, inputs.get("models") or {}
     if not models:
@@ -107,27 +86,19 @@ def check_models(inputs: Mapping[str, Any]) -> None:
     check_labels("a model", models)
     refuse_reserved("a model", models)
     for label, model in models.items():
-        try:
+        with validation.naming(f"model {label!r}"):
             validation.check_trust(model)
             validation.check_environment(codes[label], model)
-        except ValueError as error:
-            raise ValueError(f"model {label!r}: {error}") from None
 
 
 def refuse_reserved(what: str, labels: Any) -> None:
-    """Refuse the label that the model that makes references has.
-
-    :raises ValueError: one line.
-    """
+    """Refuse the label that the model that makes references has."""
     if REFERENCE in labels:
         raise ValueError(f"{what} is labelled {REFERENCE!r}, which the model that makes references is: choose another")
 
 
 def check_groups(inputs: Mapping[str, Any]) -> None:
-    """Refuse groups that are no names, or of no material.
-
-    :raises ValueError: one line.
-    """
+    """Refuse groups that are no names, or of no material."""
     for label, group in (inputs["groups"].get_dict() if "groups" in inputs else {}).items():
         if label not in inputs["structures"]:
             raise ValueError(f"groups has {label!r}, which is none of the materials: name it as in structures")
@@ -136,10 +107,7 @@ def check_groups(inputs: Mapping[str, Any]) -> None:
 
 
 def check_measurable(inputs: Mapping[str, Any]) -> None:
-    """Refuse a protocol by which nothing could be measured of any material.
-
-    :raises ValueError: one line.
-    """
+    """Refuse a protocol by which nothing could be measured of any material."""
     if inputs.get("reference_model") or (inputs.get("references") or {}).get("force_constants"):
         return
     for label, settings in parse_protocols(inputs["protocols"].get_dict()).items():
@@ -155,7 +123,6 @@ def check_temperatures(protocols: Mapping[str, Any], made_by: Mapping[str, Any])
 
     :param protocols: the settings of each, complete.
     :param made_by: the settings that the reference is made by, complete.
-    :raises ValueError: one line.
     """
     if made_by[DYNAMICS] is None:
         return
@@ -182,18 +149,13 @@ def parse_protocols(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     for label, settings in given.items():
         if not isinstance(settings, Mapping):
             raise ValueError(f"protocol {label!r} is {shown(settings)}: give a dict of its sections")
-        try:
+        with validation.naming(f"protocol {label!r}"):
             found[label] = validate_benchmark_settings(settings)
-        except ValueError as error:
-            raise ValueError(f"protocol {label!r}: {error}") from None
     return found
 
 
 def check_reference_settings(settings: Dict) -> None:
-    """Refuse settings by which no reference can be made: it has force constants and one run.
-
-    :raises ValueError: one line.
-    """
+    """Refuse settings by which no reference can be made: it has force constants and one run."""
     values = validate_benchmark_settings(settings.get_dict())
     if values[PHONON] is None:
         raise ValueError("a reference needs force constants: leave the section 'phonon' in")
@@ -207,10 +169,7 @@ def check_reference_settings(settings: Dict) -> None:
 
 
 def check_frames(trajectory: TrajectoryData) -> None:
-    """Refuse frames without forces, or of a lost crystal; of what else can be wrong the material's row tells.
-
-    :raises ValueError: one line.
-    """
+    """Refuse frames without forces, or of a lost crystal; of what else can be wrong the material's row tells."""
     require_forces(trajectory)
     require_kept_crystal(trajectory)
 
@@ -219,7 +178,6 @@ def check_references(inputs: Mapping[str, Any]) -> None:
     """Refuse references of unknown materials, and force constants without the crystal that they belong to.
 
     :param inputs: with ``structures`` and ``references``.
-    :raises ValueError: one line.
     """
     if not inputs.get("structures"):
         raise ValueError("there are no materials: give structures by their labels")

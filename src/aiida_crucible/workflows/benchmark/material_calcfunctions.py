@@ -135,11 +135,8 @@ def solve_material(
 ) -> tuple[dict[str, Data], dict[str, Any], dict[str, Any] | None]:
     """Return a material's force constants, what follows from them, and how its phonons differ from a reference's.
 
-    :param structure: the unit cell, relaxed.
-    :param properties: ``forces`` (eV/Å) of its displaced supercells.
+    :param properties: of its displaced supercells; other nodes as of :func:`measure_material`.
     :param settings: complete.
-    :param reference_structure: the unit cell of the reference.
-    :param reference_force_constants: as ``crucible.phonon`` has them, or as they were imported.
     :return: ``force_constants``, unless forces are not finite, and ``modes``, where they were compared; the outcome of
         the phonons; and the comparison (see
         :func:`aiida_crucible.workflows.harmonic_comparison.calcfunctions.compare_harmonic`).

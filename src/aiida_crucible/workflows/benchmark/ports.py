@@ -9,7 +9,6 @@ from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, ArrayData, Dict, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.benchmark.settings import validate_benchmark_parameters
-from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import check_each, settings_input
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.anharmonicity.inputs import (
@@ -27,72 +26,32 @@ SHARED = ("code", "model", "parameters", "restart_from")
 
 def define_materials(spec: ProcessSpec) -> None:
     """Declare materials and what there is of a reference, each by the material's label."""
-    spec.input_namespace(
-        "structures",
-        valid_type=StructureData,
-        dynamic=True,
-        validator=validation.validator(partial(check_each, check_anharmonic_crystal)),
-        help="The unit cell of each material by its label; relaxed with the model first.",
-    )
+    crystals = partial(check_each, check_anharmonic_crystal)
+    materials = "The unit cell of each material by its label; relaxed with the model first."
+    spec.inputs_by_label(StructureData, crystals, structures=materials)
     spec.input_namespace("references", required=False, help="What to compare with, by the materials' labels.")
-    spec.input_namespace(
-        "references.structures",
-        valid_type=StructureData,
-        dynamic=True,
-        required=False,
-        validator=validation.validator(partial(check_each, check_anharmonic_crystal)),
-        help="The reference's unit cells.",
-    )
-    spec.input_namespace(
-        "references.force_constants",
-        valid_type=ArrayData,
-        dynamic=True,
-        required=False,
-        validator=validation.validator(partial(check_each, check_constants_arrays)),
-        help="Of the reference's unit cells, as `crucible.phonon` gives them or as they were imported.",
-    )
-    spec.input_namespace(
-        "references.trajectories",
-        valid_type=TrajectoryData,
-        dynamic=True,
-        required=False,
-        validator=validation.validator(partial(check_each, check_frames)),
-        help="Frames of the reference in a supercell, with `forces` (eV/Å); atoms in any order.",
-    )
+    cells = {"references.structures": "The reference's unit cells."}
+    spec.inputs_by_label(StructureData, crystals, required=False, **cells)
+    constants = "Of the reference's unit cells, as `crucible.phonon` gives them or as they were imported."
+    check = partial(check_each, check_constants_arrays)
+    spec.inputs_by_label(ArrayData, check, required=False, **{"references.force_constants": constants})
+    frames = "Frames of the reference in a supercell, with `forces` (eV/Å); atoms in any order."
+    check = partial(check_each, check_frames)
+    spec.inputs_by_label(TrajectoryData, check, required=False, **{"references.trajectories": frames})
 
 
 def define_jobs(spec: ProcessSpec) -> None:
     """Declare how each kind of job runs; what it computes is in the settings."""
     for stage in STAGES.values():
         job = stage.CHAIN.NAMESPACE
-        spec.expose_inputs(
-            stage.CHAIN,
-            namespace=stage.NAMESPACE,
-            exclude=tuple(f"{job}.{name}" for name in (*SHARED, *stage.KINDS)),
-            namespace_options={"help": f"How these jobs run, see `crucible.{job}.base`."},
-        )
-
-
-def define_rows(spec: ProcessSpec) -> None:
-    """Declare what comes of each material, by its label.
-
-    What a row follows from, and the arrays behind it, are the inputs and outputs of its creator: to return them here
-    too would double the links of a benchmark, which is most of what it costs.
-    """
-    spec.output_namespace(
-        "rows",
-        valid_type=Dict,
-        dynamic=True,
-        required=False,
-        help="What the model says of a material and what is missing why, see "
-        "`aiida_crucible.analysis.benchmark.rows.row_of`.",
-    )
+        exclude = [f"{job}.{name}" for name in (*SHARED, *stage.KINDS)]
+        spec.expose_child(stage.CHAIN, stage.NAMESPACE, f"How these jobs run, see `crucible.{job}.base`.", exclude)
 
 
 def define_inputs(spec: ProcessSpec) -> None:
     """Declare models, materials, what there is of a reference or makes it, and how each material is treated."""
-    spec.input_namespace("codes", valid_type=AbstractCode, dynamic=True, help="The environment of each model.")
-    spec.input_namespace("models", valid_type=ModelData, dynamic=True, help="Which potentials, by their labels.")
+    spec.inputs_by_label(AbstractCode, codes="The environment of each model.")
+    spec.inputs_by_label(ModelData, models="Which potentials, by their labels.")
     define_materials(spec)
     spec.input(
         "groups",
@@ -116,49 +75,28 @@ def define_inputs(spec: ProcessSpec) -> None:
     )
     spec.input("reference_model.code", valid_type=AbstractCode, required=False)
     spec.input("reference_model.model", valid_type=ModelData, required=False)
-    spec.input(
-        "reference_model.settings",
-        valid_type=Dict,
-        required=False,
-        validator=validation.validator(check_reference_settings),
-        help="As a protocol, with one run at one temperature.",
-    )
+    made_by = {"reference_model.settings": "As a protocol, with one run at one temperature."}
+    spec.input_nodes(Dict, check_reference_settings, required=False, **made_by)
     settings_input(
         spec,
         "parameters",
         validate_benchmark_parameters,
         "See `aiida_crucible.analysis.benchmark.settings.PARAMETERS`.",
     )
-    spec.expose_inputs(
-        VerifyWorkChain,
-        namespace="verify",
-        exclude=("code", "model"),
-        namespace_options={"help": "How to verify each model first, see `crucible.verify`."},
-    )
+    verify = "How to verify each model first, see `crucible.verify`."
+    spec.expose_child(VerifyWorkChain, "verify", verify, ("code", "model"))
     define_jobs(spec)
 
 
 def define_results(spec: ProcessSpec) -> None:
     """Declare rows and what they say together."""
-    spec.output_namespace(
-        "rows",
-        dynamic=True,
-        required=False,
-        help="By model, protocol and material, see `crucible.benchmark.batch`.",
+    spec.outputs_by_label(
+        None,
+        rows="By model, protocol and material, see `crucible.benchmark.batch`.",
+        reference_rows="What the model that made the reference says of itself.",
+        tables="The same as CSV files.",
     )
-    spec.output_namespace(
-        "reference_rows",
-        dynamic=True,
-        required=False,
-        help="What the model that made the reference says of itself.",
-    )
-    spec.output(
-        "summary",
-        valid_type=Dict,
-        required=False,
-        help="By model and protocol, see `aiida_crucible.analysis.benchmark.summary.aggregate`.",
-    )
-    spec.output_namespace("tables", dynamic=True, required=False, help="The same as CSV files.")
+    spec.output_nodes(Dict, summary="By model and protocol, see `aiida_crucible.analysis.benchmark.summary.aggregate`.")
 
 
 def _as_dict(value: Any) -> Dict:

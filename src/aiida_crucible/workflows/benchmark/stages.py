@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from aiida.common import AttributeDict
 from aiida.common.links import LinkType
-from aiida.engine import WorkChain
 from aiida.orm import Data, Dict, ProcessNode, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.benchmark.settings import (
@@ -33,7 +31,7 @@ from aiida_crucible.workflows.benchmark.batch_calcfunctions import (
     prepare_runs,
 )
 from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
-from aiida_crucible.workflows.common.workchain import call_once
+from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, call_once
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain, did_not_converge, relaxed_of
@@ -59,7 +57,7 @@ class Stage:
     NAMESPACE: ClassVar[str]
     KINDS: ClassVar[tuple[str, ...]]
 
-    def __init__(self, batch: WorkChain) -> None:
+    def __init__(self, batch: CrucibleWorkChain) -> None:
         self.batch, self.ctx, self.inputs = batch, batch.ctx, batch.inputs
         self.settings = validate_benchmark_settings(batch.inputs.settings.get_dict())
 
@@ -81,14 +79,8 @@ class Stage:
         :param name: of this call.
         :raises ValueError: if AiiDA refuses the inputs of one of them.
         """
-        inputs = AttributeDict(self.batch.exposed_inputs(self.CHAIN, self.NAMESPACE))
-        inputs.metadata.call_link_label = name
-        inputs[self.CHAIN.NAMESPACE].update(
-            code=self.inputs.code,
-            model=self.inputs.model,
-            **{"parameters": Dict(self.settings[self.SECTION]), **self.own_inputs(labels)},
-        )
-        return self.batch.submit(self.CHAIN, **inputs)
+        own = {"parameters": Dict(self.settings[self.SECTION]), **self.own_inputs(labels)}
+        return self.batch.submit_restarting(self.CHAIN, self.NAMESPACE, name, **own)
 
     def fail(self, label: str, section: str, reason: str) -> None:
         """Note why something of a material is missing."""

@@ -17,21 +17,20 @@ from aiida_crucible.workflows.benchmark.batch_calcfunctions import settle_refere
 from aiida_crucible.workflows.benchmark.calcfunctions import aggregate_benchmark
 from aiida_crucible.workflows.benchmark.inputs import (
     REFERENCE,
-    check_arguments,
     check_benchmark,
+    check_reference_names,
 )
 from aiida_crucible.workflows.benchmark.material_calcfunctions import explain_failed_materials, regroup_row
 from aiida_crucible.workflows.benchmark.plan import Plan, find_rows, given_references, reference_made
 from aiida_crucible.workflows.benchmark.ports import define_inputs, define_results
 from aiida_crucible.workflows.benchmark.stages import JOBS, STAGES, Stage, references_by_kind
 from aiida_crucible.workflows.benchmark.verification import VerifiesModels
-from aiida_crucible.workflows.common.concurrency import give_cores
 from aiida_crucible.workflows.common.protocols import (
     merged,
     with_checked_arguments,
     without_none,
 )
-from aiida_crucible.workflows.common.workchain import call_once, halves, message_of
+from aiida_crucible.workflows.common.workchain import call_once, give_cores, halves, message_of
 
 
 class BenchmarkWorkChain(VerifiesModels):
@@ -101,7 +100,7 @@ class BenchmarkWorkChain(VerifiesModels):
         :param options: ``metadata.options`` of the jobs.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
-        check_arguments(models, references or {}, groups)
+        check_reference_names(references or {})
         inputs = cls.get_protocol_inputs(protocol, overrides)
         (base,) = inputs.pop("protocols").values()
         base = merged(base, settings or {})

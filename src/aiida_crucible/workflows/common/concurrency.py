@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aiida.common import AttributeDict
 from aiida.engine import ToContext
 from aiida.orm import AbstractCode, ProcessNode
 
@@ -80,16 +79,6 @@ def choose_share(code: AbstractCode, job: Mapping[str, Any], n_jobs: int, wanted
     if at_once == 1 or "num_cores_per_mpiproc" in (options.get("resources") or {}):
         return Share(at_once, None)
     return Share(at_once, max(1, cores // at_once))
-
-
-def give_cores(job: AttributeDict, cores: int | None) -> None:
-    """Set the cores of a job where they are ours to choose.
-
-    :param job: its inputs.
-    """
-    if cores is not None:
-        options = job.metadata.options
-        options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
 
 
 def _computes_on_gpu(code: AbstractCode, device: str, is_here: bool) -> bool:

@@ -6,18 +6,20 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any, ClassVar, TypeVar
 
 import yaml
 from aiida.common.exceptions import ValidationError
 from aiida.engine import PortNamespace, ProcessBuilder
-from aiida.orm import Dict, Node
+from aiida.orm import Dict, Node, StructureData
 
 from aiida_crucible.calculations.validation import misfit, require_living
 from aiida_crucible.compat.aiida_engine import ProcessBuilderNamespace, given_inputs, ports_of
 from aiida_crucible.environments.codes import as_code
+from aiida_crucible.nodes.identity import SEPARATOR, describe_protocol
+from aiida_crucible.nodes.model import ModelData
 from crucible_engine.wire.rules import as_line, plain, shown, suggestion
 from crucible_engine.wire.value_types import require_type
 
@@ -28,6 +30,16 @@ class ProtocolMixin:
     The file has ``default_protocol``, ``default_inputs`` and ``protocols``: for each name a ``description`` and what
     differs from the default inputs.
 
+    Its builder, ``get_builder_from_protocol``, takes besides what the WorkChain treats:
+
+    - ``code``: the Python of the model's environment, or its label;
+    - ``model``: which potential;
+    - ``protocol``: one of :meth:`get_available_protocols`;
+    - ``overrides``: inputs to set otherwise, nested as the ports are;
+    - ``options``: ``metadata.options`` of the jobs.
+
+    It raises ``ValueError`` with one line, if something is misspelt or does not fit.
+
     :cvar JOBS: where the ports of the WorkChain's CalcJobs are, e.g. ``base.relax``.
     """
 
@@ -36,12 +48,12 @@ class ProtocolMixin:
     @classmethod
     def get_available_protocols(cls) -> dict[str, str]:
         """Return the names of the protocols with their descriptions."""
-        return {name: content["description"] for name, content in cls._read_protocols()["protocols"].items()}
+        return {name: content["description"] for name, content in cls.read_protocols()["protocols"].items()}
 
     @classmethod
     def get_default_protocol(cls) -> str:
         """Return the name of the protocol that is used where none is named."""
-        return str(cls._read_protocols()["default_protocol"])
+        return str(cls.read_protocols()["default_protocol"])
 
     @classmethod
     def get_protocol_inputs(
@@ -51,24 +63,27 @@ class ProtocolMixin:
 
         :param protocol: its name; by default :meth:`get_default_protocol`.
         :param overrides: what to set otherwise, nested as the ports are.
-        :raises ValueError: one line, if a name is misspelt.
+        :raises ValueError: one line, if a name is misspelt; it says which was meant.
         """
-        content = cls._read_protocols()
+        content = cls.read_protocols()
         name = content["default_protocol"] if protocol is None else protocol
         if name not in content["protocols"]:
             raise ValueError(f"there is no protocol {name!r}: {suggestion(name, list(content['protocols']))}")
-        chosen = {key: value for key, value in content["protocols"][name].items() if key != "description"}
-        return cls.override(merged(content["default_inputs"], chosen), overrides)
-
-    @classmethod
-    def override(cls, inputs: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return nested inputs with overrides put over them.
-
-        :raises ValueError: one line that says which name was meant, if an override is of no port.
-        """
         overrides = {} if overrides is None else overrides
         check_overrides(cls.spec().inputs, overrides)  # type: ignore[attr-defined]
-        return merged(inputs, overrides)
+        chosen = {key: value for key, value in content["protocols"][name].items() if key != "description"}
+        inputs = merged(content["default_inputs"], chosen)
+        return merged(cls.with_children(name, inputs, overrides), overrides)
+
+    @classmethod
+    def with_children(cls, protocol: str, inputs: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs of a protocol together with those that its children's own protocols have.
+
+        :param inputs: of the file; nothing is overridden yet.
+        :param overrides: what is to be set otherwise: some children run only where these speak of them.
+        """
+        del protocol, overrides
+        return inputs
 
     @classmethod
     def build(cls, inputs: Mapping[str, Any], options: Mapping[str, Any] | None, **given: Any) -> ProcessBuilder:
@@ -81,14 +96,21 @@ class ProtocolMixin:
         """
         ports = cls.spec().inputs  # type: ignore[attr-defined]
         jobs = [job for job in cls.JOBS if (first := job.partition(".")[0]) in inputs or ports[first].required]
-        complete = with_options(inputs, ports, jobs, options)
+        complete = dict(inputs)
+        for job in jobs if options is not None else ():
+            check_overrides(ports.get_port(f"{job}.metadata.options"), options, "options")
+            nested: dict[str, Any] = {"metadata": {"options": dict(options or {})}}
+            for level in reversed(job.split(".")):
+                nested = {level: nested}
+            complete = merged(complete, nested)
         builder: ProcessBuilder = cls.get_builder()  # type: ignore[attr-defined]
         code = {"code": as_code(given.pop("code"))} if "code" in given else {}
         fill_builder(builder, {**code, **given, **complete})
         return builder
 
     @classmethod
-    def _read_protocols(cls) -> dict[str, Any]:
+    def read_protocols(cls) -> dict[str, Any]:
+        """Return the content of the file."""
         text = resources.files(cls.__module__.rpartition(".")[0]).joinpath("protocol.yaml").read_text("utf-8")
         content: dict[str, Any] = yaml.safe_load(text)
         return content
@@ -109,25 +131,6 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 def without_none(**given: Any) -> dict[str, Any]:
     """Return the arguments that were given."""
     return {name: value for name, value in given.items() if value is not None}
-
-
-def with_options(
-    inputs: Mapping[str, Any], ports: PortNamespace, jobs: Sequence[str], options: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Return nested inputs with ``metadata.options`` set in the namespaces of CalcJobs.
-
-    :param ports: those of the WorkChain.
-    :param jobs: the namespaces, their levels separated by points.
-    :raises ValueError: one line, if an option is misspelt.
-    """
-    result = dict(inputs)
-    for job in jobs if options is not None else ():
-        check_overrides(ports.get_port(f"{job}.metadata.options"), options, "options")
-        nested: dict[str, Any] = {"metadata": {"options": dict(options or {})}}
-        for level in reversed(job.split(".")):
-            nested = {level: nested}
-        result = merged(result, nested)
-    return result
 
 
 def check_overrides(ports: PortNamespace, overrides: Any, path: str = "") -> None:
@@ -227,18 +230,37 @@ def with_checked_arguments(method: Method) -> Method:
     @functools.wraps(method)
     def checked(cls: type, *args: Any, **kwargs: Any) -> Any:
         annotations = typing.get_type_hints(method)
-        given = signature.bind(cls, *args, **kwargs).arguments
+        try:
+            given = signature.bind(cls, *args, **kwargs).arguments
+        except TypeError as error:
+            takes = [name for name in signature.parameters if name != "cls"]
+            unknown = [name for name in kwargs if name not in takes]
+            hint = suggestion(unknown[0], takes) if unknown else f"it takes {', '.join(takes)}"
+            raise TypeError(f"{cls.__name__}.{method.__name__}: {error}: {hint}") from None
         try:
             for name, value in given.items():
                 if name != "cls":
                     _check(cls, name, value, annotations[name])
-            return method(cls, *args, **kwargs)
+            return _named(method(cls, *args, **kwargs), cls, given)
         except ValueError as error:
             if (line := as_line(str(error))) != str(error):
                 raise ValueError(line) from error
             raise
 
     return typing.cast("Method", checked)
+
+
+def _named(result: Any, cls: Any, given: Mapping[str, Any]) -> Any:
+    """Return a builder with label and description that say what it is of; anything else as it is."""
+    structure, model = given.get("structure"), given.get("model")
+    if not isinstance(result, ProcessBuilder):
+        return result
+    protocol = given.get("protocol") or cls.get_default_protocol()
+    result.metadata.description = describe_protocol(protocol, given.get("overrides") or {})
+    if isinstance(structure, StructureData) and isinstance(model, ModelData):
+        words = (structure.get_formula(mode="hill_compact"), model.title, protocol)
+        result.metadata.label = SEPARATOR.join(words)
+    return result
 
 
 def _check(cls: Any, name: str, value: Any, annotation: Any) -> None:
@@ -259,13 +281,10 @@ def _require_nodes(where: str, value: Any, annotation: Any) -> None:
         for key, item in value.items():
             _require_nodes(f"{where}.{key}", item, typing.get_args(annotation)[1])
         return
-    kinds = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    kinds = typing.get_args(annotation) if is_union else (annotation,)
     classes = tuple(typing.get_origin(kind) or kind for kind in kinds)
     if not all(isinstance(kind, type) for kind in classes) or isinstance(value, classes):
         return
     if nodes := tuple(kind for kind in classes if issubclass(kind, Node)):
         raise ValueError(f"{where} is {misfit(value, nodes)}")
-
-
-def _is_union(annotation: Any) -> bool:
-    return typing.get_origin(annotation) in (typing.Union, types.UnionType)

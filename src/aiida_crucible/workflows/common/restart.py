@@ -14,11 +14,12 @@ from aiida_crucible.calculations.exit_codes import (
     NODE_FAILURE,
     OF_CONDITION,
     OUT_OF_WALLTIME,
-    WorkflowSpec,
     exits,
 )
+from aiida_crucible.calculations.ports import WorkflowSpec
 from aiida_crucible.monitoring.foreground import EndsItsJobs
-from aiida_crucible.workflows.common.workchain import said_of, title_of
+from aiida_crucible.monitoring.words import title_of
+from aiida_crucible.workflows.common.workchain import said_of
 from crucible_engine.wire.schema import JOURNAL_FILE, RESULTS_FILE, Condition
 
 INTERRUPTED = OF_CONDITION[Condition.INTERRUPTED]
@@ -68,13 +69,8 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
         :param is_optional: whether such jobs run only where the namespace is given.
         """
         filled = ("code", "model", "restart_from", *cls._process_class.TREATED)
-        optional = {"required": False, "populate_defaults": False} if is_optional else {}
-        spec.expose_inputs(
-            cls,
-            namespace=namespace,
-            exclude=tuple(f"{cls.NAMESPACE}.{name}" for name in filled),
-            namespace_options={"help": description, **optional},
-        )
+        exclude = [f"{cls.NAMESPACE}.{name}" for name in filled]
+        spec.expose_child(cls, namespace, description, exclude, required=not is_optional)
 
     def setup(self) -> None:
         """Begin with the inputs as they were given."""
@@ -91,6 +87,13 @@ class EngineRestartWorkChain(EndsItsJobs, BaseRestartWorkChain):
             excepted: ExitCode = self.exit_codes.ERROR_SUB_PROCESS_EXCEPTED
             return excepted.format(job=title_of(job), detail=said_of(job))
         return exit_code
+
+    def on_terminated(self) -> None:
+        """Clean the jobs' folders where that is asked for; that it is not is nothing to report."""
+        if self.inputs.clean_workdir.value:
+            super().on_terminated()
+        else:
+            super(BaseRestartWorkChain, self).on_terminated()
 
     @process_handler(priority=600)
     def stop_at_unrecoverable_failure(self, node: CalcJobNode) -> ProcessHandlerReport | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessSpec, ToContext
-from aiida.orm import Dict
+from aiida.orm import Dict, ProcessNode, StructureData
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import model_inputs
@@ -26,14 +27,10 @@ class VerifiedProtocolMixin(ProtocolMixin):
     VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
-    def get_protocol_inputs(
-        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return the inputs of a protocol, those of the verification's protocol of the same name among them."""
-        own = super().get_protocol_inputs(protocol)
-        name = protocol or cls.get_default_protocol()
-        verify = VerifyWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(name, name))
-        return cls.override({"verify": verify, **own}, overrides)
+    def with_children(cls, protocol: str, inputs: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Add those of the verification's protocol of the same name."""
+        verify = VerifyWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(protocol, protocol))
+        return {"verify": verify, **super().with_children(protocol, inputs, overrides)}
 
 
 class VerifiedWorkChain(VerifiedProtocolMixin, CrucibleWorkChain):
@@ -44,24 +41,19 @@ class VerifiedWorkChain(VerifiedProtocolMixin, CrucibleWorkChain):
         """Declare what all of them take."""
         super().define(spec)
         model_inputs(spec)
-        spec.input(
-            "verification",
-            valid_type=Dict,
+        spec.input_nodes(
+            Dict,
             required=False,
-            help="`results` of a verification of this model with this code; no other one is run then.",
+            verification="`results` of a verification of this model with this code; no other one is run then.",
         )
-        spec.expose_inputs(
+        spec.expose_child(
             VerifyWorkChain,
-            namespace="verify",
+            "verify",
+            "How to verify the model first, and whether to go on if it fails (`on_failure`), see `crucible.verify`; a "
+            "verification that was made before is found again.",
             exclude=("code", "model"),
-            namespace_options={
-                "help": "How to verify the model first, and whether to go on if it fails (`on_failure`), see "
-                "`crucible.verify`; a verification that was made before is found again."
-            },
         )
-        spec.output(
-            "verification", valid_type=Dict, required=False, help="`results` of the verification, its faults included."
-        )
+        spec.output_nodes(Dict, verification="`results` of the verification, its faults included.")
         spec.exit_code(330, "ERROR_VERIFICATION_FAILED", message="the model is not believed: {detail}")
         spec.exit_code(331, "ERROR_CAPABILITY_MISSING", message="the model lacks what is asked of it: {detail}")
         spec.exit_code(333, "ERROR_VERIFICATION_UNFINISHED", message="the model could not be verified: {detail}")
@@ -89,6 +81,15 @@ class VerifiedWorkChain(VerifiedProtocolMixin, CrucibleWorkChain):
         return ToContext(
             verifying=self.submit(VerifyWorkChain, code=self.inputs.code, model=self.inputs.model, **inputs)
         )
+
+    def submit_verified(self, chain: Any, namespace: str, structure: StructureData) -> ProcessNode:
+        """Run a WorkChain on a crystal with the same model, which is not verified again.
+
+        :param namespace: of the inputs that say how.
+        """
+        inputs = AttributeDict(self.exposed_inputs(chain, namespace, agglomerate=False))
+        inputs.update(code=self.inputs.code, model=self.inputs.model, structure=structure)
+        return self.submit(chain, **inputs, verification=self.ctx.verification)
 
     def inspect_verification(self) -> ExitCode | None:
         """Stop with the finding, or go on with it where the user says so."""

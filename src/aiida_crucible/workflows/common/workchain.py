@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from aiida.common import AttributeDict
 from aiida.common.links import LinkType
 from aiida.engine import BaseRestartWorkChain, ExitCode, ProcessSpec, WorkChain
 from aiida.orm import CalcJobNode, Data, ProcessNode
 
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.exit_codes import WorkflowSpec
+from aiida_crucible.calculations.ports import WorkflowSpec
 from aiida_crucible.monitoring.foreground import EndsItsJobs
+from aiida_crucible.monitoring.words import title_of
 
 
 class CrucibleWorkChain(EndsItsJobs, WorkChain):
@@ -40,6 +42,35 @@ class CrucibleWorkChain(EndsItsJobs, WorkChain):
         code: ExitCode = self.exit_codes[label].format(detail=detail)
         return code
 
+    def submit_restarting(
+        self, chain: Any, namespace: str, call: str | None = None, cores: int | None = None, **inputs: Any
+    ) -> ProcessNode:
+        """Run a CalcJob, with restarts, with the model and the environment of this WorkChain.
+
+        :param chain: the restart WorkChain.
+        :param namespace: of the inputs that say how.
+        :param call: name of the call.
+        :param cores: of the job, where they are ours to choose.
+        :param inputs: of the CalcJob, what it computes on among them.
+        """
+        exposed = AttributeDict(self.exposed_inputs(chain, namespace))
+        shared = {name: self.inputs[name] for name in ("code", "model") if name in self.inputs}
+        exposed[chain.NAMESPACE].update(**shared, **inputs)
+        give_cores(exposed[chain.NAMESPACE], cores)
+        if call is not None:
+            exposed.metadata.call_link_label = call
+        return self.submit(chain, **exposed)
+
+
+def give_cores(job: AttributeDict, cores: int | None) -> None:
+    """Set the cores of a job where they are ours to choose.
+
+    :param job: its inputs.
+    """
+    if cores is not None:
+        options = job.metadata.options
+        options.resources = {**options.resources, "num_cores_per_mpiproc": cores}
+
 
 def call_once(
     chain: WorkChain, name: str, function: Callable[..., dict[str, Data]], *arguments: Data, **nodes: Data
@@ -63,11 +94,6 @@ def call_once(
 
 DISK_FULL = ("No space left on device", "disk is full", "Disk quota exceeded")
 """What the operating system and SQLite say."""
-
-
-def title_of(process: ProcessNode) -> str:
-    """Return what reports and messages call a process."""
-    return f"{process.process_label}<{process.pk}>"
 
 
 def said_of(process: ProcessNode) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode, ArrayData, Int, SinglefileData, TrajectoryData
 
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.ports import code_input, trajectories_input
 from aiida_crucible.calculations.similarity.calculation import SimilarityCalculation, check_comparable
 from aiida_crucible.nodes.anharmonicity_scores import SIGMA, are_details, run_in_details
 from aiida_crucible.workflows.common.protocols import (
@@ -38,21 +36,25 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, CrucibleWorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        code_input(spec, "The Python of the environment of the tools (`aiida-crucible env create analysis`).")
-        trajectories_input(spec, "The frames of each sampler, by a name of its own.")
-        spec.input_namespace(
-            "sigmas",
-            valid_type=ArrayData,
-            dynamic=True,
+        tools = "The Python of the environment of the tools (`aiida-crucible env create analysis`)."
+        spec.input_nodes(AbstractCode, validation.check_code, code=tools)
+        spec.inputs_by_label(
+            TrajectoryData,
+            validation.check_trajectories,
+            trajectories="The frames of each sampler, by a name of its own.",
+        )
+        spec.inputs_by_label(
+            ArrayData,
             required=False,
-            help="σ(t) of samplers, by the same names: an output of `crucible.anharmonicity` in `details` that was "
+            sigmas="σ(t) of samplers, by the same names: an output of `crucible.anharmonicity` in `details` that was "
             "measured at the sampler's frames, or an array `sigma`, one number for each frame of the trajectory.",
         )
         SimilarityBaseWorkChain.expose_in(spec, "base", "How to compare, see `crucible.similarity.base`.")
         spec.outline(cls.compare, cls.inspect_comparison)
         spec.expose_outputs(SimilarityBaseWorkChain)
-        spec.output("figure", valid_type=SinglefileData, required=False, help="The map as a picture (PNG).")
-        spec.output("chemiscope", valid_type=SinglefileData, required=False, help="The map as a chemiscope file.")
+        spec.output_nodes(
+            SinglefileData, figure="The map as a picture (PNG).", chemiscope="The map as a chemiscope file."
+        )
         spec.exit_code(330, "ERROR_COMPARISON_FAILED", message="the comparison failed: {detail}")
 
     @classmethod
@@ -67,10 +69,8 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, CrucibleWorkChain):
             if name not in trajectories:
                 raise ValueError(f"sigmas has {name!r}, which is no trajectory: give {', '.join(sorted(trajectories))}")
             if are_details(node):
-                try:
+                with validation.naming(f"sigmas of {name!r} are scores of a measurement"):
                     run_in_details(node, trajectories[name])
-                except ValueError as error:
-                    raise ValueError(f"sigmas of {name!r} are scores of a measurement: {error}") from None
                 continue
             if SIGMA not in node.get_arraynames() or node.get_array(SIGMA).shape != (trajectories[name].numsteps,):
                 raise ValueError(
@@ -94,22 +94,19 @@ class ConfigurationSpaceWorkChain(ProtocolMixin, CrucibleWorkChain):
     ) -> ProcessBuilder:
         """Return a builder that is ready to run.
 
+        Further arguments are those of every WorkChain with protocols: :class:`ProtocolMixin`.
+
         :param code: the Python of the tools' environment, or its label.
         :param trajectories: the frames of each sampler by name.
-        :param protocol: one of :meth:`get_available_protocols`.
         :param sigmas: σ(t) of samplers by name, see the port's help.
-        :param overrides: inputs to set otherwise, nested as the ports are.
-        :param options: ``metadata.options`` of the job.
-        :raises ValueError: one line, if something is misspelt or does not fit.
         """
         given = {"trajectories": dict(trajectories), "sigmas": dict(sigmas or {})}
         return cls.build(cls.get_protocol_inputs(protocol, overrides), options, code=code, **given)
 
     def compare(self) -> ToContext:
         """Compare all frames in one job."""
-        inputs = AttributeDict(self.exposed_inputs(SimilarityBaseWorkChain, "base"))
-        inputs.similarity.update(code=self.inputs.code, trajectories=self.inputs.trajectories)
-        return ToContext(comparison=self.submit(SimilarityBaseWorkChain, **inputs))
+        job = self.submit_restarting(SimilarityBaseWorkChain, "base", trajectories=self.inputs.trajectories)
+        return ToContext(comparison=job)
 
     def inspect_comparison(self) -> ExitCode | None:
         """Attach what there is, and draw it."""

@@ -11,8 +11,8 @@ from aiida.orm import CalcJobNode, RemoteData
 from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
 from aiida_crucible.calculations.exit_codes import NOTHING_TO_CONTINUE, exits
 from aiida_crucible.compat.aiida_orm import clean_folder
+from aiida_crucible.monitoring.words import title_of
 from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
-from aiida_crucible.workflows.common.workchain import title_of
 
 Progress = tuple[int, int]
 """Replica and step of a checkpoint; what is further on is larger."""

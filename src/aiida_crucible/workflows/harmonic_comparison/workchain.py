@@ -15,18 +15,11 @@ from aiida_crucible.analysis.comparison.settings import validate_comparison
 from aiida_crucible.analysis.crystal.phonopy_cells import to_atoms as from_phonopy
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
 from aiida_crucible.analysis.phonons.settings import validate_settings
-from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.ports import settings_input
+from aiida_crucible.calculations.ports import settings_help, settings_input
 from aiida_crucible.environments.codes import as_code
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import to_atoms
-from aiida_crucible.workflows.common.protocols import (
-    check_overrides,
-    fill_builder,
-    merged,
-    with_checked_arguments,
-    with_options,
-)
+from aiida_crucible.workflows.common.protocols import ProtocolMixin, merged, with_checked_arguments
 from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, message_of
 from aiida_crucible.workflows.harmonic_comparison.calcfunctions import (
     compare_harmonic,
@@ -36,33 +29,29 @@ from aiida_crucible.workflows.harmonic_comparison.calcfunctions import (
 from aiida_crucible.workflows.phonon.workchain import PhononWorkChain, check_crystal
 
 
-class HarmonicComparisonWorkChain(CrucibleWorkChain):
+class HarmonicComparisonWorkChain(ProtocolMixin, CrucibleWorkChain):
     """Compute the phonons of a model in the reference's supercell, and say how far they are from the reference's.
 
     A model that gives no phonons has answered too: the exit status is 0 and ``summary`` says why.
     """
 
+    JOBS = tuple(f"phonon.{job}" for job in PhononWorkChain.JOBS)
+
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        spec.input(
-            "reference_structure",
-            valid_type=StructureData,
-            validator=validation.validator(check_crystal),
-            help="The unit cell that the reference's force constants belong to.",
+        spec.input_nodes(
+            StructureData,
+            check_crystal,
+            reference_structure="The unit cell that the reference's force constants belong to.",
         )
-        spec.input(
-            "reference_force_constants",
-            valid_type=ArrayData,
-            help="As `crucible.phonon` puts them out, or as `aiida-crucible reference import phonons` imports them.",
+        spec.input_nodes(
+            ArrayData,
+            reference_force_constants="As `crucible.phonon` puts them out, or as `aiida-crucible reference import "
+            "phonons` imports them.",
         )
-        settings_input(
-            spec,
-            "parameters",
-            validate_comparison,
-            "See `aiida_crucible.analysis.comparison.settings.SETTINGS` for names, units, ranges and defaults.",
-        )
+        settings_input(spec, "parameters", validate_comparison, settings_help("comparison.settings"))
         spec.expose_inputs(PhononWorkChain, namespace="phonon")
         spec.outline(cls.compute_phonons, cls.compare)
         spec.expose_outputs(PhononWorkChain, namespace="phonon")
@@ -72,11 +61,9 @@ class HarmonicComparisonWorkChain(CrucibleWorkChain):
             help="Outcome (compared or no-phonons), errors of ω² (THz, THz²), ω (THz) and group velocities (Å THz) by "
             "order and by overlap, least, mean and highest frequencies, thermal properties, imaginary modes.",
         )
-        spec.output(
-            "modes",
-            valid_type=ArrayData,
-            required=False,
-            help="For every wave vector and mode frequencies (THz), group velocities (Å THz), matches and errors.",
+        spec.output_nodes(
+            ArrayData,
+            modes="For every wave vector and mode frequencies (THz), group velocities (Å THz), matches and errors.",
         )
         spec.exit_code(322, "ERROR_PHONONS_FAILED", message="the phonons of the model failed: {detail}")
 
@@ -99,9 +86,14 @@ class HarmonicComparisonWorkChain(CrucibleWorkChain):
                 check_primitive_cells(reference, phonon["structure"], phonon["parameters"])
 
     @classmethod
-    def get_available_protocols(cls) -> dict[str, str]:
-        """Return the names of the protocols, those of the phonons, with their descriptions."""
-        return PhononWorkChain.get_available_protocols()
+    def with_children(cls, protocol: str, inputs: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of the phonons' protocol: there are no others."""
+        return {"phonon": PhononWorkChain.get_protocol_inputs(protocol)}
+
+    @classmethod
+    def read_protocols(cls) -> dict[str, Any]:
+        """Return the content of the phonons' file."""
+        return PhononWorkChain.read_protocols()
 
     @classmethod
     @with_checked_arguments
@@ -121,32 +113,22 @@ class HarmonicComparisonWorkChain(CrucibleWorkChain):
         The model's crystal is the reference's, relaxed with the model, in the reference's supercell, with bands of the
         unit cell where the reference's are.
 
-        :param code: the Python of the model's environment, or its label.
-        :param model: which potential.
+        Further arguments are those of every WorkChain with protocols: :class:`ProtocolMixin`.
+
         :param reference_structure: the reference's unit cell.
         :param reference_force_constants: see the port's help.
-        :param protocol: one of :meth:`get_available_protocols`.
-        :param overrides: inputs to set otherwise, nested as the ports are.
-        :param options: ``metadata.options`` of the jobs.
-        :raises ValueError: one line, if something is misspelt or does not fit.
         """
-        overrides = {} if overrides is None else overrides
-        check_overrides(cls.spec().inputs, overrides)
         restored("reference", reference_structure, reference_force_constants, 1e-5)
         matrices = {name: reference_force_constants.get_array(f"{name}_matrix") for name in ("supercell", "primitive")}
         has_own_primitive = not np.allclose(matrices["primitive"], np.eye(3))
         own = {"parameters": {"supercell_matrix": matrices["supercell"].tolist(), "primitive": has_own_primitive}}
-        phonon = PhononWorkChain.get_protocol_inputs(protocol, merged(own, overrides.get("phonon", {})))
-        phonon = with_options(phonon, PhononWorkChain.spec().inputs, PhononWorkChain.JOBS, options)
-        inputs = {
+        inputs = cls.get_protocol_inputs(protocol, merged({"phonon": own}, overrides or {}))
+        made = {"code": as_code(code), "model": model, "structure": reference_structure}
+        given = {
             "reference_structure": reference_structure,
             "reference_force_constants": reference_force_constants,
-            "phonon": {"code": as_code(code), "model": model, "structure": reference_structure, **phonon},
         }
-        others = {key: value for key, value in overrides.items() if key != "phonon"}
-        builder = cls.get_builder()
-        fill_builder(builder, {**inputs, **others})
-        return builder
+        return cls.build({**inputs, "phonon": {**made, **inputs["phonon"]}}, options, **given)
 
     def compute_phonons(self) -> ToContext:
         """Compute the phonons of the model."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, ArrayData, BandsData, Dict, SinglefileData, StructureData, XyData
 
@@ -14,15 +13,14 @@ from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix
 from aiida_crucible.analysis.phonons.born_charges import check_born_charges
 from aiida_crucible.analysis.phonons.force_constants import build_phonopy
 from aiida_crucible.analysis.phonons.settings import validate_settings
-from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.ports import crystal_check, settings_input
+from aiida_crucible.calculations.ports import crystal_check, settings_help, settings_input
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import to_atoms
 from aiida_crucible.workflows.common.protocols import with_checked_arguments
 from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.phonon.calcfunctions import analyse_phonons, displace_supercells, explain_missing_phonons
-from aiida_crucible.workflows.relax.base import SINGLE, CrystalRelaxedFirst
+from aiida_crucible.workflows.relax.base import CrystalRelaxedFirst
 
 check_crystal = crystal_check("a phonon calculation")
 
@@ -42,24 +40,18 @@ class PhononWorkChain(CrystalRelaxedFirst):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        spec.input(
-            "structure",
-            valid_type=StructureData,
-            validator=validation.validator(check_crystal),
-            help="A crystal, in the setting that the supercell matrix and the band path refer to.",
+        spec.input_nodes(
+            StructureData,
+            check_crystal,
+            structure="A crystal, in the setting that the supercell matrix and the band path refer to.",
         )
-        settings_input(
-            spec,
-            "parameters",
-            validate_settings,
-            "See `aiida_crucible.analysis.phonons.settings.SETTINGS` for names, units, ranges and defaults.",
-        )
-        spec.input(
-            "born_charges",
-            valid_type=ArrayData,
+        settings_input(spec, "parameters", validate_settings, settings_help("phonons.settings"))
+        spec.input_nodes(
+            ArrayData,
+            check_born_arrays,
             required=False,
-            validator=validation.validator(check_born_arrays),
-            help="For the non-analytical correction: arrays `charges` (e, [n_atoms, 3, 3]) and `dielectric` ([3, 3]).",
+            born_charges="For the non-analytical correction: arrays `charges` (e, [n_atoms, 3, 3]) and `dielectric` "
+            "([3, 3]).",
         )
         EvaluateBaseWorkChain.expose_in(spec, "forces", "How to evaluate the supercells, see `crucible.evaluate.base`.")
         spec.outline(
@@ -68,52 +60,30 @@ class PhononWorkChain(CrystalRelaxedFirst):
             if_(cls.should_relax)(cls.relax, cls.inspect_relaxation),
             if_(cls.has_crystal)(cls.displace, cls.evaluate, cls.inspect_forces),
         )
-        spec.output(
-            "summary",
-            valid_type=Dict,
-            required=False,
-            help="Outcome (stable, imaginary, cannot-tell, non-finite or not-relaxed), the verdict with its mode and "
-            "reason, force noise, residuals, lowest and Γ frequencies (THz).",
+        spec.output_nodes(
+            Dict,
+            summary="Outcome (stable, imaginary, cannot-tell, non-finite or not-relaxed), the verdict with its mode "
+            "and reason, force noise, residuals, lowest and Γ frequencies (THz).",
         )
-        spec.output(
-            "force_constants",
-            valid_type=ArrayData,
-            required=False,
-            help="`force_constants` (eV/Å², [n_primitive, n_supercell, 3, 3], symmetrised), `supercell_matrix`, "
-            "`primitive_matrix`; attributes: the residuals before symmetrisation.",
-        )
-        spec.output(
-            "phonopy_params",
-            valid_type=SinglefileData,
-            required=False,
-            help="`phonopy_params.yaml` for `phonopy.load`.",
-        )
-        spec.output(
-            "bands",
-            valid_type=BandsData,
-            required=False,
-            help="THz, imaginary ones negative; array `resolvable`: below it the sign of a mode's ω² is not known.",
-        )
-        spec.output(
-            "mesh",
-            valid_type=ArrayData,
-            required=False,
-            help="At irreducible wave vectors: `qpoints`, `weights`, `frequencies` and `resolvable` (THz), "
+        spec.output_nodes(
+            ArrayData,
+            force_constants="`force_constants` (eV/Å², [n_primitive, n_supercell, 3, 3], symmetrised), "
+            "`supercell_matrix`, `primitive_matrix`; attributes: the residuals before symmetrisation.",
+            mesh="At irreducible wave vectors: `qpoints`, `weights`, `frequencies` and `resolvable` (THz), "
             "`group_velocities` (Å THz), with several amplitudes `error_bars` (THz).",
         )
-        spec.output("dos", valid_type=XyData, required=False, help="Density of states, 1/THz a primitive cell.")
-        spec.output(
-            "thermal_properties",
-            valid_type=XyData,
-            required=False,
-            help="Free energy (eV), entropy and heat capacity (eV/K) of a primitive cell against temperature (K).",
+        spec.output_nodes(
+            BandsData,
+            bands="THz, imaginary ones negative; array `resolvable`: below it the sign of a mode's ω² is not known.",
         )
+        spec.output_nodes(
+            XyData,
+            dos="Density of states, 1/THz a primitive cell.",
+            thermal_properties="Free energy (eV), entropy and heat capacity (eV/K) of a primitive cell against "
+            "temperature (K).",
+        )
+        spec.output_nodes(SinglefileData, phonopy_params="`phonopy_params.yaml` for `phonopy.load`.")
         spec.exit_code(321, "ERROR_EVALUATION_FAILED", message="the forces of the supercells failed: {detail}")
-
-    @classmethod
-    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
-        """Return the chemical symbols of the crystal."""
-        return validation.symbols_of({SINGLE: inputs["structure"]} if "structure" in inputs else {})
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
@@ -143,13 +113,9 @@ class PhononWorkChain(CrystalRelaxedFirst):
     ) -> ProcessBuilder:
         """Return a builder that is ready to run; ``builder.pop("relax")`` takes the structure as it is.
 
-        :param code: the Python of the model's environment, or its label.
-        :param model: which potential.
+        Further arguments are those of every WorkChain with protocols: :class:`ProtocolMixin`.
+
         :param structure: a crystal.
-        :param protocol: one of :meth:`get_available_protocols`.
-        :param overrides: inputs to set otherwise, nested as the ports are.
-        :param options: ``metadata.options`` of the jobs.
-        :raises ValueError: one line, if something is misspelt or does not fit.
         """
         return cls.build(
             cls.get_protocol_inputs(protocol, overrides), options, code=code, model=model, structure=structure
@@ -165,9 +131,8 @@ class PhononWorkChain(CrystalRelaxedFirst):
 
     def evaluate(self) -> ToContext:
         """Evaluate all supercells in one job."""
-        inputs = AttributeDict(self.exposed_inputs(EvaluateBaseWorkChain, "forces"))
-        inputs.evaluate.update(code=self.inputs.code, model=self.inputs.model, trajectory=self.ctx.supercells)
-        return ToContext(evaluation=self.submit(EvaluateBaseWorkChain, **inputs))
+        job = self.submit_restarting(EvaluateBaseWorkChain, "forces", trajectory=self.ctx.supercells)
+        return ToContext(evaluation=job)
 
     def inspect_forces(self) -> ExitCode | None:
         """Attach all that follows from the forces."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessHandlerReport, ProcessSpec, ToContext, process_handler
 from aiida.orm import CalcJobNode, Dict, ProcessNode, StructureData
 
+from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.exit_codes import OF_CONDITION, exits
 from aiida_crucible.calculations.relax.calculation import RelaxCalculation
+from aiida_crucible.monitoring.words import title_of
 from aiida_crucible.workflows.common.restart import EngineRestartWorkChain
 from aiida_crucible.workflows.common.verified import VerifiedWorkChain
-from aiida_crucible.workflows.common.workchain import message_of, title_of
+from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.relax.calcfunctions import summarise_relaxation
 from crucible_engine.wire.schema import Condition
 
@@ -55,17 +56,10 @@ class RelaxingWorkChain(VerifiedWorkChain):
         spec.exit_code(320, "ERROR_RELAXATION_FAILED", message="the relaxation failed: {detail}")
 
     def submit_relaxation(
-        self, structures: Mapping[str, StructureData], namespace: str = "relax", **metadata: str
+        self, structures: Mapping[str, StructureData], namespace: str = "relax", call: str | None = None
     ) -> ToContext:
-        """Relax structures in one job.
-
-        :param namespace: of the inputs that say how.
-        :param metadata: of the process.
-        """
-        inputs = AttributeDict(self.exposed_inputs(RelaxBaseWorkChain, namespace))
-        inputs.relax.update(code=self.inputs.code, model=self.inputs.model, structures=structures)
-        inputs.metadata.update(metadata)
-        return ToContext(relaxation=self.submit(RelaxBaseWorkChain, **inputs))
+        """Relax structures in one job; see :meth:`submit_restarting`."""
+        return ToContext(relaxation=self.submit_restarting(RelaxBaseWorkChain, namespace, call, structures=structures))
 
     def take_relaxation(self) -> ExitCode | None:
         """Summarise what came of it; a structure that ran away or did not converge is a result."""
@@ -94,8 +88,13 @@ class CrystalRelaxedFirst(RelaxingWorkChain):
         """Declare how to relax, and what comes of it."""
         super().define(spec)
         RelaxBaseWorkChain.expose_in(spec, "relax", cls.RELAX_HELP, is_optional=True)
-        spec.output("structure", valid_type=StructureData, required=False, help=cls.RELAXED_HELP)
-        spec.output("relaxation", valid_type=Dict, required=False, help="See `crucible.relax`, output `summary`.")
+        spec.output_nodes(StructureData, structure=cls.RELAXED_HELP)
+        spec.output_nodes(Dict, relaxation="See `crucible.relax`, output `summary`.")
+
+    @classmethod
+    def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
+        """Return the chemical symbols of the crystal."""
+        return validation.symbols_of({SINGLE: inputs["structure"]} if "structure" in inputs else {})
 
     def should_relax(self) -> bool:
         """Return whether the crystal is to be relaxed first."""

@@ -8,7 +8,7 @@ from typing import Any
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode, Dict, StructureData
 
-from aiida_crucible.calculations.ports import structures_input
+from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.relax.calculation import require_relaxable
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.common.protocols import with_checked_arguments
@@ -24,15 +24,13 @@ class RelaxWorkChain(RelaxingWorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        structures_input(spec, "What to relax.")
+        spec.inputs_by_label(StructureData, validation.check_structures, structures="What to relax.")
         RelaxBaseWorkChain.expose_in(spec, "base", "How to relax, see `crucible.relax.base`.")
         spec.outline(cls.verify, cls.inspect_verification, cls.relax, cls.inspect_relaxation)
         spec.expose_outputs(RelaxBaseWorkChain)
-        spec.output(
-            "summary",
-            valid_type=Dict,
-            required=False,
-            help="Outcome (the worst) and for each structure outcome, energy, conventional cell and space groups.",
+        spec.output_nodes(
+            Dict,
+            summary="Outcome (the worst) and for each structure outcome, energy, conventional cell and space groups.",
         )
 
     @classmethod
@@ -57,13 +55,9 @@ class RelaxWorkChain(RelaxingWorkChain):
     ) -> ProcessBuilder:
         """Return a builder that is ready to run.
 
-        :param code: the Python of the model's environment, or its label.
-        :param model: which potential.
+        Further arguments are those of every WorkChain with protocols: :class:`ProtocolMixin`.
+
         :param structure: what to relax; several by name.
-        :param protocol: one of :meth:`get_available_protocols`.
-        :param overrides: inputs to set otherwise, nested as the ports are.
-        :param options: ``metadata.options`` of the jobs.
-        :raises ValueError: one line, if something is misspelt or does not fit.
         """
         structures = structure if isinstance(structure, Mapping) else {SINGLE: structure}
         return cls.build(

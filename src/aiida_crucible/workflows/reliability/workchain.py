@@ -6,26 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
-from aiida.orm import AbstractCode, Dict, StructureData, to_aiida_type
+from aiida.orm import AbstractCode, Dict, ProcessNode, StructureData, TrajectoryData
 
-from aiida_crucible.analysis.verdict.reliability import MAIN, check_reference, validate_thresholds
+from aiida_crucible.analysis.transitions.records import CRYSTAL_OUTCOMES
+from aiida_crucible.analysis.verdict.headline import TITLES
+from aiida_crucible.analysis.verdict.reliability import MAIN, check_reference
 from aiida_crucible.calculations import validation
-from aiida_crucible.calculations.ports import settings_input
 from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.workflows.anharmonicity.workchain import AnharmonicityWorkChain
 from aiida_crucible.workflows.common.protocols import (
     merged,
     with_checked_arguments,
     without_none,
 )
 from aiida_crucible.workflows.common.workchain import message_of
-from aiida_crucible.workflows.phonon.workchain import PhononWorkChain, check_crystal
-from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain, RelaxingWorkChain
-from aiida_crucible.workflows.reliability.calcfunctions import assess_reliability
-from aiida_crucible.workflows.reliability.inputs import (
-    check_competing,
-    require_other_crystals,
-    require_temperatures,
-)
+from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
+from aiida_crucible.workflows.relax.base import RelaxingWorkChain
+from aiida_crucible.workflows.reliability.calcfunctions import assess_reliability, judge_model
+from aiida_crucible.workflows.reliability.inputs import require_other_crystals, require_temperatures
+from aiida_crucible.workflows.reliability.ports import define_inputs, define_outputs
 from aiida_crucible.workflows.sweep.inputs import check_crystal_inputs
 from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
 
@@ -45,77 +44,20 @@ class ReliabilityWorkChain(RelaxingWorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        spec.input(
-            "structure",
-            valid_type=StructureData,
-            validator=validation.validator(check_crystal),
-            help="The crystal in question.",
-        )
-        spec.input_namespace(
-            "competing",
-            valid_type=StructureData,
-            dynamic=True,
-            required=False,
-            validator=validation.validator(check_competing),
-            help="Other phases of the same composition, by name.",
-        )
-        spec.input(
-            "reference",
-            valid_type=Dict,
-            required=False,
-            serializer=to_aiida_type,
-            help="What to compare with: `source` (text), `lattice` (any of a, b, c, alpha, beta, gamma, c_over_a, "
-            "volume of the structure's conventional cell; Å, degrees, Å³ a formula unit), `energy_differences` (eV a "
-            "formula unit above the structure, by the names of the competing phases), `transition_temperature` (K).",
-        )
-        settings_input(
-            spec, "thresholds", validate_thresholds, "See `aiida_crucible.analysis.verdict.reliability.THRESHOLDS`."
-        )
-        RelaxBaseWorkChain.expose_in(spec, "relax", "How to relax all phases, see `crucible.relax.base`.")
-        spec.expose_inputs(
-            PhononWorkChain,
-            namespace="phonon",
-            exclude=("code", "model", "structure", "relax", "verify", "verification"),
-            namespace_options={"help": "How to compute the phonons, see `crucible.phonon`."},
-        )
-        spec.expose_inputs(
-            TemperatureSweepWorkChain,
-            namespace="sweep",
-            exclude=("code", "model", "structure", "relax", "verify", "verification"),
-            namespace_options={
-                "required": False,
-                "populate_defaults": False,
-                "help": "How to run the relaxed crystal when hot, see `crucible.sweep`; left out, it is not.",
-            },
-        )
+        define_inputs(spec)
         spec.outline(
             cls.verify,
             cls.inspect_verification,
             cls.relax,
             cls.inspect_relaxation,
-            if_(cls.is_relaxed)(cls.run_crystal, cls.inspect_crystal),
+            if_(cls.is_relaxed)(
+                cls.run_crystal,
+                cls.inspect_crystal,
+                if_(cls.has_forces)(cls.measure_anharmonicity, cls.inspect_anharmonicity),
+            ),
             cls.assess,
         )
-        spec.output_namespace(
-            "relaxed", valid_type=StructureData, dynamic=True, required=False, help="The last geometry of each phase."
-        )
-        spec.output("relaxation", valid_type=Dict, required=False, help="See `crucible.relax`, output `summary`.")
-        spec.expose_outputs(
-            PhononWorkChain, namespace="phonon", exclude=("verification",), namespace_options={"required": False}
-        )
-        spec.expose_outputs(
-            TemperatureSweepWorkChain,
-            namespace="sweep",
-            exclude=("verification", "structure", "relaxation"),
-            namespace_options={"required": False},
-        )
-        spec.output(
-            "summary",
-            valid_type=Dict,
-            required=False,
-            help="For each of verification, lattice, energies, stability and, with a sweep, finite_temperature, "
-            "averages and transitions: question, answer (yes, no, cannot-tell, not-asked), reason, evidence.",
-        )
+        define_outputs(spec)
         spec.exit_code(322, "ERROR_PHONONS_FAILED", message="the phonons failed: {detail}")
         spec.exit_code(323, "ERROR_SWEEP_FAILED", message="the temperature sweep failed: {detail}")
 
@@ -134,7 +76,7 @@ class ReliabilityWorkChain(RelaxingWorkChain):
                 if (found := _reduced_formula(structure)) != wanted:
                     raise ValueError(
                         f"competing phase {name!r} is {found}, but the structure is {wanted}: their energies cannot be "
-                        "compared"
+                        f"compared; give a phase of {wanted}, or leave it out"
                     )
             require_other_crystals(inputs["structure"], inputs.get("competing", {}))
             if "sweep" in inputs:
@@ -143,26 +85,21 @@ class ReliabilityWorkChain(RelaxingWorkChain):
             check_reference(inputs["reference"].get_dict(), set(inputs.get("competing", {})))
 
     @classmethod
-    def get_protocol_inputs(
-        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return the inputs of a protocol: the phonon WorkChain's of the same name, its relaxation for all phases.
+    def with_children(cls, protocol: str, inputs: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Add those of the phonons' protocol of the same name, its relaxation for all phases.
 
         Those of a sweep are among them only where overrides speak of one.
         """
-        own = super().get_protocol_inputs(protocol)
-        name = protocol or cls.get_default_protocol()
-        phonon = PhononWorkChain.get_protocol_inputs(name)
+        phonon = PhononWorkChain.get_protocol_inputs(protocol)
         del phonon["verify"]
+        own = super().with_children(protocol, inputs, overrides)
         inputs = {"relax": phonon.pop("relax"), "phonon": phonon, **own}
-        if isinstance(overrides, Mapping) and "sweep" in overrides:
-            inputs["sweep"] = TemperatureSweepWorkChain.get_protocol_inputs(cls.SWEEP_PROTOCOLS.get(name, name))
-            for name in ("verify", "relax"):
-                inputs["sweep"].pop(name, None)
-        result = cls.override(inputs, overrides)
-        if isinstance(overrides, Mapping) and "sweep" in overrides:
+        if "sweep" in overrides:
             require_temperatures(overrides["sweep"])
-        return result
+            sweep = TemperatureSweepWorkChain.get_protocol_inputs(cls.SWEEP_PROTOCOLS.get(protocol, protocol))
+            sweep["base"]["dynamics"]["parameters"]["frame_forces"] = True  # for the anharmonicity
+            inputs["sweep"] = {name: value for name, value in sweep.items() if name not in ("verify", "relax")}
+        return inputs
 
     @classmethod
     @with_checked_arguments
@@ -181,16 +118,12 @@ class ReliabilityWorkChain(RelaxingWorkChain):
     ) -> ProcessBuilder:
         """Return a builder that is ready to run.
 
-        :param code: the Python of the model's environment, or its label.
-        :param model: which potential.
+        Further arguments are those of every WorkChain with protocols: :class:`ProtocolMixin`.
+
         :param structure: the crystal in question.
-        :param protocol: one of :meth:`get_available_protocols`.
         :param competing: other phases of the same composition, by name.
         :param reference: what to compare with, see the port's help.
         :param temperatures: K; where given, a temperature sweep is a part of it.
-        :param overrides: inputs to set otherwise, nested as the ports are.
-        :param options: ``metadata.options`` of the jobs.
-        :raises ValueError: one line, if something is misspelt or does not fit.
         """
         if temperatures is not None:
             overrides = merged(overrides or {}, {"sweep": {"parameters": {"temperatures": list(temperatures)}}})
@@ -216,21 +149,10 @@ class ReliabilityWorkChain(RelaxingWorkChain):
 
     def run_crystal(self) -> ToContext:
         """Compute the phonons of the relaxed crystal and run it when hot; the model is not verified again."""
-        shared = {
-            "code": self.inputs.code,
-            "model": self.inputs.model,
-            "structure": self.ctx.relaxed[MAIN],
-            "verification": self.ctx.verification,
-        }
-        chains = {"phonon": PhononWorkChain}
-        if "sweep" in self.inputs:
-            chains["sweep"] = TemperatureSweepWorkChain
-        return ToContext(
-            **{
-                name: self.submit(chain, **{**self.exposed_inputs(chain, name), **shared})
-                for name, chain in chains.items()
-            }
-        )
+        chains = {"phonon": PhononWorkChain, "sweep": TemperatureSweepWorkChain}
+        asked = {name: chain for name, chain in chains.items() if name in self.inputs}
+        crystal = self.ctx.relaxed[MAIN]
+        return ToContext(**{name: self.submit_verified(chain, name, crystal) for name, chain in asked.items()})
 
     def inspect_crystal(self) -> ExitCode | None:
         """Attach the phonons and the sweep."""
@@ -242,15 +164,73 @@ class ReliabilityWorkChain(RelaxingWorkChain):
                 return self.failure(label, message_of(self.ctx[name]))
         return None
 
+    def has_forces(self) -> bool:
+        """Return whether there are force constants, and hot runs that kept their forces."""
+        if "sweep" not in self.ctx or "force_constants" not in self.ctx.phonon.outputs:
+            return False
+        return bool(_runs_with_forces(self.ctx.sweep))
+
+    def measure_anharmonicity(self) -> ToContext | None:
+        """Measure how anharmonic the hot runs were by the model's own force constants; nothing is run anew."""
+        phonon, settings = self.ctx.phonon.outputs, self.inputs.anharmonicity.get_dict()
+        discarded = self.inputs.sweep.base.dynamics.parameters.get_dict().get("average_from") or 0.0
+        try:
+            builder = AnharmonicityWorkChain.get_builder_from_protocol(
+                self.inputs.code,
+                self.inputs.model,
+                phonon.structure if "structure" in phonon else self.ctx.relaxed[MAIN],
+                force_constants=phonon.force_constants,
+                trajectories=_runs_with_forces(self.ctx.sweep),
+                overrides={"parameters": {**settings, "discard": max(settings["discard"], discarded)}},
+            )
+        except ValueError as error:  # frames that are no longer of the crystal, which is a result
+            self.report(f"the anharmonicity is not measured: {error}")
+            return None
+        builder.verification = self.ctx.verification
+        return ToContext(anharmonicity=self.submit(builder))
+
+    def inspect_anharmonicity(self) -> None:
+        """Attach the scores; without them the verdict says so."""
+        child = self.ctx.get("anharmonicity")
+        if child is None:
+            return
+        self.out_many(self.exposed_outputs(child, AnharmonicityWorkChain, namespace="anharmonicity"))
+        if not child.is_finished_ok:
+            self.report(f"the anharmonicity was not measured: {message_of(child)}")
+
     def assess(self) -> None:
-        """Answer the questions."""
+        """Answer the questions, and say what the answers tell of the model."""
         evidence = without_none(
             phonons=self.ctx.phonon.outputs.summary if "phonon" in self.ctx else None,
             sweep=self.ctx.sweep.outputs.summary if "sweep" in self.ctx else None,
             reference=self.inputs.get("reference"),
         )
         relaxation, thresholds = self.ctx.relaxation_summary, self.inputs.thresholds
-        self.out("summary", assess_reliability(relaxation, thresholds, self.ctx.verification, **evidence))
+        summary = assess_reliability(relaxation, thresholds, self.ctx.verification, **evidence)
+        self.out("summary", summary)
+        child, sweep = self.ctx.get("anharmonicity"), self.ctx.get("sweep")
+        evidence = without_none(
+            reference=self.inputs.get("reference"),
+            supercell=sweep.outputs.supercell if sweep is not None and "supercell" in sweep.outputs else None,
+            anharmonicity=child.outputs.summary if child is not None and "summary" in child.outputs else None,
+        )
+        verdict = judge_model(self.inputs.structure, self.inputs.model, summary, relaxation, **evidence)
+        self.out("verdict", verdict)
+        for name, question in verdict["questions"].items():
+            self.report(f"{TITLES[name]}: {question['judgement']}, {question['text']}")
+        self.report(verdict["headline"])
+
+
+def _runs_with_forces(sweep: ProcessNode) -> dict[str, TrajectoryData]:
+    """Return the runs of a sweep that kept the crystal and whose frames have forces, by temperature's label."""
+    outcomes = sweep.outputs.summary["outcomes"]
+    found = {
+        label: run["trajectory"]
+        for label, run in (sweep.outputs.runs if "runs" in sweep.outputs else {}).items()
+        if "trajectory" in run
+    }
+    kept = {label: node for label, node in found.items() if outcomes.get(label) in CRYSTAL_OUTCOMES}
+    return {label: node for label, node in kept.items() if "forces" in node.get_arraynames()}
 
 
 def _phases(inputs: Mapping[str, Any]) -> dict[str, StructureData]:

@@ -1,4 +1,7 @@
-"""What the inputs of a temperature sweep have to be, what follows for its jobs, and what these left of each run."""
+"""What the inputs of a temperature sweep have to be, what follows for its jobs, and what these left of each run.
+
+Checks raise ``ValueError`` with one line.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiida.common.links import LinkType
-from aiida.orm import ArrayData, CalcJobNode, Data, Dict, ProcessNode, TrajectoryData
+from aiida.orm import ArrayData, Data, Dict, ProcessNode, TrajectoryData
 
 from aiida_crucible.analysis.crystal.mapping import find_sites
 from aiida_crucible.analysis.dynamics.order_parameters import displacement_pattern
@@ -21,6 +24,7 @@ from aiida_crucible.analysis.phonons.born_charges import require_neutral
 from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
 from aiida_crucible.calculations.dynamics.structures import check_melchionna
 from aiida_crucible.calculations.ports import crystal_check
+from aiida_crucible.calculations.validation import naming
 from aiida_crucible.nodes.structures import to_atoms
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.rules import shown, suggestion
@@ -31,20 +35,14 @@ SWEEP_PARAMETERS = ("temperatures", "start", "first_replica", "final_temperature
 
 
 def check_charges_array(node: ArrayData) -> None:
-    """Refuse arrays without Born charges.
-
-    :raises ValueError: one line.
-    """
+    """Refuse arrays without Born charges."""
     if "charges" not in node.get_arraynames():
         names = ", ".join(node.get_arraynames()) or "none"
         raise ValueError(f"born_charges has the arrays {names}: give `charges` [n_atoms, 3, 3]")
 
 
 def check_dynamics_parameters(parameters: Dict) -> None:
-    """Refuse parameters of the dynamics that the sweep sets itself.
-
-    :raises ValueError: one line.
-    """
+    """Refuse parameters of the dynamics that the sweep sets itself."""
     for name, value in changed(validate_parameters("dynamics", parameters.get_dict()), SWEEP_PARAMETERS).items():
         where = "parameters.temperatures" if name == "temperatures" else "parameters.mode"
         raise ValueError(
@@ -65,7 +63,6 @@ def check_crystal_inputs(inputs: Mapping[str, Any]) -> None:
     """Check the supercell, the reference structure and the Born charges against the structure.
 
     :param inputs: with ``structure``, ``parameters`` and those of the dynamics.
-    :raises ValueError: one line.
     """
     settings = validate_sweep(inputs["parameters"].get_dict())
     atoms = to_atoms(inputs["structure"])
@@ -73,10 +70,8 @@ def check_crystal_inputs(inputs: Mapping[str, Any]) -> None:
     find_sites(supercell, strained_unit_cell(settings, atoms))
     check_melchionna(supercell, validate_parameters("dynamics", inputs["base"]["dynamics"]["parameters"].get_dict()))
     if "reference_structure" in inputs:
-        try:
+        with naming("reference_structure does not fit to the structure"):
             displacement_pattern(to_atoms(inputs["reference_structure"]), atoms)
-        except ValueError as error:
-            raise ValueError(f"reference_structure does not fit to the structure: {error}") from None
     if "born_charges" in inputs:
         if "reference_structure" not in inputs:
             raise ValueError("born_charges need a reference_structure, from which displacements are counted: give it")
@@ -139,12 +134,31 @@ def outputs_of(child: ProcessNode, replica: str) -> dict[str, Data]:
 def outcome_of(trajectory: TrajectoryData) -> dict[str, str] | None:
     """Return ``outcome`` and ``reason`` of the run that a trajectory is of; ``None`` if no job here has made it."""
     creator = trajectory.creator
-    if not isinstance(creator, CalcJobNode) or creator.process_class is not DynamicsCalculation:
+    # Not by its class: a job of somebody's plugin that is not installed here has none.
+    if creator is None or creator.process_type != DynamicsCalculation.build_process_type():
         return None
     if "results" not in creator.outputs:
         return None
     link = trajectory.base.links.get_incoming(link_type=LinkType.CREATE).one().link_label
     return outcome_and_reason(creator.outputs.results["summary"]["replicas"][link.rpartition("__")[2]])
+
+
+TOLD = {"a": "Å", "c_over_a": "", "volume": "Å³/f.u."}
+"""Averages that a report tells of a run, with their units."""
+
+
+def describe_run(label: str, analysis: Mapping[str, Any]) -> str:
+    """Return one line on what a run did: outcome, and lattice with standard errors.
+
+    :param analysis: of one temperature, see ``crucible.sweep``, output ``runs``.
+    """
+    averages = analysis.get("averages") or {}
+    told = [
+        f"{name.replace('_over_', '/')} {averages[name]['mean']:.4g} ± {averages[name]['standard_error']:.1g} {unit}"
+        for name, unit in TOLD.items()
+        if name in averages and averages[name].get("standard_error") is not None
+    ]
+    return f"{label} done: {', '.join([str(analysis['outcome']), *(each.strip() for each in told)])}"
 
 
 def outcome_and_reason(summary: Mapping[str, Any]) -> dict[str, str]:

@@ -43,15 +43,12 @@ class RelaxedFirst(CrystalRelaxedFirst):
                 )
 
     @classmethod
-    def get_protocol_inputs(
-        cls, protocol: str | None = None, overrides: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return the inputs of a protocol; how to relax is among them where the protocol does or overrides say so."""
-        inputs = super().get_protocol_inputs(protocol)
-        is_wanted = isinstance(overrides, Mapping) and "relax" in overrides
-        if not is_wanted and (protocol or cls.get_default_protocol()) not in cls.RELAXED_PROTOCOLS:
+    def with_children(cls, protocol: str, inputs: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out how to relax, unless the protocol does or overrides say so."""
+        inputs = super().with_children(protocol, inputs, overrides)
+        if "relax" not in overrides and protocol not in cls.RELAXED_PROTOCOLS:
             del inputs["relax"]
-        return cls.override(inputs, overrides)
+        return inputs
 
     def should_relax(self) -> bool:
         """Begin with nothing run, and return whether the crystal is to be relaxed first."""
@@ -65,7 +62,7 @@ class RelaxedFirst(CrystalRelaxedFirst):
         structure = self.inputs.structure
         if validate_sweep(self.inputs.parameters.get_dict())["cell_lengths"]:
             structure = strain_unit_cell(structure, self.inputs.parameters)
-        return self.submit_relaxation({SINGLE: structure}, call_link_label="relax")
+        return self.submit_relaxation({SINGLE: structure}, call="relax")
 
     def explain_no_crystal(self, summary: Dict) -> None:
         """Note why no temperature is run."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from aiida.common import AttributeDict
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, if_, while_
 from aiida.orm import AbstractCode, ArrayData, Data, Dict, ProcessNode, Str, StructureData, TrajectoryData
 
 from aiida_crucible.analysis.dynamics.sweep_settings import INDEPENDENT, SweepJob, plan_jobs, validate_sweep
 from aiida_crucible.analysis.dynamics.temperature_record import FAILED, NOT_RUN
 from aiida_crucible.analysis.transitions.records import CRYSTAL_OUTCOMES
-from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import settings_input
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.common.concurrency import RunsInWaves, Share, choose_share, give_cores
+from aiida_crucible.workflows.common.concurrency import RunsInWaves, Share, choose_share
 from aiida_crucible.workflows.common.protocols import with_checked_arguments, without_none
 from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
@@ -26,6 +24,7 @@ from aiida_crucible.workflows.sweep.inputs import (
     check_dynamics_parameters,
     check_sweep_crystal,
     count_postponed,
+    describe_run,
     is_done,
     outputs_of,
     parameters_of_job,
@@ -51,11 +50,10 @@ class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        spec.input(
-            "structure",
-            valid_type=StructureData,
-            validator=validation.validator(check_sweep_crystal),
-            help="A crystal: the unit cell, in whose axes everything is told.",
+        spec.input_nodes(
+            StructureData,
+            check_sweep_crystal,
+            structure="A crystal: the unit cell, in whose axes everything is told.",
         )
         settings_input(
             spec,
@@ -64,20 +62,18 @@ class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
             "See `aiida_crucible.analysis.dynamics.sweep_settings.SETTINGS` for names, units, ranges, defaults.",
             has_default=False,
         )
-        spec.input(
-            "reference_structure",
-            valid_type=StructureData,
+        spec.input_nodes(
+            StructureData,
+            check_sweep_crystal,
             required=False,
-            validator=validation.validator(check_sweep_crystal),
-            help="The high-symmetry (centrosymmetric) structure, the unit cell's atoms in its order: what order "
-            "parameters and polarization are counted from.",
+            reference_structure="The high-symmetry (centrosymmetric) structure, the unit cell's atoms in its order: "
+            "what order parameters and polarization are counted from.",
         )
-        spec.input(
-            "born_charges",
-            valid_type=ArrayData,
+        spec.input_nodes(
+            ArrayData,
+            check_charges_array,
             required=False,
-            validator=validation.validator(check_charges_array),
-            help="For the polarization: array `charges` (e, [n_atoms, 3, 3], of the unit cell).",
+            born_charges="For the polarization: array `charges` (e, [n_atoms, 3, 3], of the unit cell).",
         )
         DynamicsBaseWorkChain.expose_in(
             spec,
@@ -92,39 +88,25 @@ class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
             if_(cls.has_crystal)(cls.plan, while_(cls.has_jobs)(cls.run_jobs, cls.inspect_jobs)),
             cls.analyse,
         )
-        spec.output("supercell", valid_type=StructureData, required=False, help="What was run.")
-        spec.output_namespace(
-            "runs",
-            dynamic=True,
-            required=False,
-            valid_type=(TrajectoryData, ArrayData, StructureData, Dict),
-            help="By temperature (`T300`, `T312p5`): `trajectory`, `series`, `averages` and `final` of the job, see "
+        spec.output_nodes(StructureData, supercell="What was run.")
+        spec.outputs_by_label(
+            (TrajectoryData, ArrayData, StructureData, Dict),
+            runs="By temperature (`T300`, `T312p5`): `trajectory`, `series`, `averages` and `final` of the job, see "
             "`crucible.dynamics`, `analysis`, `distributions` and `mean_structure`.",
         )
-        spec.output(
-            "curves",
-            valid_type=ArrayData,
-            required=False,
-            help="Over `temperatures` (K, ascending): each average, its `_error` (standard) and `_deviation`; lattice "
-            "parameters in the axes of the unit cell (Å, degrees, Å³ a formula unit), pressure (GPa), polarization "
-            "(µC/cm²) …; NaN where there is none.",
+        spec.output_nodes(
+            ArrayData,
+            curves="Over `temperatures` (K, ascending): each average, its `_error` (standard) and `_deviation`; "
+            "lattice parameters in the axes of the unit cell (Å, degrees, Å³ a formula unit), pressure (GPa), "
+            "polarization (µC/cm²) …; NaN where there is none.",
         )
-        spec.output(
-            "analysis", valid_type=Dict, required=False, help="By temperature: state, outcome and all averages."
-        )
-        spec.output(
-            "transitions",
-            valid_type=Dict,
-            required=False,
-            help="`status` (found, no-transition, cannot-tell), `verdict`, `doubts`, and `transitions` (of crystals or "
-            "melting) with kind, temperature (K), interval, space groups and evidence.",
-        )
-        spec.output(
-            "summary",
-            valid_type=Dict,
-            required=False,
-            help="For each of start, runs, stability, symmetry, transitions and averages: question, answer (yes, no, "
-            "cannot-tell, not-asked), reason, evidence; and `outcomes` by temperature.",
+        spec.output_nodes(
+            Dict,
+            analysis="By temperature: state, outcome and all averages.",
+            transitions="`status` (found, no-transition, cannot-tell), `verdict`, `doubts`, and `transitions` (of "
+            "crystals or melting) with kind, temperature (K), interval, space groups and evidence.",
+            summary="For each of start, runs, stability, symmetry, transitions and averages: question, answer (yes, "
+            "no, cannot-tell, not-asked), reason, evidence; and `outcomes` by temperature.",
         )
         spec.exit_code(332, "ERROR_EVERY_TEMPERATURE_FAILED", message="no temperature could be run: {detail}")
 
@@ -162,16 +144,12 @@ class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
         The protocols of the PbTiO3 test relax the crystal first; the others do if ``overrides`` have ``relax``, with
         settings of its own or ``{}``. ``builder.pop("relax")`` takes the crystal as it is.
 
-        :param code: the Python of the model's environment, or its label.
-        :param model: which potential.
+        Further arguments are those of every WorkChain with protocols: :class:`ProtocolMixin`.
+
         :param structure: the unit cell of a crystal.
-        :param protocol: one of :meth:`get_available_protocols`.
         :param temperatures: K; those of the protocol if ``None``.
         :param reference_structure: the high-symmetry structure, the same atoms in the same order.
         :param born_charges: array ``charges``, e, [n_atoms, 3, 3].
-        :param overrides: inputs to set otherwise, nested as the ports are.
-        :param options: ``metadata.options`` of the jobs.
-        :raises ValueError: one line, if something is misspelt or does not fit.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         if temperatures is not None:
@@ -204,16 +182,12 @@ class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
     def submit_job(self, name: str, cores: int | None) -> ProcessNode:
         """Run a part of the temperatures."""
         job = self._jobs[name]
-        inputs = AttributeDict(self.exposed_inputs(DynamicsBaseWorkChain, "base"))
-        parameters = parameters_of_job(inputs.dynamics.parameters.get_dict(), job, self._is_chain)
-        inputs.dynamics.update(
-            code=self.inputs.code, model=self.inputs.model, structure=self.ctx.start, parameters=Dict(parameters)
-        )
+        shared = self.inputs.base.dynamics.parameters.get_dict()
+        own = {"structure": self.ctx.start, "parameters": Dict(parameters_of_job(shared, job, self._is_chain))}
         if self.ctx.start.uuid != self.ctx.supercell.uuid:
-            inputs.dynamics.reference = self.ctx.supercell
-        give_cores(inputs.dynamics, cores)
-        inputs.metadata.call_link_label = "_".join((job.labels[0], *job.labels[1:][-1:]))
-        return self.submit(DynamicsBaseWorkChain, **inputs)
+            own["reference"] = self.ctx.supercell
+        call = "_".join((job.labels[0], *job.labels[1:][-1:]))
+        return self.submit_restarting(DynamicsBaseWorkChain, "base", call, cores, **own)
 
     def inspect_jobs(self) -> None:
         """Attach and analyse what came of the jobs."""
@@ -297,4 +271,5 @@ class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
         if not self.ctx.analyses:
             self.warn_of_start(found["analysis"])
         self.ctx.analyses[label] = found["analysis"]
+        self.report(describe_run(label, found["analysis"].get_dict()))
         return found["analysis"]

@@ -12,9 +12,10 @@ from aiida_crucible.calculations import resources, validation
 from aiida_crucible.calculations.ports import model_inputs
 from aiida_crucible.calculations.verifications import find_verification, require_capability
 from aiida_crucible.calculations.verify.calculation import VerifyCalculation
+from aiida_crucible.monitoring.words import title_of
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.common.protocols import ProtocolMixin, merged, with_checked_arguments
-from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, said_of, title_of
+from aiida_crucible.workflows.common.workchain import CrucibleWorkChain, said_of
 from crucible_engine.tasks.parameters import PARAMETERS, needs_stress, validate_parameters
 
 STOP, CONTINUE = "stop", "continue"
@@ -47,7 +48,7 @@ class VerifyWorkChain(ProtocolMixin, CrucibleWorkChain):
         )
         spec.expose_inputs(VerifyCalculation, namespace="verify", exclude=("code", "model"))
         spec.outline(if_(cls.must_run)(cls.run_verification, cls.inspect_job), cls.inspect_verification)
-        spec.output("results", valid_type=Dict, required=False, help="The verification's `results`.")
+        spec.output_nodes(Dict, results="The verification's `results`.")
         spec.exit_code(320, "ERROR_VERIFICATION_FAILED", message="{model} failed its verification: {faults}")
         spec.exit_code(321, "ERROR_VERIFICATION_UNFINISHED", message="the verification could not be made: {detail}")
 
@@ -70,13 +71,9 @@ class VerifyWorkChain(ProtocolMixin, CrucibleWorkChain):
     ) -> ProcessBuilder:
         """Return a builder.
 
-        :param code: the Python of the model's environment, or its label.
-        :param model: which potential.
+        Further arguments are those of every WorkChain with protocols: :class:`ProtocolMixin`.
+
         :param structure: verified on as well. Leave it out where one verification is to serve for all structures.
-        :param protocol: a name of :meth:`get_available_protocols`.
-        :param overrides: what to set otherwise, nested as the ports are.
-        :param options: ``metadata.options`` of the CalcJob.
-        :raises ValueError: one line, if a name is misspelt or a port refuses its value.
         """
         inputs = cls.get_protocol_inputs(protocol, overrides)
         if structure is not None:
@@ -143,11 +140,9 @@ def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]
     validation.check_elements(inputs["model"], symbols_by_input)
     validation.check_environment(inputs["code"], inputs["model"])
     for job in jobs:
-        namespace: Mapping[str, Any] = inputs
-        for level in (*job.split("."), "metadata", "options"):
-            namespace = namespace.get(level) or {}
-        resources.check_placement(inputs["code"], namespace)
-        resources.check_precision(inputs["model"], namespace)
+        options = resources.options_of(validation.nested(inputs, job))
+        resources.check_placement(inputs["code"], options)
+        resources.check_precision(inputs["model"], options)
     require_capability(inputs["code"], inputs["model"], needs_of(inputs, jobs), inputs.get("verification"))
 
 
@@ -155,9 +150,7 @@ def needs_of(inputs: Mapping[str, Any], jobs: Sequence[str]) -> list[str]:
     """Return what jobs need stresses for, in words; parameters as in :func:`check_fit`."""
     needs = []
     for job in jobs:
-        namespace: Mapping[str, Any] = inputs
-        for level in job.split("."):
-            namespace = namespace.get(level) or {}
+        namespace = validation.nested(inputs, job)
         task = job.rpartition(".")[2]
         if "parameters" in namespace and task in PARAMETERS:
             needs.append(needs_stress(task, validate_parameters(task, namespace["parameters"].get_dict())))

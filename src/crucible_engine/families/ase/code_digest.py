@@ -33,8 +33,6 @@ def digest_of_code(path: str, factory: Any, calculator: Any, arguments: Mapping[
     """Return the hexadecimal sha256 of all that makes a calculator what it is.
 
     :param path: how the settings name the factory.
-    :param factory: what made the calculator.
-    :param calculator: what it made.
     :param arguments: what the factory was given; files that they name count by their bytes.
     """
     state = hashlib.sha256(json.dumps([path, arguments], sort_keys=True).encode())

@@ -10,33 +10,25 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
-from ase.data import atomic_numbers
-from ase.stress import full_3x3_to_voigt_6_stress
 from chgnet.graph import CrystalGraph
 from chgnet.model import CHGNet
 from pymatgen.core import Lattice, Structure
 
 from crucible_engine.families import weights
-from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Model, is_periodic
+from crucible_engine.families.base import Evaluation, Identity, is_periodic, numbers_of, stress_of
 from crucible_engine.families.chgnet import compat
 from crucible_engine.families.data_sets import MATERIALS_PROJECT
 from crucible_engine.families.registry import find_named
 from crucible_engine.families.silence import silence
 from crucible_engine.families.torch_checkpoint import CheckpointLoader, placed, read_content
-from crucible_engine.families.torch_support import to_numpy
+from crucible_engine.families.torch_support import TorchModel, to_numpy
 
 
-class ChgnetModel(Model):
-    """CHGNet with loaded weights.
-
-    :param network: the network, on its device and in its precision.
-    :param identity: which potential it is.
-    :param elements: atomic numbers that it was trained on.
-    """
+class ChgnetModel(TorchModel):
+    """CHGNet with loaded weights."""
 
     def __init__(self, network: CHGNet, identity: Identity, elements: frozenset[int]) -> None:
-        super().__init__(identity, elements)
-        self.network = network
+        super().__init__(network, identity, elements)
         self._references = compat.reference_energies(network)
         # The network's own energy is wanted, not that of an atom: forces are its gradient without another rounding.
         network.is_intensive = False
@@ -109,13 +101,11 @@ def _elements(network: CHGNet, name: str | None) -> frozenset[int]:
     # A reference energy of nought is that of an element which no training datum contained.
     references = compat.reference_energies(network)
     unknown = {number for number in range(1, 95) if references.any() and abs(references[number - 1]) < 1e-10}
-    return frozenset(atomic_numbers[symbol] for symbol in symbols) - unknown
+    return numbers_of(symbols) - unknown
 
 
 def _stress(atoms: Atoms, virial: Any) -> Any:
-    if virial is None or not is_periodic(atoms):
-        return NO_STRESS.copy()
-    return full_3x3_to_voigt_6_stress(virial / atoms.get_volume())
+    return stress_of(atoms, virial / atoms.get_volume() if virial is not None and is_periodic(atoms) else None)
 
 
 load = CheckpointLoader(compat.weights_path, read)

@@ -11,7 +11,7 @@ from crucible_engine.families.conformance import Case, in_double
 
 CASES = (
     Case("chgnet-0.3.0", "chgnet", "0.3.0"),
-    Case("chgnet-0.2.0", "chgnet", "0.2.0"),
+    Case("chgnet-0.2.0", "chgnet", "0.2.0", like="chgnet-0.3.0"),
     Case("chgnet-r2scan", "chgnet", "r2scan", like="chgnet-0.3.0"),
 )
 

@@ -1,9 +1,4 @@
-"""ASE's effective medium theory: a toy for tests and for a first try without torch.
-
-A digest stands here only where it was computed from the file that the package ships; ``None`` means that nobody could
-compute it here, never that it does not matter. Levels of theory, training sets and licences are those that the
-packages and the papers state.
-"""
+"""ASE's effective medium theory: a toy for tests and for a first try without torch."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""MACE and its released weights.
-
-A digest stands here only where it was computed from the file that the package ships; ``None`` means that nobody could
-compute it here, never that it does not matter. Levels of theory, training sets and licences are those that the
-packages and the papers state.
-"""
+"""MACE and its released weights."""
 
 from __future__ import annotations
 

@@ -5,49 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
 from ase import Atoms
-from ase.data import atomic_numbers
 from orb_models.forcefield.base import AtomGraphs
 from orb_models.forcefield.conservative_regressor import ConservativeForcefieldRegressor
 
 from crucible_engine.families import weights
-from crucible_engine.families.base import Evaluation, Identity, Model, is_periodic, stress_of
+from crucible_engine.families.base import Evaluation, Identity, is_periodic, numbers_of
 from crucible_engine.families.orb import compat
 from crucible_engine.families.registry import find_named
 from crucible_engine.families.silence import silence
 from crucible_engine.families.torch_checkpoint import CheckpointLoader, read_content
-from crucible_engine.families.torch_support import default_dtype, to_numpy
+from crucible_engine.families.torch_support import TorchModel, default_dtype, evaluations
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
 
-class OrbModel(Model):
-    """ORB with loaded weights.
-
-    :param network: the network, on its device and in its precision.
-    :param identity: which potential it is.
-    :param elements: atomic numbers that it was trained on.
-    """
+class OrbModel(TorchModel):
+    """ORB with loaded weights."""
 
     equivariant = False
-
-    def __init__(self, network: torch.nn.Module, identity: Identity, elements: frozenset[int]) -> None:
-        super().__init__(identity, elements, conservative=isinstance(network, ConservativeForcefieldRegressor))
-        self.network = network
 
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
         with default_dtype(self.dtype):
             graphs = compat.batch([self._graph(atoms) for atoms in batch])
             output = self.network.predict(graphs)
         prefix = "grad_" if self.conservative else ""
-        energies = to_numpy(output["energy"]).reshape(-1)
-        forces = np.split(to_numpy(output[f"{prefix}forces"]), np.cumsum([len(atoms) for atoms in batch])[:-1])
-        stresses = to_numpy(output[f"{prefix}stress"]).reshape(-1, 6)
-        return [
-            Evaluation(float(energy), force, stress_of(atoms, voigt if stress else None))
-            for atoms, energy, force, voigt in zip(batch, energies, forces, stresses, strict=True)
-        ]
+        stresses = output[f"{prefix}stress"].reshape(-1, 6) if stress else None
+        return evaluations(batch, output["energy"].reshape(-1), output[f"{prefix}forces"], stresses)
 
     def _graph(self, atoms: Atoms) -> AtomGraphs:
         if any(atoms.pbc) and not is_periodic(atoms):
@@ -80,8 +63,8 @@ def read(path: Path, identity: Identity, trusted: bool) -> OrbModel:
             f"checkpoint {path.name} has not the architecture of {architecture} ({str(error).splitlines()[0]}): "
             "name the right one with the setting 'architecture'",
         ) from error
-    elements = frozenset(atomic_numbers[symbol] for symbol in find_named("orb", architecture).elements)
-    return OrbModel(network, identity, elements)
+    elements = numbers_of(find_named("orb", architecture).elements)
+    return OrbModel(network, identity, elements, isinstance(network, ConservativeForcefieldRegressor))
 
 
 def _require_architecture(reference: ModelReference) -> None:

@@ -5,37 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers
 from sevenn.atom_graph_data import AtomGraphData
-from sevenn.nn.sequential import AtomGraphSequential
 from torch_geometric.data import Batch
 
 from crucible_engine.families import weights
-from crucible_engine.families.base import Evaluation, Identity, Model, stress_of
+from crucible_engine.families.base import Evaluation, Identity, numbers_of
 from crucible_engine.families.registry import find_named
 from crucible_engine.families.sevennet import compat
 from crucible_engine.families.silence import silence
-from crucible_engine.families.torch_checkpoint import CheckpointLoader, placed, plain_copy, read_content
-from crucible_engine.families.torch_support import DTYPES, to_numpy
-from crucible_engine.wire.schema import Condition, EngineError
+from crucible_engine.families.torch_checkpoint import (
+    CheckpointLoader,
+    placed,
+    plain_copy,
+    read_content,
+    require_setting,
+)
+from crucible_engine.families.torch_support import DTYPES, TorchModel, evaluations
 
 # SevenNet's order xx yy zz xy yz zx, of minus the stress, in ASE's.
 _VOIGT = [0, 1, 2, 4, 5, 3]
 
 
-class SevennetModel(Model):
-    """SevenNet with loaded weights.
-
-    :param network: the network, on its device and in its precision.
-    :param identity: which potential it is.
-    :param elements: atomic numbers that it was trained on.
-    """
-
-    def __init__(self, network: AtomGraphSequential, identity: Identity, elements: frozenset[int]) -> None:
-        super().__init__(identity, elements)
-        self.network = network
+class SevennetModel(TorchModel):
+    """SevenNet with loaded weights."""
 
     def graph(self, atoms: Atoms) -> AtomGraphData:
         """Return the network's input for one structure, in the model's precision."""
@@ -46,13 +39,8 @@ class SevennetModel(Model):
         # The network is shared with the calculator, which takes one structure at a time.
         self.network.set_is_batch_data(True)
         output = self.network(data)
-        energies = to_numpy(output[compat.ENERGY])
-        forces = np.split(to_numpy(output[compat.FORCES]), np.cumsum([len(atoms) for atoms in batch])[:-1])
-        stresses = -to_numpy(output[compat.STRESS])[:, _VOIGT]
-        return [
-            Evaluation(float(energy), force, stress_of(atoms, voigt if stress else None))
-            for atoms, energy, force, voigt in zip(batch, energies, forces, stresses, strict=True)
-        ]
+        stresses = -output[compat.STRESS][:, _VOIGT] if stress else None
+        return evaluations(batch, output[compat.ENERGY], output[compat.FORCES], stresses)
 
 
 def read(path: Path, identity: Identity, trusted: bool) -> SevennetModel:
@@ -65,21 +53,14 @@ def read(path: Path, identity: Identity, trusted: bool) -> SevennetModel:
         network = weights.read_checkpoint(path, "sevennet", lambda: compat.build(copy))
     placed(network, identity)
     compat.keep_precision(network, DTYPES[identity.dtype])
-    _require_modal(network, identity, path)
+    modals = list(network.modal_map or ())
+    require_setting("modal", modals, identity, path, needed=bool(modals))
     return SevennetModel(network, identity, _elements(known, identity.name))
-
-
-def _require_modal(network: AtomGraphSequential, identity: Identity, path: Path) -> None:
-    known, wanted = list(network.modal_map or ()), identity.settings.get("modal")
-    if (wanted is None and not known) or wanted in known:
-        return
-    has = f"choose one of {', '.join(known)}" if known else "it has none"
-    raise EngineError(Condition.INVALID_JOB, f"setting 'modal' of {identity.name or path.name} is {wanted!r}: {has}")
 
 
 def _elements(known: frozenset[int], name: str | None) -> frozenset[int]:
     # A universal table of types starts with a placeholder of number 0.
-    trained = frozenset(atomic_numbers[symbol] for symbol in find_named("sevennet", name).elements) if name else known
+    trained = numbers_of(find_named("sevennet", name).elements) if name else known
     return (known & trained) - {0}
 
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+KEPT = ("count", "reference", "sum", "squares", "cells")
+
 
 class Averages:
     """Sums over frames of positions, relative to the first one's scaled coordinates, and of cells.
@@ -60,19 +62,13 @@ class Averages:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that is kept."""
-        return {
-            "count": np.array(self._count),
-            "reference": self._reference,
-            "sum": self._sum,
-            "squares": self._squares,
-            "cells": self._cells,
-        }
+        return {name: np.array(getattr(self, f"_{name}")) for name in KEPT}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Put back what :meth:`state` returned."""
-        self._count = int(state["count"])
-        self._reference, self._sum = state["reference"].copy(), state["sum"].copy()
-        self._squares, self._cells = state["squares"].copy(), state["cells"].copy()
+        for name in KEPT:
+            setattr(self, f"_{name}", state[name].copy())
+        self._count = int(self._count)
 
 
 def _scaled(positions: Array, cell: Array) -> Array:

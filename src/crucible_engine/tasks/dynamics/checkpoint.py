@@ -6,7 +6,6 @@ That a checkpoint is whole and of this job does not yet make sense of what it sa
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,18 @@ from crucible_engine.tasks.dynamics.output import read_result
 from crucible_engine.tasks.dynamics.recorder import frames_path, series_path
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.tasks.dynamics.stream import frame_dtype, require_stream, series_dtype
-from crucible_engine.wire.arrays import Layout, read_arrays, require_layout
+from crucible_engine.wire.arrays import Layout, read_arrays, require_layout, written_whole
 from crucible_engine.wire.journal import differing
-from crucible_engine.wire.results import sync_folder
-from crucible_engine.wire.schema import OUTCOMES_OF_DYNAMICS, SERIES_COLUMNS, Condition, EngineError
+from crucible_engine.wire.schema import (
+    OUTCOMES_OF_DYNAMICS,
+    PREVIOUS_STATE_FILE,
+    SERIES_COLUMNS,
+    STATE_FILE,
+    Condition,
+    EngineError,
+)
 from crucible_engine.wire.value_types import parse_json, require_fields, require_type
 
-STATE_FILE = "state.npz"
-PREVIOUS_STATE_FILE = "state.previous.npz"
 _SCALARS = "scalars"
 
 Arrays = dict[str, NDArray[Any]]
@@ -40,7 +43,6 @@ OF_RUNNING = ("replica", "step", "lost", "rows", "finding", "found_at", "start",
 class Checkpoints:
     """The checkpoints of a job.
 
-    :param folder: where they are.
     :param identity: whose work they belong to, JSON-serializable; see :mod:`crucible_engine.job.runner`.
     """
 
@@ -56,18 +58,8 @@ class Checkpoints:
         :raises OSError: if the disk is full; the checkpoints that were there are still there.
         """
         text = json.dumps({"identity": self._identity, **scalars})
-        temporary = self._path.with_name(f".{STATE_FILE}.part")
-        try:
-            with temporary.open("wb") as stream:
-                np.savez(stream, allow_pickle=False, **{_SCALARS: np.array(text)}, **arrays)
-                stream.flush()
-                os.fsync(stream.fileno())
-            if self._path.exists():
-                self._path.replace(self._previous)
-            temporary.replace(self._path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(self._path.parent)
+        with written_whole(self._path, self._previous) as stream:
+            np.savez(stream, allow_pickle=False, **{_SCALARS: np.array(text)}, **arrays)
 
     def read(self) -> tuple[dict[str, Any], Arrays] | None:
         """Return the newest intact checkpoint as (scalars, arrays); ``None`` where there is none.
@@ -139,10 +131,6 @@ class Scalars:
 def require_checkpoint(scalars: dict[str, Any], folder: Path, sizes: list[int], settings: Settings) -> None:
     """Check that a checkpoint is one of a job, and that the files which it says are complete are.
 
-    :param scalars: of the checkpoint.
-    :param folder: where series, frames and results are.
-    :param sizes: numbers of atoms, one for each replica.
-    :param settings: how the job is run.
     :raises EngineError: ``INVALID_JOB``.
     """
     try:
@@ -193,7 +181,6 @@ def _require_done(folder: Path, index: int, n_atoms: int, rows: Rows, settings: 
 def require_arrays(arrays: Arrays, own: Arrays, of_integrator: Arrays, names_of_integrator: set[str]) -> None:
     """Check that the arrays of a checkpoint are those that a replica would write.
 
-    :param arrays: of the checkpoint.
     :param own: what the replica would write as it begins, besides what its integrator keeps.
     :param of_integrator: what its integrator keeps as it begins; some make a part of it at their first step only.
     :param names_of_integrator: of all that it may keep.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import partial
+from operator import attrgetter, methodcaller
 from typing import Any
 
 import numpy as np
@@ -37,156 +38,131 @@ from crucible_engine.tasks.dynamics.settings import Settings
 class Integrator:
     """One of ASE's integrators.
 
-    :param make: sets it up: from the structure with its momenta, the settings, the target temperature (K) and the
-        source of random numbers.
+    :param kind: its class.
+    :param arguments: returns the arguments of its class, from the settings and the number of atoms, besides the time
+        step, the target temperature and the source of random numbers.
     :param state: the attributes, by dotted path, that hold what it keeps between two steps besides positions, momenta
-        and cell of the structure, the random numbers' state, and what :attr:`make` derives from the settings.
+        and cell of the structure, the random numbers' state, and what :meth:`make` derives from the settings.
     :param heat: sets another target temperature (K).
     :param conserved: the conserved quantity (eV) at a constant target; ``None`` where there is none.
+    :param is_random: whether it draws random numbers.
     :param needs_constraint: whether only a constraint on the structure (``FixCom``) keeps its centre of mass in place.
     :param triangular: whether the cell must be a triangular matrix.
     """
 
-    make: Callable[[Atoms, Settings, float, np.random.Generator], MolecularDynamics]
+    kind: type
+    arguments: Callable[[Settings, int], dict[str, Any]]
     heat: Callable[[Any, float], None] | None = None
     state: tuple[str, ...] = ()
-    conserved: Callable[[Any], float] | None = None
+    conserved: Callable[[Any], Any] | None = None
+    is_random: bool = False
     needs_constraint: bool = False
     triangular: bool = False
 
-
-def _nve(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
-    del temperature, rng
-    return VelocityVerlet(atoms, settings.time_step * units.fs)
-
-
-def _langevin(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
-    friction = _given(settings.friction) / units.fs
-    step = settings.time_step * units.fs
-    return Langevin(atoms, step, temperature_K=temperature, friction=friction, fixcm=False, rng=rng)
-
-
-def _andersen(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
-    return Andersen(
-        atoms,
-        settings.time_step * units.fs,
-        temperature_K=temperature,
-        andersen_prob=_given(settings.collision_probability),
-        fixcm=settings.remove_drift and len(atoms) > 1,
-        rng=rng,
-    )
+    def make(self, atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
+        """Return the integrator of a structure with its momenta, at a target temperature (K)."""
+        arguments = self.arguments(settings, len(atoms))
+        if self.heat is not None:
+            arguments["temperature_K"] = temperature
+        if self.is_random:
+            arguments["rng"] = rng
+        dynamics: MolecularDynamics = self.kind(atoms, settings.time_step * units.fs, **arguments)
+        if self.heat is ase_compat.heat_chain and settings.remove_drift and len(atoms) > 1:
+            tdamp = settings.thermostat_time * units.fs
+            ase_compat.replace_thermostat(dynamics, len(atoms) - 1, temperature, tdamp, settings.chain_length)
+        return dynamics
 
 
-def _bussi(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
-    tau = _given(settings.thermostat_time) * units.fs
-    return Bussi(atoms, settings.time_step * units.fs, temperature_K=temperature, taut=tau, rng=rng)
+def _langevin(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    del n_atoms
+    return {"friction": settings.friction / units.fs, "fixcm": False}
 
 
-def _nose_hoover_chain(
-    atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator
-) -> MolecularDynamics:
-    del rng
-    dynamics = NoseHooverChainNVT(
-        atoms,
-        settings.time_step * units.fs,
-        temperature_K=temperature,
-        tdamp=_given(settings.thermostat_time) * units.fs,
-        tchain=settings.chain_length,
-    )
-    _count_degrees_of_freedom(dynamics, settings, temperature)
-    return dynamics
+def _andersen(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    return {"andersen_prob": settings.collision_probability, "fixcm": settings.remove_drift and n_atoms > 1}
 
 
-def _melchionna(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
-    del rng
+def _bussi(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    del n_atoms
+    return {"taut": settings.thermostat_time * units.fs}
+
+
+def _nose_hoover_chain(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    del n_atoms
+    return {"tdamp": settings.thermostat_time * units.fs, "tchain": settings.chain_length}
+
+
+def _melchionna(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    del n_atoms
     pfactor = settings.pfactor
     if pfactor is None:
-        barostat = _given(settings.barostat_time) * units.fs
-        pfactor = barostat**2 * _given(settings.bulk_modulus) * units.GPa
-    return MelchionnaNPT(
-        atoms,
-        settings.time_step * units.fs,
-        temperature_K=temperature,
-        externalstress=_given(settings.pressure) * units.GPa,
-        ttime=_given(settings.thermostat_time) * units.fs,
-        pfactor=pfactor,
-        mask=None if settings.mask is None else np.array(settings.mask),
-    )
+        barostat = settings.barostat_time * units.fs
+        pfactor = barostat**2 * settings.bulk_modulus * units.GPa
+    return {
+        "externalstress": settings.pressure * units.GPa,
+        "ttime": settings.thermostat_time * units.fs,
+        "pfactor": pfactor,
+        "mask": None if settings.mask is None else np.array(settings.mask),
+    }
 
 
-def _mtk(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
-    del rng
-    arguments: dict[str, Any] = {
-        "timestep": settings.time_step * units.fs,
-        "temperature_K": temperature,
-        "pressure_au": _given(settings.pressure) * units.GPa,
-        "tdamp": _given(settings.thermostat_time) * units.fs,
-        "pdamp": _given(settings.barostat_time) * units.fs,
-        "tchain": settings.chain_length,
+def _mtk(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    return {
+        **_nose_hoover_chain(settings, n_atoms),
+        "pressure_au": settings.pressure * units.GPa,
+        "pdamp": settings.barostat_time * units.fs,
         "pchain": settings.chain_length,
     }
-    if settings.ensemble == "npt-mtk-isotropic":
-        dynamics = IsotropicMTKNPT(atoms, **arguments)
-    elif settings.mask is None:
-        dynamics = MTKNPT(atoms, **arguments)
-    else:
-        # A tuple of booleans would be taken for indices where ASE picks the axes that move.
-        dynamics = MaskedMTKNPT(atoms, **arguments, mask=np.array(settings.mask, dtype=bool))
-    _count_degrees_of_freedom(dynamics, settings, temperature)
-    return dynamics
 
 
-def _berendsen(atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
-    del rng
-    return Inhomogeneous_NPTBerendsen(
-        atoms,
-        settings.time_step * units.fs,
-        temperature_K=temperature,
-        pressure_au=_given(settings.pressure) * units.GPa,
-        taut=_given(settings.thermostat_time) * units.fs,
-        taup=_given(settings.barostat_time) * units.fs,
-        compressibility_au=1 / (_given(settings.bulk_modulus) * units.GPa),
-        fixcm=settings.remove_drift and len(atoms) > 1,
-        mask=tuple(settings.mask or (1, 1, 1)),
-    )
+def _masked_mtk(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    # A tuple of booleans would be taken for indices where ASE picks the axes that move.
+    return {**_mtk(settings, n_atoms), "mask": np.array(settings.mask, dtype=bool)}
+
+
+def _berendsen(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    return {
+        "pressure_au": settings.pressure * units.GPa,
+        "taut": settings.thermostat_time * units.fs,
+        "taup": settings.barostat_time * units.fs,
+        "compressibility_au": 1 / (settings.bulk_modulus * units.GPa),
+        "fixcm": settings.remove_drift and n_atoms > 1,
+        "mask": tuple(settings.mask or (1, 1, 1)),
+    }
 
 
 def _heat_by_method(dynamics: Any, temperature: float) -> None:
     dynamics.set_temperature(temperature_K=temperature)
 
 
-def _total_energy(dynamics: Any) -> float:
-    return float(dynamics.atoms.get_total_energy())
-
-
-def _bussi_energy(dynamics: Any) -> float:
-    return float(dynamics.atoms.get_total_energy() - dynamics.transferred_energy)
-
-
-def _conserved_energy(dynamics: Any) -> float:
-    return float(dynamics.get_conserved_energy())
-
-
-def _gibbs_energy(dynamics: Any) -> float:
-    return float(dynamics.get_gibbs_free_energy())
-
-
-_MTK = Integrator(_mtk, ase_compat.heat_chain, ase_compat.MTK, _conserved_energy)
+_CONSERVED = methodcaller("get_conserved_energy")
+_CHAIN = partial(Integrator, heat=ase_compat.heat_chain, conserved=_CONSERVED)
 INTEGRATORS: dict[str, Integrator] = {
-    "nve": Integrator(_nve, conserved=_total_energy),
-    "nvt-langevin": Integrator(_langevin, _heat_by_method, needs_constraint=True),
-    "nvt-andersen": Integrator(_andersen, _heat_by_method),
-    "nvt-nose-hoover-chain": Integrator(
-        _nose_hoover_chain, ase_compat.heat_chain, ase_compat.NOSE_HOOVER_CHAIN, _conserved_energy
+    "nve": Integrator(VelocityVerlet, lambda *_: {}, conserved=lambda dynamics: dynamics.atoms.get_total_energy()),
+    "nvt-langevin": Integrator(Langevin, _langevin, _heat_by_method, is_random=True, needs_constraint=True),
+    "nvt-andersen": Integrator(Andersen, _andersen, _heat_by_method, is_random=True),
+    "nvt-nose-hoover-chain": _CHAIN(NoseHooverChainNVT, _nose_hoover_chain, state=ase_compat.NOSE_HOOVER_CHAIN),
+    "nvt-bussi": Integrator(
+        Bussi,
+        _bussi,
+        ase_compat.heat_bussi,
+        ase_compat.BUSSI,
+        lambda dynamics: dynamics.atoms.get_total_energy() - dynamics.transferred_energy,
+        is_random=True,
+        needs_constraint=True,
     ),
-    "nvt-bussi": Integrator(_bussi, ase_compat.heat_bussi, ase_compat.BUSSI, _bussi_energy, needs_constraint=True),
     "npt-melchionna": Integrator(
-        _melchionna, ase_compat.heat_melchionna, ase_compat.MELCHIONNA, _gibbs_energy, triangular=True
+        MelchionnaNPT,
+        _melchionna,
+        ase_compat.heat_melchionna,
+        ase_compat.MELCHIONNA,
+        methodcaller("get_gibbs_free_energy"),
+        triangular=True,
     ),
-    "npt-mtk-isotropic": Integrator(_mtk, ase_compat.heat_chain, ase_compat.MTK_ISOTROPIC, _conserved_energy),
-    "npt-mtk": _MTK,
-    "npt-mtk-masked": Integrator(_mtk, ase_compat.heat_chain, ase_compat.MTK_MASKED, _conserved_energy),
-    "npt-berendsen": Integrator(_berendsen, _heat_by_method, needs_constraint=True),
+    "npt-mtk-isotropic": _CHAIN(IsotropicMTKNPT, _mtk, state=ase_compat.MTK_ISOTROPIC),
+    "npt-mtk": _CHAIN(MTKNPT, _mtk, state=ase_compat.MTK),
+    "npt-mtk-masked": _CHAIN(MaskedMTKNPT, _masked_mtk, state=ase_compat.MTK_MASKED),
+    "npt-berendsen": Integrator(Inhomogeneous_NPTBerendsen, _berendsen, _heat_by_method, needs_constraint=True),
 }
 """By ensemble; ``npt-mtk-masked`` is ``npt-mtk`` with a mask, another class of ASE's with a state of its own."""
 
@@ -228,17 +204,3 @@ def write_state(dynamics: MolecularDynamics, state: dict[str, np.ndarray[Any, An
         owner, _, name = path.rpartition(".")
         target = attrgetter(owner)(dynamics) if owner else dynamics
         setattr(target, name, value.copy(order="K") if value.ndim else value.item())
-
-
-def _count_degrees_of_freedom(dynamics: Any, settings: Settings, temperature: float) -> None:
-    if settings.remove_drift and len(dynamics.atoms) > 1:
-        tdamp = _given(settings.thermostat_time) * units.fs
-        ase_compat.replace_thermostat(
-            dynamics, len(dynamics.atoms) - 1, temperature, tdamp, _given(settings.chain_length)
-        )
-
-
-def _given(value: Any) -> Any:
-    """Return a parameter that validation has completed for the ensemble."""
-    assert value is not None
-    return value

@@ -42,10 +42,7 @@ def write_output(
 ) -> None:
     """Write ``arrays.npz``, see :mod:`crucible_engine.tasks.dynamics.run`.
 
-    :param path: where to.
-    :param folder: where the streams are.
     :param rows: rows of series and frames that each replica has on the disk.
-    :param settings: how it was run.
     :param done: replicas that have come to their end.
     """
     members: dict[str, Member] = {}
@@ -100,9 +97,6 @@ def estimate_size(sizes: Sequence[int], settings: Settings) -> dict[str, int]:
     """Return how many bytes a whole job will write.
 
     ``frames_bytes`` and ``series_bytes`` stay on the computer, ``retrieved_bytes`` come back.
-
-    :param sizes: numbers of atoms, one for each replica.
-    :param settings: how it is run.
     """
     frame = sum(frame_dtype(size, settings.frame_forces, settings.frame_velocities).itemsize for size in sizes)
     frames = settings.count_recorded(settings.frame_interval)
@@ -119,7 +113,7 @@ def stride(settings: Settings) -> int:
     """Return the distance, in frames, of those that come back."""
     if not settings.frame_interval or not settings.retrieved_frames:
         return 1
-    return -(-settings.count_recorded(settings.frame_interval) // settings.retrieved_frames)
+    return int(-(-settings.count_recorded(settings.frame_interval) // settings.retrieved_frames))
 
 
 def _result_path(folder: Path, replica: int) -> Path:

@@ -46,7 +46,7 @@ DYNAMICS: dict[str, Parameter] = {
         float, None, "the target ends there after a linear ramp; null keeps it constant, K", 0.0, 1e5, exclusive=True
     ),
     "steps": Parameter(int, 10000, "time steps of each replica", minimum=1, maximum=1_000_000_000),
-    "time_step": Parameter(float, 1.0, "fs", 0.0, 100.0, exclusive=True),
+    "time_step": Parameter(float, 1.0, "fs", 0.001, 100.0),
     "seed": Parameter(int, 0, "of every random number: velocities and stochastic thermostats", 0, 2**63),
     "start": Parameter(
         str,
@@ -127,7 +127,6 @@ STEPS_A_PERIOD = 10.0
 def check_dynamics(values: dict[str, Any]) -> None:
     """Complete the parameters of the ensemble in place, and refuse what cannot be right together.
 
-    :param values: the parameters, each valid by itself.
     :raises ParameterError: one line that names the parameter, what is wrong and what is allowed.
     """
     _check_temperatures(values)
@@ -155,9 +154,6 @@ def needs_stress(values: Mapping[str, Any]) -> str | None:
 def check_structures(survey: Survey, parameters: dict[str, Any], family: str) -> None:
     """Refuse several structures that are not one for each replica, and a barostat where there is no volume.
 
-    :param survey: what is known of the structures.
-    :param parameters: complete.
-    :param family: the model's family.
     :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``.
     """
     del family
@@ -183,8 +179,6 @@ def check_structures(survey: Survey, parameters: dict[str, Any], family: str) ->
 def check_own_structures(n_structures: int, values: Mapping[str, Any]) -> None:
     """Refuse replicas that are to have a structure of their own each where that cannot be.
 
-    :param n_structures: how many are given.
-    :param values: the parameters, complete.
     :raises ParameterError: one line.
     """
     n_replicas = len(values["temperatures"])

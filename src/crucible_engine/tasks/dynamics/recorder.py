@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms, units
-from ase.calculators.calculator import PropertyNotImplementedError
 from numpy.typing import NDArray
 
-from crucible_engine.families.base import NO_STRESS, is_periodic
+from crucible_engine.families.base import is_periodic
+from crucible_engine.families.calculators import stress_given
 from crucible_engine.tasks.dynamics.orientation import Orientation
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.tasks.dynamics.stream import Stream, frame_dtype, series_dtype
@@ -30,11 +30,7 @@ def frames_path(folder: Path, replica: int) -> Path:
 class Recorder:
     """Writes one replica's time series and frames.
 
-    :param folder: where the streams are.
-    :param replica: its index.
-    :param atoms: what moves.
     :param settings: which steps are recorded, and what of them.
-    :param orientation: how the crystal was turned.
     :param degrees_of_freedom: that the kinetic temperature counts.
     :param rows: rows of the series and frames that are complete, as a checkpoint says.
     """
@@ -85,7 +81,7 @@ class Recorder:
             xx yy zz yz xz xy) and ``pressure`` (GPa); ``None`` for both where there is no cell or the model has none.
         """
         forces = self._atoms.get_forces(apply_constraint=False)
-        stress = self._orientation.stress_back(self._stress()) / units.GPa
+        stress = self._orientation.stress_back(stress_given(self._atoms)) / units.GPa
         known = bool(np.isfinite(stress).all())
         return {
             "largest_force": float(np.linalg.norm(forces, axis=1).max()),
@@ -106,7 +102,7 @@ class Recorder:
     def _row(self, step: int, conserved: float) -> list[float]:
         atoms = self._atoms
         kinetic = float(atoms.get_kinetic_energy())
-        stress = self._stress()
+        stress = stress_given(atoms)
         volume = float(atoms.get_volume()) if self._periodic else float("nan")
         ideal = 2 * kinetic / (3 * volume)
         pressure = (ideal - stress[:3].mean()) / units.GPa
@@ -122,14 +118,6 @@ class Recorder:
             *self._orientation.back(atoms.cell.array).ravel().tolist(),
             *self._orientation.stress_back(stress).tolist(),
         ]
-
-    def _stress(self) -> NDArray[np.float64]:
-        if not self._periodic:
-            return NO_STRESS
-        try:
-            return np.asarray(self._atoms.get_stress(apply_constraint=False), dtype=np.float64)
-        except PropertyNotImplementedError:
-            return NO_STRESS
 
     def _frame(self, step: int) -> NDArray[Any]:
         atoms, back = self._atoms, self._orientation.back

@@ -39,12 +39,8 @@ class Replica:
     :ivar step: the last step that was done.
     :ivar finding: the worst that was found of the physics; ``None`` while the crystal is stable.
     :ivar lost: whether nothing sensible can follow.
-    :param index: its number in the job.
     :param start: the structure at step 0, as it was given.
     :param sites: the structure whose sites the atoms are to keep.
-    :param calculator: the model.
-    :param settings: how to run.
-    :param folder: where series and frames go.
     :param state: what :meth:`state` gave, to go on from it.
     """
 
@@ -265,7 +261,7 @@ class Replica:
         integrator = self._integrator
         if integrator.conserved is None or self._settings.final_temperature is not None:
             return float("nan")
-        return integrator.conserved(self._dynamics)
+        return float(integrator.conserved(self._dynamics))
 
     def _record(self, last: bool) -> None:
         interval, step = self._settings.series_interval, self.step

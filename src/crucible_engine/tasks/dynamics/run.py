@@ -74,10 +74,6 @@ LEAST_MARGIN, LARGEST_MARGIN = 5.0, 60.0
 def run(job: Job, model: Model, context: Context) -> TaskResult:
     """Run the replicas of a job one after the other, from where an earlier run of it was stopped.
 
-    :param job: the job, its parameters complete.
-    :param model: the loaded model.
-    :param context: the job's surroundings.
-    :return: the worst outcome of all replicas and the summary.
     :raises EngineError: ``INVALID_JOB``, if a checkpoint is of another run or damaged; ``INTERRUPTED``, before the
         walltime.
     """
@@ -246,7 +242,7 @@ class _Run:
 
     def _steps_done(self, step: int) -> int:
         """Return the steps of all replicas; one that ended early counts as whole."""
-        return self._settings.steps * len(self._done) + step
+        return int(self._settings.steps * len(self._done) + step)
 
     def _margin(self) -> float:
         margin = min(max((self._context.walltime or 0.0) / 20, LEAST_MARGIN), LARGEST_MARGIN)

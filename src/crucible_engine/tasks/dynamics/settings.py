@@ -2,58 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import make_dataclass
+
+from crucible_engine.tasks.dynamics.parameters import DYNAMICS
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to run; fields, units, defaults are those of :data:`crucible_engine.tasks.dynamics.parameters.DYNAMICS`."""
-
-    ensemble: str
-    temperatures: list[float]
-    final_temperature: float | None
-    steps: int
-    time_step: float
-    seed: int
-    start: str
-    first_replica: int
-    streams: list[int] | None
-    initial_temperature: float | None
-    friction: float | None
-    collision_probability: float | None
-    thermostat_time: float | None
-    barostat_time: float | None
-    chain_length: int | None
-    bulk_modulus: float | None
-    pfactor: float | None
-    pressure: float | None
-    mask: list[Any] | None
-    remove_drift: bool
-    series_interval: int
-    frame_interval: int
-    retrieved_frames: int
-    frame_forces: bool
-    frame_velocities: bool
-    checkpoint_interval: int
-    checkpoint_seconds: float
-    average_from: float
-    on_failure: str
-    watch_interval: int
-    lindemann_limit: float
-    temperature_limit: float
-    length_limit: float
+class Settings(make_dataclass("Values", DYNAMICS, frozen=True)):  # type: ignore[misc]
+    """How to run: the parameters of :data:`crucible_engine.tasks.dynamics.parameters.DYNAMICS` by their names."""
 
     def target(self, replica: int, step: int) -> float:
         """Return the target temperature, K, of a replica at a step; a ramp is linear in the steps."""
-        begin = self.temperatures[replica]
+        begin: float = self.temperatures[replica]
         if self.final_temperature is None:
             return begin
-        return begin + (self.final_temperature - begin) * step / self.steps
+        return float(begin + (self.final_temperature - begin) * step / self.steps)
 
     def stream(self, replica: int) -> int:
         """Return the number of a replica's random numbers."""
-        return self.first_replica + replica if self.streams is None else self.streams[replica]
+        return int(self.first_replica + replica if self.streams is None else self.streams[replica])
 
     def first_averaged_step(self) -> int:
         """Return the first step that enters the averages."""

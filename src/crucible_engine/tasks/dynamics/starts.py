@@ -21,7 +21,6 @@ class Starts:
 
     :param path: the structures' file; it holds one, or one for each temperature.
     :param reference: the file of the crystal by which all are judged; it need not exist.
-    :param settings: how to run.
     :param folder: where the results of replicas that are done are.
     :raises EngineError: ``INVALID_JOB``, if the axes of a structure have to be turned and mix those of the mask, or if
         the reference is of other atoms.
@@ -94,7 +93,6 @@ def moved_near(sites: Atoms, start: Atoms) -> Atoms:
     Atoms that move are not wrapped into the cell; those of a structure from elsewhere may have been.
 
     :param sites: as many as there are atoms; changed in place.
-    :param start: where the atoms begin.
     """
     if not sites.pbc.any():
         return sites

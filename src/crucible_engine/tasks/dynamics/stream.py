@@ -74,9 +74,6 @@ class Stream:
 def require_stream(path: Path, dtype: np.dtype[Any], rows: int) -> None:
     """Check that a file is a stream and holds as many records as a checkpoint says.
 
-    :param path: the file.
-    :param dtype: of one record.
-    :param rows: how many records it must hold.
     :raises EngineError: ``INVALID_JOB``.
     """
     header = _header(dtype, 0)
@@ -102,7 +99,6 @@ class Records:
 
     A mapped file would do the same, but its pages would count as the job's memory.
 
-    :param path: the file.
     :param rows: how many of its records count.
     :param every: n.
     :raises OSError: if the file cannot be read.

@@ -32,13 +32,7 @@ LISTED = 20
 
 
 def run(job: Job, model: Model, context: Context) -> TaskResult:
-    """Evaluate the structures of a job, from where an earlier run of it was stopped.
-
-    :param job: the job, its parameters complete.
-    :param model: the loaded model.
-    :param context: the job's surroundings.
-    :return: the outcome ``finite`` or ``non-finite`` and the summary.
-    """
+    """Evaluate the structures of a job, from where an earlier run of it was stopped."""
     stress = bool(job.parameters["stress"])
     resumed, batch_size = _evaluate_rest(job, model, context, stress)
     survey = context.survey
@@ -66,9 +60,9 @@ def _evaluate_rest(job: Job, model: Model, context: Context, stress: bool) -> tu
     structures = read_structures(context.folder / STRUCTURES_FILE, start=done)
     try:
         for batch in evaluate_structures(model, structures, job.parameters["batch_size"], stress):
-            context.append(journal, _record(done, batch.evaluations, stress))
-            done += batch.size
-            largest = max(largest, batch.size)
+            context.append(journal, _record(done, batch, stress))
+            done += len(batch)
+            largest = max(largest, len(batch))
             progress.report(done)
             context.between_steps()
     finally:

@@ -13,8 +13,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from crucible_engine.families.calculators import stress_given
 from crucible_engine.job.context import Context
-from crucible_engine.tasks.relax.relaxation import stress_of
 from crucible_engine.tasks.relax.replay import Answer, stress_array
 from crucible_engine.wire.arrays import Member, write_arrays
 from crucible_engine.wire.journal import JournalWriter, Record, locate_records, read_record
@@ -112,9 +112,6 @@ def read_answers(journal: Path, batches: list[Batch], count: int) -> Iterator[An
 class Recorder:
     """Writes one relaxation into the journal.
 
-    :param context: the job's surroundings.
-    :param journal: the job's journal.
-    :param index: which structure it is.
     :param start: number of the first evaluation that is not recorded yet.
     :param remember: whether evaluations are of use in whole batches only, see
         :mod:`crucible_engine.tasks.relax.replay`.
@@ -156,14 +153,10 @@ class Recorder:
         answers = self._answers[:count]
         if not answers:
             return
-        arrays = {
-            "steps": np.array(self._steps, dtype=np.int64),
-            "positions": np.array([answer.positions for answer in answers]),
-            "cells": np.array([answer.cell for answer in answers]),
-            "energies": np.array([answer.energy for answer in answers]),
-            "forces": np.array([answer.forces for answer in answers]),
-            "stresses": np.array([stress_array(answer) for answer in answers]),
-        }
+        names = ("positions", "cells", "energies", "forces", "stresses")
+        rows = ((one.positions, one.cell, one.energy, one.forces, stress_array(one)) for one in answers)
+        arrays = dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))
+        arrays = {"steps": np.array(self._steps, dtype=np.int64), **arrays}
         fields = {"index": self._index, "start": self._start, "stress": answers[0].stress is not None}
         self._context.append(self._journal, Record(EVALUATED, fields, arrays))
         self._start += count
@@ -175,7 +168,7 @@ def _properties(atoms: Atoms) -> dict[str, NDArray[np.float64]]:
     return {
         "energies": np.array([atoms.get_potential_energy()], dtype=np.float64),
         "forces": np.asarray(atoms.get_forces(apply_constraint=False), dtype=np.float64),
-        "stresses": stress_of(atoms)[None],
+        "stresses": stress_given(atoms)[None],
     }
 
 
@@ -183,7 +176,6 @@ def _properties(atoms: Atoms) -> dict[str, NDArray[np.float64]]:
 class Shown:
     """Geometries of one structure that a file shows.
 
-    :param index: of the structure.
     :param position: of their record in the journal.
     :param rows: which of the record's geometries.
     :param steps: the optimizer's step of each.
@@ -198,8 +190,6 @@ class Shown:
 def write_results(context: Context, structures: list[tuple[str, Atoms]], interval: int) -> None:
     """Write ``arrays.npz``, and ``trajectories.npz`` where it is wanted, from a complete journal.
 
-    :param context: the job's surroundings.
-    :param structures: the job's, with their labels.
     :param interval: steps between two frames of the trajectory; 0 for no trajectory.
     """
     journal = context.journal_path

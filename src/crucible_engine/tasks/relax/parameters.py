@@ -39,7 +39,6 @@ RELAX: dict[str, Parameter] = {
 def check_pressure(values: Mapping[str, Any]) -> None:
     """Refuse a pressure that would do nothing.
 
-    :param values: the parameters, each valid by itself.
     :raises ParameterError: one line.
     """
     if values["pressure"] and values["cell"] in VOLUME_FIXED:
@@ -57,9 +56,6 @@ def needs_stress(values: Mapping[str, Any]) -> str | None:
 def check_structures(survey: Survey, parameters: dict[str, Any], family: str) -> None:
     """Refuse to relax what cannot be.
 
-    :param survey: what is known of the structures.
-    :param parameters: complete.
-    :param family: the model's family, whose environment this is.
     :raises EngineError: ``INVALID_STRUCTURE``, ``PACKAGE_MISSING``.
     """
     if parameters["cell"] != "fixed" and survey.not_periodic is not None:

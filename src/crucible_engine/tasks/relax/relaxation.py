@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from ase import Atoms, units
-from ase.calculators.calculator import PropertyNotImplementedError
 from ase.constraints import FixSymmetry
 from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS, FIRE, LBFGS
 from ase.spacegroup.symmetrize import check_symmetry
 from numpy.typing import NDArray
 
-from crucible_engine.families.base import NO_STRESS, is_periodic
+from crucible_engine.tasks.relax.parameters import RELAX
 from crucible_engine.wire.schema import Condition, EngineError
 
 # Arguments are spelt out, so that another default in another ASE does not change our numbers.
@@ -39,18 +38,8 @@ OUTCOMES = ("converged", "not-converged", "non-finite", "runaway")
 """From good to bad."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to relax: parameters of the task ``relax`` (see :mod:`crucible_engine.tasks.parameters`)."""
-
-    optimizer: str
-    fmax: float
-    max_steps: int
-    cell: str
-    pressure: float
-    keep_symmetry: bool
-    symmetry_tolerance: float
-    trajectory_interval: int
+class Settings(make_dataclass("Values", RELAX, frozen=True)):  # type: ignore[misc]
+    """How to relax: the parameters of :data:`crucible_engine.tasks.relax.parameters.RELAX` by their names."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +60,6 @@ class End:
     """How a relaxation ended.
 
     :param outcome: one of :data:`OUTCOMES`.
-    :param step: the last step.
     :param max_force: largest norm of a force (symmetrised where symmetry is kept), eV/Å.
     :param max_stress: largest component of the stress that still drives the cell, GPa; ``None`` for a fixed cell.
     """
@@ -109,7 +97,6 @@ def relax_structure(atoms: Atoms, settings: Settings, observe: Callable[[Step], 
     """Relax a structure in place, until it converges, fails physically or has used up its steps.
 
     :param atoms: with its calculator, and its constraint where symmetry is kept.
-    :param settings: how.
     :param observe: called at every step that has finite numbers, step 0 included.
     """
     target = _target(atoms, settings)
@@ -132,16 +119,6 @@ def relax_structure(atoms: Atoms, settings: Settings, observe: Callable[[Step], 
     return End(outcome, step, _largest_norm(atoms.get_forces()), _driving_stress(target))
 
 
-def stress_of(atoms: Atoms) -> NDArray[np.float64]:
-    """Return the model's stress [6], eV/Å³, as it gave it; NaN where there is none."""
-    if not is_periodic(atoms):
-        return NO_STRESS
-    try:
-        return np.asarray(atoms.get_stress(apply_constraint=False), dtype=np.float64)
-    except PropertyNotImplementedError:
-        return NO_STRESS
-
-
 def find_space_group(atoms: Atoms, tolerance: float) -> dict[str, Any] | None:
     """Return the space group of a crystal as ``{"number", "symbol"}``, of the International Tables.
 
@@ -160,7 +137,6 @@ def symmetrize(label: str, atoms: Atoms, tolerance: float) -> FixSymmetry | None
     Noise within the tolerance would otherwise lower the group that stricter searches find later: tetragonal PbTiO3 then
     needs 30 displacements for its phonons instead of 8.
 
-    :param label: what messages call the crystal.
     :param atoms: periodic in three directions; its cell and positions are changed in place, by about the tolerance.
     :param tolerance: Å.
     :return: the constraint, not yet set, ``None`` for P1. It acts in fractional coordinates and so suits every later

@@ -53,7 +53,6 @@ class Answer:
 class ReplayingCalculator(WrappingCalculator):
     """Answers from a record as long as it is asked the recorded geometries one after the other, then asks the model.
 
-    :param calculators: of the model.
     :param recorded: the evaluations of an earlier run of the same task, from the first on.
     :param record: called with each new evaluation.
     """

@@ -54,9 +54,6 @@ from crucible_engine.wire.structures import read_structures
 def run(job: Job, model: Model, context: Context) -> TaskResult:
     """Relax the structures of a job one after the other, from where an earlier run of it was stopped.
 
-    :param job: the job, its parameters complete.
-    :param model: the loaded model.
-    :param context: the job's surroundings.
     :return: the worst outcome of all structures and the summary; the condition is ``NOT_CONVERGED`` if one has used up
         its steps.
     :raises EngineError: ``INVALID_JOB``, if two structures have the same label; ``INVALID_STRUCTURE``, if one has no

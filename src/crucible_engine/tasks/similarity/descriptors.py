@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +16,21 @@ from crucible_engine.tasks.similarity.plan import Plan
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Soap:
-    """How the environment of an atom is described; lengths in Å.
-
-    :param cutoff: radius of the environment.
-    :param n_max: radial basis functions.
-    :param l_max: largest degree of the spherical harmonics.
-    :param sigma: width of the Gaussians that stand for atoms.
-    :param normalise: whether each environment's descriptor is scaled to length 1, so that C_ij is a cosine.
-    """
-
-    cutoff: float
-    n_max: int
-    l_max: int
-    sigma: float
-    normalise: bool
-
-
 class Describer:
-    """Describes frames that may have any of some species.
+    """Describes frames that may have any of some species, as the parameters of the task say."""
 
-    :param soap: how.
-    :param species: chemical symbols.
-    """
-
-    def __init__(self, soap: Soap, species: Sequence[str]) -> None:
+    def __init__(self, parameters: Mapping[str, Any], species: Sequence[str]) -> None:
         from dscribe.descriptors import SOAP
 
         self._soap: Any = SOAP(
             species=sorted(set(species)),
-            r_cut=soap.cutoff,
-            n_max=soap.n_max,
-            l_max=soap.l_max,
-            sigma=soap.sigma,
+            r_cut=parameters["cutoff"],
+            n_max=parameters["n_max"],
+            l_max=parameters["l_max"],
+            sigma=parameters["sigma"],
             periodic=True,  # along the directions in which a frame is
         )
-        self._normalise = soap.normalise
+        self._normalise = parameters["normalise"]
         self.n_features = int(self._soap.get_number_of_features())
 
     def describe(self, frame: Atoms) -> Floats:
@@ -69,14 +46,12 @@ class Describer:
 def unit_rows(rows: Floats) -> Floats:
     """Return rows scaled to length 1 as ``sklearn.preprocessing.normalize`` does it; a row of zeros stays."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    scaled: Floats = rows / np.where(lengths == 0.0, 1.0, lengths)[:, None]
-    return scaled
+    return np.asarray(rows / np.where(lengths == 0.0, 1.0, lengths)[:, None])
 
 
 class BlockStore:
     """The descriptors of a plan's blocks: as many in memory as the plan allows, the others on the disk.
 
-    :param plan: the blocks.
     :param make: returns the descriptors of the frame of an index, [n_atoms, n_features].
     :param folder: for files; they are removed by :meth:`clear`.
     """

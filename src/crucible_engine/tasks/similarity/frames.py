@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crucible_engine.tasks.similarity.plan import FLOAT, MIB
 from crucible_engine.wire.schema import Condition, EngineError, sampler_of
-from crucible_engine.wire.structures import read_structures
+from crucible_engine.wire.structures import are_same, read_structures
 
 Indices = NDArray[np.intp]
 
@@ -60,8 +60,7 @@ def by_farthest_point(points: NDArray[np.float64], wanted: int) -> Indices:
 
 def _squared_distances(points: NDArray[np.float64], index: int) -> NDArray[np.float64]:
     difference = points - points[index]
-    distances: NDArray[np.float64] = np.einsum("ij,ij->i", difference, difference)
-    return distances
+    return np.asarray(np.einsum("ij,ij->i", difference, difference))
 
 
 @dataclass
@@ -80,7 +79,6 @@ class Samplers:
 class Chosen:
     """The frames that are compared, sampler by sampler.
 
-    :param frames: the frames.
     :param samplers: the sampler of each, [n].
     :param indices: the place of each in its sampler, [n].
     """
@@ -93,7 +91,6 @@ class Chosen:
 def survey_samplers(path: Path, mixed_compositions: bool) -> Samplers:
     """Return whose frames a file holds.
 
-    :param path: the structures' file.
     :param mixed_compositions: whether frames may differ in their composition.
     :raises EngineError: ``INVALID_STRUCTURE``, naming the first frame of another composition than the first one.
     """
@@ -125,9 +122,6 @@ def choose(
 ) -> Chosen:
     """Return the frames to compare.
 
-    :param path: the structures' file.
-    :param found: what it holds.
-    :param parameters: of the task.
     :param mean_descriptor: returns the mean of the descriptors of a frame's atoms, [n_features].
     :raises EngineError: ``INVALID_JOB``, if there are less than two, or too many for the farthest-point sampling;
         ``INVALID_STRUCTURE``, if all are the same.
@@ -143,24 +137,12 @@ def choose(
             by_place[sampler, place] = atoms
     keys = [(sampler, int(place)) for sampler, places in indices.items() for place in places]
     frames = [by_place[key] for key in keys]
-    if all(_is_same(frames[0], frame) for frame in frames[1:]):
+    if all(are_same(frames[0], frame) for frame in frames[1:]):
         raise EngineError(
             Condition.INVALID_STRUCTURE,
             f"all {n_frames} frames are the same: there is no map of them; give frames that differ",
         )
     return Chosen(frames, [key[0] for key in keys], np.array([key[1] for key in keys]))
-
-
-def _is_same(first: Atoms, second: Atoms) -> bool:
-    return all(
-        np.array_equal(*pair)
-        for pair in (
-            (first.numbers, second.numbers),
-            (first.positions, second.positions),
-            (first.cell.array, second.cell.array),
-            (first.pbc, second.pbc),
-        )
-    )
 
 
 def _indices(

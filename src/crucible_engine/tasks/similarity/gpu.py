@@ -43,11 +43,7 @@ def find_device(wanted: str) -> str:
 
 
 class GpuTileMaker:
-    """Computes tiles as :class:`crucible_engine.tasks.similarity.tiles.TileMaker` does, on another device.
-
-    :param settings: how frames are compared.
-    :param device: torch's name of it.
-    """
+    """Computes tiles as :class:`crucible_engine.tasks.similarity.tiles.TileMaker` does, on another device."""
 
     def __init__(self, settings: Match, device: str) -> None:
         import torch  # most environments that compare frames have none

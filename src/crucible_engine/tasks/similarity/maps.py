@@ -107,9 +107,6 @@ def mean_discrepancy(kernel: Floats, is_first: Bools) -> float:
     """Return the unbiased estimate of the squared maximum mean discrepancy of two samplers.
 
     Gretton, Borgwardt, Rasch, Schölkopf, Smola, J. Mach. Learn. Res. 13, 723 (2012), Eq. 3. It may be negative.
-
-    :param kernel: between the frames of both, [n, n].
-    :param is_first: which frames are the first one's, [n]; at least 2 of each.
     """
     between = kernel[np.ix_(is_first, ~is_first)].mean()
     return _mean_off_diagonal(kernel, is_first) + _mean_off_diagonal(kernel, ~is_first) - 2.0 * float(between)

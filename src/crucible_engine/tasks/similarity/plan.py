@@ -38,7 +38,6 @@ UNLIMITED = 1 << 60
 class Block:
     """Frames with the same number of atoms, one after the other.
 
-    :param frames: their indices.
     :param n_atoms: atoms of each.
     """
 
@@ -108,7 +107,6 @@ def make_plan(sizes: Sequence[int], n_features: int, memory: int, workers: int) 
     although the machine may have other cores free by then.
 
     :param sizes: atoms of each frame.
-    :param n_features: entries of an environment's descriptor.
     :param memory: what arrays may take, MiB.
     :param workers: threads at most, each with a panel of its own.
     :raises EngineError: ``INVALID_JOB``, if not even two frames at a time fit, or the kernel itself does not.

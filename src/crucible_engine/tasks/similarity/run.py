@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crucible_engine.job.context import Context, TaskResult
-from crucible_engine.tasks.similarity.descriptors import BlockStore, Describer, Soap
+from crucible_engine.tasks.similarity.descriptors import BlockStore, Describer
 from crucible_engine.tasks.similarity.frames import Chosen, Samplers, choose, survey_samplers
 from crucible_engine.tasks.similarity.gpu import GpuTileMaker, find_device
 from crucible_engine.tasks.similarity.maps import Map, kernel_map, overlap_of
@@ -53,10 +53,6 @@ MARGIN = 10.0
 def run(job: Job, model: None, context: Context) -> TaskResult:
     """Compare the frames of a job, from where an earlier run of it was stopped.
 
-    :param job: the job, its parameters complete.
-    :param model: none.
-    :param context: the job's surroundings.
-    :return: the outcome ``mapped`` and the summary.
     :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``, ``OUT_OF_MEMORY``; ``INTERRUPTED`` before the walltime.
     """
     del model
@@ -71,8 +67,7 @@ class _Comparison:
         self._structures = context.folder / STRUCTURES_FILE
         require_memory(self._parameters["memory"])
         self._found: Samplers = survey_samplers(self._structures, self._parameters["mixed_compositions"])
-        soap = Soap(**{name: self._parameters[name] for name in Soap.__annotations__})
-        self._describer = Describer(soap, sorted(self._found.species))
+        self._describer = Describer(self._parameters, sorted(self._found.species))
         self._chosen: Chosen = choose(
             self._structures, self._found, self._parameters, lambda atoms: self._describe(atoms).mean(axis=0)
         )

@@ -36,9 +36,6 @@ class TileMaker:
 
     A panel of a tile is the work of one thread, BLAS's own threads being switched off: the numbers are then the same to
     the last bit whatever the number of threads.
-
-    :param settings: how frames are compared.
-    :param workers: threads.
     """
 
     def __init__(self, settings: Match, workers: int) -> None:
@@ -62,7 +59,6 @@ class TileMaker:
         """Return the similarities of two blocks, not normalised.
 
         :param first: descriptors of a block, [n_frames, n_atoms, n_features].
-        :param second: those of another, or of the same.
         :param is_diagonal: whether it is the same: only one half is computed then.
         :param pause: called about once a second; what it raises ends the work.
         :return: [n_frames of the first, n_frames of the second].
@@ -90,8 +86,6 @@ def compare(first: Array, second: Array, settings: Match, pause: Callable[[], No
     """Return the similarities of some frames with others, [n_first, n_second], not normalised.
 
     :param first: descriptors, [n_first, n_atoms, n_features].
-    :param second: those of others.
-    :param settings: how they are compared.
     :param pause: see :func:`crucible_engine.tasks.similarity.rematch.match`.
     :param xp: ``numpy`` or ``torch``, whose arrays they are.
     """
@@ -108,7 +102,6 @@ def panels(
     """Yield the panels of a tile, as square as they may be.
 
     :param first: frames of the first block and atoms of each.
-    :param second: those of the second.
     :param is_diagonal: whether panels below the diagonal are left out.
     :param entries: local similarities of a panel at most, unless it is a single pair.
     """
@@ -123,8 +116,7 @@ def panels(
 def mirrored(tile: Floats) -> Floats:
     """Return a tile on the diagonal with its lower half taken from the upper one."""
     upper = np.triu(tile)
-    mirrored: Floats = upper + np.triu(upper, 1).T
-    return mirrored
+    return np.asarray(upper + np.triu(upper, 1).T)
 
 
 def _one_thread_each() -> contextlib.AbstractContextManager[object]:

@@ -6,6 +6,9 @@
 and :mod:`weights` measure; :mod:`derivatives.diagnosis` finds out what a wrong energy, force or stress is, by its
 factor and its unit. Each measurement ends as a :class:`check.Check`. :mod:`examination` puts those that need finite
 numbers into an order in which one fault does not show up under other faults' names, :mod:`run` all of them.
+
+In all of them ``evaluator`` is the model, ``probes`` are the structures, ``bases`` what the model says of each,
+``scatter`` what evaluating a structure again changes, and ``precision`` what two evaluations may differ by.
 """
 
 from __future__ import annotations

@@ -13,9 +13,8 @@ NOT_APPLICABLE = "not-applicable"
 
 @dataclass(frozen=True)
 class Check:
-    """Result of one check.
+    """Result of one check, which has passed as it is made, see :meth:`failed`.
 
-    :param name: what was checked.
     :param status: :data:`PASSED`, :data:`FAILED` or :data:`NOT_APPLICABLE`.
     :param message: one line for a person.
     :param fault: name of the fault, where it failed.
@@ -25,18 +24,15 @@ class Check:
     """
 
     name: str
-    status: str
     message: str
-    fault: str | None = None
     value: float | None = None
     tolerance: float | None = None
     unit: str = ""
+    status: str = PASSED
+    fault: str | None = None
 
     def failed(self, fault: str) -> Check:
-        """Return the same measurement as a fault.
-
-        :param fault: its name.
-        """
+        """Return the same measurement as a fault."""
         return replace(self, status=FAILED, fault=fault)
 
     def failed_if(self, wrong: bool, fault: str) -> Check:
@@ -44,10 +40,7 @@ class Check:
         return self.failed(fault) if wrong else self
 
     def unjudged(self, reason: str) -> Check:
-        """Return the same measurement as one that has no right value.
-
-        :param reason: why not.
-        """
+        """Return the same measurement as one that has no right value."""
         return replace(self, status=NOT_APPLICABLE, fault=None, tolerance=None, message=f"{reason}; {self.message}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,13 +52,6 @@ class Check:
         return content
 
 
-def measured(
-    name: str, message: str, value: float | None = None, tolerance: float | None = None, unit: str = ""
-) -> Check:
-    """Return a check that found nothing wrong; see :meth:`Check.failed`."""
-    return Check(name, PASSED, message, None, value, tolerance, unit)
-
-
 def not_applicable(name: str, message: str) -> Check:
     """Return a check that could not be made."""
-    return Check(name, NOT_APPLICABLE, message)
+    return Check(name, message, status=NOT_APPLICABLE)

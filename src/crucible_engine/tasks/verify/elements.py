@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from crucible_engine.families.base import Evaluation
-from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.verify.check import Check, not_applicable
 from crucible_engine.tasks.verify.consistency import invariance
 from crucible_engine.tasks.verify.derivatives.diagnosis import COMPONENTS
 from crucible_engine.tasks.verify.evaluator import Evaluator, is_finite
@@ -28,28 +28,20 @@ CANDIDATES = 30
 
 
 def check_forces_present(probes: Sequence[Probe], bases: Sequence[Evaluation]) -> Check:
-    """Check that no element's forces are exactly zero, which in a crystal without symmetry they never are.
-
-    :param probes: the structures.
-    :param bases: what the model says of each.
-    """
-    name, norms = "forces present", dict[int, float]()
-    for probe, base in zip(probes, bases, strict=True):
-        # Symmetry holds the only atom of a cell in its place; an atom of a molecule may be alone.
-        if probe.is_crystal and len(probe.atoms) > 1:
-            for number, size in zip(probe.atoms.numbers, np.linalg.norm(base.forces, axis=1), strict=True):
-                norms[int(number)] = max(norms.get(int(number), 0.0), float(size))
-    missing = [chemical_symbols[number] for number, size in norms.items() if size == 0]
+    """Check that no element's forces are exactly zero, which in a crystal without symmetry they never are."""
+    name = "forces present"
+    # Symmetry holds the only atom of a cell in its place; an atom of a molecule may be alone.
+    pairs = [(probe.atoms, base) for probe, base in zip(probes, bases, strict=True) if probe.is_crystal]
+    missing = _without_forces((atoms, base) for atoms, base in pairs if len(atoms) > 1)
     if missing:
-        message = f"the forces are exactly zero on every {', '.join(missing)}, in crystals without any symmetry"
-        return measured(name, message, float(len(missing)), 0.0).failed("forces-missing")
-    return measured(name, "every element has some")
+        message = f"the forces are exactly zero on every {_symbols(missing)}, in crystals without any symmetry"
+        return Check(name, message, float(len(missing)), 0.0).failed("forces-missing")
+    return Check(name, "every element has some")
 
 
 def check_stress_present(probes: Sequence[Probe], bases: Sequence[Evaluation]) -> Check:
     """Check that no component of the stress is exactly zero.
 
-    :param probes: the structures.
     :param bases: what the model says of each; NaN for a stress that the model does not claim to have.
     """
     name = "stress present"
@@ -59,8 +51,8 @@ def check_stress_present(probes: Sequence[Probe], bases: Sequence[Evaluation]) -
     missing = [component for component, size in zip(COMPONENTS, np.abs(stresses).max(axis=0), strict=True) if size == 0]
     if missing:
         message = f"{', '.join(missing)} of the stress are exactly zero, in crystals without any symmetry"
-        return measured(name, message, float(len(missing)), 0.0).failed("stress-missing")
-    return measured(name, "every component has a value")
+        return Check(name, message, float(len(missing)), 0.0).failed("stress-missing")
+    return Check(name, "every component has a value")
 
 
 def check_species(
@@ -70,11 +62,6 @@ def check_species(
 
     Where they stay, the new structure is evaluated once more, turned, moved and in another order: a cache does not know
     it again, whatever it is keyed on, while a model that is blind to elements gives the old energy still.
-
-    :param evaluator: the model.
-    :param probes: the structures.
-    :param precision: what may differ.
-    :param rng: for the rotation.
     """
     substituted = [(probe, _substituted(probe)) for probe in probes if len(set(probe.atoms.numbers)) > 1]
     if not substituted:
@@ -89,9 +76,9 @@ def check_species(
         blind = difference <= precision.tolerance([before]).energy
         message = f"nothing changes with another element in an atom's place in {probe.label}"
         if blind:
-            return measured(SPECIES, f"{message}, wherever it is").failed("ignores-species")
-        return measured(SPECIES, f"{message}, but elsewhere: a cache overlooks it").failed("stale-results")
-    return measured(SPECIES, "the numbers change with another element in an atom's place")
+            return Check(SPECIES, f"{message}, wherever it is").failed("ignores-species")
+        return Check(SPECIES, f"{message}, but elsewhere: a cache overlooks it").failed("stale-results")
+    return Check(SPECIES, "the numbers change with another element in an atom's place")
 
 
 def _substituted(probe: Probe) -> Probe:
@@ -107,9 +94,7 @@ def check_elements(evaluator: Evaluator, elements: Iterable[int], seed: int) -> 
     Only an element without numbers beside another and by itself counts: for two elements that no training datum has
     together a model may give anything.
 
-    :param evaluator: the model.
     :param elements: atomic numbers that it says it knows; empty where it does not say.
-    :param seed: of the random numbers.
     """
     known = sorted(set(map(int, elements)))
     if not known:
@@ -119,20 +104,19 @@ def check_elements(evaluator: Evaluator, elements: Iterable[int], seed: int) -> 
     pairs = [(order[index], order[(index + 1) % len(order)]) for index in range(0, len(order), 2)]
     crystals = [random_crystal(rng, list(pair), TIGHTNESS, CANDIDATES) for pair in pairs]
     evaluations = evaluator(crystals, extreme=True)
-    suspects = sorted({number for number, item in _by_element(crystals, evaluations) if not is_finite(item)})
+    not_finite = (atoms for atoms, item in zip(crystals, evaluations, strict=True) if not is_finite(item))
+    suspects = sorted({int(number) for atoms in not_finite for number in atoms.numbers})
     broken = [number for number in suspects if _is_broken(evaluator, number, rng)]
     if broken:
         message = f"NaN or infinity for {_symbols(broken)}, of {len(known)} elements that it says it knows"
-        return measured(ELEMENTS, message, float(len(broken)), 0.0).failed("not-finite")
-    silent = _without_forces(crystals, evaluations)
+        return Check(ELEMENTS, message, float(len(broken)), 0.0).failed("not-finite")
+    # Where neither of two elements has a force the model holds no such bond, and says nothing of either.
+    bound = ((atoms, item) for atoms, item in zip(crystals, evaluations, strict=True) if item.forces.any())
+    silent = sorted(_without_forces(bound))
     if silent:
         message = f"the forces are exactly zero on {_symbols(silent)}, in crystals without any symmetry"
-        return measured(ELEMENTS, message, float(len(silent)), 0.0).failed("forces-missing")
-    return measured(ELEMENTS, f"numbers for each of {len(known)} elements", 0.0, 0.0)
-
-
-def _by_element(crystals: Sequence[Atoms], evaluations: Sequence[Evaluation]) -> list[tuple[int, Evaluation]]:
-    return [(int(number), item) for atoms, item in zip(crystals, evaluations, strict=True) for number in atoms.numbers]
+        return Check(ELEMENTS, message, float(len(silent)), 0.0).failed("forces-missing")
+    return Check(ELEMENTS, f"numbers for each of {len(known)} elements", 0.0, 0.0)
 
 
 def _is_broken(evaluator: Evaluator, number: int, rng: np.random.Generator) -> bool:
@@ -140,16 +124,13 @@ def _is_broken(evaluator: Evaluator, number: int, rng: np.random.Generator) -> b
     return not is_finite(evaluator([crystal], extreme=True)[0])
 
 
-def _without_forces(crystals: Sequence[Atoms], evaluations: Sequence[Evaluation]) -> list[int]:
-    """Return the elements on which every force is zero while their neighbour, of another element, has one."""
+def _without_forces(pairs: Iterable[tuple[Atoms, Evaluation]]) -> list[int]:
+    """Return the elements on which every force is zero, in the order in which they come."""
     largest: dict[int, float] = {}
-    for atoms, item in zip(crystals, evaluations, strict=True):
-        norms = np.linalg.norm(item.forces, axis=1)
-        # Where neither has a force the model holds no such bond, and says nothing of either.
-        if norms.any():
-            for number, norm in zip(map(int, atoms.numbers), norms, strict=True):
-                largest[number] = max(largest.get(number, 0.0), float(norm))
-    return sorted(number for number, norm in largest.items() if norm == 0)
+    for atoms, item in pairs:
+        for number, norm in zip(map(int, atoms.numbers), np.linalg.norm(item.forces, axis=1), strict=True):
+            largest[number] = max(largest.get(number, 0.0), float(norm))
+    return [number for number, norm in largest.items() if norm == 0]
 
 
 def _symbols(numbers: Sequence[int]) -> str:

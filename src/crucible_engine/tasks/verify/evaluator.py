@@ -14,7 +14,6 @@ from crucible_engine.families.batching import evaluate_structures
 class Evaluator:
     """Evaluates structures and counts them.
 
-    :param model: the loaded potential.
     :param pause: called between calls of the model, so that a job can adapt its threads or be stopped.
     """
 
@@ -40,7 +39,7 @@ class Evaluator:
         copies = (("", atoms.copy()) for atoms in structures)
         evaluations: list[Evaluation] = []
         for batch in evaluate_structures(self.model, copies, 1 if self.one_at_a_time else None, stress):
-            evaluations.extend(batch.evaluations)
+            evaluations.extend(batch)
             self._pause()
         self.count += len(evaluations)
         if not extreme:
@@ -68,7 +67,6 @@ class Evaluator:
 def is_finite(evaluation: Evaluation, stress: bool = False) -> bool:
     """Tell whether a model gave numbers.
 
-    :param evaluation: what it gave.
     :param stress: whether the stress counts.
     """
     finite = bool(np.isfinite(evaluation.energy) and np.isfinite(evaluation.forces).all())

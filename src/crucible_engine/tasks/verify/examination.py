@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from crucible_engine.families.base import Evaluation
-from crucible_engine.tasks.verify.check import PASSED, Check, measured, not_applicable
+from crucible_engine.tasks.verify.check import PASSED, Check, not_applicable
 from crucible_engine.tasks.verify.consistency import invariance, motion, repeatability
 from crucible_engine.tasks.verify.consistency.invariance import NOISE_OF, Outcome
 from crucible_engine.tasks.verify.consistency.supercell import MISSES_IMAGES, check_supercell
@@ -33,10 +33,6 @@ DIRECT = "direct-forces"
 class Examination:
     """The checks that need finite numbers, and what they hand on to each other.
 
-    :param evaluator: the model.
-    :param probes: structures for which it gives numbers.
-    :param bases: what it says of them.
-    :param seed: of the random numbers.
     :param drift: returns by how much the very first numbers have changed since.
     """
 
@@ -65,14 +61,18 @@ class Examination:
         # Numbers that drift from call to call must not look like those of another geometry.
         precision = Precision(precision.epsilon, precision.scatter.at_least(self.drift()))
         self.precision = precision
-        derivatives = self._derivatives(outcomes, precision)
+        stencil = Stencil(self._noise_of_energy(outcomes, precision))
+        derivatives = DerivativeChecks(
+            self.evaluator, self.probes, self.bases, scatter=precision.scatter, stencil=stencil, rng=self.rng
+        ).run()
         symmetry = repeatability.check_stress_tensor(self.model, self.probes)
         judge = invariance.Judge(precision, self._compared(derivatives), self.model.equivariant)
         translation, *others = outcomes
         moved = judge.check(translation)
         if moved.fault:
             # Energies that depend on the place in space differ after every operation that moves atoms.
-            rest = [not_applicable(name, "depends on where the atoms are: see translation") for name in _names(others)]
+            names = ["supercell", *(outcome.operation.name for outcome in others)]
+            rest = [not_applicable(name, "depends on where the atoms are: see translation") for name in names]
         else:
             supercell = check_supercell(self.evaluator, self.probes, self.bases, precision, judge.compared)
             misses_images = supercell.fault == MISSES_IMAGES
@@ -98,7 +98,6 @@ class Examination:
         """Return the checks of the calculator in dynamics and in a relaxation.
 
         :param checks: what was found before: a run along wrong forces tells nothing.
-        :param calculators: of the model.
         :param patience: see :func:`crucible_engine.tasks.verify.consistency.motion.check_dynamics`.
         """
         names = (motion.DYNAMICS, motion.CONSERVATION, motion.RELAXATION)
@@ -110,7 +109,7 @@ class Examination:
         probe = next(probe for probe in reversed(self.probes[:3]) if probe.is_crystal)
         arguments = (self.evaluator, calculators, probe, self.precision)
         dynamics, conservation = motion.check_dynamics(*arguments, seed=self.seed, patience=patience)
-        direct = not self._conservative or any(check.fault == DIRECT for check in checks)
+        direct = not self.model.conservative or any(check.fault == DIRECT for check in checks)
         if conservation.fault and direct:
             conservation = conservation.unjudged("the forces are not the energy's gradient: see forces gradient")
         stress = next(check for check in checks if check.name == "stress present").status == PASSED
@@ -131,12 +130,8 @@ class Examination:
 
     def _compared(self, derivatives: Sequence[Check]) -> list[str]:
         """Return what can be compared before and after an operation: not what is known to be wrong by itself."""
-        sound = [name for name in ("forces", "stress") if not self._conservative or trusted(derivatives, name)]
+        sound = [name for name in ("forces", "stress") if not self.model.conservative or trusted(derivatives, name)]
         return ["energy", *sound]
-
-    @property
-    def _conservative(self) -> bool:
-        return self.model.conservative
 
     def _repeatability(self) -> tuple[list[Check], Precision]:
         determinism, precision = repeatability.check_determinism(self.evaluator, self.probes, self.bases)
@@ -156,32 +151,22 @@ class Examination:
 
     def _noise(self, outcomes: Sequence[Outcome], precision: Precision) -> tuple[Check, Precision]:
         """Report the noise of the forces, and find out whether it is that of the precision which was asked for."""
-        scatter = [outcome.scatter_of_forces() for outcome in outcomes if outcome.operation.name in NOISE_OF]
+        scatter = [outcome.scatter_of("forces") for outcome in outcomes if outcome.operation.name in NOISE_OF]
         self.force_noise = float(np.sqrt(np.mean(np.square(scatter))))
         size = max(1.0, *(float(np.abs(base.forces).max()) for base in self.bases))
         double = self.model.dtype == "float64"
         limit = (DOUBLE_NOISE if double else SINGLE_NOISE) * size
         message = f"the forces scatter by {self.force_noise:.1e} eV/Å (rms) over translations and permutations"
-        check = measured("force noise", message, self.force_noise, limit, "eV/Å")
+        check = Check("force noise", message, self.force_noise, limit, "eV/Å")
         reproducible = precision.scatter.forces <= limit
         if double and reproducible and limit < self.force_noise < SINGLE_NOISE * size:
             return check.failed("precision-below-dtype"), Precision(EPSILON["float32"], precision.scatter)
         return check, precision
 
-    def _derivatives(self, outcomes: Sequence[Outcome], precision: Precision) -> list[Check]:
-        return DerivativeChecks(
-            self.evaluator,
-            self.probes,
-            self.bases,
-            scatter=precision.scatter,
-            stencil=Stencil(self._noise_of_energy(outcomes, precision)),
-            rng=self.rng,
-        ).run()
-
     def _noise_of_energy(self, outcomes: Sequence[Outcome], precision: Precision) -> float:
         """Return the noise of the energies, eV; a single operation that changes energies does not count."""
         size = max(1.0, *(abs(base.energy) for base in self.bases))
-        scatter = float(np.median([outcome.scatter_of_energies() for outcome in outcomes if outcome.expected]))
+        scatter = float(np.median([outcome.scatter_of("energy") for outcome in outcomes if outcome.expected]))
         n_atoms = max((len(probe.atoms) for probe in self.probes if probe.is_small), default=1)
         irreproducible = precision.scatter.energy * n_atoms
         return max(precision.epsilon * size, min(scatter, LARGEST_NOISE * size), irreproducible)
@@ -192,7 +177,3 @@ def _unless_stale_by_images(check: Check) -> Check:
     return (
         check.unjudged("periodic images are missed: see supercell") if check.name == "caches" and check.fault else check
     )
-
-
-def _names(outcomes: Sequence[Outcome]) -> list[str]:
-    return ["supercell", *(outcome.operation.name for outcome in outcomes)]

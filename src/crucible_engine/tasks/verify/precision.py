@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import Evaluation
-from crucible_engine.tasks.verify.check import Check, measured
+from crucible_engine.tasks.verify.check import Check
 
 EPSILON = {"float32": float(np.finfo(np.float32).eps), "float64": float(np.finfo(np.float64).eps)}
 MARGIN = 1000.0
@@ -87,7 +87,6 @@ class Precision:
     def tolerance(self, evaluations: Iterable[Evaluation], margin: float = MARGIN) -> Deviation:
         """Return what is allowed for these evaluations: rounding in proportion to their size, and the scatter.
 
-        :param evaluations: the ones that are compared.
         :param margin: rounding errors allowed.
         """
         scale = Deviation.worst(
@@ -112,7 +111,6 @@ def check_resolution(bases: Sequence[Evaluation], dtype: str) -> tuple[Check, De
     """Check that energies, forces and stresses use the digits of their precision; return how coarse they are.
 
     :param bases: what the model says of structures without any symmetry.
-    :param dtype: the precision that was asked for.
     """
     quantities = {
         "energy": np.array([base.energy for base in bases]),
@@ -125,15 +123,14 @@ def check_resolution(bases: Sequence[Evaluation], dtype: str) -> tuple[Check, De
     for steps, fault in ((decimal, "rounded-results"), (binary, "precision-below-dtype")):
         coarse = [f"{name} in steps of {step:.0e}" for name, step in steps.items() if step]
         if coarse:
-            return measured("resolution", f"{', '.join(coarse)} where {dtype} was asked for").failed(fault), coarseness
-    return measured("resolution", f"the numbers use the digits of {dtype}"), coarseness
+            return Check("resolution", f"{', '.join(coarse)} where {dtype} was asked for").failed(fault), coarseness
+    return Check("resolution", f"the numbers use the digits of {dtype}"), coarseness
 
 
 def decimal_step(values: NDArray[np.float64], dtype: str) -> float:
     """Return the power of ten that all values are multiples of, 0 where there is none.
 
     :param values: shape [n]; zeros and NaN do not count.
-    :param dtype: the precision that they should have.
     """
     values = _telling(values)
     if not len(values):
@@ -149,11 +146,7 @@ def decimal_step(values: NDArray[np.float64], dtype: str) -> float:
 
 
 def binary_step(values: NDArray[np.float64], dtype: str) -> float:
-    """Return the rounding step of the largest value if all values have too few bits, 0 otherwise.
-
-    :param values: shape [n]; zeros and NaN do not count.
-    :param dtype: the precision that they should have.
-    """
+    """Return the rounding step of the largest value if all values have too few bits, 0 otherwise."""
     values = _telling(values)
     if not len(values):
         return 0.0

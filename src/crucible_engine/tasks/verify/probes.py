@@ -33,7 +33,6 @@ class Probe:
     """A structure to verify a model on.
 
     :param label: its name in messages.
-    :param atoms: the structure.
     :param repetitions: of its cell along each lattice vector, for the comparison with a supercell.
     """
 
@@ -56,7 +55,6 @@ def choose_species(elements: Iterable[int], structures: Sequence[Atoms] = ()) ->
     """Return up to three elements to make probes of: the structures' own, else common ones that the model knows.
 
     :param elements: atomic numbers that the model was trained on; empty where unknown.
-    :param structures: the user's.
     """
     wanted = [number for atoms in structures for number in map(int, atoms.numbers)]
     if wanted:
@@ -74,7 +72,6 @@ def make_probes(species: Sequence[int], seed: int) -> list[Probe]:
     in another unit.
 
     :param species: atomic numbers to make them of, at least one.
-    :param seed: of the random numbers.
     """
     rng = np.random.default_rng(seed)
     probes = []
@@ -87,12 +84,7 @@ def make_probes(species: Sequence[int], seed: int) -> list[Probe]:
 
 
 def disturb(label: str, atoms: Atoms, seed: int) -> Probe:
-    """Return a user's structure, displaced and strained a little, so that nothing vanishes by symmetry.
-
-    :param label: its name.
-    :param atoms: the structure.
-    :param seed: of the random numbers.
-    """
+    """Return a user's structure, displaced and strained a little, so that nothing vanishes by symmetry."""
     rng = np.random.default_rng(seed)
     probe = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     if is_periodic(probe):
@@ -134,10 +126,7 @@ def random_crystal(
 ) -> Atoms:
     """Return the best packed of random crystals; its nearest atoms are ``tightness`` times their radii apart.
 
-    :param rng: for cells and positions.
-    :param numbers: atomic numbers.
     :param tightness: distance over the sum of the covalent radii.
-    :param candidates: how many crystals to choose from.
     """
     radii = covalent_radii[numbers]
     best, packing = np.eye(3), np.zeros((len(numbers), 3))

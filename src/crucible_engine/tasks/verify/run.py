@@ -18,7 +18,7 @@ from ase import Atoms
 
 from crucible_engine.families.base import Evaluation, Model
 from crucible_engine.job.context import Context, TaskResult
-from crucible_engine.tasks.verify.check import Check, measured
+from crucible_engine.tasks.verify.check import Check
 from crucible_engine.tasks.verify.consistency import motion, repeatability
 from crucible_engine.tasks.verify.consistency.smoothness import smooth_probes
 from crucible_engine.tasks.verify.elements import check_elements
@@ -36,8 +36,6 @@ class Verification:
 
     :param checks: in the order in which a person should read them.
     :param force_noise: rms scatter of the forces over translations and permutations, eV/Å; ``None`` if unknown.
-    :param probes: the structures.
-    :param evaluations: how many structures were evaluated.
     :param capabilities: whether the model gives ``energy``, ``forces`` and ``stress`` at all.
     """
 
@@ -76,10 +74,7 @@ def verify_model(
 ) -> Verification:
     """Check a model on small random crystals of its elements, and on the user's structures.
 
-    :param model: the loaded potential.
     :param structures: the user's, with their labels; may be none.
-    :param seed: of all random numbers.
-    :param pause: called between calls of the model.
     :param patience: seconds for which a calculator of the user's own is run, see :mod:`.motion`.
     """
     calculators = motion.Calculators(model)
@@ -119,19 +114,13 @@ def _gives_stress(probes: Sequence[Probe], bases: Sequence[Evaluation]) -> bool:
 def _without_numbers(checks: Sequence[Check], evaluator: Evaluator) -> list[Check]:
     """Return the checks of a model that gave the probes numbers, but not all that was made of them."""
     message = f"NaN, infinity or no stress for {evaluator.broken} of {evaluator.count} structures that were evaluated"
-    finite = measured("finite values", message, float(evaluator.broken), 0.0).failed("not-finite")
+    finite = Check("finite values", message, float(evaluator.broken), 0.0).failed("not-finite")
     unjudged = [check.unjudged("not all are numbers: see finite values") if check.fault else check for check in checks]
     return [finite if check.name == finite.name else check for check in unjudged]
 
 
 def run(job: Job, model: Model, context: Context) -> TaskResult:
-    """Verify a model.
-
-    :param job: the job, its parameters complete.
-    :param model: the loaded model.
-    :param context: the job's surroundings.
-    :return: the outcome ``passed`` or ``failed`` and the summary.
-    """
+    """Verify a model."""
     path = context.folder / STRUCTURES_FILE
     structures = list(read_structures(path)) if path.exists() else []
     verification = verify_model(model, structures, job.parameters["seed"], context.between_steps)

@@ -9,7 +9,7 @@ import numpy as np
 from crucible_engine.families import fingerprints
 from crucible_engine.families.base import Model
 from crucible_engine.families.registry import find_named
-from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.verify.check import Check, not_applicable
 from crucible_engine.wire.schema import ModelReference
 
 EXPLAINS_FINGERPRINT = (
@@ -31,19 +31,15 @@ EXPLAINS_FINGERPRINT = (
 
 
 def check_weights(model: Model, reference: ModelReference) -> Check:
-    """Compare the digest of what was loaded with the one wanted, or with the released one of that name.
-
-    :param model: the loaded potential.
-    :param reference: what was asked for.
-    """
+    """Compare the digest of what was loaded with the one wanted, or with the released one of that name."""
     released = find_named(model.family, model.name).sha256 if model.name else None
     wanted = reference.sha256 or released
     if wanted is None:
         return not_applicable("weights", f"sha256 {model.sha256[:12]}…; none was promised to compare it with")
     if model.sha256 != wanted:
         message = f"sha256 is {model.sha256[:12]}…, that of {model.name or 'the checkpoint'} {wanted[:12]}…"
-        return measured("weights", message).failed("wrong-weights")
-    return measured("weights", f"sha256 {model.sha256[:12]}… is the one expected")
+        return Check("weights", message).failed("wrong-weights")
+    return Check("weights", f"sha256 {model.sha256[:12]}… is the one expected")
 
 
 def check_fingerprint(model: Model, wanted: bool, faults: Sequence[str]) -> Check:
@@ -51,9 +47,7 @@ def check_fingerprint(model: Model, wanted: bool, faults: Sequence[str]) -> Chec
 
     Forces are reported and not judged: those that belong to other energies are found by their gradient.
 
-    :param model: the loaded potential.
     :param wanted: whether the user wants the comparison.
-    :param faults: what other checks have found.
     """
     name = "fingerprint"
     if not wanted:
@@ -68,8 +62,8 @@ def check_fingerprint(model: Model, wanted: bool, faults: Sequence[str]) -> Chec
     force = max(float(np.abs(answer.forces - right).max()) for answer, right in zip(answers, known.forces, strict=True))
     message = f"{len(answers)} stored energies differ by {energy:.1e} eV/atom, forces by {force:.1e} eV/Å"
     if energy <= known.energy_tolerance:
-        return measured(name, message, energy, known.energy_tolerance, "eV/atom")
+        return Check(name, message, energy, known.energy_tolerance, "eV/atom")
     explained = [fault for fault in faults if fault in EXPLAINS_FINGERPRINT]
     if explained:
         return not_applicable(name, f"{message}; {explained[0]} may be why")
-    return measured(name, message, energy, known.energy_tolerance, "eV/atom").failed("wrong-weights")
+    return Check(name, message, energy, known.energy_tolerance, "eV/atom").failed("wrong-weights")

@@ -40,9 +40,6 @@ class SiteDisorder:
       shift of a sublattice) is no part of it;
     - the shift of the whole species against the crystal, over :data:`COLLECTIVE_SITES`: all that can be seen of
       a species with one atom in the cell.
-
-    :param reference: the structure of the sites.
-    :param neighbours: of its atoms.
     """
 
     def __init__(self, reference: Atoms, neighbours: Neighbours) -> None:
@@ -76,8 +73,7 @@ class SiteDisorder:
             left[:, -1] *= np.sign(np.linalg.det(left) * np.linalg.det(right))
             sites = sites @ (left @ right)
         moved = positions - sites
-        drift: NDArray[np.float64] = moved - moved.mean(axis=0)
-        return drift
+        return np.asarray(moved - moved.mean(axis=0))
 
     def lindemann(self, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the ratio of each species, see the class, [n_species]."""
@@ -88,8 +84,7 @@ class SiteDisorder:
         disorder = np.sqrt(MEAN_OVER_MEDIAN * np.array([_median(squares[pairs]) for pairs in self._pairs]))
         shift = np.stack([np.bincount(self._kind, moved[:, axis]) for axis in range(3)]) / self._count
         collective = np.linalg.norm(shift, axis=0) / COLLECTIVE_SITES
-        ratio: NDArray[np.float64] = np.maximum(disorder, collective) / self.nearest
-        return ratio
+        return np.asarray(np.maximum(disorder, collective) / self.nearest)
 
 
 def _like_pairs(atoms: Atoms) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -120,7 +115,6 @@ class BraggOrder:
 
     :param peaks: Miller indices of the supercell [n_peaks, 3].
     :param intensity: their mean intensity in the reference.
-    :param n_atoms: number of atoms.
     """
 
     peaks: NDArray[np.int64]
@@ -146,7 +140,6 @@ class BraggOrder:
         """Return the mean intensity of the peaks over that in the reference.
 
         :param positions: Å [n_atoms, 3].
-        :param cell: the present one, Å [3, 3].
         """
         phases = 2j * np.pi * ((positions @ np.linalg.inv(cell)) @ self.peaks.T)
         amplitudes = np.exp(phases).mean(axis=0)

@@ -17,10 +17,7 @@ LARGEST_COMPRESSION = 30.0
 
 
 class LostError(Exception):
-    """The run cannot go on.
-
-    :param finding: why.
-    """
+    """The run cannot go on."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.reason)

@@ -82,9 +82,6 @@ class NeighbourTracker:
     An atom is lost that has no neighbour within the greater of :data:`LOST` times its nearest-neighbour distance in the
     reference and :data:`LEAST_REACH`, or that in the directions that are not periodic is further from the centre of all
     atoms than :data:`AWAY_SPANS` times the reference's radius and :data:`AWAY` more.
-
-    :param reference: the structure of the sites.
-    :param neighbours: of its atoms.
     """
 
     def __init__(self, reference: Atoms, neighbours: Neighbours) -> None:
@@ -102,8 +99,7 @@ class NeighbourTracker:
         self._radius = AWAY_SPANS * self._radii(reference.positions).max() + AWAY
 
     def _radii(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
-        radii: NDArray[np.float64] = np.linalg.norm((positions - positions.mean(axis=0)) @ self._outward, axis=1)
-        return radii
+        return np.asarray(np.linalg.norm((positions - positions.mean(axis=0)) @ self._outward, axis=1))
 
     def lost(self, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return the indices of the atoms that are lost.
@@ -145,8 +141,7 @@ def _outward(reference: Atoms) -> NDArray[np.float64]:
         return np.eye(3)
     _, _, axes = np.linalg.svd(vectors)
     free = axes[len(vectors) :]
-    projector: NDArray[np.float64] = free.T @ free
-    return projector
+    return np.asarray(free.T @ free)
 
 
 def _images(
@@ -163,5 +158,4 @@ def _images(
     # A column of the inverse is one over the distance of two lattice planes.
     ranges = np.where(pbc, np.floor(reach * np.linalg.norm(inverse, axis=0) + 0.5), 0).astype(int)
     offsets = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in ranges), indexing="ij"), axis=-1).reshape(-1, 3)
-    images: NDArray[np.int64] = nearest[None] + offsets[:, None]
-    return images
+    return np.asarray(nearest[None] + offsets[:, None])

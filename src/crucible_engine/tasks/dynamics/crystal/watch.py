@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ CHANCE = 6.0
 ORDER_LIMIT = 0.2
 """A crystal keeps more than that of the intensity of its strong Bragg peaks: vibrations of a fifth of the
 nearest-neighbour distance, where no crystal is stable any more (Lindemann), leave 0.45 in fcc."""
+KEPT = ("off_sites", "highest_lindemann", "unordered", "worst", "highest_temperature")
+"""What a look changes besides the neighbours."""
 LIQUID_PEAK = 2.85
 """Height of the structure factor of a liquid at freezing (Hansen and Verlet, Phys. Rev. 1969, 184, 151)."""
 
@@ -79,7 +82,6 @@ class Watch:
 
         ``diffusive`` may so be followed by ``melted``; it alone leaves a crystal.
 
-        :param step: number of the step.
         :param positions: not wrapped, Å [n_atoms, 3].
         :param temperature: instantaneous, from the momenta, K.
         :param potential_energy: eV.
@@ -108,14 +110,7 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """Return all that a look changes, as arrays and numbers."""
-        return {
-            **self._tracker.state(),
-            "off_sites": self._off_sites.copy(),
-            "highest_lindemann": self._highest_lindemann.copy(),
-            "unordered": self._unordered,
-            "worst": self._worst,
-            "highest_temperature": self._highest_temperature,
-        }
+        return {**self._tracker.state(), **{name: copy(getattr(self, f"_{name}")) for name in KEPT}}
 
     def require_own(self, state: Mapping[str, Any]) -> None:
         """Check what a file says that :meth:`state` returned.
@@ -131,10 +126,10 @@ class Watch:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state` of a watch of the same run returned."""
         self._tracker.restore({name: state[name] for name in self._tracker.state()})
-        self._off_sites = np.array(state["off_sites"], dtype=np.int64)
-        self._highest_lindemann = np.array(state["highest_lindemann"], dtype=np.float64)
-        self._unordered, self._worst = int(state["unordered"]), int(state["worst"])
-        self._highest_temperature = float(state["highest_temperature"])
+        for name in KEPT:
+            now = getattr(self, f"_{name}")
+            is_array = isinstance(now, np.ndarray)
+            setattr(self, f"_{name}", np.array(state[name], dtype=now.dtype) if is_array else type(now)(state[name]))
 
     def target_temperature(self, step: int) -> float:
         """Return the temperature that the run is to have at a step of its ramp, K."""

@@ -11,7 +11,7 @@ from ase.stress import full_3x3_to_voigt_6_stress, voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import Evaluation
-from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.verify.check import Check, not_applicable
 from crucible_engine.tasks.verify.evaluator import Evaluator
 from crucible_engine.tasks.verify.precision import Deviation, Precision
 from crucible_engine.tasks.verify.probes import Probe, random_rotation
@@ -29,7 +29,6 @@ EXACT = Deviation()
 class Transformed:
     """A structure after an operation, and how to compare what a model says of both.
 
-    :param atoms: the new structure.
     :param order: index of the original atom of each atom.
     :param rotation: matrix that rotated vectors as columns, [3, 3].
     """
@@ -50,7 +49,6 @@ class Operation:
     """Something that must not change the physics.
 
     :param name: what messages call it, also in the fault's name ``not-invariant-under-…``.
-    :param apply: returns the structure after it.
     :param repetitions: how often it is tried, with other random numbers.
     :param crystals_only: whether it has a meaning in three periodic directions alone.
     :param turns: whether directions in space change, which some networks are only trained to heed.
@@ -69,9 +67,7 @@ class Operation:
 class Outcome:
     """What a model said after an operation.
 
-    :param operation: which.
     :param expected: what it should have said, for each probe and repetition.
-    :param found: what it said.
     """
 
     operation: Operation
@@ -82,22 +78,16 @@ class Outcome:
         """Return the largest differences."""
         return Deviation.worst(Deviation.of(*pair) for pair in zip(self.expected, self.found, strict=True))
 
-    def scatter_of_energies(self) -> float:
-        """Return the rms difference of the energies, eV."""
-        differences = [a.energy - b.energy for a, b in zip(self.expected, self.found, strict=True)]
-        return float(np.sqrt(np.mean(np.square(differences)))) if differences else 0.0
-
-    def scatter_of_forces(self) -> float:
-        """Return the rms difference of the forces' components, eV/Å."""
-        differences = [(a.forces - b.forces).ravel() for a, b in zip(self.expected, self.found, strict=True)]
+    def scatter_of(self, quantity: str) -> float:
+        """Return the rms difference of ``energy`` (eV) or of the components of ``forces`` (eV/Å)."""
+        pairs = zip(self.expected, self.found, strict=True)
+        differences = [np.ravel(getattr(a, quantity) - getattr(b, quantity)) for a, b in pairs]
         return float(np.sqrt(np.mean(np.concatenate(differences) ** 2))) if differences else 0.0
 
 
 def translate(atoms: Atoms, rng: np.random.Generator) -> Transformed:
     """Shift all atoms alike, by no lattice vector, without wrapping them."""
-    moved = atoms.copy()
-    moved.positions += rng.uniform(-3.0, 3.0, size=3)
-    return Transformed(moved, np.arange(len(atoms)), np.eye(3))
+    return _changed(atoms, atoms.positions + rng.uniform(-3.0, 3.0, size=3))
 
 
 def permute(atoms: Atoms, rng: np.random.Generator) -> Transformed:
@@ -110,30 +100,34 @@ def permute(atoms: Atoms, rng: np.random.Generator) -> Transformed:
 
 def wrap(atoms: Atoms, rng: np.random.Generator) -> Transformed:
     """Shift each atom by a lattice vector of its own, along periodic directions."""
-    moved = atoms.copy()
-    moved.positions += (rng.integers(-2, 3, size=(len(atoms), 3)) * atoms.pbc) @ atoms.cell.array
-    return Transformed(moved, np.arange(len(atoms)), np.eye(3))
+    shifts = (rng.integers(-2, 3, size=(len(atoms), 3)) * atoms.pbc) @ atoms.cell.array
+    return _changed(atoms, atoms.positions + shifts)
 
 
 def rotate(atoms: Atoms, rng: np.random.Generator) -> Transformed:
     """Turn the cell and everything in it."""
-    return _turned(atoms, random_rotation(rng))
+    rotation = random_rotation(rng)
+    return _changed(atoms, atoms.positions @ rotation.T, atoms.cell.array @ rotation.T, rotation)
 
 
 def invert(atoms: Atoms, rng: np.random.Generator) -> Transformed:
     """Mirror everything at a point; the lattice stays the same, and so do its vectors."""
     del rng
-    moved = atoms.copy()
-    moved.positions *= -1.0
-    return Transformed(moved, np.arange(len(atoms)), -np.eye(3))
+    return _changed(atoms, -atoms.positions, rotation=-np.eye(3))
 
 
 def choose_other_cell(atoms: Atoms, rng: np.random.Generator) -> Transformed:
     """Describe the same crystal with other lattice vectors."""
     del rng
+    return _changed(atoms, atoms.positions, OTHER_CELL @ atoms.cell.array)
+
+
+def _changed(atoms: Atoms, positions: Array, cell: Array | None = None, rotation: Array | None = None) -> Transformed:
     moved = atoms.copy()
-    moved.set_cell(OTHER_CELL @ atoms.cell.array, scale_atoms=False)
-    return Transformed(moved, np.arange(len(atoms)), np.eye(3))
+    if cell is not None:
+        moved.set_cell(cell, scale_atoms=False)
+    moved.positions = positions
+    return Transformed(moved, np.arange(len(atoms)), np.eye(3) if rotation is None else rotation)
 
 
 MIRRORED = Deviation(energy=2e-3, forces=2e-2, stress=1e-3)
@@ -154,13 +148,7 @@ NOISE_OF = ("translation", "permutation")
 def perform(
     evaluator: Evaluator, probes: Sequence[Probe], bases: Sequence[Evaluation], rng: np.random.Generator
 ) -> list[Outcome]:
-    """Evaluate every probe after every operation.
-
-    :param evaluator: the model.
-    :param probes: the structures.
-    :param bases: what the model says of each.
-    :param rng: for the operations.
-    """
+    """Evaluate every probe after every operation."""
     outcomes = []
     for operation in OPERATIONS:
         pairs = [
@@ -181,7 +169,6 @@ UNITS = {"energy": "eV/atom", "forces": "eV/Å", "stress": "eV/Å³"}
 class Judge:
     """Judges what a model said after operations.
 
-    :param precision: what may differ.
     :param compared: which of ``energy``, ``forces`` and ``stress`` mean something in this model.
     :param equivariant: whether the model heeds directions in space by construction.
     """
@@ -193,7 +180,6 @@ class Judge:
     def check(self, outcome: Outcome, misses_images: bool = False) -> Check:
         """Return the check of one operation.
 
-        :param outcome: what the model said after it.
         :param misses_images: whether its energy is known to depend on the cell, since it misses periodic images.
         """
         operation = outcome.operation
@@ -217,11 +203,4 @@ class Judge:
         worst = max(excess, key=lambda name: np.nan_to_num(excess[name], nan=np.inf))
         changes = ", ".join(f"{name} {getattr(deviation, name):.1e} {UNITS[name]}" for name in self.compared)
         values = (getattr(deviation, worst), getattr(allowed, worst), UNITS[worst])
-        return measured(outcome.operation.name, f"changes: {changes}", *values), bool(excess[worst] <= 1.0)
-
-
-def _turned(atoms: Atoms, rotation: Array) -> Transformed:
-    moved = atoms.copy()
-    moved.set_cell(atoms.cell.array @ rotation.T, scale_atoms=False)
-    moved.positions = atoms.positions @ rotation.T
-    return Transformed(moved, np.arange(len(atoms)), rotation)
+        return Check(outcome.operation.name, f"changes: {changes}", *values), bool(excess[worst] <= 1.0)

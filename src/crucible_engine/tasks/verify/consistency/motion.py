@@ -20,14 +20,15 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from crucible_engine.families.base import Evaluation, Model
-from crucible_engine.families.calculators import CalculatorModel, FreshCalculators
+from crucible_engine.families.calculators import FreshCalculators, stress_given
 from crucible_engine.families.wrapping import WrappingCalculator
 from crucible_engine.tasks.dynamics.replica import Replica
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.tasks.relax.relaxation import Settings as RelaxSettings
-from crucible_engine.tasks.relax.relaxation import relax_structure, stress_of
-from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.relax.relaxation import relax_structure
+from crucible_engine.tasks.verify.check import Check, not_applicable
+from crucible_engine.tasks.verify.consistency.repeatability import as_calculator_model
 from crucible_engine.tasks.verify.evaluator import Evaluator, is_finite
 from crucible_engine.tasks.verify.precision import Deviation, Precision
 from crucible_engine.tasks.verify.probes import Probe, stretched
@@ -56,8 +57,6 @@ CONSERVED = 0.1
 class Frame:
     """A moment of a run.
 
-    :param step: its number.
-    :param atoms: the geometry.
     :param answer: what the calculator that runs said of it.
     """
 
@@ -85,9 +84,7 @@ class Calculators:
         if not self._fresh.remember:
             return evaluator.alone(atoms)
         evaluator.count += 1
-        model = self._model
-        fresh = CalculatorModel(self._fresh.new(), model.identity, model.elements, model.conservative)
-        return fresh.evaluate_batch([atoms.copy()])[0]
+        return as_calculator_model(self._model, self._fresh.new()).evaluate_batch([atoms.copy()])[0]
 
 
 def check_dynamics(
@@ -95,11 +92,7 @@ def check_dynamics(
 ) -> list[Check]:
     """Check a short NVE: each sampled frame against a fresh object, and the total energy against itself.
 
-    :param evaluator: the model.
-    :param calculators: of the same model.
     :param probe: the crystal that moves.
-    :param precision: what may differ.
-    :param seed: of the velocities.
     :param patience: seconds that a calculator which may remember is run for.
     """
     steps = _steps(evaluator, probe, patience if evaluator.model.remembers else 0.0)
@@ -109,7 +102,7 @@ def check_dynamics(
     evaluator.count += steps
     if lost_to:
         message = f"a run at constant energy ends at step {len(totals)}: {lost_to}"
-        lost = measured(DYNAMICS, message).failed("not-finite")
+        lost = Check(DYNAMICS, message).failed("not-finite")
         return [lost, not_applicable(CONSERVATION, f"see {DYNAMICS}")]
     compared = _compare(DYNAMICS, frames, evaluator, calculators, precision)
     change = float(np.abs(np.array(totals) - totals[0]).max())
@@ -117,7 +110,7 @@ def check_dynamics(
     message = (
         f"in {steps} steps the total energy changes by {change:.1e} eV, the kinetic one is up to {max(kinetic):.2g}"
     )
-    conserved = measured(CONSERVATION, message, change, allowed, "eV")
+    conserved = Check(CONSERVATION, message, change, allowed, "eV")
     conserved = conserved.failed_if(not change <= allowed, "energy-not-conserved")
     return [compared, conserved.unjudged(f"see {DYNAMICS}") if compared.fault and conserved.fault else conserved]
 
@@ -127,10 +120,6 @@ def check_relaxation(
 ) -> Check:
     """Check some steps of a relaxation: each sampled geometry against a fresh object.
 
-    :param evaluator: the model.
-    :param calculators: of the same model.
-    :param probe: the crystal that relaxes.
-    :param precision: what may differ.
     :param cell: whether the cell relaxes as well.
     """
     settings = RelaxSettings(
@@ -149,7 +138,7 @@ def check_relaxation(
     evaluator.count += len(frames)
     if not frames:
         message = "the model gave NaN or infinity in a relaxation"
-        return measured(RELAXATION, message).failed("not-finite")
+        return Check(RELAXATION, message).failed("not-finite")
     return _compare(RELAXATION, frames, evaluator, calculators, precision)
 
 
@@ -207,7 +196,7 @@ def _dynamics_settings(probe: Probe, steps: int, seed: int) -> Settings:
 def _frame(step: int, atoms: Atoms) -> Frame:
     geometry = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     forces = np.array(atoms.get_forces(apply_constraint=False), dtype=float)
-    return Frame(step, geometry, Evaluation(float(atoms.get_potential_energy()), forces, np.array(stress_of(atoms))))
+    return Frame(step, geometry, Evaluation(float(atoms.get_potential_energy()), forces, np.array(stress_given(atoms))))
 
 
 def _compare(
@@ -221,7 +210,7 @@ def _compare(
         f"in {frames[-1].step} steps a calculator in use differs from a fresh one by {deviation.energy:.1e} eV/atom, "
         f"{deviation.forces:.1e} eV/Å and {deviation.stress:.1e} eV/Å³"
     )
-    check = measured(name, message, deviation.forces, allowed.forces, "eV/Å")
+    check = Check(name, message, deviation.forces, allowed.forces, "eV/Å")
     if not all(is_finite(frame.answer) for frame in frames):
         return check.failed("not-finite")
     if deviation.is_within(allowed):

@@ -11,10 +11,11 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError
 
 from crucible_engine.families.base import Evaluation, Model, is_periodic
 from crucible_engine.families.calculators import CalculatorModel
-from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.verify.check import Check, not_applicable
 from crucible_engine.tasks.verify.evaluator import Evaluator, is_finite
 from crucible_engine.tasks.verify.precision import EPSILON, Deviation, Precision
 from crucible_engine.tasks.verify.probes import Probe
+from crucible_engine.wire.structures import are_same
 
 REPETITIONS = 3
 DETERMINISM_MARGIN = 300.0
@@ -35,13 +36,13 @@ def check_finite(probes: Sequence[Probe], evaluations: Sequence[Evaluation]) -> 
     wrong = [probe.label for probe, item in zip(probes, evaluations, strict=True) if not gives_numbers(probe, item)]
     if wrong:
         message = f"NaN or infinity for {len(wrong)} of {len(probes)} probes: {', '.join(wrong)}"
-        return [measured("finite values", message, float(len(wrong)), 0.0).failed("not-finite")]
+        return [Check("finite values", message, float(len(wrong)), 0.0).failed("not-finite")]
     energy = max(abs(item.energy) / len(item.forces) for item in evaluations)
     force = max(float(np.abs(item.forces).max()) for item in evaluations)
-    checks = [measured("finite values", f"energies, forces and stresses of {len(probes)} probes are numbers")]
+    checks = [Check("finite values", f"energies, forces and stresses of {len(probes)} probes are numbers")]
     message = f"up to {energy:.3g} eV an atom and {force:.3g} eV/Å"
     is_absurd = energy > LARGEST_ENERGY or force > LARGEST_FORCE
-    magnitude = measured("magnitude", message, energy, LARGEST_ENERGY, "eV/atom")
+    magnitude = Check("magnitude", message, energy, LARGEST_ENERGY, "eV/atom")
     return [*checks, magnitude.failed_if(is_absurd, "absurd-magnitude")]
 
 
@@ -53,12 +54,7 @@ def gives_numbers(probe: Probe, evaluation: Evaluation) -> bool:
 def check_determinism(
     evaluator: Evaluator, probes: Sequence[Probe], first: Sequence[Evaluation]
 ) -> tuple[Check, Precision]:
-    """Check that the same structures give the same numbers again; return how much they scatter as well.
-
-    :param evaluator: the model.
-    :param probes: the structures.
-    :param first: what it said of them before.
-    """
+    """Check that the same structures give the same numbers again; return how much they scatter as well."""
     structures = [probe.atoms for probe in probes]
     repeated = [evaluator(structures) for _ in range(REPETITIONS - 1)]
     # Once more, each by itself and after the others: a cache or a state that is carried on shows here.
@@ -73,7 +69,7 @@ def check_determinism(
         f"evaluated again, energies change by {scatter.energy:.1e} eV/atom, forces by {scatter.forces:.1e} eV/Å, "
         f"stresses by {scatter.stress:.1e} eV/Å³"
     )
-    check = measured("determinism", message, scatter.forces, allowed.forces, "eV/Å")
+    check = Check("determinism", message, scatter.forces, allowed.forces, "eV/Å")
     return check.failed_if(not scatter.is_within(allowed), "not-deterministic"), Precision(epsilon, scatter)
 
 
@@ -92,8 +88,8 @@ def check_caches(evaluator: Evaluator, probes: Sequence[Probe]) -> Check:
     # Void around a molecule or a slab may rightly be made larger without effect, but not the cell of a crystal.
     stale = [change for change, found in unchanged.items() if (all if change in CELL_CHANGES else any)(found)]
     if stale:
-        return measured("caches", f"nothing changes with {', '.join(stale)}").failed("stale-results")
-    return measured("caches", f"the numbers change with {', '.join(unchanged)}")
+        return Check("caches", f"nothing changes with {', '.join(stale)}").failed("stale-results")
+    return Check("caches", f"the numbers change with {', '.join(unchanged)}")
 
 
 def changed_structures(probe: Probe) -> Iterator[tuple[str, Atoms]]:
@@ -110,18 +106,13 @@ def changed_structures(probe: Probe) -> Iterator[tuple[str, Atoms]]:
 
 
 def drift_since(evaluator: Evaluator, atoms: Atoms, first: Evaluation) -> Deviation:
-    """Return by how much the numbers of the very first structure have changed; parameters as in :func:`check_drift`."""
+    """Return by how much the numbers of the very first structure have changed."""
     again = evaluator.alone(atoms)
     return Deviation.of(first, again) if is_finite(first) and is_finite(again) else Deviation()
 
 
 def check_drift(evaluator: Evaluator, atoms: Atoms, first: Evaluation) -> Check:
-    """Check that the very first structure has the same numbers after all others.
-
-    :param evaluator: the model.
-    :param atoms: the structure.
-    :param first: what the model said of it before anything else.
-    """
+    """Check that the very first structure has the same numbers after all others."""
     count = evaluator.count
     deviation = Deviation.of(first, evaluator.alone(atoms))
     allowed = _reproducible(evaluator, [first])
@@ -129,7 +120,7 @@ def check_drift(evaluator: Evaluator, atoms: Atoms, first: Evaluation) -> Check:
         f"after {count} others the first structure's energy differs by {deviation.energy:.1e} eV/atom, its forces by "
         f"{deviation.forces:.1e} eV/Å"
     )
-    check = measured("drift", message, deviation.energy, allowed.energy, "eV/atom")
+    check = Check("drift", message, deviation.energy, allowed.energy, "eV/atom")
     if not is_finite(first):
         return check.unjudged("there were no numbers at first: see finite values")
     return check.failed_if(not deviation.is_within(allowed), "not-deterministic")
@@ -143,7 +134,7 @@ def check_batches(
     deviation = Deviation.worst(Deviation.of(*pair) for pair in zip(together, alone, strict=True))
     allowed = precision.tolerance(alone)
     message = f"in a batch energies differ by {deviation.energy:.1e} eV/atom, forces by {deviation.forces:.1e} eV/Å"
-    check = measured("batches", message, deviation.forces, allowed.forces, "eV/Å")
+    check = Check("batches", message, deviation.forces, allowed.forces, "eV/Å")
     return check.failed_if(not deviation.is_within(allowed), "batch-differs-from-single")
 
 
@@ -153,7 +144,7 @@ def check_calculator(
     """Check that the ASE calculator, which relaxations use, says what the batches say."""
     if isinstance(model, CalculatorModel):
         return not_applicable("ASE calculator", "the model is an ASE calculator: everything is checked through it")
-    single = as_calculator_model(model)
+    single = as_calculator_model(model, model.calculator())
     others = [single.evaluate_batch([probe.atoms.copy()])[0] for probe in probes]
     deviation = Deviation.worst(Deviation.of(*pair) for pair in zip(evaluations, others, strict=True))
     allowed = precision.tolerance(evaluations)
@@ -161,13 +152,13 @@ def check_calculator(
         f"energies differ by {deviation.energy:.1e} eV/atom, forces by {deviation.forces:.1e} eV/Å, stresses by "
         f"{deviation.stress:.1e} eV/Å³ from the batches'"
     )
-    check = measured("ASE calculator", message, deviation.forces, allowed.forces, "eV/Å")
+    check = Check("ASE calculator", message, deviation.forces, allowed.forces, "eV/Å")
     return check.failed_if(not deviation.is_within(allowed), "calculator-differs-from-batch")
 
 
-def as_calculator_model(model: Model) -> CalculatorModel:
-    """Return a model's ASE calculator as a model of its own."""
-    return CalculatorModel(model.calculator(), model.identity, model.elements, model.conservative)
+def as_calculator_model(model: Model, calculator: Calculator) -> CalculatorModel:
+    """Return an ASE calculator of a model as a model of its own."""
+    return CalculatorModel(calculator, model.identity, model.elements, model.conservative)
 
 
 def check_stress_tensor(model: Model, probes: Sequence[Probe]) -> Check:
@@ -186,12 +177,12 @@ def check_stress_tensor(model: Model, probes: Sequence[Probe]) -> Check:
         size = max(size, float(np.abs(stress).max()))
     allowed = DETERMINISM_MARGIN * EPSILON[model.dtype] * size
     message = f"off-diagonal components and their mirror images differ by {asymmetry:.1e}"
-    return measured(name, message, asymmetry, allowed, "eV/Å³").failed_if(asymmetry > allowed, "stress-not-symmetric")
+    return Check(name, message, asymmetry, allowed, "eV/Å³").failed_if(asymmetry > allowed, "stress-not-symmetric")
 
 
 def check_input_untouched(model: Model, probes: Sequence[Probe]) -> Check:
     """Check that a model leaves the structures that it is given as they are."""
-    check = measured("input untouched", "positions, cell and species are compared before and after")
+    check = Check("input untouched", "positions, cell and species are compared before and after")
     given = [probe.atoms.copy() for probe in probes]
     for atoms in given:
         atoms.positions -= 10.0  # far outside the cell, which tempts a model to wrap it
@@ -201,7 +192,7 @@ def check_input_untouched(model: Model, probes: Sequence[Probe]) -> Check:
         if isinstance(model, CalculatorModel):
             # Runs hand it the moving structure itself, and no copy.
             _ask(model.calculator(), atoms)
-    changed = any(_differ(*pair) for pair in zip(given, before, strict=True))
+    changed = not all(are_same(*pair) for pair in zip(given, before, strict=True))
     return check.failed_if(changed, "modifies-its-input")
 
 
@@ -213,11 +204,6 @@ def _ask(calculator: Calculator, atoms: Atoms) -> None:
     if is_periodic(atoms):
         with contextlib.suppress(PropertyNotImplementedError):
             calculator.get_property("stress", atoms)
-
-
-def _differ(atoms: Atoms, other: Atoms) -> bool:
-    names = ("numbers", "positions", "cell", "pbc")
-    return not all(np.array_equal(np.asarray(getattr(atoms, name)), np.asarray(getattr(other, name))) for name in names)
 
 
 def _reproducible(evaluator: Evaluator, evaluations: Sequence[Evaluation]) -> Deviation:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crucible_engine.tasks.verify.check import Check, measured
+from crucible_engine.tasks.verify.check import Check
 from crucible_engine.tasks.verify.consistency import invariance
 from crucible_engine.tasks.verify.evaluator import Evaluator, is_finite
 from crucible_engine.tasks.verify.precision import EPSILON, Deviation, Precision
@@ -23,10 +23,6 @@ def smooth_probes(evaluator: Evaluator, species: Sequence[int], seed: int) -> tu
     A network that takes a fixed number of neighbours (ORB) jumps where the last one and the next are equally far, as
     the two images of an atom on opposite sides are. That says something of the network and nothing of its units, so
     single crystals are replaced; a model that jumps for all of them keeps them, and is found out later.
-
-    :param evaluator: the model.
-    :param species: atomic numbers to make them of.
-    :param seed: of the random numbers.
     """
     probes, replaced = make_probes(species, seed), 0
     rng = np.random.default_rng(seed)
@@ -40,7 +36,7 @@ def smooth_probes(evaluator: Evaluator, species: Sequence[int], seed: int) -> tu
     message = "rounding alone does not change the random crystals' numbers"
     if replaced:
         message = f"{replaced} random crystals were replaced: rounding alone changed their numbers (neighbours cut off)"
-    return probes, measured("smoothness", message, float(replaced))
+    return probes, Check("smoothness", message, float(replaced))
 
 
 def _depends_on_rounding(evaluator: Evaluator, probe: Probe, rng: np.random.Generator) -> bool:

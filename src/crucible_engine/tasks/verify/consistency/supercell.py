@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from crucible_engine.families.base import Evaluation
-from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.verify.check import Check, not_applicable
 from crucible_engine.tasks.verify.evaluator import Evaluator
 from crucible_engine.tasks.verify.precision import Precision
 from crucible_engine.tasks.verify.probes import Probe, stretched
@@ -31,10 +31,7 @@ def check_supercell(
 ) -> Check:
     """Check that a supercell has the energy an atom and the forces of its cell.
 
-    :param evaluator: the model.
     :param probes: the structures; one has a cell thinner than any cutoff.
-    :param bases: what the model says of each.
-    :param precision: what may differ.
     :param compared: whether ``forces`` mean something in this model, beside ``energy``.
     """
     crystals = [(probe, base) for probe, base in zip(probes, bases, strict=True) if probe.is_crystal and probe.is_small]
@@ -51,7 +48,7 @@ def check_supercell(
         for (probe, base), item in zip(crystals, found, strict=True)
     )
     message = f"in a supercell energies differ by {energy:.1e} eV/atom, forces by {force:.1e} eV/Å"
-    check = measured("supercell", message, energy, allowed.energy, "eV/atom")
+    check = Check("supercell", message, energy, allowed.energy, "eV/atom")
     forces_count = "forces" in compared
     if energy <= allowed.energy and (force <= allowed.forces or not forces_count):
         return check

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crucible_engine.tasks.verify.check import Check, measured
+from crucible_engine.tasks.verify.check import Check
 from crucible_engine.tasks.verify.derivatives.differences import integrals
 from crucible_engine.tasks.verify.evaluator import Evaluator
 from crucible_engine.tasks.verify.precision import Precision
@@ -24,8 +24,6 @@ def check_continuity(evaluator: Evaluator, probe: Probe, precision: Precision) -
     stretches.
 
     :param evaluator: a model whose stress is the derivative of its energy.
-    :param probe: a crystal.
-    :param precision: what may differ.
     """
     evaluations = evaluator([stretched(probe.atoms, stretch) for stretch in STRETCHES])
     pressures = np.array([evaluation.stress[:3].sum() for evaluation in evaluations])
@@ -38,5 +36,5 @@ def check_continuity(evaluator: Evaluator, probe: Probe, precision: Precision) -
         f"stretched by {STRETCHES[0]:.2f} to {STRETCHES[-1]:.2f}, the energy differs from the integral of its stress "
         f"by {residuals[largest]:.1e} eV/atom at most, near {STRETCHES[largest]:.3f}"
     )
-    check = measured(NAME, message, float(residuals[largest]), allowed, "eV/atom")
+    check = Check(NAME, message, float(residuals[largest]), allowed, "eV/atom")
     return check.failed_if(not residuals[largest] <= allowed, "energy-jumps")

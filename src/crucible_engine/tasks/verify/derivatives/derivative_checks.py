@@ -46,12 +46,7 @@ Differentiate = Callable[[Evaluator, Probe, Evaluation, Stencil, np.random.Gener
 class DerivativeChecks:
     """Compares forces and stress with the energy's derivatives.
 
-    :param evaluator: the model.
     :param probes: structures for which it gives numbers.
-    :param bases: what it says of them.
-    :param scatter: what evaluating a structure again changes.
-    :param stencil: how to differentiate.
-    :param rng: for directions.
     """
 
     def __init__(

@@ -120,7 +120,6 @@ def recognise(factor: float, known: Mapping[str, float]) -> Unit:
     """Return the unit that a factor belongs to.
 
     :param factor: reported over true value; its sign does not count.
-    :param known: factors of known units.
     """
     size = abs(factor)
     if size == 0:
@@ -138,7 +137,6 @@ def recognise(factor: float, known: Mapping[str, float]) -> Unit:
 def explain_forces(derivatives: Sequence[Derivatives], allowed: float) -> Explanation:
     """Return the simplest factor and law that turn the numerical forces into the reported ones.
 
-    :param derivatives: forces along directions, for each probe.
     :param allowed: misfit up to which a simpler explanation is preferred.
     """
     true, reported = [item.numerical for item in derivatives], [item.reported for item in derivatives]
@@ -148,11 +146,7 @@ def explain_forces(derivatives: Sequence[Derivatives], allowed: float) -> Explan
 
 
 def explain_stress(derivatives: Sequence[Derivatives], allowed: float) -> Explanation:
-    """Return the simplest factor, law, order of components and factor of the shear that explain a reported stress.
-
-    :param derivatives: stresses of crystals.
-    :param allowed: misfit up to which a simpler explanation is preferred.
-    """
+    """Return the simplest factor, law, order of components and factor of the shear that explain a reported stress."""
     true, reported = stacked(derivatives)
     volumes = np.array([abs(item.probe.atoms.cell.volume) for item in derivatives])
     n_atoms = np.array([len(item.probe.atoms) for item in derivatives], dtype=float)

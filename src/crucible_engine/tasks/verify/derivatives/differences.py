@@ -53,7 +53,6 @@ DEGREE = 4
 class Derivatives:
     """Numerical derivatives beside what the model reports for them.
 
-    :param probe: of what.
     :param numerical: forces along the directions, as large as a typical component (eV/Å), or the stress in Voigt order
         (eV/Å³); shape [n].
     :param reported: the model's, shape [n].
@@ -113,14 +112,7 @@ class Stencil:
 def differentiate_forces(
     evaluator: Evaluator, probe: Probe, base: Evaluation, stencil: Stencil, rng: np.random.Generator
 ) -> Derivatives:
-    """Return the numerical forces of a structure along each coordinate, or along random directions of all together.
-
-    :param evaluator: the model.
-    :param probe: the structure.
-    :param base: what the model says of it.
-    :param stencil: how to differentiate.
-    :param rng: for the directions.
-    """
+    """Return the numerical forces of a structure along each coordinate, or along random directions of all together."""
     step, size = stencil.step, 3 * len(probe.atoms)
     few = size <= DIRECTIONS
     directions = np.eye(size) if few else rng.normal(size=(DIRECTIONS, size))
@@ -140,7 +132,7 @@ def differentiate_stress(
 ) -> Derivatives:
     """Return the numerical stress of a crystal, ``(1/V) dE/dε`` for each symmetric strain.
 
-    Parameters as :func:`differentiate_forces` has; each strain is taken, so that ``rng`` is not needed.
+    Each strain is taken, so that ``rng`` is not needed.
     """
     del rng
     strain = stencil.strain
@@ -182,7 +174,7 @@ def strained(atoms: Atoms, component: tuple[int, int], amount: float) -> Atoms:
 def forces_by_work(
     evaluator: Evaluator, probe: Probe, base: Evaluation, stencil: Stencil, rng: np.random.Generator
 ) -> Derivatives:
-    """Return the forces along random directions of all atoms together; parameters as :func:`differentiate_forces` has.
+    """Return the forces along random directions of all atoms together.
 
     Each way goes through the structure itself, and steps are as long as they can be: ``base`` and ``stencil`` are not
     needed.
@@ -206,7 +198,7 @@ def forces_by_work(
 def stress_by_work(
     evaluator: Evaluator, probe: Probe, base: Evaluation, stencil: Stencil, rng: np.random.Generator
 ) -> Derivatives:
-    """Return the stress of a crystal; parameters as in :func:`forces_by_work`."""
+    """Return the stress of a crystal along ways of strain."""
     del base, stencil, rng
     structures = [strained(probe.atoms, component, LARGEST_STRAIN * point) for component in VOIGT for point in WAY]
     table = _table(evaluator(structures), len(VOIGT))

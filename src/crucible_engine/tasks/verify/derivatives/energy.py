@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.verify.check import Check, not_applicable
 from crucible_engine.tasks.verify.derivatives import diagnosis
 from crucible_engine.tasks.verify.derivatives.diagnosis import Explanation, explain_forces, explain_stress
 from crucible_engine.tasks.verify.derivatives.differences import Derivatives
@@ -47,7 +47,6 @@ Rescaled = tuple[Check, list[Derivatives], list[Derivatives]]
 class Binding:
     """How much energy it takes to pull crystals apart.
 
-    :param check: what was found.
     :param energy: the median of the probes, eV/atom.
     """
 
@@ -63,7 +62,6 @@ class Binding:
 def check_binding(evaluator: Evaluator, probes: Sequence[Probe]) -> Binding:
     """Check that pulling crystals apart does not take more energy than any crystal has to give.
 
-    :param evaluator: the model.
     :param probes: the structures; those that are no small crystals do not count.
     """
     crystals = [probe for probe in probes if probe.is_crystal and probe.is_small]
@@ -74,7 +72,7 @@ def check_binding(evaluator: Evaluator, probes: Sequence[Probe]) -> Binding:
     table = energies.reshape(len(crystals), len(STRETCHES))
     energy = float(np.median(table[:, -1] - table.min(axis=1)))
     message = f"to stretch a crystal by {STRETCHES[-1]} takes {energy:.3g} eV/atom"
-    check = measured(ENERGY_SIZE, message, energy, LARGEST_BINDING, "eV/atom")
+    check = Check(ENERGY_SIZE, message, energy, LARGEST_BINDING, "eV/atom")
     if energy > LARGEST_BINDING:
         unit = _likely_unit(energy)
         wrong = replace(check, message=f"{message}, more than any crystal is bound by: as if it were in {unit}")
@@ -92,9 +90,6 @@ def correct_unit(
     Return the finding, and the derivatives of the energy in eV, so that what else is wrong is found as well.
 
     :param binding: of a model whose energy is impossible.
-    :param forces: of each probe.
-    :param stresses: of each crystal.
-    :param scatter: what evaluating a structure again changes.
     """
     allowed = misfit_allowed(forces, scatter.forces), misfit_allowed(stresses, scatter.stress)
     factors = [(explain_forces(forces, allowed[0]), allowed[0])] if forces else []
@@ -126,10 +121,6 @@ def correct_energy_scale(forces: list[Derivatives], stresses: list[Derivatives],
     """Find out whether forces and stress are both derivatives of the energy but for one and the same factor.
 
     Return the check, and the derivatives of the energy as it should be, so that what else is wrong is found as well.
-
-    :param forces: of each probe.
-    :param stresses: of each crystal.
-    :param scatter: what evaluating a structure again changes.
     """
     if not forces or not has_stress(stresses):
         return not_applicable(ENERGY_SCALE, "only forces and stress together tell that of the energy"), forces, stresses
@@ -145,13 +136,13 @@ def correct_energy_scale(forces: list[Derivatives], stresses: list[Derivatives],
     )
     right = by_forces.law == "constant" and abs(by_forces.factor - 1) <= tolerance
     if right or not alike:
-        return measured(ENERGY_SCALE, "forces and stress have no wrong factor in common"), forces, stresses
+        return Check(ENERGY_SCALE, "forces and stress have no wrong factor in common"), forces, stresses
     return _fault_of(by_forces, tolerance), _rescaled(forces, by_forces), _rescaled(stresses, by_forces)
 
 
 def _fault_of(found: Explanation, tolerance: float) -> Check:
     factor = 1.0 / found.factor
-    check = measured(ENERGY_SCALE, _message(factor, found.law), factor, 1.0)
+    check = Check(ENERGY_SCALE, _message(factor, found.law), factor, 1.0)
     if found.law == "atoms":
         return check.failed("energy-per-atom")
     if found.law != "constant":

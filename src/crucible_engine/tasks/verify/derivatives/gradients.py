@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.verify.check import Check, not_applicable
 from crucible_engine.tasks.verify.derivatives import diagnosis
 from crucible_engine.tasks.verify.derivatives.diagnosis import Explanation, Unit, explain_forces, explain_stress
 from crucible_engine.tasks.verify.derivatives.differences import Derivatives
@@ -56,7 +56,6 @@ def check_forces(derivatives: Sequence[Derivatives], conservative: bool, scatter
 def check_by_work(derivatives: Sequence[Derivatives], quantity: str, scatter: float) -> list[Check]:
     """Compare values with the energy of long ways: their sign and unit, where the energy is too rough for more.
 
-    :param derivatives: of each probe, see :mod:`crucible_engine.tasks.verify.derivatives.differences`.
     :param quantity: ``forces`` or ``stress``.
     :param scatter: how much the values change when they are evaluated again, in their unit.
     """
@@ -96,8 +95,6 @@ def check_stress(derivatives: Sequence[Derivatives], conservative: bool, scatter
     """Compare stresses with numerical ones: sign, unit, order of components, and the rest.
 
     :param derivatives: stresses of crystals.
-    :param conservative: whether the model says that its stress is a derivative of its energy.
-    :param scatter: how much the stress changes when it is evaluated again, eV/Å³.
     """
     if not has_stress(derivatives):
         return [not_applicable(name, "the model gives no stress") for name in STRESS_NAMES]
@@ -131,7 +128,6 @@ def has_stress(derivatives: Sequence[Derivatives]) -> bool:
 def trusted(checks: Sequence[Check], quantity: str) -> bool:
     """Tell whether no check of a quantity failed.
 
-    :param checks: what was found.
     :param quantity: ``forces`` or ``stress``.
     """
     return not any(check.fault for check in checks if check.name.startswith(quantity))
@@ -144,7 +140,7 @@ def _direct(derivatives: Sequence[Derivatives], conservative: bool, misfit: floa
     said = "" if conservative else ", as the model says of itself"
     difference = float(np.sqrt(np.mean(differences**2)))
     message = f"the forces are {kind}{said}: rms difference {difference:.2g} eV/Å, curl {curl:.1%}"
-    return measured("forces gradient", message, misfit, tolerance).failed("direct-forces")
+    return Check("forces gradient", message, misfit, tolerance).failed("direct-forces")
 
 
 def _proportional(quantity: str, found: Explanation, unit: Unit, tolerance: float) -> Check:
@@ -153,24 +149,24 @@ def _proportional(quantity: str, found: Explanation, unit: Unit, tolerance: floa
     if unit.name is not None and not _is_one(unit.remainder, tolerance):
         beside = "" if unit.name == diagnosis.PLAIN else ", beside its unit,"
         message = f"it is{beside} {unit.remainder:.4g} times the energy's derivative, a factor of no known unit"
-        return measured(name, message, abs(unit.remainder - 1), tolerance).failed(f"{quantity}-inconsistent")
+        return Check(name, message, abs(unit.remainder - 1), tolerance).failed(f"{quantity}-inconsistent")
     if not _is_one(found.shear, tolerance):
         message = f"yz, xz, xy are {found.shear:.4g} times what xx, yy, zz would have them"
-        return measured(name, message, abs(found.shear - 1), tolerance).failed("stress-shear-factor")
-    return measured(name, "it is the energy's derivative", found.misfit, tolerance)
+        return Check(name, message, abs(found.shear - 1), tolerance).failed("stress-shear-factor")
+    return Check(name, "it is the energy's derivative", found.misfit, tolerance)
 
 
 def _inconsistent(misfit: float, tolerance: float, true: diagnosis.Array, reported: diagnosis.Array) -> Check:
     component = diagnosis.COMPONENTS[int(np.argmax(np.sum((reported - true) ** 2, axis=0)))]
     message = f"no factor and no order of components makes it the energy's derivative; {component} is farthest off"
-    return measured("stress gradient", message, misfit, tolerance).failed("stress-inconsistent")
+    return Check("stress gradient", message, misfit, tolerance).failed("stress-inconsistent")
 
 
 def _sign(quantity: str, found: Explanation) -> Check:
     name = f"{quantity} sign"
     if found.factor < 0:
-        return measured(name, "it is the opposite of the energy's derivative", -1.0).failed(f"{quantity}-wrong-sign")
-    return measured(name, "that of the energy's derivative", 1.0)
+        return Check(name, "it is the opposite of the energy's derivative", -1.0).failed(f"{quantity}-wrong-sign")
+    return Check(name, "that of the energy's derivative", 1.0)
 
 
 def _unit(quantity: str, right: str, found: Explanation, unit: Unit) -> Check:
@@ -180,26 +176,25 @@ def _unit(quantity: str, right: str, found: Explanation, unit: Unit) -> Check:
         times_volume = found.law == "volume"
         message = f"proportional to {found.law}: {factor:.5g} · {found.law} times too large{also}"
         fault = f"{quantity}-times-volume" if times_volume else f"{quantity}-scales-with-size"
-        return measured(name, message, factor, 1.0).failed(fault)
+        return Check(name, message, factor, 1.0).failed(fault)
     if unit.name == diagnosis.PLAIN:
-        return measured(name, right, factor, 1.0)
+        return Check(name, right, factor, 1.0)
     fault = "stress-in-GPa" if (quantity, unit.name) == ("stress", "GPa") else f"{quantity}-wrong-unit"
     meaning = "no known unit" if unit.name is None else f"it is in {unit.name}, not {right}"
-    return measured(name, f"{factor:.5g} times too large: {meaning}", factor, 1.0).failed(fault)
+    return Check(name, f"{factor:.5g} times too large: {meaning}", factor, 1.0).failed(fault)
 
 
 def _order(found: Explanation) -> Check:
     order = diagnosis.describe_order(found.order)
     right = diagnosis.describe_order(diagnosis.IDENTITY)
     if found.order != diagnosis.IDENTITY:
-        return measured("stress order", f"it is {order}, not Voigt's {right}").failed("stress-voigt-order")
-    return measured("stress order", f"Voigt's, {right}")
+        return Check("stress order", f"it is {order}, not Voigt's {right}").failed("stress-voigt-order")
+    return Check("stress order", f"Voigt's, {right}")
 
 
 def misfit_allowed(derivatives: Sequence[Derivatives], scatter: float) -> float:
     """Return the relative misfit that the numerical derivatives' own errors can make.
 
-    :param derivatives: of each probe.
     :param scatter: how much the reported values change when they are evaluated again, in their unit.
     """
     true, reported = _rms([item.numerical for item in derivatives]), _rms([item.reported for item in derivatives])

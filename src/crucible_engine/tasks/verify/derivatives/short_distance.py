@@ -10,7 +10,7 @@ from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import Evaluation
-from crucible_engine.tasks.verify.check import Check, measured, not_applicable
+from crucible_engine.tasks.verify.check import Check, not_applicable
 from crucible_engine.tasks.verify.derivatives.differences import integrals
 from crucible_engine.tasks.verify.evaluator import Evaluator, is_finite
 from crucible_engine.tasks.verify.precision import Deviation
@@ -39,7 +39,6 @@ def check_short_distance(evaluator: Evaluator, probe: Probe, scatter: Deviation)
 
     :param evaluator: a model whose forces are the gradient of its energy elsewhere.
     :param probe: a crystal of at least two atoms.
-    :param scatter: what evaluating a structure again changes.
     """
     pair = _nearest_pair(probe.atoms)
     if pair is None:
@@ -58,7 +57,7 @@ def check_short_distance(evaluator: Evaluator, probe: Probe, scatter: Deviation)
     strongest = float(np.abs(work[:count] / step).max(initial=0.0))
     message = f"towards a neighbour, forces up to {strongest:.3g} eV/Å are the energy's derivative"
     if not len(wrong):
-        return measured(NAME, message, max(0.0, float(missed.max(initial=0.0))), allowed, "eV")
+        return Check(NAME, message, max(0.0, float(missed.max(initial=0.0))), allowed, "eV")
     reported = evaluations[int(wrong[-1]) + 1].forces
     # Forces reach a limit before they miss so much of the energy.
     nearer = np.linspace(APPROACH[max(int(wrong[0]) - 1, 0)], APPROACH[int(wrong[-1]) + 1], CLOSE_LOOK)
@@ -66,7 +65,7 @@ def check_short_distance(evaluator: Evaluator, probe: Probe, scatter: Deviation)
     message = f"where the energy's slope is {strongest:.3g} eV/Å the largest force is {np.abs(reported).max():.3g} eV/Å"
     if limit is not None:
         message = f"no force exceeds {limit:.3g} eV/Å where the energy's slope is {strongest:.3g} eV/Å"
-    check = measured(NAME, message, float(missed[wrong].max()), allowed, "eV")
+    check = Check(NAME, message, float(missed[wrong].max()), allowed, "eV")
     return check.failed("forces-inconsistent" if limit is None else CLIPPED)
 
 
@@ -114,7 +113,6 @@ def _reasonable(evaluations: Sequence[Evaluation], slopes: NDArray[np.float64]) 
 def _common_limit(evaluations: Sequence[Evaluation], distances: NDArray[np.float64]) -> float | None:
     """Return the limit at which forces stay while the energy's slope grows; ``None`` if there is none.
 
-    :param evaluations: of atoms that come closer.
     :param distances: Å, shape [n].
     """
     slopes = np.abs(np.gradient(np.array([item.energy for item in evaluations]), distances))

@@ -1,0 +1,1 @@
+"""Commands that publish calculations, and check those of others."""

@@ -1,0 +1,1 @@
+"""Options, tables and matrices that several commands share."""
