@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import tabulate
+from aiida.engine import CalcJob
+from generated_wire import wire
 
 from aiida_crucible.analysis.anharmonicity.settings import SETTINGS as ANHARMONICITY
 from aiida_crucible.analysis.benchmark.settings import PARAMETERS as BENCHMARK
 from aiida_crucible.analysis.comparison.settings import SETTINGS as COMPARISON
 from aiida_crucible.analysis.dynamics.sweep_settings import SETTINGS as SWEEP
 from aiida_crucible.analysis.phonons.settings import SETTINGS as PHONON
+from aiida_crucible.analysis.phonons.vibrations import SETTINGS as VIBRATIONS
 from aiida_crucible.analysis.verdict.reliability import THRESHOLDS
 from crucible_engine.families.registry import FAMILIES
 from crucible_engine.tasks.dynamics.parameters import ENSEMBLES
@@ -41,6 +44,7 @@ def write_pages(_app: Any = None) -> None:
         "models": models(),
         "protocols": protocols(),
         "processes": processes(),
+        "wire": wire(table),
     }.items():
         (FOLDER / f"{name}.md").write_text(page, encoding="utf-8")
 
@@ -83,6 +87,7 @@ def parameters() -> str:
     sections = []
     tables = {f"crucible.{task}": rules for task, rules in PARAMETERS.items()}
     tables |= {"crucible.phonon": PHONON, "crucible.sweep": SWEEP, "crucible.anharmonicity": ANHARMONICITY}
+    tables |= {"crucible.vibrations": VIBRATIONS}
     tables |= {"crucible.harmonic_comparison": COMPARISON, "crucible.benchmark": BENCHMARK}
     tables |= {"crucible.reliability (thresholds)": THRESHOLDS}
     for task, rules in tables.items():
@@ -173,8 +178,20 @@ def processes() -> str:
         for title, ports in (("input", process.spec().inputs), ("output", process.spec().outputs)):
             rows = list(_ports(ports))
             lines += ["", table([title, "type", "required", "what"], rows)] if rows else []
+        options = list(_own_options(process))
+        lines += ["", table(["option", "type", "required", "what"], options)] if options else []
         sections.append("\n".join(lines))
     return "\n\n".join(sections) + "\n"
+
+
+def _own_options(process: Any) -> Iterable[tuple[str, str, str, str]]:
+    """Yield the options of a job, `metadata.options`, that AiiDA's jobs do not have."""
+    if not (isinstance(process, type) and issubclass(process, CalcJob)):
+        return
+    known = CalcJob.spec().inputs["metadata"]["options"]
+    for name, port in sorted(process.spec().inputs["metadata"]["options"].items()):
+        if name not in known:
+            yield f"`metadata.options.{name}`", _types(port.valid_type), _required(port), port.help or ""
 
 
 def _ports(namespace: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str, str, str]]:
