@@ -31,8 +31,12 @@ case "$1 $2" in
         echo " + torch==2.13.0+cpu" >&2 ;;
       *--dry-run*) cat "$here/plan" >&2 ;;
       *)
+        # Without a trap bash takes an interrupt for one that the command before it has dealt with, be it `sleep` or
+        # `touch`: so the trap comes before the sign that this waits.
+        trap 'trap - INT; kill -s INT $$' INT
         touch "$here/installing"
         while [ -e "$here/slow" ]; do sleep 0.05; done
+        trap - INT
         [ ! -e "$here/failure" ] || { cat "$here/failure" >&2; exit 2; }
         [ "$5 $6 $7" = "--no-deps --require-hashes --requirement" ] || exit 0
         site=$("$4" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
