@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from aiida.engine import submit
 from aiida.engine.daemon.client import DaemonClient, get_daemon_client
 from aiida.orm import Computer, InstalledCode, load_code, load_computer, load_node
 from daemons import UnavailableError
+from doc_blocks import read_page
 from engine_jobs import HELPERS
 from loopback_slurm import LoopbackSlurm
 from loopback_sshd import LoopbackSshd
@@ -133,10 +133,10 @@ def code_beside(slurm, aiida_profile, scratch):
 @pytest.fixture(scope="session")
 def computer_over_ssh(sshd, command, scratch, tmp_path_factory):
     """Return the computer of the how-to page, set up by its commands; only names and places are ours."""
-    (block,) = re.findall(r"```yaml\n(label: cluster\n.*?)```", HOW_TO.read_text(), re.DOTALL)
-    content = yaml.safe_load(block)
+    (block,) = [block for block in read_page(HOW_TO).blocks if block.caption == "computer.yaml"]
+    content = yaml.safe_load(block.text)
     content.update(hostname="cluster", work_dir=str(scratch / "work"))
-    content["prepend_text"] = _prepend_text(scratch / "environments")
+    content["prepend_text"] = prepend_text(scratch / "environments")
     path = tmp_path_factory.mktemp("computer") / "computer.yaml"
     path.write_text(yaml.safe_dump(content))
     command("verdi", "computer", "setup", "--non-interactive", "--config", str(path))
@@ -148,12 +148,19 @@ def computer_over_ssh(sshd, command, scratch, tmp_path_factory):
     return computer
 
 
-def _prepend_text(environments):
+def prepend_text(environments):
     """Return what a user of that cluster would need: uv and Python, and the way to the package index."""
     variables = {name: value for name, value in os.environ.items() if name.upper().startswith(WAYS_TO_PACKAGES)}
     variables["CRUCIBLE_ENVIRONMENTS"] = str(environments)
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     return "\n".join([f"export PATH={Path(sys.executable).parent}:$PATH", *lines])
+
+
+@pytest.fixture
+def places(scratch):
+    """Return what pages about clusters ask for, see ``let … = given`` in :mod:`doc_blocks`."""
+    lines = prepend_text(scratch / "environments").splitlines()
+    return {"scratch/aiida": str(scratch / "pages"), "prepend": "\n  ".join(lines), "clusters": str(scratch / "play")}
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from spring_crystal import SpringCrystal
 from aiida_crucible.analysis.crystal.cells import formula_units, lattice_parameters
 from aiida_crucible.analysis.phonons.phonon_analysis import PhononAnalysis, analyse, prepare
 from aiida_crucible.analysis.phonons.settings import validate_settings
+from aiida_crucible.analysis.phonons.vibrations import analyse_vibrations, displaced, summarise_vibrations
 from aiida_crucible.analysis.verdict.reliability import assess, validate_thresholds
 from aiida_crucible.references import calcfunctions as references
 from aiida_crucible.workflows.anharmonicity import calcfunctions as anharmonicity
@@ -42,6 +43,7 @@ from aiida_crucible.workflows.relax import calcfunctions as relaxation
 from aiida_crucible.workflows.reliability import calcfunctions as reliability
 from aiida_crucible.workflows.sweep import calcfunctions as sweep
 from aiida_crucible.workflows.sweep import run_calcfunctions as dynamics
+from aiida_crucible.workflows.vibrations import calcfunctions as vibrations
 
 STORED = Path(__file__).parents[1] / "data" / "golden_analysis.json"
 
@@ -106,6 +108,21 @@ def _squares(frequencies: Any) -> np.ndarray:
     return np.array(frequencies) * np.abs(frequencies)
 
 
+def vibrating() -> Numbers:
+    """Return the vibrations of a bent molecule of springs, with noise in its forces."""
+    atoms = Atoms("HOH", positions=[[0.76, 0.59, 0.0], [0.0, 0.0, 0.0], [-0.76, 0.59, 0.0]])
+    atoms.positions = disturbed(atoms.positions)
+    ideal = atoms.get_all_distances()
+    frames, noise = displaced(atoms, 0.01), np.random.default_rng(1)
+    forces = []
+    for frame in frames:
+        arms = frame.positions[None] - frame.positions[:, None]
+        distances = np.linalg.norm(arms, axis=2)
+        pulls = 30.0 * (distances - ideal) / np.where(distances > 0, distances, 1.0)
+        forces.append(np.einsum("ij,ijk->ik", pulls, arms) + NOISE * noise.normal(size=(3, 3)))
+    return summarise_vibrations(atoms, analyse_vibrations(atoms, np.array(forces), 0.01))
+
+
 def described() -> Numbers:
     """Return the conventional cells of crystals in other settings."""
     cells = {"tetragonal": tetragonal(), "supercell": tetragonal() * (1, 1, 2), "primitive": _centred()}
@@ -154,6 +171,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "relaxation": (relaxation, described),
     "reliability": (reliability, assessed),
     "sweep": (sweep, golden_sweep.said_of_sweep),
+    "vibrations": (vibrations, vibrating),
 }
 """For each file of calcfunctions, what is computed with the analysis behind it."""
 

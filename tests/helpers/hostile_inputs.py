@@ -183,7 +183,8 @@ def _refusal(call: Any, name: str, given: Any) -> str | None:
         return str(error)
     except TypeError as error:
         # Python's own word on arguments that a function has not, or lacks, and AiiDA's on its own ports.
-        if str(error).startswith(("missing a required argument", "got an unexpected keyword")) or not _is_ours(error):
+        named = any(words in str(error) for words in ("missing a required argument", "got an unexpected keyword"))
+        if named or not _is_ours(error):
             return str(error)
         raise AssertionError(f"{name} with {_brief(given)}: {type(error).__name__}: {error}") from error
     return None

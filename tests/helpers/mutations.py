@@ -223,7 +223,7 @@ def _revalued(rng: random.Random, array: np.ndarray) -> np.ndarray:
         value = rng.choice(wild)
         if rng.random() < 0.3:
             return np.full_like(array, value)
-        array.flat[rng.randrange(array.size)] = value
+        array.flat[rng.randrange(array.size)] = np.array(value).astype(array.dtype)
     elif array.dtype.kind == "U":
         array = array.astype("U64")
         array.flat[rng.randrange(array.size)] = rng.choice(("", "x", "é\nü", "a" * 64, "0", "a/b/c", "\x07"))

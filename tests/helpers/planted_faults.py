@@ -232,14 +232,14 @@ def rough_energy(model, atoms, item):
 
 
 class Creep:
-    """An energy that grows with every call."""
+    """An energy that grows with every call, of the whole structure or of each atom."""
 
-    def __init__(self, step: float):
-        self.step, self.calls = step, 0
+    def __init__(self, step: float, of_each_atom: bool = False):
+        self.step, self.of_each_atom, self.calls = step, of_each_atom, 0
 
     def __call__(self, model, atoms, item):
         self.calls += 1
-        return replace(item, energy=item.energy + self.step * self.calls)
+        return replace(item, energy=item.energy + self.step * self.calls * (len(atoms) if self.of_each_atom else 1))
 
 
 GPA = 1 / units.GPa

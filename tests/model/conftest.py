@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiida.orm import Computer
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +43,18 @@ def _find(family):
         return ensure(family)
     except ModelEnvironmentError as error:
         return f"no environment for {family}: {error}"
+
+
+@pytest.fixture(scope="module")
+def computer(aiida_profile, tmp_path_factory):
+    """Return a computer that polls without waiting."""
+    computer = Computer("localhost", "localhost", "this machine", "core.local", "core.direct")
+    computer.set_workdir(str(tmp_path_factory.mktemp("computer")))
+    computer.set_minimum_job_poll_interval(0.0)
+    computer.set_default_mpiprocs_per_machine(1)
+    computer.store()
+    computer.configure(safe_interval=0.0)
+    return computer
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conformance_cases import CASES
 
 import crucible_engine
 from aiida_crucible.environments import ensure, local
@@ -17,6 +18,8 @@ from crucible_engine.tasks.registry import find_environment
 pytestmark = pytest.mark.model
 ENGINE = Path(crucible_engine.__file__).parent
 FAMILIES = environments_with_a_lock()
+IMPORTED_ELSEWHERE = {case.family for case in CASES.values()} - {"emt"}
+"""Families whose package the conformance suite imports in the same environment."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,9 @@ def test_environment_holds_what_its_lock_says(environment, family):
     assert not unmet, "what is installed fits together (dm-tree is overridden, see families/lock_overrides.in)"
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family", [pytest.param(name, marks=pytest.mark.long if name in IMPORTED_ELSEWHERE else ()) for name in FAMILIES]
+)
 def test_package_can_be_imported_and_nothing_of_ours_is_there(environment, family):
     package = find_environment(family).import_name
     code = f"import {package}, spglib, ase, importlib.util; print(importlib.util.find_spec('aiida'))"
@@ -85,7 +90,13 @@ def test_recipe_by_hand(tmp_path):
     assert json.loads(answer.stdout) == locked_version("emt", "ase")
 
 
-@pytest.mark.parametrize("python", PYTHON_MINORS)
+@pytest.mark.parametrize(
+    "python",
+    [
+        pytest.param(python, marks=() if python in (PYTHON_MINORS[0], PYTHON_MINORS[-1]) else pytest.mark.long)
+        for python in PYTHON_MINORS
+    ],
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_lock_is_a_solution_on_every_python(family, python, tmp_path):
     """The family's requirements, dependencies and all, are met by what the lock pins; nothing is downloaded."""

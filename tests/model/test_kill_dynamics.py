@@ -30,7 +30,7 @@ PARAMETERS = {
 
 @pytest.mark.model
 @pytest.mark.slow
-@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize("family", ["chgnet", pytest.param("sevennet", marks=pytest.mark.long)])
 def test_resumed_bit_for_bit(tmp_path, python_of, family):
     python = str(python_of(family))
     crystal = {"PbTiO3": next(iter(rattled(1, repeat=1).values()))}
@@ -41,7 +41,7 @@ def test_resumed_bit_for_bit(tmp_path, python_of, family):
     moments = random.Random(chosen_seed())
     folder = tmp_path / "killed"
     interruptions = 0
-    for kind in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+    for kind in (signal.SIGKILL, signal.SIGTERM):
         write_job(folder, "dynamics", crystal, model=MODELS[family], **PARAMETERS)
         (folder / PROGRESS_FILE).unlink(missing_ok=True)
         process = start_engine(folder, python=python)

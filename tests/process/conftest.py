@@ -17,7 +17,9 @@ from aiida.orm import CalcJobNode, Computer, Dict, FolderData, InstalledCode, No
 from aiida.plugins import CalculationFactory, ParserFactory
 from aiida.tools import delete_nodes
 from ase.build import bulk
+from fake_uv import FakeUv
 
+from aiida_crucible.environments import local
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 
@@ -139,3 +141,13 @@ def parse(code, model, tmp_path):
         return dict(parser.outputs), exit_code
 
     return run
+
+
+@pytest.fixture
+def uv_that_installs_nothing(tmp_path, monkeypatch):
+    """Put a uv in the place of the real one that installs nothing, on a machine without a GPU."""
+    uv = FakeUv(tmp_path)
+    monkeypatch.setattr(local, "find_uv", lambda: str(uv.path))
+    monkeypatch.setattr(local, "has_gpu", lambda: False)
+    monkeypatch.setenv(local.ROOT_VARIABLE, str(uv.root))
+    return uv

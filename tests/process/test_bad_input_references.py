@@ -263,7 +263,7 @@ def test_a_frame_of_another_composition(refusal, cell, frames):
 def test_frames_of_another_composition_than_the_structure(refusal):
     write("md.extxyz", [frame_of(bulk("Ag", cubic=True), 0)])
     assert refusal("trajectory", "md.extxyz", "--structure", "cell.vasp") == (
-        "frame 0 of md.extxyz does not fit the structure: it is of Ag4, the structure of AuCu"
+        "frame 0 of md.extxyz does not fit the structure: it is of Ag4, the structure of AuCu; give its own"
     )
 
 

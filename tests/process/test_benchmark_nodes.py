@@ -109,6 +109,7 @@ def test_jobs_that_run(workchain, localhost):
     assert "relax" in said
 
 
+@pytest.mark.slow
 def test_aggregation_has_provenance(forgotten):
     rows = {f"row_{index}": Dict(values) for index, values in enumerate(four())}
     _, node = run_get_node(aggregate_benchmark, **rows)

@@ -39,6 +39,7 @@ class Restless(WorkChain):
             call_once(self, "odd", halve, Int(3))
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_found_and_what_failed_is_tried_again():
     outputs, node = run_get_node(Restless)
     assert node.is_finished_ok, node.exit_message

@@ -35,6 +35,7 @@ def run(localhost, forgotten, uv):
     return run
 
 
+@pytest.mark.slow
 def test_life_of_an_environment(run, uv):
     status, output = run("env", "create", "emt")
     assert status == 0

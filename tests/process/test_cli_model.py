@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from types import SimpleNamespace
+
 import pytest
-from aiida.orm import QueryBuilder
+from aiida.orm import Dict, QueryBuilder
 from click.testing import CliRunner
 
 from aiida_crucible.cli import main
@@ -110,6 +113,24 @@ def test_options_that_are_none_leave_no_model_behind(run, stand_in):
     status, output = run("model", "verify", "mace", "--code", stand_in.full_label, "--options", "{resources: 5}")
     assert status != 0 and "resources" in output, output
     assert models("mace") == []
+
+
+@pytest.mark.parametrize(("options", "loaded", "again"), [((), "a", False), ((), "b", True), (("--again",), "a", True)])
+def test_a_verification_is_made_again_on_request_or_where_something_else_is_loaded(
+    run, stand_in, monkeypatch, options, loaded, again
+):
+    verified = SimpleNamespace(results=Dict({"model": {"sha256": 64 * "a"}}))
+    found = SimpleNamespace(pk=1, ctime=datetime(2026, 1, 1), outputs=verified)
+    monkeypatch.setattr("aiida_crucible.calculations.verifications.find_verification", lambda *given, **more: found)
+    monkeypatch.setattr("aiida_crucible.environments.script_job.sha256_now", lambda *given: 64 * loaded)
+
+    def submit(builder):
+        raise ValueError(f"submitted with again={builder.again.value}")
+
+    monkeypatch.setattr("aiida.engine.run_get_node", submit)
+    _, said = run("model", "verify", "mace", "--code", stand_in.full_label, *options)
+    assert f"submitted with again={again}" in said
+    assert ("it is no longer sha256 aaaaaaaaaaaa" in said) == (loaded == "b")
 
 
 def test_code_that_a_model_names_runs_once_it_is_trusted_by_name(run, stand_in, monkeypatch):

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from plumpy import ProcessState
 
 from aiida_crucible.cli import main
-from aiida_crucible.cli.status import duration
+from aiida_crucible.monitoring.words import duration
 
 LINE = {
     "task": "dynamics",

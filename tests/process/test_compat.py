@@ -15,11 +15,13 @@ from aiida.tools import delete_nodes
 
 import aiida_crucible
 from aiida_crucible import compat
-from aiida_crucible.compat import aiida_engine, aiida_orm, phonopy
+from aiida_crucible.compat import aiida_archive, aiida_engine, aiida_orm, phonopy
 
 HOUSE = Path(aiida_crucible.__file__).parent
 UNDOCUMENTED = (
     "aiida.orm.",
+    "aiida.storage",
+    "aiida.tools.graph",
     "aiida.common.constants",
     "aiida.common.escaping",
     "aiida.engine.daemon",
@@ -120,3 +122,20 @@ def test_force_constants_of_the_symmetry_are_found():
     assert constants.shape == (4, 4, 3, 3)
     assert count >= 1
     assert np.allclose(constants, constants.transpose(1, 0, 3, 2))
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("db_dblink", {"id", "input_id", "output_id", "label", "type"}),
+        ("db_dbgroup", {"id", "uuid", "label", "type_string", "time", "description", "extras", "user_id"}),
+        ("db_dbgroup_dbnodes", {"id", "dbnode_id", "dbgroup_id"}),
+    ],
+)
+def test_the_tables_of_an_archive_that_are_written_are_as_they_were(table, columns):
+    assert set(aiida_archive.models.SqliteBase.metadata.tables[table].columns.keys()) == columns
+
+
+def test_a_digest_is_aiidas_own(profile):
+    node = Dict({"a": 1}).store()
+    assert aiida_archive.digest_as_if(node, {}) == node.base.caching.get_hash()

@@ -9,7 +9,7 @@ from aiida.engine import ExitCode
 from aiida.orm import WorkChainNode
 
 from aiida_crucible.demo import messages
-from aiida_crucible.demo.progress import run_together
+from aiida_crucible.monitoring.together import run_together
 from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
 
 OPEN = """
@@ -52,7 +52,7 @@ INTERRUPTED = """
 import os, signal, sys, time
 from pathlib import Path
 import psutil
-from aiida_crucible.demo import progress
+from aiida_crucible.monitoring import together as progress
 from aiida_crucible.demo.profile import open_profile
 open_profile(Path(sys.argv[1]))
 from aiida.orm import CalcJobNode, InstalledCode, QueryBuilder, load_computer

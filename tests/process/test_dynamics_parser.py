@@ -159,6 +159,7 @@ def test_arrays_of_another_run(name, change, message, parse, inputs, results, ar
     assert list(outputs) == ["results"]
 
 
+@pytest.mark.slow
 def test_truncated_and_missing_arrays(parse, inputs, results, arrays):
     content = npz(arrays)
     for temporary in ({}, {"arrays.npz": content[:-1]}, {"arrays.npz": content[:500]}, {"arrays.npz": b""}):
@@ -167,6 +168,7 @@ def test_truncated_and_missing_arrays(parse, inputs, results, arrays):
         assert list(outputs) == ["results"]
 
 
+@pytest.mark.slow
 def test_killed_job_keeps_its_series_up_to_the_checkpoint(parse, inputs, killed):
     outputs, code = parse("dynamics", {"exit_status.txt": b"137\n"}, killed, inputs)
     assert code.status == CODES.ERROR_INTERRUPTED.status
@@ -215,6 +217,7 @@ def test_killed_job_with_damaged_files_can_still_be_told(parse, inputs, killed):
         assert sorted(outputs) == ["results", "series.replica_0"]
 
 
+@pytest.mark.slow
 def test_orderly_interruption_keeps_all_there_is(parse, inputs, results, killed, arrays):
     part = {name: array for name, array in arrays.items() if not name.startswith(("mean", "final_velocities"))}
     files = {"results.json": results(Condition.INTERRUPTED, summary={"n_completed": 1})}
@@ -228,6 +231,7 @@ def test_orderly_interruption_keeps_all_there_is(parse, inputs, results, killed,
     assert sorted(outputs) == ["results"]
 
 
+@pytest.mark.slow
 def test_walltime_and_full_disk_tell_of_the_checkpoint(parse, inputs, results, killed):
     _, code = parse("dynamics", {}, killed, inputs, scheduler_status=120)
     assert code.status == CODES.ERROR_OUT_OF_WALLTIME.status

@@ -79,7 +79,7 @@ def assert_same(found, wanted):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("by", ["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize("by", ["SIGKILL", pytest.param("SIGTERM", marks=pytest.mark.long)])
 def test_many_allocations_give_the_same_bits(by, inputs, undisturbed):
     """There are more jobs than `max_iterations`, which each get at least one checkpoint further."""
     outputs, node = run_get_node(DynamicsBaseWorkChain, dynamics=inputs(9, by), max_iterations=Int(1))
@@ -141,6 +141,7 @@ def test_a_checkpoint_that_the_computer_has_lost(inputs, undisturbed, monkeypatc
     assert_same(outputs, undisturbed)
 
 
+@pytest.mark.slow
 def test_a_lost_checkpoint_of_the_users_is_no_reason_to_begin_anew(inputs, localhost):
     from aiida.orm import RemoteData
 

@@ -160,6 +160,7 @@ def test_what_cannot_be_run(code, model, process, given, parameters, message):
     refused(message, process, code=code, model=model, parameters=parameters, **given())
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_structures_is_not_continued(code, model, structures):
     from aiida.common.links import LinkType
     from aiida.orm import RemoteData

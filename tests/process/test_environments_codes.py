@@ -18,6 +18,7 @@ from aiida_crucible.environments.codes import (
     register,
     registered_environments,
 )
+from aiida_crucible.environments.lock_record import LOCK_KEY, lock_of_today
 from aiida_crucible.environments.manage import Request, create_environment, remove_environment
 from aiida_crucible.workflows.common.protocols import as_code
 
@@ -60,6 +61,19 @@ def test_code_says_what_it_is(make):
     assert environment["package"] == "chgnet"
     assert environment["version"] == "0.4.2"
     assert environment["lock"] in str(code.filepath_executable)
+
+
+def test_packages_and_lock_are_kept_with_the_code(make):
+    code = make(build="cu128")
+    environment, kept = code.base.extras.get(ENVIRONMENT_KEY), code.base.extras.get(LOCK_KEY)
+    assert kept["packages"] == CONTENT["packages"]
+    assert environment["lock"] in kept["lock"].splitlines()[0]
+    assert kept["lock"].count("--hash=sha256:") > 100
+    assert "# torch==" in kept["lock"] and "build 'cu128'" in kept["lock"]
+    assert kept["lock"] == lock_of_today(environment)
+    assert lock_of_today({**environment, "lock": "0a1b2c"}) is None
+    assert lock_of_today({**environment, "family": "gone"}) is None
+    assert code.base.caching.compute_hash() == code.base.caching.get_hash()
 
 
 def test_registering_twice_is_the_same_code(make):

@@ -100,6 +100,12 @@ OF_WORKCHAINS = {
     },
     "crucible.similarity.base": UNRECOVERABLE,
     "crucible.sweep": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320, "ERROR_EVERY_TEMPERATURE_FAILED": 332},
+    "crucible.vibrations": {
+        **NOT_VERIFIED,
+        "ERROR_RELAXATION_FAILED": 320,
+        "ERROR_EVALUATION_FAILED": 321,
+        "ERROR_DYNAMICS_FAILED": 323,
+    },
     "crucible.verify": {"ERROR_VERIFICATION_FAILED": 320, "ERROR_VERIFICATION_UNFINISHED": 321},
 }
 

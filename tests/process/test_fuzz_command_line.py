@@ -6,20 +6,13 @@ import warnings
 
 import pytest
 from aiida.orm import Node, QueryBuilder
-from fake_uv import FakeUv
 from fuzzing import fuzz
 from hostile_words import try_command
 
-from aiida_crucible.environments import local
-
 
 @pytest.fixture
-def attempt(localhost, tmp_path, monkeypatch):
+def attempt(localhost, uv_that_installs_nothing, tmp_path, monkeypatch):
     """Return one try, see :data:`fuzzing.Attempt`."""
-    uv = FakeUv(tmp_path)
-    monkeypatch.setattr(local, "find_uv", lambda: str(uv.path))
-    monkeypatch.setattr(local, "has_gpu", lambda: False)
-    monkeypatch.setenv(local.ROOT_VARIABLE, str(uv.root))
     monkeypatch.chdir(tmp_path)
 
     def attempt(rng):

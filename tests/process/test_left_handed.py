@@ -51,8 +51,11 @@ def test_what_is_no_crystal_passes(pbc, aiida_profile):
 @pytest.mark.slow
 def test_phonons_of_a_left_handed_cell_are_those_of_the_right_handed_one(code, model):
     frequencies = []
+    settings = {"mesh": [4, 4, 4], "dos_mesh": [4, 4, 4], "band_points": 5, "supercell_matrix": [2, 2, 2]}
     for atoms in (bulk("Cu", cubic=True), left_handed(bulk("Cu", cubic=True))):
-        builder = PhononWorkChain.get_builder_from_protocol(code, model, from_atoms(atoms), "fast")
+        builder = PhononWorkChain.get_builder_from_protocol(
+            code, model, from_atoms(atoms), "fast", overrides={"parameters": settings}
+        )
         outputs, node = run_get_node(builder)
         assert node.is_finished_ok, node.exit_message
         frequencies.append(outputs["summary"]["highest_frequency"])

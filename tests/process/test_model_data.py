@@ -94,7 +94,7 @@ def test_reference_is_complete():
         ({"family": "chgnet", "name": "0.3"}, "no weights named '0.3': did you mean '0.3.0'"),
         ({"family": "chgnet", "dtype": "float16"}, "does not compute in 'float16': choose float32 or float64"),
         ({"family": "sevennet", "settings": {"modl": "mpa"}}, "no setting 'modl': did you mean 'modal'"),
-        ({"family": "mace", "checkpoint": "/nowhere/mine.model"}, "/nowhere/mine.model is not a file on this machine"),
+        ({"family": "mace", "checkpoint": "/nowhere/mine.model"}, "/nowhere/mine.model is not a file: check its path"),
         ({"family": "chgnet", "name": "0.3.0", "checkpoint": "mine.pt"}, "not both"),
         ({"family": "emt", "checkpoint": "mine.pt"}, "has no checkpoint files"),
         ({"family": "chgnet", "functionl": "PBE"}, "no 'functionl': did you mean 'functional'"),

@@ -40,6 +40,7 @@ def test_every_protocol_gives_a_builder(workchain, code, model, fcc):
         workchain.get_builder_from_protocol(code.full_label, model, fcc, name)
 
 
+@pytest.mark.slow
 def test_every_protocol_of_a_sweep_gives_a_builder(code, model, cubic):
     assert set(TemperatureSweepWorkChain.get_available_protocols()) == SWEEPS
     for name in SWEEPS:

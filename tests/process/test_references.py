@@ -206,7 +206,10 @@ def test_moments_of_a_structures_file_are_said_to_be_lost(run, folder, frames):
         (["phonons", "nothing.yaml"], "nothing.yaml is not a file"),
         (["phonons", "FORCE_SETS"], "FORCE_SETS does not say which crystal it belongs to"),
         (["trajectory", "FORCE_SETS"], "FORCE_SETS is no trajectory by its name"),
-        (["trajectory", "FORCE_SETS", "--structure", "Cu2"], "'Cu2' is neither a file nor a node of this profile"),
+        (
+            ["trajectory", "FORCE_SETS", "--structure", "Cu2"],
+            "there is no node 'Cu2' in this profile",
+        ),
         (["trajectory", "FORCE_SETS", "--structure", "FORCE_SETS"], "FORCE_SETS is no structure that ASE reads"),
         (["values", "FORCE_SETS"], "FORCE_SETS holds no values"),
         (["values", "wrong.yaml"], "wrong.yaml: the reference has no 'latice': did you mean 'lattice'?"),

@@ -28,11 +28,28 @@ def answers(results):
     return {name: entry["answer"] for name, entry in results["summary"].get_dict().items()}
 
 
-@pytest.mark.slow
-def test_copper_in_emt_answers_every_question(code, model):
-    results, node = run_get_node(builder_of(code, model))
+@pytest.fixture(scope="module")
+def assessed(code, model):
+    """Run the whole WorkChain once: all phases, phonons, two temperatures."""
+    dynamics = {"steps": 40, "time_step": 2.0, "series_interval": 2, "frame_interval": 2}
+    sweep = {"base": {"dynamics": {"parameters": dynamics}}, "parameters": {"supercell_matrix": [3, 3, 3]}}
+    builder = builder_of(
+        code,
+        model,
+        temperatures=[300, 400],
+        reference={**REFERENCE, "transition_temperature": 900.0},
+        overrides={"sweep": sweep},
+    )
+    results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
-    assert answers(results) == dict.fromkeys(("verification", "lattice", "energies", "stability"), "yes")
+    return results, node
+
+
+@pytest.mark.slow
+def test_copper_in_emt_answers_every_question(assessed):
+    results, node = assessed
+    at_rest = ("verification", "lattice", "energies", "stability")
+    assert {name: answers(results)[name] for name in at_rest} == dict.fromkeys(at_rest, "yes")
     summary = results["summary"].get_dict()
     assert summary["lattice"]["evidence"]["computed"]["a"] == pytest.approx(3.59, abs=0.01)
     assert summary["energies"]["evidence"]["differences"]["bcc"] == pytest.approx(0.033, abs=0.002)
@@ -40,7 +57,7 @@ def test_copper_in_emt_answers_every_question(code, model):
     assert set(results["relaxed"]) == {"structure", "bcc"}
     assert results["phonon"]["summary"]["outcome"] == "stable"
     loads = [job.process_label for job in node.called_descendants if isinstance(job, CalcJobNode)]
-    assert len([label for label in loads if label != "VerifyCalculation"]) == 2
+    assert len([label for label in loads if label not in ("VerifyCalculation", "DynamicsCalculation")]) == 2
 
 
 @pytest.mark.slow
@@ -68,18 +85,8 @@ def test_what_does_not_relax_leaves_questions_open(code, model):
 
 
 @pytest.mark.slow
-def test_finite_temperature_is_a_question_where_temperatures_are_given(code, model):
-    dynamics = {"steps": 40, "time_step": 2.0, "series_interval": 2, "frame_interval": 2}
-    sweep = {"base": {"dynamics": {"parameters": dynamics}}, "parameters": {"supercell_matrix": [3, 3, 3]}}
-    builder = builder_of(
-        code,
-        model,
-        temperatures=[300, 400],
-        reference={**REFERENCE, "transition_temperature": 900.0},
-        overrides={"sweep": sweep},
-    )
-    results, node = run_get_node(builder)
-    assert node.is_finished_ok, node.exit_message
+def test_finite_temperature_is_a_question_where_temperatures_are_given(assessed):
+    results, node = assessed
     assert answers(results)["finite_temperature"] == "cannot-tell"
     assert "ps only: 5 ps are asked" in results["summary"]["finite_temperature"]["reason"]
     assert answers(results)["averages"] == "no"
@@ -122,3 +129,24 @@ def test_the_structure_does_not_compete_with_itself(code, model):
     phases = {"bcc": from_atoms(bulk("Cu", "bcc", a=2.9)), "cubic": from_atoms(bulk("Cu", "bcc", a=2.9, cubic=True))}
     with pytest.raises(ValueError, match="competing phase 'cubic' is the same crystal as competing phase 'bcc'"):
         run_get_node(builder_of(code, model, competing=phases))
+
+
+@pytest.mark.slow
+def test_a_melt_is_an_answer_about_the_model(code, model):
+    dynamics = {"steps": 300, "time_step": 4.0, "series_interval": 2, "frame_interval": 5}
+    sweep = {"base": {"dynamics": {"parameters": dynamics}}, "parameters": {"supercell_matrix": [3, 3, 3]}}
+    builder = builder_of(
+        code,
+        model,
+        competing=None,
+        temperatures=[300, 6000],
+        reference={"melting_temperature": 9000.0},
+        overrides={"sweep": sweep},
+    )
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    assert results["sweep"]["summary"]["outcomes"]["T6000"] not in ("stable", "diffusive")
+    verdict = results["verdict"].get_dict()
+    assert verdict["questions"]["finite_temperature"]["judgement"] in ("wrong", "open")
+    assert verdict["trusted"] != "yes"
+    assert [score["temperature"] for score in verdict["anharmonicity"]] == [300.0]

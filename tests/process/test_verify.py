@@ -100,6 +100,7 @@ def test_sound_model(code, model, copper):
     assert statuses["fingerprint"] == statuses["weights"] == statuses["stress unit"] == "passed"
 
 
+@pytest.mark.slow
 def test_verification_is_found_again(verified, code, localhost):
     model, outputs, _ = verified
     again, node = run(code, model)
@@ -166,6 +167,7 @@ def test_calculator_that_was_edited_is_refused_until_it_is_verified_again(changi
     assert run(code, model)[0]["results"].uuid == again["results"].uuid
 
 
+@pytest.mark.slow
 def test_verification_does_not_stand_for_what_a_later_job_loaded(verified, code, copper):
     """A verification is of the digest that the engine reported, and not of whatever the node's name stands for."""
     model, _, _ = verified

@@ -89,6 +89,7 @@ def test_tilted_octahedra_are_not_averaged_away():
     assert "more than noise" in mean.reason
 
 
+@pytest.mark.slow
 def test_a_slow_motion_of_all_cells_is_noise_too():
     """A soft mode that moves all cells together averages out slowly: its own error counts, not that of one atom."""
     unit_cell = cubic()

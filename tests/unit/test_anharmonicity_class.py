@@ -93,6 +93,7 @@ def test_a_steady_crystal_keeps_its_class():
         assert (found["class"], found["doubts"]) == (expected, [])
 
 
+@pytest.mark.slow
 def test_what_has_settled_is_told_to_be_kept(springs):
     sizes = np.concatenate([np.linspace(0.02, 0.2, 40), np.full(60, 0.2)])
     run = rougher(shaken(three_springs(), np.diag([2, 2, 2]), 100), 1, sizes)
@@ -104,6 +105,7 @@ def test_what_has_settled_is_told_to_be_kept(springs):
     assert analysed([run.chosen(np.arange(50, 100))], springs)["class"] != "cannot-tell"
 
 
+@pytest.mark.slow
 def test_runs_that_disagree_have_no_class(springs):
     runs = [shaken(three_springs(), np.diag([2, 2, 2]), 60, seed) for seed in range(2)]
     found = analysed([rougher(run, 3, np.full(60, size)) for run, size in zip(runs, (0.05, 0.2), strict=True)], springs)
@@ -122,6 +124,7 @@ def test_a_thermostat_that_overdamps_the_softest_mode_has_no_class(springs):
     assert analysed([lasting(run, 1e6, ANDERSEN)], springs)["class"] == "weak"
 
 
+@pytest.mark.slow
 def test_an_unstable_mode_creeps_as_well():
     """From the top of a barrier: with a spring that pushes, as in a crystal that is about to tilt."""
     crystal = SpringCrystal([[3.0, 0.9, 0.7], [0.8, 2.5, 0.6], [0.5, 0.4, -0.05]], "CuAu", [3.0, 3.2, 3.5])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from aiida_crucible.cli.matrices import PRIMITIVE, SUPERCELL, MatrixCommand, PrimitiveMatrix, SupercellMatrix
+from aiida_crucible.cli.shared.matrices import PRIMITIVE, SUPERCELL, MatrixCommand, PrimitiveMatrix, SupercellMatrix
 
 FACE_CENTRED = [[0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
 

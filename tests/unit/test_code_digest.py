@@ -4,10 +4,14 @@ import os
 import subprocess
 import sys
 import textwrap
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from ase.calculators.emt import EMT
 
+from crucible_engine.families.ase import code_digest
+from crucible_engine.families.ase.code_digest import digest_of_code
 from crucible_engine.families.load import load_model
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
@@ -86,6 +90,34 @@ def test_digest_follows_files_that_arguments_name(project):
     before = digest(project, arguments)
     (project / "weights.bin").write_bytes(b"second")
     assert digest(project, arguments) != before
+
+
+def test_an_installed_package_counts_by_its_files_where_it_has_the_class(project, monkeypatch):
+    monkeypatch.syspath_prepend(project)
+    monkeypatch.setattr(code_digest, "INSTALLED", (*code_digest.INSTALLED, project.resolve()))
+    # Only their modules are asked for, which nothing has to import.
+    of_class = type("Potential", (), {"__module__": "ownpackage.potential"})
+    of_factory = type("Factory", (), {"__module__": "ownfactory"})
+
+    def digest_after(name):
+        file = project / name
+        file.write_text(file.read_text() + "CHANGED = True\n")
+        return digest_of_code("ownfactory:make", of_factory(), of_class(), {})
+
+    before = digest_after("unrelated.py")
+    assert digest_after("ownhelper.py") == before
+    assert digest_after("ownpackage/potential.py") != before
+
+
+@pytest.mark.parametrize(("package", "counts"), [("numpy", True), ("ase", True), ("aiida-core", False)])
+def test_digest_follows_the_versions_of_installed_packages(monkeypatch, package, counts):
+    def digest_with(number):
+        monkeypatch.setattr(metadata, "version", lambda name: number if name == package else version(name))
+        return digest_of_code("ase.calculators.emt:EMT", EMT, EMT(), {})
+
+    version = metadata.version
+    assert (digest_with("1.0") != digest_with("2.0")) == counts
+    assert digest_with("1.0") == digest_with("1.0")
 
 
 def test_calculator_with_another_digest_is_refused():

@@ -8,8 +8,7 @@ from dynamics_runs import SHORT, die_after, everything, gold_copper
 from engine_jobs import run_engine, run_here, write_job
 
 from crucible_engine.job import runner
-from crucible_engine.tasks.dynamics.checkpoint import PREVIOUS_STATE_FILE, STATE_FILE
-from crucible_engine.wire.schema import RUN_FOLDER
+from crucible_engine.wire.schema import PREVIOUS_STATE_FILE, RUN_FOLDER, STATE_FILE
 
 PARAMETERS = {**SHORT, "ensemble": "npt-mtk", "temperatures": [300.0], "steps": 60, "checkpoint_interval": 5}
 

@@ -80,6 +80,18 @@ def test_nothing_that_a_calculator_does_to_its_structure_comes_back():
     np.testing.assert_array_equal(first, np.ones((4, 3)))
 
 
+def test_an_answer_is_kept_whatever_another_replica_makes_of_the_calculator():
+    shared = Meddling()
+    atoms, other = COPPER.copy(), COPPER.copy()
+    for one in (atoms, other):
+        one.calc = GuardedCalculator(shared, volume_of(one))
+    atoms.get_potential_energy()
+    # Of a geometry that is not the first one's, so that the shared calculator computes anew.
+    other.positions[0] += 0.1
+    other.get_forces()
+    np.testing.assert_array_equal(atoms.get_forces(), np.ones((4, 3)))
+
+
 @pytest.mark.parametrize("change", [{"cell": COPPER.cell.array * 4}, {"cell": COPPER.cell.array / 4}])
 def test_a_volume_that_no_model_should_be_asked_about(change):
     atoms = COPPER.copy()

@@ -32,6 +32,13 @@ CANONICAL = {
     "npt-mtk": {"thermostat_time": 40.0, "barostat_time": 200.0},
 }
 RANDOM_FOR_EACH_ATOM = ("nvt-langevin", "nvt-andersen")
+SEEN_IN_ANOTHER = ("npt-mtk-isotropic",)
+"""Ensembles whose thermostat, and whose conserved quantity, are those of another; their barostat is tried below."""
+
+
+def of_the_gate(ensembles, repeats=SEEN_IN_ANOTHER):
+    """Return ensembles as parameters of a test, of which the repeats are left to the long tests."""
+    return [pytest.param(name, marks=pytest.mark.long if name in repeats else ()) for name in ensembles]
 
 
 def run(folder, symbols="Cu", repeat=LARGE, stretch=1.0, **parameters):
@@ -77,7 +84,7 @@ def test_the_energy_error_of_nve_is_quadratic_in_the_time_step(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ensemble", list(CANONICAL))
+@pytest.mark.parametrize("ensemble", of_the_gate(CANONICAL))
 def test_temperature_fluctuation_and_equipartition_are_canonical(tmp_path, ensemble):
     settings = {"ensemble": ensemble, "steps": 5000, **CANONICAL[ensemble]}
     series, arrays = run(
@@ -148,7 +155,10 @@ def equation_of_state(tmp_path_factory):
 BAROSTATS = [
     # The shape of the cell is a thermal motion as well where it is free, and like phonons it expands a crystal: 5 modes
     # beside the 93 of the atoms, which expand it by 2.7 %.
-    ("npt-mtk-isotropic", {"thermostat_time": 40.0, "barostat_time": 100.0, "pressure": 0.0}, 0.0),
+    pytest.param(
+        *("npt-mtk-isotropic", {"thermostat_time": 40.0, "barostat_time": 100.0, "pressure": 0.0}, 0.0),
+        marks=pytest.mark.long,  # it looks at fluctuations as well, for which it takes four times as many steps
+    ),
     ("npt-mtk-isotropic", {"thermostat_time": 40.0, "barostat_time": 100.0, "pressure": 2.0}, 0.0),
     ("npt-mtk", {"thermostat_time": 40.0, "barostat_time": 100.0}, 5 / 93 * 0.027),
     ("npt-mtk", {"thermostat_time": 40.0, "barostat_time": 100.0, "mask": [1, 1, 1]}, 2 / 93 * 0.027),
@@ -188,10 +198,12 @@ def test_a_pressure_compresses(tmp_path):
 
 
 RAMPS = {**CANONICAL, "npt-berendsen": {"thermostat_time": 50.0, "barostat_time": 200.0}}
+HEATED_ALIKE = ("nvt-andersen", "npt-mtk-isotropic", "npt-berendsen")
+"""Ensembles whose target is changed by the function that changes another's."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ensemble", list(RAMPS))
+@pytest.mark.parametrize("ensemble", of_the_gate(RAMPS, HEATED_ALIKE))
 def test_a_ramp_follows_its_target(tmp_path, ensemble):
     steps, begin, end = 1600, 150.0, 450.0
     settings = {"temperatures": [begin], "final_temperature": end, "steps": steps, **RAMPS[ensemble]}
@@ -207,7 +219,7 @@ def test_a_ramp_follows_its_target(tmp_path, ensemble):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "ensemble", ["nvt-nose-hoover-chain", "nvt-bussi", "npt-melchionna", "npt-mtk-isotropic", "npt-mtk"]
+    "ensemble", of_the_gate(["nvt-nose-hoover-chain", "nvt-bussi", "npt-melchionna", "npt-mtk-isotropic", "npt-mtk"])
 )
 def test_conserved_quantities_are_conserved(tmp_path, ensemble):
     errors = []

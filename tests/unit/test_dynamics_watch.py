@@ -241,6 +241,7 @@ def test_a_short_swing_is_not_confirmed():
     assert list(outcomes(eye, atoms, [wild] * 60)) == [49]
 
 
+@pytest.mark.slow
 def test_a_restored_watch_says_what_the_first_would_have_said():
     atoms = tetragonal() * 2
     frames = list(random_walk(atoms, 300, 0.06))

@@ -3,6 +3,7 @@
 import pytest
 from ase.build import bulk
 from engine_jobs import calculator_from, run_here, write_job
+from forgetful_calculators import NoStress
 
 from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Model
 from crucible_engine.tasks.parameters import lack_of_stress, needs_stress, validate_parameters
@@ -21,6 +22,17 @@ def test_what_needs_a_stress_is_refused(tmp_path, name, task, parameters):
     assert "gives no stress" in results["message"]
     assert "choose" in results["message"]
     assert "\n" not in results["message"]
+
+
+@pytest.mark.parametrize(("task", "parameters"), [("relax", {"cell": "full"}), ("dynamics", NPT)])
+def test_what_says_that_it_has_none_is_refused_before_the_work(tmp_path, monkeypatch, task, parameters):
+    def refuse(*arguments, **keywords):
+        raise AssertionError("it was asked")
+
+    monkeypatch.setattr(NoStress, "calculate", refuse)
+    model = calculator_from("forgetful_calculators:make", name="NoStress")
+    results = run_here(write_job(tmp_path, task, {"copper": bulk("Cu", cubic=True)}, model, **parameters))
+    assert results["condition"] == Condition.CAPABILITY_MISSING.value, results["message"]
 
 
 @pytest.mark.parametrize("name", ["NoStress", "NoStressAfterAll"])

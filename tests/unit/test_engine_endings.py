@@ -123,6 +123,7 @@ def test_streams_that_take_nothing_cost_no_results(tmp_path, redirection):
     assert read_results(folder)["condition"] == "invalid-job"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redirection", ["2>&-", ">&- 2>&-"])
 def test_a_library_that_complains_to_a_closed_descriptor_spoils_no_file(tmp_path, redirection):
     frames = rattled_copper(3)

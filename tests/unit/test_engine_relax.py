@@ -119,6 +119,7 @@ def test_the_pressure_is_in_gigapascal_and_compresses(tmp_path, pressure):
     assert results["summary"]["structures"]["copper"]["max_stress"] < 0.01
 
 
+@pytest.mark.slow
 def test_a_converged_structure_takes_no_step(tmp_path):
     run_here(write_job(tmp_path / "first", "relax", {"copper": strained()}, fmax=1e-3))
     again = write_job(tmp_path / "second", "relax", relaxed(tmp_path / "first"), fmax=1e-3)
@@ -231,6 +232,7 @@ def test_a_physical_failure_is_a_result(tmp_path, fault, outcome):
         assert np.isnan(read_arrays(tmp_path)["forces"]).all()
 
 
+@pytest.mark.slow
 def test_trajectories_hold_every_nth_step_and_the_last(tmp_path):
     structures = {"strained": strained(), "tetragonal": tetragonal()}
     results = run_here(write_job(tmp_path, "relax", structures, trajectory_interval=7))

@@ -120,6 +120,7 @@ def test_a_relaxation_killed_at_twenty_moments_ends_with_the_bits_of_one_that_wa
     check_kills(tmp_path, variant, [1] * 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "step", "kept"),
     # Of a calculator that remembers something only whole tens are of use.

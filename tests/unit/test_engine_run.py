@@ -285,6 +285,7 @@ def test_a_folder_that_cannot_take_results_is_said_in_one_line(tmp_path):
     assert not (folder / RESULTS_FILE).exists()
 
 
+@pytest.mark.slow
 def test_it_runs_as_one_file_from_any_folder(tmp_path):
     archive = tmp_path / "crucible_engine.pyz"
     zipapp.create_archive(

@@ -124,12 +124,14 @@ def test_a_family_and_a_task_are_found_and_travel_with_the_engine(packages, usua
         ),
         ("stranger", "", "json.decoder", "'json.decoder' is no folder with an __init__.py"),
         ("stranger", "", "no_such_package", "'no_such_package' is no folder with an __init__.py"),
+        ("stranger", "", "bare", "'bare' is no folder with an __init__.py"),
         ("a-b", "", None, "its name is no name of a Python package"),
         ("chgnet", FAMILY.format(name="chgnet", maturity="toy"), None, "the name is taken"),
         ("registry", FAMILY.format(name="registry", maturity="toy"), None, "the name is taken"),
     ],
 )
 def test_what_cannot_be_used_is_left_out_in_one_line_and_breaks_nothing(packages, usual, name, source, target, reason):
+    (packages.folder / "bare").mkdir()
     packages.install("aiida_crucible.families", name, source, target=target)
     listed, said = packages.run(LISTING)
     assert listed == usual[0]

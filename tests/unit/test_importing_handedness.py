@@ -48,6 +48,7 @@ def test_frequencies_stay(computed, tmp_path):
     assert_allclose(restored.qpoints.frequencies, computed.qpoints.frequencies, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_face_centred_cell_of_the_other_hand_is_taken(tmp_path):
     lattice = 3.6 * np.eye(3)[[1, 0, 2]]
     sites = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]

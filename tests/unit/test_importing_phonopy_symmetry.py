@@ -127,6 +127,7 @@ def unrelaxed(common, n_random=0):
     return phonon, plan, constants
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_random", [0, 40], ids=["single atoms", "all atoms"])
 def test_forces_of_the_undisplaced_cell_are_taken_out(tmp_path, n_random):
     phonon, _, constants = unrelaxed(COMMON, n_random)

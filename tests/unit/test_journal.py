@@ -53,6 +53,7 @@ def test_what_was_appended_is_read_bit_by_bit(tmp_path):
     assert len(records) == 5
 
 
+@pytest.mark.slow
 def test_cut_at_any_byte_it_shows_the_whole_records_before(tmp_path):
     content, ends = write(tmp_path / "whole.bin", 3)
     path = tmp_path / "cut.bin"

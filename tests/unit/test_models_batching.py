@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from crucible_engine.families.base import Evaluation, Identity, Model
-from crucible_engine.families.batching import GrowingLimit, evaluate_structures
+from crucible_engine.families.batching import Limit, evaluate_structures
 from crucible_engine.wire.schema import Condition, EngineError
 
 
@@ -35,15 +35,13 @@ def frames(*sizes):
 
 
 def energies(batches):
-    return [evaluation.energy for batch in batches for evaluation in batch.evaluations]
+    return [evaluation.energy for batch in batches for evaluation in batch]
 
 
 def test_a_number_of_structures_is_kept():
     model = CountingModel()
     batches = list(evaluate_structures(model, frames(*range(1, 8)), batch_size=3))
-    assert [batch.size for batch in batches] == [3, 3, 1]
-    assert [batch.start for batch in batches] == [0, 3, 6]
-    assert [label for batch in batches for label in batch.labels] == [f"s{index}" for index in range(7)]
+    assert [len(batch) for batch in batches] == [3, 3, 1]
     assert energies(batches) == list(range(1, 8))
 
 
@@ -59,17 +57,17 @@ def test_a_job_resumed_behind_a_batch_computes_the_same_batches():
     batches = list(evaluate_structures(whole, frames(*sizes)))
     for finished in (1, 3, len(batches) - 1):
         rest = CountingModel(atoms_per_batch=20)
-        list(evaluate_structures(rest, frames(*sizes)[batches[finished].start :]))
+        start = sum(map(len, batches[:finished]))
+        list(evaluate_structures(rest, frames(*sizes)[start:]))
         assert rest.batches == whole.batches[finished:]
 
 
 @pytest.mark.parametrize("error", [MemoryError, RuntimeError])
 def test_memory_that_runs_out_halves_batches_and_keeps_the_order(error):
     model = CountingModel(capacity=10, error=error)
-    batches = list(evaluate_structures(model, frames(*[4] * 13), batch_size=8))
-    assert energies(batches) == [4.0] * 13
-    assert [label for batch in batches for label in batch.labels] == [f"s{index}" for index in range(13)]
-    assert [batch.start for batch in batches] == list(np.cumsum([0, *(batch.size for batch in batches[:-1])]))
+    sizes = [3, 4, 5] * 4 + [4]
+    batches = list(evaluate_structures(model, frames(*sizes), batch_size=8))
+    assert energies(batches) == sizes
     assert max(sum(sizes) for sizes in model.batches) <= 10
 
 
@@ -112,8 +110,10 @@ def test_no_more_than_a_batch_and_one_structure_is_read_ahead():
             read.append(label)
             yield label, atoms
 
+    done = 0
     for batch in evaluate_structures(CountingModel(), stream(), batch_size=4):
-        assert len(read) <= batch.start + batch.size + 1
+        done += len(batch)
+        assert len(read) <= done + 1
 
 
 def test_nothing_to_evaluate_is_no_batch():
@@ -122,7 +122,7 @@ def test_nothing_to_evaluate_is_no_batch():
 
 def grow(seconds_per_batch, batches=40):
     """Feed a growing limit with full batches on a device of known speed; return the sizes it tried."""
-    limit, sizes = GrowingLimit(100), []
+    limit, sizes = Limit(atoms=100, grows=True), []
     for _ in range(batches):
         sizes.append(limit.atoms)
         limit.record(limit.atoms, seconds_per_batch(limit.atoms))

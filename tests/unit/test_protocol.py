@@ -34,8 +34,12 @@ def test_no_number_changes_while_the_protocol_stays(stored, case):
     assert not changed, f"PROTOCOL is still {schema.PROTOCOL}, but {changed[0]}; {golden_numbers.REMEDY}"
 
 
+NOISY = ("evaluate, batches of 3", "relax, FIRE, full", "relax, symmetry kept", "verify", "dynamics, npt-mtk")
+"""Of each task that computes with a model; the others, and more noise, have the long tests."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("case", golden_numbers.CASES)
+@pytest.mark.parametrize("case", NOISY)
 def test_no_stored_number_rests_on_rounding(stored, case):
     with rounding_noise(chosen_seed()):
         changed = changed_in(case, stored)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from aiida_crucible.report.figures import (
+from aiida_crucible.report.charts.chart import Series, Span
+from aiida_crucible.report.figures.bands import (
     WAVENUMBERS_PER_TERAHERTZ,
     BandStructure,
     DensityOfStates,
+    band_chart,
     band_structure,
     plot_band_structures,
     pretty_label,
@@ -58,34 +60,39 @@ def test_a_special_point_that_stands_twice_is_one_corner():
     assert [label for _, label in structure.corners()] == ["Γ", "X", "M"]
 
 
-@pytest.mark.parametrize(("label", "pretty"), [("GAMMA", "Γ"), ("S_0", "S$_{0}$"), ("X", "X")])
+@pytest.mark.parametrize(("label", "pretty"), [("GAMMA", "Γ"), ("S_0", "S₀"), ("X", "X")])
 def test_labels(label, pretty):
     assert pretty_label(label) == pretty
 
 
-def test_lines_are_not_drawn_across_a_jump():
-    axes = plot_band_structures([make_structure()]).axes[0]
-    lengths = [len(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) > 2]
-    assert sorted(lengths) == [10, 10, 11, 11]
+def lines(chart, panel=0):
+    return [mark for mark in chart.panels[panel].marks if isinstance(mark, Series)]
+
+
+def test_lines_are_not_drawn_across_a_jump_or_from_band_to_band():
+    (bands,) = lines(band_chart([make_structure()]))
+    stretches = "".join("x" if known else " " for known in np.isfinite(bands.y)).split()
+    assert [len(stretch) for stretch in stretches] == [11, 10, 11, 10]
 
 
 def test_a_model_of_another_cell_is_stretched_onto_the_first():
-    axes = plot_band_structures([make_structure("one"), make_structure("two", scale=1.3)]).axes[0]
-    ends = {round(float(max(line.get_xdata())), 6) for line in axes.lines if len(line.get_xdata()) == 10}
-    assert ends == {1.5}
+    one, two = lines(band_chart([make_structure("one"), make_structure("two", scale=1.3)]))
+    assert np.nanmax(one.x) == pytest.approx(1.5)
+    assert np.nanmax(two.x) == pytest.approx(1.5)
+    assert one.colour != two.colour
 
 
 def test_the_imaginary_region_and_the_noise_floor_are_inside_the_figure():
-    figure = plot_band_structures([make_structure(noise_floor=np.linspace(0.0, 2.0, 21))])
-    axes = figure.axes[0]
-    bottom, top = axes.get_ylim()
+    chart = band_chart([make_structure(noise_floor=np.linspace(0.0, 2.0, 21))])
+    bottom, top = chart.panels[0].y.limits
     assert bottom < -2.0
     assert top > 5.0
-    dotted = [line.get_ydata() for line in axes.lines if line.get_linestyle() == ":" and len(line.get_ydata())]
-    assert min(values.min() for values in dotted) == -2.0
-    shaded = axes.patches[0].get_bbox()
-    assert (shaded.y0, shaded.y1) == (bottom, 0.0)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["model", "noise floor"]
+    floor = next(line for line in lines(chart) if line.line == "dot")
+    assert np.nanmin(floor.y) == -2.0
+    (shaded,) = [mark for mark in chart.panels[0].marks if isinstance(mark, Span)]
+    assert (shaded.low, shaded.high) == (bottom, 0.0)
+    assert "noise" in chart.caption
+    assert "noise" not in band_chart([make_structure()]).caption
 
 
 def test_densities_of_states_get_a_panel_and_wavenumbers_an_axis(tmp_path):
@@ -101,15 +108,15 @@ def test_densities_of_states_get_a_panel_and_wavenumbers_an_axis(tmp_path):
 
 def test_bands_without_special_points_are_drawn_too():
     structure = BandStructure("model", np.linspace(0, 1, 5), np.ones((5, 3)), [])
-    assert plot_band_structures([structure]).axes[0].get_xlabel() == "distance along the path"
+    assert "distance along the path" in plot_band_structures([structure]).axes[0].get_xlabel()
 
 
 def test_different_paths_are_refused():
     other = BandStructure("other", np.arange(2.0), np.zeros((2, 3)), [(0, "GAMMA"), (1, "M")])
     with pytest.raises(ValueError, match="other and model follow different paths"):
-        plot_band_structures([make_structure(), other])
+        band_chart([make_structure(), other])
 
 
 def test_nothing_to_draw():
     with pytest.raises(ValueError, match="no band structure"):
-        plot_band_structures([])
+        band_chart([])

@@ -185,3 +185,14 @@ def test_one_small_cell_that_loses_its_order_is_no_melting(records, n_atoms, n_m
     kinds = {item["kind"] for item in found["transitions"]["evidence"]["transitions"]}
     assert ("melting" in kinds) == is_told
     assert found["stability"]["answer"] == "no"
+
+
+@pytest.mark.parametrize(("n_molten", "answer", "kinds"), [(1, "cannot-tell", []), (2, "yes", ["melting"])])
+def test_a_small_cell_that_melts_alone_cannot_tell(records, n_molten, answer, kinds):
+    below = [record for record in records if record.temperature < 550]
+    molten = [record for record in records if record.outcome == "melted"][:n_molten]
+    sweep = [replace(record, values={**record.values, "n_atoms": 40}) for record in [*below, *molten]]
+    found = answered(sweep)["transitions"]
+    assert (found["answer"], [item["kind"] for item in found["evidence"]["transitions"]]) == (answer, kinds)
+    why = "1100 K (melted: alone, in a cell of 40 atoms; a hotter run too, or at least 100 atoms would tell)"
+    assert (why in found["reason"]) == (n_molten == 1)

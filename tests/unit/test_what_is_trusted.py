@@ -9,7 +9,7 @@ import pytest
 from readers_of_bytes import calls_of, readers
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "explanation" / "what-is-trusted.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "topics" / "what-is-trusted.md").read_text(encoding="utf-8")
 FOREIGN, OWN = PAGE.split("## What is read and not foreign")
 
 
@@ -24,7 +24,7 @@ def test_every_module_that_reads_is_on_the_page():
     assert len(named) == len(set(named)), "a module is in one row"
     found = readers()
     missing = {module: sorted(calls) for module, calls in found.items() if module not in named}
-    assert not missing, f"say in docs/explanation/what-is-trusted.md how they read, and test it: {missing}"
+    assert not missing, f"say in docs/topics/what-is-trusted.md how they read, and test it: {missing}"
     assert not set(named) - set(found), "these read nothing any more"
 
 
