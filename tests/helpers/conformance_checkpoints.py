@@ -10,6 +10,7 @@ from pathlib import Path
 from conformance_cases import checkpoint_of
 from conformance_suite import check
 
+from crucible_engine.families.facts import TORCH_FILE
 from crucible_engine.families.load import import_adapter
 from crucible_engine.families.registry import find_named
 from crucible_engine.wire.schema import Condition, EngineError
@@ -40,13 +41,13 @@ def _refuse_file(suite, condition, path, **changes):
 
 @check
 def a_checkpoint_that_is_missing_is_refused(suite):
-    if suite.family.checkpoint_files:
+    if suite.family.weights_file is not None:
         assert "nowhere" in _refuse_file(suite, Condition.CHECKPOINT_MISSING, suite.folder / "nowhere.pth")
 
 
 @check
 def a_checkpoint_that_is_broken_is_refused(suite):
-    if not suite.family.checkpoint_files:
+    if suite.family.weights_file is None:
         return
     suite.model()
     whole = _own_checkpoint(suite).read_bytes()
@@ -56,14 +57,17 @@ def a_checkpoint_that_is_broken_is_refused(suite):
     for what, content in broken.items():
         path = suite.folder / f"{suite.case.name}-broken"
         path.write_bytes(content)
-        message = _refuse_file(suite, Condition.CHECKPOINT_UNREADABLE, path)
-        assert what not in ("truncated", "damaged") or what in message, message
+        if suite.family.weights_file is TORCH_FILE:
+            message = _refuse_file(suite, Condition.CHECKPOINT_UNREADABLE, path)
+            assert what not in ("truncated", "damaged") or what in message, message
+        else:
+            _refuse_file(suite, {Condition.CHECKPOINT_UNREADABLE, Condition.CHECKPOINT_OF_ANOTHER_FAMILY}, path)
     path.unlink()
 
 
 @check
 def a_checkpoint_of_another_family_is_refused(suite):
-    if not suite.family.checkpoint_files:
+    if suite.family.weights_file is not TORCH_FILE:
         return
     import torch
 
@@ -76,7 +80,7 @@ def a_checkpoint_of_another_family_is_refused(suite):
 
 @check
 def a_pickle_that_runs_code_is_refused(suite):
-    if not suite.family.checkpoint_files:
+    if suite.family.weights_file is not TORCH_FILE:
         return
     import torch
 
@@ -102,9 +106,34 @@ class _RunsCode:
 
 
 @check
+def a_pickle_among_the_parts_is_refused(suite):
+    wanted = suite.family.weights_file
+    if wanted is None or not wanted.parts:
+        return
+    import torch
+
+    suite.model()
+    marker, path = suite.folder / "code-ran", suite.folder / f"{suite.case.name}-parts"
+    evil = io.BytesIO()
+    torch.save({"model": _RunsCode(marker)}, evil)
+    with zipfile.ZipFile(checkpoint_of(suite.case, suite.folder)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for name in parts:
+        if name.endswith(".json"):
+            continue
+        with zipfile.ZipFile(path, "w") as archive:
+            for part, content in parts.items():
+                archive.writestr(part, evil.getvalue() if part == name else content)
+        message = _refuse_file(suite, Condition.CHECKPOINT_UNTRUSTED, path, trust_pickle=False)
+        assert "trust_pickle" in message, message
+        assert not marker.exists(), "the pickle's code ran"
+    path.unlink()
+
+
+@check
 def a_decoy_hides_no_pickle(suite):
     """torch takes DATA.PKL for data.pkl; it reads the table of contents that the file's end names."""
-    if not suite.family.checkpoint_files:
+    if suite.family.weights_file is not TORCH_FILE:
         return
     from crucible_engine.families.torch_checkpoint import read_content
 
@@ -143,7 +172,7 @@ def _zip(parts, pickled, name):
 
 @check
 def a_compiled_archive_is_refused(suite):
-    if not suite.family.checkpoint_files:
+    if suite.family.weights_file is not TORCH_FILE:
         return
     import torch
 
@@ -156,7 +185,7 @@ def a_compiled_archive_is_refused(suite):
 
 @check
 def two_pickles_under_one_name_are_refused(suite):
-    if not suite.family.checkpoint_files:
+    if suite.family.weights_file is not TORCH_FILE:
         return
     suite.model()
     path = suite.folder / f"{suite.case.name}-double"

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from aiida.orm import Computer
 
+from crucible_engine.families.conformance import WEIGHTS_FOLDER
+
 ROOT = Path(__file__).parents[2]
+os.environ.setdefault(WEIGHTS_FOLDER, str(ROOT.parent / "shared" / "weights"))
 
 
 @pytest.fixture(scope="session")

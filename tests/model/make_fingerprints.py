@@ -24,10 +24,14 @@ from ase.build import bulk
 
 sys.path.append(str(Path(__file__).parents[1] / "helpers"))
 
-from conformance_cases import CASES, package_calculator
+from conformance_cases import CASES, checkpoint_of, make_checkpoint, package_calculator
 
+from crucible_engine.families.conformance import WEIGHTS_FOLDER
 from crucible_engine.families.fingerprints import Fingerprint, file_name
-from crucible_engine.families.registry import FAMILIES, find_named
+from crucible_engine.families.registry import FAMILIES, find_by_sha256, find_named
+from crucible_engine.families.weights import digest
+
+os.environ.setdefault(WEIGHTS_FOLDER, str(Path(__file__).parents[3] / "shared" / "weights"))
 
 
 def structures(case):
@@ -49,21 +53,31 @@ def structures(case):
     return crystals
 
 
-def make(case):
-    """Return the fingerprint that the package's own calculator gives."""
-    calculator = package_calculator(case, "", "float32")
+def make(case, folder):
+    """Return the fingerprint that the package's own calculator gives.
+
+    :param folder: where published weights, which are given as a file, may be laid.
+    """
+    make_checkpoint(case, folder)
+    released = find_named(case.family, released_name(case, folder))
+    calculator = package_calculator(case, folder, FAMILIES[case.family].dtypes[0])
     crystals = structures(case)
     packages = {FAMILIES[case.family].package, "ase"} | ({"torch"} if "torch" in sys.modules else set())
     return Fingerprint(
         family=case.family,
-        name=case.weights,
+        name=released.name,
         settings=case.settings,
-        sha256=find_named(case.family, case.weights).sha256,
+        sha256=released.sha256,
         packages={package: importlib.metadata.version(package) for package in sorted(packages)},
         structures=crystals,
         energies=[float(calculator.get_property("energy", atoms)) for atoms in crystals],
         forces=[np.asarray(calculator.get_property("forces", atoms), dtype=float) for atoms in crystals],
     )
+
+
+def released_name(case, folder):
+    """Return the name of a case's released weights."""
+    return case.weights or find_by_sha256(digest(checkpoint_of(case, folder)))[1].name
 
 
 def as_json(fingerprint):
@@ -102,13 +116,15 @@ def main(*names):
             case = CASES[name]
             folder = Path(str(files(FAMILIES[case.family].folder))) / "fingerprints"
             folder.mkdir(exist_ok=True)
-            path = folder / file_name(case.weights, case.settings)
-            path.write_text(ask(name, engine), encoding="utf-8")
+            content = ask(name, engine)
+            path = folder / file_name(json.loads(content)["name"], case.settings)
+            path.write_text(content, encoding="utf-8")
             print(f"wrote {path.name}", file=sys.stderr)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--answer":
-        print(as_json(make(CASES[sys.argv[2]])), end="")
+        with tempfile.TemporaryDirectory() as folder:
+            print(as_json(make(CASES[sys.argv[2]], folder)), end="")
     else:
         main(*sys.argv[1:])

@@ -112,7 +112,9 @@ def test_bad_models_say_so_in_a_line(arguments, message):
 def test_a_file_that_can_be_no_checkpoint_is_refused(content, is_elsewhere, tmp_path, localhost):
     path = tmp_path / "some.cif"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"some\.cif is none: it does not begin like an archive of torch") as raised:
+    with pytest.raises(
+        ValueError, match=r"some\.cif is none of mace: it does not begin like an archive of torch"
+    ) as raised:
         ModelData.get_or_create("mace", checkpoint=path, computer=localhost if is_elsewhere else None)
     assert "\n" not in str(raised.value)
 

@@ -10,6 +10,7 @@ from aiida_crucible.environments import ModelEnvironmentError, Specification, To
 from aiida_crucible.environments import specification as module
 from aiida_crucible.environments.specification import (
     environments_with_a_lock,
+    fitting_python,
     locked_version,
     normalise_python,
     read_lock,
@@ -43,9 +44,23 @@ def test_every_package_has_hashes(family):
     )
 
 
-@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"analysis", "emt"}))
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"analysis", "emt", "nep"}))
 def test_torch_is_the_same_release_for_all_and_no_build(family):
     assert locked_version(family, "torch") == "2.13.0"
+
+
+def test_a_python_that_a_family_has_no_packages_for_is_refused_or_another_one_taken():
+    with pytest.raises(
+        ModelEnvironmentError, match=r"family matgl has no packages for Python 3\.13: choose 3\.10 or 3\.11"
+    ):
+        Specification("matgl", "3.13", CPU)
+    assert [fitting_python("matgl", found) for found in ("3.10", "3.11", "3.12", "3.9")] == [
+        "3.10",
+        "3.11",
+        "3.11",
+        "3.11",
+    ]
+    assert [fitting_python("chgnet", found) for found in ("3.13", "3.9")] == ["3.13", "3.12"]
 
 
 def test_digest_follows_all_that_changes_the_content(monkeypatch):

@@ -91,17 +91,20 @@ def add(
 ) -> None:
     """Make the node of a potential, or find it: the same potential is the same node.
 
-    Without NAME it is the family's default. A FILE is kept in the node, unless it lies on a --computer. With --code the
+    Without NAME it is the family's default. A FILE (for some
+    families a folder) is kept in the node, unless it lies on a --computer. With --code the
     engine loads the file there and says which elements it knows; without, nobody can check a structure beforehand.
     """
     from aiida_crucible.environments.codes import find_computer
-    from aiida_crucible.nodes.file_digest import is_file
+    from aiida_crucible.nodes.file_digest import is_file, is_folder
     from aiida_crucible.nodes.model import ModelData
     from crucible_engine.families.registry import find_family
     from crucible_engine.wire.schema import ModelReference
 
     place = find_computer(computer) if computer else None
-    names_file = name is not None and (computer is not None or "/" in name or is_file(Path(name)))
+    names_file = name is not None and (
+        computer is not None or "/" in name or is_file(Path(name)) or is_folder(Path(name))
+    )
     checkpoint = name if names_file else None
     description = {}
     if checkpoint is not None and code is not None:

@@ -14,9 +14,9 @@ from typing import Any
 
 from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
 from aiida_crucible.environments.specification import (
-    PYTHON_MINORS,
     Specification,
     TorchBuild,
+    fitting_python,
     normalise_python,
     render_recipe,
 )
@@ -72,7 +72,7 @@ def ensure(
 
 def specify(family: str, *, python: str | None = None, torch: str | None = None) -> Specification:
     """Return the environment that :func:`ensure` is asked for."""
-    return Specification(family, _find_python(python)[0], TorchBuild.parse(torch, has_gpu()))
+    return Specification(family, _find_python(family, python)[0], TorchBuild.parse(torch, has_gpu()))
 
 
 def recipe(
@@ -86,7 +86,7 @@ def recipe(
     """Return the bash script that :func:`ensure` runs."""
     specification = specify(family, python=python, torch=torch)
     folder = str(root or default_root())
-    interpreter = _find_python(python)[1]
+    interpreter = _find_python(family, python)[1]
     return render_recipe(specification, folder, python=interpreter, uv=find_uv(), accept_cuda=accept_cuda)
 
 
@@ -127,10 +127,11 @@ def find_uv() -> str:
         return shutil.which("uv") or ""
 
 
-def _find_python(python: str | None) -> tuple[str, str | None]:
+def _find_python(family: str, python: str | None) -> tuple[str, str | None]:
     if python is None:
         running = "{}.{}".format(*sys.version_info[:2])
-        return (running, sys.executable) if running in PYTHON_MINORS else (PYTHON_MINORS[-2], None)
+        fitting = fitting_python(family, running)
+        return fitting, sys.executable if fitting == running else None
     if os.sep not in python:
         return normalise_python(python), python
     try:

@@ -16,17 +16,16 @@ from aiida.transports import Transport
 from aiida_crucible.environments.local import MARKER_FILE
 from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
 from aiida_crucible.environments.specification import (
+    DEFAULT_PYTHON,
     PYTHON_MINORS,
     Specification,
     TorchBuild,
+    fitting_python,
     normalise_python,
     render_recipe,
 )
 from aiida_crucible.nodes.bounds import LARGEST_ANSWER
 from crucible_engine.wire.value_types import parse_json
-
-DEFAULT_PYTHON = "3.12"
-"""Built on where the computer's own python3 is outside the locks; uv finds or fetches it."""
 
 _SURVEY = """
 echo "root=${CRUCIBLE_ENVIRONMENTS:-${XDG_DATA_HOME:-$HOME/.local/share}/aiida-crucible/environments}"
@@ -46,6 +45,7 @@ class Site:
     :param root: absolute path of the folder that holds the environments.
     :param python: path of the Python to build on; ``None`` if uv has to find one.
     :param version: its version, or the one wanted.
+    :param chosen: whether somebody asked for that version.
     :param has_gpu: whether there is an NVIDIA driver (where the transport leads to, often a login node).
     :param prepend: commands that come first there, as in every job (modules, a proxy, certificates).
     """
@@ -55,6 +55,7 @@ class Site:
     version: str
     has_gpu: bool
     prepend: str = ""
+    chosen: bool = False
 
 
 def survey(transport: Transport, root: str | None = None, python: str | None = None, prepend: str = "") -> Site:
@@ -77,17 +78,19 @@ def survey(transport: Transport, root: str | None = None, python: str | None = N
         path, found = None, python
     elif not is_path and (not found or normalise_python(found) not in PYTHON_MINORS):
         path, found = None, DEFAULT_PYTHON
-    return Site(root or answer["root"], path, normalise_python(found), "gpu" in answer, prepend)
+    return Site(root or answer["root"], path, normalise_python(found), "gpu" in answer, prepend, python is not None)
 
 
 def specify(site: Site, family: str, torch: str | None) -> Specification:
     """Return the environment of a family that a computer gets; see :meth:`TorchBuild.parse` for ``torch``."""
-    return Specification(family, site.version, TorchBuild.parse(torch, site.has_gpu))
+    version = site.version if site.chosen else fitting_python(family, site.version)
+    return Specification(family, version, TorchBuild.parse(torch, site.has_gpu))
 
 
 def recipe(site: Site, specification: Specification, accept_cuda: bool = False) -> str:
     """Return the bash script that :func:`create` runs."""
-    return render_recipe(specification, site.root, python=site.python, accept_cuda=accept_cuda, prepend=site.prepend)
+    python = site.python if specification.python == site.version else None
+    return render_recipe(specification, site.root, python=python, accept_cuda=accept_cuda, prepend=site.prepend)
 
 
 def create(

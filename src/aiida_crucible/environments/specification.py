@@ -13,7 +13,10 @@ from aiida_crucible.environments.problems import ModelEnvironmentError
 from crucible_engine.tasks.registry import ENVIRONMENTS, TOOLSETS, find_environment
 
 PYTHON_MINORS = ("3.10", "3.11", "3.12", "3.13")
-"""The Python versions that every lock holds for."""
+"""The Python versions that the locks hold for, unless a family says less."""
+
+DEFAULT_PYTHON = PYTHON_MINORS[-2]
+"""The version where there is none that suits."""
 
 _RELEASE = re.compile(r"\d+(\.\d+){1,2}(\+[a-z0-9.]+)?")
 _CUDA_BUILD = re.compile(r"cu\d{2,3}")
@@ -69,6 +72,11 @@ class Specification:
             raise ModelEnvironmentError(
                 f"Python {self.python} is outside the locks: choose one of {', '.join(PYTHON_MINORS)} (--python)"
             )
+        if self.python not in pythons_of(self.family):
+            raise ModelEnvironmentError(
+                f"family {self.family} has no packages for Python {self.python}: choose "
+                f"{' or '.join(pythons_of(self.family))} (--python; uv fetches it where it is not there)"
+            )
 
     @property
     def digest(self) -> str:
@@ -93,6 +101,19 @@ class Specification:
         if self.family in TOOLSETS and self.torch != TorchBuild("cpu"):
             locked = TOOLSETS[self.family].torch
         return None if locked is None else f"torch=={self.torch.release or locked}"
+
+
+def pythons_of(family: str) -> tuple[str, ...]:
+    """Return the minor versions of Python that an environment of a family can have, the oldest first."""
+    return find_environment(family).pythons or PYTHON_MINORS
+
+
+def fitting_python(family: str, found: str) -> str:
+    """Return the version to build on: the one that was found, or the newest that the family has packages for."""
+    pythons = pythons_of(family)
+    if found in pythons:
+        return found
+    return pythons[-1] if len(pythons) < len(PYTHON_MINORS) else DEFAULT_PYTHON
 
 
 def normalise_python(version: str) -> str:

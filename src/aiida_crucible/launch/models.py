@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiida.orm import Node, QueryBuilder
 
-from aiida_crucible.nodes.file_digest import is_file
+from aiida_crucible.nodes.file_digest import is_file, is_folder
 from aiida_crucible.nodes.model import ModelData
 from crucible_engine.families.registry import FAMILIES
 from crucible_engine.wire.rules import shown, suggestion
@@ -22,7 +22,7 @@ def find_model(name: str) -> ModelData:
     """
     family, _, weights = name.partition(":")
     if family in FAMILIES:
-        if "/" in weights or (weights and is_file(Path(weights))):
+        if "/" in weights or (weights and (is_file(Path(weights)) or is_folder(Path(weights)))):
             return ModelData.get_or_create(family, checkpoint=weights, store=False)
         return ModelData.get_or_create(family, weights or None, store=False)
     nodes: list[ModelData] = QueryBuilder().append(ModelData).all(flat=True)

@@ -15,9 +15,8 @@ from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
 from aiida_crucible.compat.aiida_orm import hashed_as
-from aiida_crucible.nodes.file_digest import is_file, look_on_computer, missing_file, start_of_file
+from aiida_crucible.nodes.file_digest import look_on_computer, start_of_file, weights_file
 from aiida_crucible.nodes.weights import weights_are_missing
-from crucible_engine.families.facts import CHECKPOINT_START
 from crucible_engine.families.registry import (
     FAMILIES,
     Family,
@@ -113,7 +112,7 @@ class ModelData(Data):
         node.base.attributes.set("dtype", validate_dtype(entry.name, dtype or entry.default_dtype))
         node._set_description(description)
         if checkpoint is not None:
-            _require_checkpoint(str(checkpoint), start)
+            _require_checkpoint(entry, str(checkpoint), start)
         node.base.attributes.set("identity", hashlib.sha256(node.definition().encode()).hexdigest())
         node.label = node.title
         stored = node._find_same() or (node.store() if store else node)
@@ -203,14 +202,12 @@ class ModelData(Data):
         self, family: Family, checkpoint: str | Path, computer: Computer | None, settings: dict[str, Any]
     ) -> bytes:
         """Set what defines and describes a checkpoint file, keep its bytes or its place, and return how it begins."""
-        if not family.checkpoint_files:
+        if family.weights_file is None:
             raise ValueError(f"family {family.name!r} has no checkpoint files: leave {checkpoint} out")
         if computer is None:
-            path = Path(checkpoint).expanduser()
-            if not is_file(path):
-                raise ValueError(f"checkpoint {missing_file(path)} (or say on which computer it lies)")
-            sha256, start = digest(path), start_of_file(path)
-            self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
+            with weights_file(Path(checkpoint).expanduser(), family.weights_file.parts) as path:
+                sha256, start = digest(path), start_of_file(path)
+                self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
         else:
             sha256, start = look_on_computer(computer, str(checkpoint))
             self.computer = computer
@@ -265,16 +262,21 @@ class ModelData(Data):
         return None
 
 
-def _require_checkpoint(path: str, start: bytes) -> None:
-    """Refuse a file that no family could load.
+def _require_checkpoint(family: Family, path: str, start: bytes) -> None:
+    """Refuse a file that the family cannot load.
 
     :param start: its first bytes.
     """
-    if start != CHECKPOINT_START:
-        raise ValueError(
-            f"checkpoint {path} is none: it does not begin like an archive of torch.save (torch 1.6 or later), which "
-            "the files of all families are: give the file of a model"
-        )
+    wanted = family.weights_file
+    if wanted is None or wanted.begins(start):
+        return
+    others = [other.name for other in FAMILIES.values() if other.weights_file and other.weights_file.begins(start)]
+    instead = (
+        f"it looks like one of {others[0]}: choose that family" if len(others) == 1 else "give the file of a model"
+    )
+    raise ValueError(
+        f"checkpoint {path} is none of {family.name}: it does not begin like {wanted.description}; {instead}"
+    )
 
 
 def _checked(name: str, value: Any, kind: Any, wanted: str) -> Any:
@@ -289,7 +291,7 @@ def _check_trust(family: Family, trust_pickle: bool, trust_code: bool) -> None:
     _checked("trust_code", trust_code, bool, "True or False")
     if trust_code and not family.runs_code:
         raise ValueError(f"family {family.name!r} runs no code that its settings name: leave trust_code out")
-    if trust_pickle and not family.checkpoint_files:
+    if trust_pickle and family.weights_file is None:
         instead = "say trust_code instead" if family.runs_code else "leave trust_pickle out"
         raise ValueError(f"family {family.name!r} has no checkpoint that could be unpickled: {instead}")
 

@@ -1,4 +1,4 @@
-"""Any ASE calculator as a model, one structure after the other; and calculators without a past."""
+"""Any ASE calculator as a model, one structure after the other; calculators without a past, and around others."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator, PropertyNotImplementedError
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Loader, Model, is_periodic, numbers_of
 from crucible_engine.families.facts import digest_of_parameters
+from crucible_engine.families.file_loader import only_cpu
 from crucible_engine.families.weights import require_digest
-from crucible_engine.wire.schema import Condition, EngineError, ModelReference
+from crucible_engine.wire.schema import ModelReference
+
+PROPERTIES = ("energy", "free_energy", "forces", "stress")
 
 
 class CalculatorModel(Model):
@@ -96,13 +100,10 @@ def loader(make: Callable[[ModelReference], Calculator], parameters: Any, symbol
     elements = numbers_of(symbols)
 
     def load(reference: ModelReference, device: str) -> CalculatorModel:
-        if device not in ("auto", "cpu"):
-            raise EngineError(
-                Condition.DEVICE_UNAVAILABLE, f"device {device!r} is not there: {reference.family} runs on the cpu only"
-            )
+        on = only_cpu(reference, device)
         in_words = " ".join(dict.fromkeys([reference.family, reference.name or ""])).strip()
         require_digest(digest, reference.sha256, in_words)
-        identity = Identity(reference.family, digest, reference.dtype, "cpu", reference.name, reference.settings)
+        identity = Identity(reference.family, digest, reference.dtype, on, reference.name, reference.settings)
         return CalculatorModel(make(reference), identity, elements)
 
     return load
@@ -122,3 +123,46 @@ def gives(calculator: Calculator, name: str) -> bool:
     """Tell whether a calculator says that it has a property; one that says nothing may have all."""
     said = getattr(calculator, "implemented_properties", None)
     return not said or name in said
+
+
+class WrappingCalculator(Calculator):
+    """Asks another calculator, with a structure of its own: nothing that one does to it comes back.
+
+    Several of them may share one calculator, and each has its own memory of what it was asked last.
+    """
+
+    implemented_properties: tuple[str, ...] = PROPERTIES
+
+    def __init__(self, inner: Calculator) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Ask the inner calculator for what is wanted, and keep what comes along."""
+        super().calculate(atoms, properties, system_changes)
+        self.results.update(self.ask(self.atoms, properties))
+
+    def ask(self, atoms: Atoms, properties: Sequence[str]) -> dict[str, Any]:
+        """Return copies of what the inner calculator says of a structure.
+
+        :param atoms: the structure; it stays as it is.
+        :raises ase.calculators.calculator.PropertyNotImplementedError: where the inner calculator has no such property.
+        """
+        bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        wanted = {name: self.inner.get_property(name, bare) for name in properties}
+        came_along = getattr(self.inner, "results", {})
+        found = {name: came_along[name] for name in PROPERTIES if name in came_along} | wanted
+        return {name: _plain(name, value) for name, value in found.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return an energy as a number, forces and stress as an array of one's own, the latter in Voigt's order."""
+    if name in ("energy", "free_energy"):
+        return float(value)
+    array = np.array(value, dtype=np.float64)
+    return full_3x3_to_voigt_6_stress(array) if name == "stress" and array.shape == (3, 3) else array

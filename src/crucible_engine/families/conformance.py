@@ -11,12 +11,17 @@ earlier than these are called.
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+
+WEIGHTS_FOLDER = "CRUCIBLE_TEST_WEIGHTS"
+"""The environment variable that names a folder with published weights."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,14 @@ class Case:
     :param metals: whether it knows no more than a few metals, copper, aluminium and nickel among them.
     :param trust_pickle: whether its checkpoint can only be unpickled.
     :param slabs: whether it takes what is periodic in one or two directions.
-    :param supercell_tolerance: eV/atom that the energy may change by in a supercell, where the package is not exact.
+    :param supercell_tolerance: eV/atom that the energy may change by in a supercell or with a translation, where the
+        package is not exact.
+    :param step: Å, and strain, of the differences that forces and stresses are compared with: a small one where the
+        energy jumps when a bond crosses the cutoff.
     :param crystals: four crystals that it knows, where it knows neither most elements nor these metals.
     :param cluster: something that is not periodic, in the same case.
+    :param published: name of published weights among the real ones of the tests, which cannot be made on the spot, see
+        :func:`published_weights`; the case is left out where they are not at hand.
     :param like: another model of the family that stands for it where time is short: the same code with other weights.
     """
 
@@ -43,9 +53,16 @@ class Case:
     trust_pickle: bool = False
     slabs: bool = True
     supercell_tolerance: float = 1e-9
+    step: float = 2e-4
     crystals: tuple[Atoms, ...] = ()
     cluster: Atoms | None = None
+    published: str = ""
     like: str = ""
+
+
+def published_weights(name: str) -> Path:
+    """Return where published weights would be: in the folder that the environment variable names."""
+    return Path(os.environ.get(WEIGHTS_FOLDER, "no-folder-of-weights")) / name
 
 
 def in_double(calculator: Calculator, *patches: Any) -> Calculator:

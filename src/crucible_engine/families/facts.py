@@ -1,7 +1,7 @@
 """What the catalogue says of a model family, of released weights, and of a setting.
 
-A family has a digest only where it was computed from the file that the package ships; ``None`` means that nobody could
-compute it here, never that it does not matter. Levels of theory, training sets and licences are those that the
+A digest stands only where it was computed from the file itself; ``None`` means that nobody could compute it here, never
+that it does not matter. Levels of theory, training sets and licences are those that the
 packages and the papers state.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
-CHECKPOINT_START = b"PK\x03\x04"
-"""First bytes of a checkpoint file, of whatever family: torch saves a zip archive."""
+START_LENGTH = 4
+"""As many bytes as tell what a file of weights is."""
 
 FLOATS = ("float32", "float64")
 """The precisions of torch that matter here."""
@@ -34,6 +35,28 @@ class Setting:
     help: str = ""
     kind: type = str
     required: bool = False
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """What the files of weights of a family are.
+
+    :param starts: what one begins with, one of these; no more than :data:`START_LENGTH` bytes each.
+    :param description: what messages call one.
+    :param parts: files of a folder that make up weights together, where the package saves a folder; one file holds them
+        in what is kept and sent, see :func:`crucible_engine.families.weights.pack`.
+    """
+
+    starts: tuple[bytes, ...]
+    description: str
+    parts: tuple[str, ...] = ()
+
+    def begins(self, start: bytes) -> bool:
+        """Tell whether a file that begins so may be one."""
+        return start.startswith(self.starts)
+
+
+TORCH_FILE = WeightsFile((b"PK\x03\x04",), "an archive of torch.save (torch 1.6 or later)")
 
 
 @dataclass(frozen=True)
@@ -62,6 +85,8 @@ class NamedModel:
     :param theory_by_modal: level of theory of each modality of multi-fidelity weights, where it differs.
     :param shipped: whether the package itself contains the weights (others are downloaded by it, once).
     :param conservative: whether the forces are the gradient of the energy by construction; ``None`` where unknown.
+    :param releases: releases of the family's package in which these weights are right: the first one, and the first
+        one after it in which they are not; empty where none is known to be wrong.
     """
 
     name: str
@@ -78,6 +103,14 @@ class NamedModel:
     aliases: tuple[str, ...] = ()
     shipped: bool = False
     conservative: bool | None = True
+    releases: tuple[str, str] | None = None
+
+    def right_in(self, version: str) -> bool:
+        """Tell whether these weights are right in a release of the family's package."""
+        if self.releases is None:
+            return True
+        first, wrong = map(_release, self.releases)
+        return first <= _release(version) < wrong
 
     def theory(self, settings: dict[str, Any]) -> Theory:
         """Return the level of theory that these weights stand for with the given settings."""
@@ -93,12 +126,15 @@ class Packaged:
     :param package: distribution on the Python package index.
     :param import_name: its top-level module.
     :param title: how people call it.
+    :param pythons: minor versions of Python that its packages have files for, e.g. ``("3.10", "3.11")``; empty for all
+        that the locks hold for.
     """
 
     name: str
     package: str
     import_name: str
     title: str
+    pythons: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -110,7 +146,7 @@ class Family(Packaged):
     :param default_dtype: precision of the package's default.
     :param settings: what else changes an answer.
     :param reference: DOI of the family's paper.
-    :param checkpoint_files: whether a user's own checkpoint file can be loaded.
+    :param weights_file: what a user's own checkpoint file has to be; ``None`` where there are none.
     :param runs_code: whether its settings name code that runs, any that the environment has.
     """
 
@@ -121,7 +157,7 @@ class Family(Packaged):
     names: dict[str, NamedModel]
     settings: dict[str, Setting]
     reference: str
-    checkpoint_files: bool = True
+    weights_file: WeightsFile | None = TORCH_FILE
     runs_code: bool = False
 
     @property
@@ -132,12 +168,17 @@ class Family(Packaged):
     @property
     def has_weights(self) -> bool:
         """Whether it has weights, which its own package reads; otherwise its settings say all, in any environment."""
-        return bool(self.names) or self.checkpoint_files
+        return bool(self.names) or self.weights_file is not None
 
 
 def named(*models: NamedModel) -> dict[str, NamedModel]:
     """Return released weights by their names."""
     return {model.name: model for model in models}
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return the numbers of a release, which compare as releases do: 2.0.4 and 2.0.4+cpu are one."""
+    return tuple(int(number) for number in re.findall(r"\d+", version.partition("+")[0])[:3])
 
 
 def digest_of_parameters(parameters: Any) -> str:

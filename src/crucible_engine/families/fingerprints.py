@@ -16,6 +16,8 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from crucible_engine.families.registry import find_by_sha256
+
 
 @dataclass(frozen=True)
 class Fingerprint:
@@ -41,10 +43,17 @@ class Fingerprint:
     force_tolerance: float = 1e-3
 
 
-def find(family: str, name: str | None, settings: dict[str, Any]) -> Fingerprint | None:
-    """Return the fingerprint of released weights; ``None`` where none is stored, as for a checkpoint file."""
+def find(family: str, name: str | None, settings: dict[str, Any], sha256: str = "") -> Fingerprint | None:
+    """Return the fingerprint of released weights; ``None`` where none is stored.
+
+    :param name: of the weights; ``None`` for a checkpoint file, which may be that of released weights all the same.
+    :param sha256: digest of the file, which tells.
+    """
     if name is None:
-        return None
+        owner, known = find_by_sha256(sha256) or (None, None)
+        if owner is None or known is None or owner.name != family:
+            return None
+        name = known.name
     path = resources.files(f"crucible_engine.families.{family}") / "fingerprints" / file_name(name, settings)
     if not path.is_file():
         return None

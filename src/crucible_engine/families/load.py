@@ -105,7 +105,7 @@ def _canonical_name(family: Family, reference: ModelReference) -> str | None:
     if reference.name is not None and reference.checkpoint is not None:
         raise ValueError(f"{family.name} is given both a name and a checkpoint file: give one of them")
     if reference.checkpoint is not None:
-        if not family.checkpoint_files:
+        if family.weights_file is None:
             raise ValueError(f"family {family.name!r} has no checkpoint files")
         return None
     if reference.name is not None:

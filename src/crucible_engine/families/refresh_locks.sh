@@ -14,7 +14,7 @@ companions='^(nvidia-(cu|nccl|nvjitlink|nvshmem|nvtx)|cuda-|triton)'
 compile() {
   # A folder of wheels on this machine would add files that nobody else has.
   env -u UV_FIND_LINKS -u UV_TORCH_BACKEND "$uv" pip compile --quiet --universal --python-version 3.10 --no-annotate \
-    --generate-hashes ${upgrade:+"$upgrade"} --override lock_overrides.in --custom-compile-command "make locks" \
+    --generate-hashes ${upgrade:+"$upgrade"} --override lock_overrides.in ${2:+--override "$2"} --custom-compile-command "make locks" \
     "$1.in" --output-file "$1.txt.new"
 }
 
@@ -24,7 +24,9 @@ for input in torch_lock.in */lock.in ../tasks/*/lock.in; do
   if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
   # uv keeps the versions that it finds in the file that it writes.
   if [ -z "$upgrade" ] && [ -e "$lock.txt" ]; then cp "$lock.txt" "$lock.txt.new"; fi
-  compile "$lock"
+  # Pins of a package that its newest release outgrew, beside its family's lock.in.
+  own=$(dirname "$lock")/lock_overrides.in
+  compile "$lock" "$([ "$(dirname "$lock")" = . ] || [ ! -e "$own" ] || echo "$own")"
   if [ "$lock" = torch_lock ]; then
     awk -v companions="$companions" '/^[^ ]/ { keep = /^#/ || /^torch==/ || $0 ~ companions } keep' "$lock.txt.new"
   else

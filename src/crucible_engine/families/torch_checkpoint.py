@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +17,8 @@ import numpy as np
 import torch
 
 from crucible_engine.families import weights
-from crucible_engine.families.base import Identity, Model
+from crucible_engine.families.base import Identity
+from crucible_engine.families.file_loader import FileLoader
 from crucible_engine.families.torch_support import DTYPES, resolve_device
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
@@ -35,40 +35,16 @@ _ARRAYS: list[Any] = [
 ]
 
 
-@dataclass(frozen=True)
-class CheckpointLoader:
-    """The function ``load`` of an adapter whose weights are torch checkpoints.
+class CheckpointLoader(FileLoader):
+    """The function ``load`` of an adapter whose weights are torch checkpoints."""
 
-    :param weights_path: returns the file of released weights by their name; the package may download it.
-    :param read: returns the model of a file that is whole and has the right digest. It is given the file, the identity
-        that the model will have, and whether the file may run code.
-    :param check: refuses a reference, complete, before its file is looked for.
-    """
+    def resolve_device(self, reference: ModelReference, device: str) -> str:
+        """Return torch's name of a device, see :func:`crucible_engine.families.torch_support.resolve_device`."""
+        return resolve_device(device, reference.dtype)
 
-    weights_path: Callable[[str], Any]
-    read: Callable[[Path, Identity, bool], Model]
-    check: Callable[[ModelReference], object] | None = None
-
-    def __call__(self, reference: ModelReference, device: str) -> Model:
-        """Return the model of a reference that is complete.
-
-        :raises EngineError: if the device is not there, or the weights are not what the reference says.
-        """
-        device = resolve_device(device, reference.dtype)
-        if self.check is not None:
-            self.check(reference)
-        path = self._find_file(reference)
+    def require_whole(self, path: Path) -> None:
+        """Check that a file is a complete torch checkpoint."""
         weights.require_whole(path)
-        digest = weights.digest(path)
-        weights.require_digest(digest, reference.sha256, f"{reference.family} {reference.name or path}")
-        identity = Identity(reference.family, digest, reference.dtype, device, reference.name, reference.settings)
-        return self.read(path, identity, weights.is_trusted(reference))
-
-    def _find_file(self, reference: ModelReference) -> Path:
-        if reference.checkpoint is not None:
-            return Path(reference.checkpoint)
-        name = str(reference.name)
-        return weights.downloaded(name, lambda: self.weights_path(name))
 
 
 def placed(network: Network, identity: Identity) -> Network:

@@ -14,12 +14,12 @@ import struct
 import sys
 import textwrap
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from crucible_engine.families.facts import CHECKPOINT_START
+from crucible_engine.families.facts import START_LENGTH, TORCH_FILE
 from crucible_engine.wire.bounds import LARGEST_PICKLE, LONGEST_SCAN
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
@@ -67,24 +67,32 @@ def require_digest(found: str, wanted: str | None, what: str) -> None:
         )
 
 
-def require_whole(path: Path) -> None:
-    """Check that a file is a complete torch checkpoint, as torch writes one: nothing compressed, nothing twice.
+def require_there(path: Path) -> None:
+    """Check that there is a file.
 
-    :raises EngineError: ``CHECKPOINT_MISSING`` or ``CHECKPOINT_UNREADABLE``, with the reason.
+    :raises EngineError: ``CHECKPOINT_MISSING``.
     """
     if not path.is_file():
         raise EngineError(
             Condition.CHECKPOINT_MISSING, f"checkpoint {path} is not there: check its path on this computer"
         )
+
+
+def require_whole(path: Path) -> None:
+    """Check that a file is a complete torch checkpoint, as torch writes one: nothing compressed, nothing twice.
+
+    :raises EngineError: ``CHECKPOINT_MISSING`` or ``CHECKPOINT_UNREADABLE``, with the reason.
+    """
+    require_there(path)
     try:
         with zipfile.ZipFile(path) as archive:
             reason = _shape_problem(path, archive) or _damage(archive)
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, struct.error) as error:
         with path.open("rb") as stream:
-            truncated = isinstance(error, zipfile.BadZipFile) and stream.read(len(CHECKPOINT_START)) == CHECKPOINT_START
+            truncated = isinstance(error, zipfile.BadZipFile) and TORCH_FILE.begins(stream.read(START_LENGTH))
         reason = "it was truncated" if truncated else "it is no torch checkpoint (torch 1.6 or later saves one)"
     if reason:
-        raise _unreadable(path, reason)
+        raise unreadable(path, reason)
 
 
 def _shape_problem(path: Path, archive: zipfile.ZipFile) -> str:
@@ -139,6 +147,23 @@ _END_ZIP64 = struct.Struct("<4sQ2H2L4Q")
 _IN_ZIP64 = 0xFFFFFFFF
 
 
+def pack(folder: Path, parts: Sequence[str], target: Path) -> None:
+    """Write the files of a folder, which make up weights together, as one file: the same bytes each time.
+
+    :param parts: names of the files in the folder.
+    :raises EngineError: ``CHECKPOINT_MISSING``, if one is not there.
+    """
+    absent = [part for part in parts if not (folder / part).is_file()]
+    if absent:
+        raise EngineError(
+            Condition.CHECKPOINT_MISSING,
+            f"folder {folder} has no {' and no '.join(absent)}: give the folder that holds {', '.join(parts)}",
+        )
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for part in parts:
+            archive.writestr(zipfile.ZipInfo(part), (folder / part).read_bytes())
+
+
 def pickled_globals(path: Path) -> set[str]:
     """Return dotted names that a checkpoint's pickle asks for, without unpickling anything: for messages alone.
 
@@ -179,8 +204,7 @@ def untrusted(path: Path, family: str) -> EngineError:
 
 def another_family(path: Path, family: str) -> EngineError:
     """Return the error for a checkpoint that does not belong to a family, with the family it looks like."""
-    modules = {name.partition(".")[0] for name in pickled_globals(path)}
-    likely = next((label for label, module in _marks().items() if module in modules and label != family), None)
+    likely = _likely_family(path, family)
     return EngineError(
         Condition.CHECKPOINT_OF_ANOTHER_FAMILY,
         f"checkpoint {path.name} is none of {family}"
@@ -190,13 +214,19 @@ def another_family(path: Path, family: str) -> EngineError:
     )
 
 
-def _marks() -> dict[str, str]:
-    """Return the modules that checkpoints name, by the families they tell of; also of one that is not supported."""
+def _likely_family(path: Path, not_of: str) -> str | None:
+    """Return the family that a file of weights may belong to, by its first bytes and the modules that it names."""
     from crucible_engine.families.registry import FAMILIES
 
-    return {family.name: family.import_name for family in FAMILIES.values() if family.checkpoint_files} | {
-        "matgl": "matgl"
-    }
+    with path.open("rb") as stream:
+        start = stream.read(START_LENGTH)
+    modules = {name.partition(".")[0] for name in pickled_globals(path)} if zipfile.is_zipfile(path) else set()
+    for family in FAMILIES.values():
+        if family.weights_file is None or family.name == not_of or not family.weights_file.begins(start):
+            continue
+        if family.weights_file is not TORCH_FILE or family.import_name in modules:
+            return family.name
+    return None
 
 
 def downloaded(name: str, resolve: Callable[[], Any]) -> Path:
@@ -228,10 +258,11 @@ def read_checkpoint(path: Path, family: str, reader: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         said = textwrap.shorten(str(error), 200, placeholder=" …") or type(error).__name__
-        raise _unreadable(path, f"{family} says: {said}") from error
+        raise unreadable(path, f"{family} says: {said}") from error
 
 
-def _unreadable(path: Path, reason: str) -> EngineError:
+def unreadable(path: Path, reason: str) -> EngineError:
+    """Return the error for a file of weights that is broken."""
     return EngineError(
         Condition.CHECKPOINT_UNREADABLE, f"checkpoint {path} cannot be read, {reason}: fetch or copy it again"
     )

@@ -18,7 +18,7 @@ FAMILY = Family(
         "arguments": Setting(None, (), "keyword arguments of the factory", kind=dict),
     },
     reference="",
-    checkpoint_files=False,
+    weights_file=None,
     runs_code=True,
     names={},
 )

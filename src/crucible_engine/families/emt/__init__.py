@@ -15,7 +15,7 @@ FAMILY = Family(
     dtypes=("float64",),
     settings={},
     reference="10.1016/0039-6028(96)00816-3",
-    checkpoint_files=False,
+    weights_file=None,
     names=named(
         NamedModel(
             "emt",

@@ -16,8 +16,7 @@ from ase.calculators.calculator import Calculator, PropertyNotImplementedError, 
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import NO_STRESS, is_periodic
-from crucible_engine.families.calculators import FreshCalculators
-from crucible_engine.families.wrapping import WrappingCalculator
+from crucible_engine.families.calculators import FreshCalculators, WrappingCalculator
 
 SAME_GEOMETRY = 1e-10
 """Å. Another machine rounds otherwise; what differs by more is another geometry."""

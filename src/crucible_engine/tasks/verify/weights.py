@@ -52,7 +52,7 @@ def check_fingerprint(model: Model, wanted: bool, faults: Sequence[str]) -> Chec
     name = "fingerprint"
     if not wanted:
         return not_applicable(name, "switched off by the parameter fingerprint")
-    known = fingerprints.find(model.family, model.name, model.settings)
+    known = fingerprints.find(model.family, model.name, model.settings, model.sha256)
     if known is None:
         return not_applicable(name, f"none is stored for {model.family} {model.name or 'checkpoints'}")
     answers = [model.evaluate_batch([atoms.copy()], stress=False)[0] for atoms in known.structures]

@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
-from crucible_engine.families.wrapping import WrappingCalculator
+from crucible_engine.families.calculators import WrappingCalculator
 from crucible_engine.tasks.dynamics.crystal.watch import Finding
 
 LARGEST_COMPRESSION = 30.0

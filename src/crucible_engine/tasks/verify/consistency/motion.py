@@ -20,8 +20,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from crucible_engine.families.base import Evaluation, Model
-from crucible_engine.families.calculators import FreshCalculators, stress_given
-from crucible_engine.families.wrapping import WrappingCalculator
+from crucible_engine.families.calculators import FreshCalculators, WrappingCalculator, stress_given
 from crucible_engine.tasks.dynamics.replica import Replica
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.tasks.parameters import validate_parameters
