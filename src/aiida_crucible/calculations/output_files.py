@@ -131,27 +131,39 @@ def require_arrays(arrays: Arrays, layouts: Mapping[str, Layout]) -> None:
         raise OutputError(ARRAYS_MISMATCH, str(error)) from None
 
 
-def check_properties(arrays: Arrays, sizes: Sequence[int], stress: bool) -> None:
+PROPERTIES = ("energies", "forces", "stresses")
+ENSEMBLE = tuple(f"ensemble_{name}" for name in PROPERTIES)
+OF_ATOMS = ("forces", "ensemble_forces")
+"""Arrays that have a row an atom; the others have one a structure."""
+
+
+def check_properties(arrays: Arrays, sizes: Sequence[int], stress: bool, n_members: int = 0) -> None:
     """Check that the arrays of evaluations belong to the structures of the job.
 
     :param arrays: ``energies``, ``forces``, ``n_atoms`` and, where ``stress``, ``stresses``.
     :param sizes: atoms of each structure of the job.
     :param stress: whether stresses were asked for.
+    :param n_members: of the model; 0 where it gives no ensemble.
     :raises OutputError: one line that names the array.
     """
-    layouts = property_layouts(len(sizes), sum(sizes), stress)
+    layouts = property_layouts(len(sizes), sum(sizes), stress, n_members)
     require_arrays(arrays, {**layouts, "n_atoms": Layout("i", (len(sizes),))})
     if arrays["n_atoms"].tolist() != list(sizes):
         raise OutputError(ARRAYS_MISMATCH, "the structures have other numbers of atoms than the inputs")
 
 
 def properties_of(arrays: Arrays) -> dict[str, NDArray[Any]]:
-    """Return the arrays as the output node holds them: forces [n, n_atoms, 3] where all sizes agree."""
-    names = [name for name in ("energies", "forces", "stresses", "n_atoms") if name in arrays]
-    properties = {name: np.asarray(arrays[name]) for name in names}
+    """Return the arrays as the output node holds them: forces [n, n_atoms, 3] where all sizes agree.
+
+    Those of an ensemble have the members before the atoms: [n, n_members, n_atoms, 3].
+    """
+    properties = {name: np.asarray(arrays[name]) for name in (*PROPERTIES, *ENSEMBLE, "n_atoms") if name in arrays}
     sizes = properties["n_atoms"]
     if (sizes == sizes[0]).all():
+        shape = (len(sizes), int(sizes[0]), -1, 3)
         properties["forces"] = properties["forces"].reshape(len(sizes), int(sizes[0]), 3)
+        if "ensemble_forces" in properties:
+            properties["ensemble_forces"] = properties["ensemble_forces"].reshape(shape).swapaxes(1, 2)
     return properties
 
 
@@ -166,8 +178,8 @@ def split_properties(arrays: Arrays, counts: Sequence[int]) -> list[Arrays]:
     start = 0
     for count in counts:
         stop = start + count
-        part = {name: array[start:stop] for name, array in arrays.items() if name != "forces"}
-        parts.append({**part, "forces": arrays["forces"][rows[start] : rows[stop]]})
+        atoms = slice(rows[start], rows[stop])
+        parts.append({name: array[atoms if name in OF_ATOMS else slice(start, stop)] for name, array in arrays.items()})
         start = stop
     return parts
 
@@ -178,12 +190,13 @@ CHARACTER = 4
 """Bytes of a character of an array of text."""
 
 
-def bytes_of_properties(sizes: Sequence[int]) -> int:
+def bytes_of_properties(sizes: Sequence[int], n_members: int = 0) -> int:
     """Return the bytes of energies, forces, stresses and numbers of atoms.
 
     :param sizes: numbers of atoms, one for each structure.
+    :param n_members: of the model; 0 where it gives no ensemble.
     """
-    return VALUE * (len(sizes) * (1 + 6 + 1) + 3 * sum(sizes))
+    return VALUE * (1 + n_members) * (len(sizes) * (1 + 6 + 1) + 3 * sum(sizes))
 
 
 def bytes_of_geometries(sizes: Sequence[int]) -> int:

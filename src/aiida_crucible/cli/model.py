@@ -69,6 +69,7 @@ def list_(family: str | None, profile: str | None) -> None:
 @click.argument("name", metavar="NAME|FILE", required=False)
 @click.option("--dtype", metavar="DTYPE", help="float32 or float64; the family's own if left out.")
 @click.option("-s", "--setting", "settings", type=Assignment(), multiple=True, help="E.g. modal=mpa; may be repeated.")
+@click.option("--with", "others", metavar="FILE", multiple=True, help="Another member of a committee; may be repeated.")
 @click.option("-c", "--computer", metavar="LABEL", help="The file lies on this computer and stays there.")
 @click.option("--code", metavar="CODE", help="Environment that loads the file and says which elements it knows.")
 @TRUST_PICKLE
@@ -82,6 +83,7 @@ def add(
     name: str | None,
     dtype: str | None,
     settings: tuple[tuple[str, Any], ...],
+    others: tuple[str, ...],
     computer: str | None,
     code: str | None,
     trust_pickle: bool,
@@ -90,6 +92,9 @@ def add(
     options: dict[str, Any],
 ) -> None:
     """Make the node of a potential, or find it: the same potential is the same node.
+
+    With --with several files are one potential, a committee: its answers are their mean, and where the members differ
+    the model does not know.
 
     Without NAME it is the family's default. A FILE (for some
     families a folder) is kept in the node, unless it lies on a --computer. With --code the
@@ -107,6 +112,10 @@ def add(
     )
     checkpoint = name if names_file else None
     description = {}
+    if others and checkpoint is None:
+        raise ValueError(
+            f"--with adds to a committee of files, and {name or 'the default'!r} is none: give a file first"
+        )
     if checkpoint is not None and code is not None:
         reference = ModelReference(
             family,
@@ -121,7 +130,8 @@ def add(
     node = ModelData.get_or_create(
         family,
         None if checkpoint else name,
-        checkpoint=checkpoint,
+        checkpoint=None if others else checkpoint,
+        committee=(checkpoint, *others) if checkpoint is not None and others else (),
         computer=place,
         dtype=dtype,
         settings=dict(settings),

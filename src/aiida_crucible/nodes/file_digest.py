@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import shlex
-import tempfile
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,8 +11,7 @@ from typing import Any
 from aiida.orm import Computer
 
 from crucible_engine.families.facts import START_LENGTH
-from crucible_engine.families.weights import digest, pack
-from crucible_engine.wire.schema import EngineError
+from crucible_engine.families.weights import digest
 
 
 def is_file(path: Path) -> bool:
@@ -56,27 +52,6 @@ def start_of_file(path: Path) -> bytes:
     """Return as many bytes of a file as tell whether it is a checkpoint."""
     with path.open("rb") as stream:
         return stream.read(START_LENGTH)
-
-
-@contextlib.contextmanager
-def weights_file(path: Path, parts: Sequence[str]) -> Iterator[Path]:
-    """Give a checkpoint as one file: itself, or packed for a while where it is a folder of the parts of a model.
-
-    :param parts: names of the files that such a folder has; empty where the family has files alone.
-    :raises ValueError: one line, if there is no such file or folder.
-    """
-    if is_file(path):
-        yield path
-    elif parts and is_folder(path):
-        with tempfile.TemporaryDirectory() as folder:
-            packed = Path(folder) / "packed.zip"
-            try:
-                pack(path, parts, packed)
-            except EngineError as error:
-                raise ValueError(f"checkpoint {path} is none: {error.message}") from None
-            yield packed
-    else:
-        raise ValueError(f"checkpoint {missing_file(path)} (or say on which computer it lies)")
 
 
 def look_on_computer(computer: Computer, path: str) -> tuple[str, bytes]:

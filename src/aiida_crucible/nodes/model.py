@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePath, PurePosixPath
 from types import UnionType
@@ -15,8 +15,10 @@ from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
 from aiida_crucible.compat.aiida_orm import hashed_as
-from aiida_crucible.nodes.file_digest import look_on_computer, start_of_file, weights_file
+from aiida_crucible.nodes.file_digest import look_on_computer, start_of_file
 from aiida_crucible.nodes.weights import weights_are_missing
+from aiida_crucible.nodes.weights_files import checked, packed_committee, require_checkpoint, weights_file
+from crucible_engine.families.packed import members_of_committee
 from crucible_engine.families.registry import (
     FAMILIES,
     Family,
@@ -28,7 +30,7 @@ from crucible_engine.families.registry import (
     validate_settings,
 )
 from crucible_engine.families.weights import digest
-from crucible_engine.wire.rules import shown, suggestion
+from crucible_engine.wire.rules import suggestion
 from crucible_engine.wire.schema import CHECKPOINT_FILE, ModelReference
 
 DESCRIPTION: dict[str, tuple[type | UnionType, str]] = {
@@ -70,6 +72,7 @@ class ModelData(Data):
         name: str | None = None,
         *,
         checkpoint: str | Path | None = None,
+        committee: Sequence[str | Path] = (),
         computer: Computer | None = None,
         dtype: str | None = None,
         settings: Mapping[str, Any] | None = None,
@@ -84,6 +87,8 @@ class ModelData(Data):
         :param name: released weights; by default the family's own choice unless a checkpoint is given.
         :param checkpoint: path of a checkpoint file instead of a name: local and then copied into the node, or
             absolute on ``computer`` and then left there.
+        :param committee: paths of several checkpoint files on this machine, which together are one potential: their
+            mean, with the spread of what they say. The files are kept in the node.
         :param computer: where ``checkpoint`` lies; ``None`` for this machine, with the file kept in the node.
         :param dtype: ``float32`` or ``float64``; by default the family's.
         :param settings: what else changes the answers; by default the family's.
@@ -98,21 +103,32 @@ class ModelData(Data):
         entry = find_family(family)
         if checkpoint is not None and name is not None:
             raise ValueError(f"give a name ({name!r}) or a checkpoint ({checkpoint}), not both")
+        if committee:
+            with packed_committee(entry, committee, name, checkpoint, computer) as packed:
+                return cls.get_or_create(
+                    family,
+                    checkpoint=packed,
+                    dtype=dtype,
+                    settings=settings,
+                    trust_pickle=trust_pickle,
+                    store=store,
+                    **description,
+                )
         if checkpoint is None and computer is not None:
             raise ValueError(f"computer {computer} is given, but no checkpoint that lies on it")
-        chosen = _checked("settings", settings or {}, Mapping, "a dict")
+        chosen = checked("settings", settings or {}, Mapping, "a dict")
         _check_trust(entry, trust_pickle, trust_code)
         node = cls()
         if checkpoint is not None:
-            _checked("checkpoint", checkpoint, str | PurePath, "a path")
-            _checked("computer", computer, Computer | None, "a Computer (`load_computer`)")
+            checked("checkpoint", checkpoint, str | PurePath, "a path")
+            checked("computer", computer, Computer | None, "a Computer (`load_computer`)")
             start = node._set_checkpoint(entry, checkpoint, computer, dict(chosen))
         else:
             node._set_released(entry, entry.default_name if name is None else name, dict(chosen))
         node.base.attributes.set("dtype", validate_dtype(entry.name, dtype or entry.default_dtype))
         node._set_description(description)
         if checkpoint is not None:
-            _require_checkpoint(entry, str(checkpoint), start)
+            require_checkpoint(entry, str(checkpoint), start)
         node.base.attributes.set("identity", hashlib.sha256(node.definition().encode()).hexdigest())
         node.label = node.title
         stored = node._find_same() or (node.store() if store else node)
@@ -150,6 +166,11 @@ class ModelData(Data):
         return self.checkpoint_path is not None or CHECKPOINT_FILE in self.base.repository.list_object_names()
 
     @property
+    def n_members(self) -> int:
+        """How many checkpoints the potential is a committee of; 0 for one alone."""
+        return len(self.base.attributes.get("members", []))
+
+    @property
     def checkpoint_path(self) -> PurePosixPath | None:
         """Absolute place of the checkpoint file on :attr:`computer`; ``None`` if the node holds it itself."""
         path = self.base.attributes.get("checkpoint_path", None)
@@ -175,7 +196,8 @@ class ModelData(Data):
         """One line for people and messages, e.g. ``chgnet 0.3.0``."""
         if self.name == self.family:
             return self.family
-        return f"{self.family} {self.name or (self.sha256 or '')[:12]}".rstrip()
+        kind = f"committee of {self.n_members} " if self.n_members else ""
+        return f"{self.family} {kind}{self.name or (self.sha256 or '')[:12]}".rstrip()
 
     def to_reference(self) -> ModelReference:
         """Return how ``job.json`` calls this potential; a checkpoint file is linked into the job's folder."""
@@ -207,9 +229,10 @@ class ModelData(Data):
         if computer is None:
             with weights_file(Path(checkpoint).expanduser(), family.weights_file.parts) as path:
                 sha256, start = digest(path), start_of_file(path)
+                members = members_of_committee(path)
                 self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
         else:
-            sha256, start = look_on_computer(computer, str(checkpoint))
+            (sha256, start), members = look_on_computer(computer, str(checkpoint)), []
             self.computer = computer
             self.base.attributes.set("checkpoint_path", str(checkpoint))
         owner, known = find_by_sha256(sha256) or (family, None)
@@ -217,6 +240,9 @@ class ModelData(Data):
             raise ValueError(f"checkpoint {checkpoint} holds weights of {owner.name}, not of {family.name}")
         self._set_known(family, known, settings)
         self.base.attributes.set_many({"name": None, "sha256": sha256})
+        if members:
+            self.base.attributes.set("members", members)
+            return family.weights_file.starts[0]
         return start
 
     def _set_known(self, family: Family, known: NamedModel | None, settings: dict[str, Any]) -> None:
@@ -231,7 +257,7 @@ class ModelData(Data):
         for key, value in description.items():
             if key not in DESCRIPTION:
                 raise ValueError(f"a model has no {key!r}: {suggestion(key, list(DESCRIPTION))}")
-            self.base.attributes.set(key, _plain(_checked(key, value, *DESCRIPTION[key])))
+            self.base.attributes.set(key, _plain(checked(key, value, *DESCRIPTION[key])))
         unknown = sorted(set(description.get("elements", ())) - set(chemical_symbols[1:]))
         if unknown:
             raise ValueError(f"elements has {unknown[0]!r}, which is no chemical symbol: give e.g. ['Pb', 'Ti', 'O']")
@@ -262,33 +288,9 @@ class ModelData(Data):
         return None
 
 
-def _require_checkpoint(family: Family, path: str, start: bytes) -> None:
-    """Refuse a file that the family cannot load.
-
-    :param start: its first bytes.
-    """
-    wanted = family.weights_file
-    if wanted is None or wanted.begins(start):
-        return
-    others = [other.name for other in FAMILIES.values() if other.weights_file and other.weights_file.begins(start)]
-    instead = (
-        f"it looks like one of {others[0]}: choose that family" if len(others) == 1 else "give the file of a model"
-    )
-    raise ValueError(
-        f"checkpoint {path} is none of {family.name}: it does not begin like {wanted.description}; {instead}"
-    )
-
-
-def _checked(name: str, value: Any, kind: Any, wanted: str) -> Any:
-    """Return the value if it is of a kind; a truthy word in place of a switch would do what nobody meant."""
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} is {shown(value)}: give {wanted}")
-    return value
-
-
 def _check_trust(family: Family, trust_pickle: bool, trust_code: bool) -> None:
-    _checked("trust_pickle", trust_pickle, bool, "True or False")
-    _checked("trust_code", trust_code, bool, "True or False")
+    checked("trust_pickle", trust_pickle, bool, "True or False")
+    checked("trust_code", trust_code, bool, "True or False")
     if trust_code and not family.runs_code:
         raise ValueError(f"family {family.name!r} runs no code that its settings name: leave trust_code out")
     if trust_pickle and family.weights_file is None:

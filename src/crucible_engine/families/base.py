@@ -26,6 +26,20 @@ GPU_FIRST_ATOMS_PER_BATCH = 256
 
 
 @dataclass(frozen=True)
+class Ensemble:
+    """What each member of a committee says of one structure.
+
+    :param energies: eV, shape [n_members].
+    :param forces: eV/Å, shape [n_members, n_atoms, 3].
+    :param stresses: eV/Å³, shape [n_members, 6], see :class:`Evaluation`.
+    """
+
+    energies: NDArray[np.float64]
+    forces: NDArray[np.float64]
+    stresses: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What a model says of one structure.
 
@@ -33,11 +47,13 @@ class Evaluation:
     :param forces: eV/Å, shape [n_atoms, 3], float64.
     :param stress: eV/Å³, ASE's sign, Voigt xx yy zz yz xz xy, shape [6], float64; NaN where the structure is not
         periodic in three directions or stress was not asked for.
+    :param ensemble: what the members say, of which this is the mean; ``None`` where there are none.
     """
 
     energy: float
     forces: NDArray[np.float64]
     stress: NDArray[np.float64]
+    ensemble: Ensemble | None = None
 
 
 @dataclass(frozen=True)
@@ -68,10 +84,12 @@ class Model(abc.ABC):
         was trained to.
     :ivar gives_stress: whether crystals get a stress, as far as that is known before anything was computed.
     :cvar remembers: whether what its calculator was asked before may change the last digits of its answers.
+    :cvar n_members: how many members its answers are the mean of; 0 for a model that gives no ensemble.
     """
 
     equivariant = True
     remembers = False
+    n_members = 0
 
     def __init__(self, identity: Identity, elements: frozenset[int], conservative: bool = True) -> None:
         self.identity = identity

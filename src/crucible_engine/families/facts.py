@@ -44,7 +44,7 @@ class WeightsFile:
     :param starts: what one begins with, one of these; no more than :data:`START_LENGTH` bytes each.
     :param description: what messages call one.
     :param parts: files of a folder that make up weights together, where the package saves a folder; one file holds them
-        in what is kept and sent, see :func:`crucible_engine.families.weights.pack`.
+        in what is kept and sent, see :func:`crucible_engine.families.packed.pack`.
     """
 
     starts: tuple[bytes, ...]
@@ -184,3 +184,21 @@ def _release(version: str) -> tuple[int, ...]:
 def digest_of_parameters(parameters: Any) -> str:
     """Return the hexadecimal sha256 that stands for weights where a potential is made of numbers in its code."""
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
+
+
+_TABLE = """
+H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc
+Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi
+Po At Rn Fr Ra Ac Th Pa U Np Pu
+"""
+_SYMBOLS = tuple(_TABLE.split())
+
+# The Materials Project has no trajectories of these; Alexandria and OMat24 leave the same ones out. CHGNet and ORB
+# would embed them all the same, with weights that no datum ever touched.
+MATERIALS_PROJECT = tuple(symbol for symbol in _SYMBOLS if symbol not in ("Po", "At", "Rn", "Fr", "Ra"))
+# MP-r2SCAN's reference energies (CHGNet's AtomRef) vanish for ytterbium as well: no datum contains it.
+R2SCAN = tuple(symbol for symbol in MATERIALS_PROJECT if symbol != "Yb")
+
+MPTRJ = "MPtrj"
+MPA = "MPtrj + sAlex"
+OMAT = "OMat24"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from crucible_engine.families import weights
+from crucible_engine.families import committee, weights
 from crucible_engine.families.base import Identity, Model
+from crucible_engine.families.packed import is_packed
 from crucible_engine.families.registry import find_by_sha256
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
@@ -55,12 +56,25 @@ class FileLoader:
         if self.check is not None:
             self.check(reference)
         path = self._find_file(reference)
+        trusted = weights.is_trusted(reference)
+        identity = Identity(reference.family, "", reference.dtype, device, reference.name, reference.settings)
+        if reference.checkpoint is not None and is_packed(path):
+            digest = weights.digest(path)
+            weights.require_digest(digest, reference.sha256, f"the committee {path}")
+            whole = replace(identity, sha256=digest)
+            return committee.load(path, whole, lambda file: self._read_one(file, identity, trusted, None))
+        return self._read_one(path, identity, trusted, reference.sha256)
+
+    def _read_one(self, path: Path, identity: Identity, trusted: bool, wanted: str | None) -> Model:
+        """Return the model of one file.
+
+        :param wanted: the digest that it has to have; ``None`` where any will do.
+        """
         self.require_whole(path)
         digest = weights.digest(path)
-        weights.require_digest(digest, reference.sha256, f"{reference.family} {reference.name or path}")
+        weights.require_digest(digest, wanted, f"{identity.family} {identity.name or path}")
         _require_release(digest)
-        identity = Identity(reference.family, digest, reference.dtype, device, reference.name, reference.settings)
-        return self.read(path, identity, weights.is_trusted(reference))
+        return self.read(path, replace(identity, sha256=digest), trusted)
 
     def _find_file(self, reference: ModelReference) -> Path:
         if reference.checkpoint is not None:

@@ -1,16 +1,20 @@
-"""Load the model that a job refers to, whatever its family."""
+"""Load the model that a job refers to, whatever its family, without a word of its package."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
+import io
+import logging
+import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from types import ModuleType
 
 from crucible_engine.families import registry as catalogue
 from crucible_engine.families.base import Loader, Model
 from crucible_engine.families.facts import Family, Packaged
-from crucible_engine.families.silence import silence
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
 
@@ -113,3 +117,16 @@ def _canonical_name(family: Family, reference: ModelReference) -> str | None:
     if family.default_name is None and family.names:
         raise ValueError(f"give the name of {family.name}'s weights or a checkpoint file")
     return family.default_name
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keep what a package prints, logs or warns of while it loads away from the job's output."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -14,7 +14,7 @@ import struct
 import sys
 import textwrap
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -145,23 +145,6 @@ _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")
 _END_ZIP64 = struct.Struct("<4sQ2H2L4Q")
 _IN_ZIP64 = 0xFFFFFFFF
-
-
-def pack(folder: Path, parts: Sequence[str], target: Path) -> None:
-    """Write the files of a folder, which make up weights together, as one file: the same bytes each time.
-
-    :param parts: names of the files in the folder.
-    :raises EngineError: ``CHECKPOINT_MISSING``, if one is not there.
-    """
-    absent = [part for part in parts if not (folder / part).is_file()]
-    if absent:
-        raise EngineError(
-            Condition.CHECKPOINT_MISSING,
-            f"folder {folder} has no {' and no '.join(absent)}: give the folder that holds {', '.join(parts)}",
-        )
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for part in parts:
-            archive.writestr(zipfile.ZipInfo(part), (folder / part).read_bytes())
 
 
 def pickled_globals(path: Path) -> set[str]:

@@ -22,11 +22,12 @@ Check = Callable[[Record], None]
 """
 
 
-def evaluation_check(sizes: Sequence[int], stress: bool) -> Check:
+def evaluation_check(sizes: Sequence[int], stress: bool, n_members: int = 0) -> Check:
     """Return the check of the records of ``evaluate``, one after the other.
 
     :param sizes: atoms of each structure of the job.
     :param stress: whether stresses were asked for.
+    :param n_members: of the model; 0 where it gives no ensemble.
     """
     ends = [0, *accumulate(sizes)]
     done = 0
@@ -40,7 +41,7 @@ def evaluation_check(sizes: Sequence[int], stress: bool) -> Check:
         stop = done + len(record.arrays["n_atoms"])
         if not done < stop <= len(sizes) or record.arrays["n_atoms"].tolist() != list(sizes[done:stop]):
             raise ValueError("n_atoms are not those of the structures")
-        require_layout(record.arrays, property_layouts(stop - done, ends[stop] - ends[done], stress))
+        require_layout(record.arrays, property_layouts(stop - done, ends[stop] - ends[done], stress, n_members))
         done = stop
 
     return check
@@ -106,13 +107,22 @@ def tile_check(shapes: dict[tuple[int, int], tuple[int, int]] | None) -> Check:
     return check
 
 
-def property_layouts(n_structures: int, n_atoms: int, stress: bool) -> dict[str, Layout]:
+def property_layouts(n_structures: int, n_atoms: int, stress: bool, n_members: int = 0) -> dict[str, Layout]:
     """Return what the arrays of evaluations have to be.
 
     :param n_atoms: of all of them together.
+    :param n_members: of the model; 0 where it gives no ensemble.
     """
     layouts = {"energies": Layout("f", (n_structures,)), "forces": Layout("f", (n_atoms, 3))}
-    return {**layouts, "stresses": Layout("f", (n_structures, 6))} if stress else layouts
+    if stress:
+        layouts["stresses"] = Layout("f", (n_structures, 6))
+    if not n_members:
+        return layouts
+    ensemble = {
+        f"ensemble_{name}": Layout("f", (layout.shape[0], n_members, *layout.shape[1:]))
+        for name, layout in layouts.items()
+    }
+    return {**layouts, **ensemble}
 
 
 def _require_kind(record: Record, *kinds: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from phonopy import Phonopy
 from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix, space_group
 from aiida_crucible.analysis.phonons import settings as phonon_settings
 from aiida_crucible.analysis.phonons.born_charges import add_born_charges
+from aiida_crucible.analysis.phonons.committee import MemberPhonons, member_phonons
 from aiida_crucible.analysis.phonons.force_constants import (
     DisplacementForces,
     DisplacementPlan,
@@ -83,12 +84,14 @@ class Bands:
     :param labels: index and name of each segment's ends.
     :param frequencies: THz, shape [n_q, n_modes].
     :param resolvable: the frequency below which the sign of a mode's ω² is not known, THz, shape [n_q, n_modes].
+    :param spread: standard deviation over the members of a committee, THz, shape [n_q, n_modes]; ``None`` without one.
     """
 
     qpoints: NDArray[np.float64]
     labels: list[tuple[int, str]]
     frequencies: NDArray[np.float64]
     resolvable: NDArray[np.float64]
+    spread: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ class MeshPhonons:
     resolvable: NDArray[np.float64]
     group_velocities: NDArray[np.float64]
     error_bars: NDArray[np.float64] | None
+    spread: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -186,22 +190,35 @@ def solve(
 
 
 def analyse(
-    atoms: Atoms, settings: Mapping[str, Any], forces: NDArray[np.float64], born: BornCharges | None = None
+    atoms: Atoms,
+    settings: Mapping[str, Any],
+    forces: NDArray[np.float64],
+    born: BornCharges | None = None,
+    ensemble: NDArray[np.float64] | None = None,
 ) -> PhononAnalysis:
     """Return the phonons of a crystal.
 
     :param forces: of the supercells of :func:`prepare`, finite, eV/Å, shape [n_supercells, n_atoms, 3].
     :param born: for the non-analytical correction.
+    :param ensemble: what each member of a committee says of the forces, eV/Å, shape [n_supercells, n_members, n_atoms,
+        3]; what their spread hides cannot be told.
     """
     solved = _solve(atoms, settings, forces, born)
     phonon, plan = solved.phonon, solved.plan
     path = phonon_settings.band_path(settings, phonon)
     path_points, labels = path.sample(settings["band_points"])
     mesh_points, weights = irreducible_mesh(phonon, settings["mesh"], settings["mesh_gamma_centred"])
-    modes = solved.modes(settings, [path_points, mesh_points, commensurate_points(phonon)])
+    points = [path_points, mesh_points, commensurate_points(phonon)]
+    modes = solved.modes(settings, points)
+    members = None if ensemble is None else member_phonons(phonon, plan, ensemble, np.concatenate(points))
+    spread = None
+    if members is not None:
+        modes, spread = members.widen(modes, settings["coverage_factor"]), members.spread
     on_path, on_mesh = slice(0, len(path_points)), slice(len(path_points), len(path_points) + len(mesh_points))
     resolvable = modes.resolvable_frequencies
     bands = Bands(path_points, labels, band_frequencies(phonon, path, settings["band_points"]), resolvable[on_path])
+    if spread is not None:
+        bands = replace(bands, spread=spread[on_path])
     by_amplitude = _by_amplitude(phonon, plan, solved.forces, mesh_points)
     mesh = MeshPhonons(
         mesh_points,
@@ -210,6 +227,7 @@ def analyse(
         resolvable[on_mesh],
         group_velocities(phonon, mesh_points),
         None if by_amplitude is None else error_bars(by_amplitude[0]),
+        None if spread is None else spread[on_mesh],
     )
     temperatures = np.arange(0, settings["max_temperature"] + 1e-6, settings["temperature_step"])
     thermal = thermal_properties(phonon, settings["dos_mesh"], temperatures)
@@ -221,6 +239,7 @@ def analyse(
         "highest_frequency": float(max(mesh.frequencies.max(), bands.frequencies.max())),
         "zero_point_energy": float(thermal.free_energy[0]),
         "amplitudes": None if by_amplitude is None else _describe_amplitudes(plan, *by_amplitude, counted),
+        **({} if members is None else {"committee": _describe_committee(members, modes.trivial, on_mesh)}),
     }
     return PhononAnalysis(phonon, solved.constants, solved.noise, verdict, bands, mesh, dos, thermal, summary)
 
@@ -257,6 +276,16 @@ def _summary(
         "index_symmetry_residual": solved.constants.index_symmetry_residual,
         "lowest_mesh_frequency": float(modes.frequencies[on_mesh][~modes.trivial[on_mesh]].min()),
         "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
+    }
+
+
+def _describe_committee(members: MemberPhonons, trivial: NDArray[np.bool_], on_mesh: slice) -> dict[str, Any]:
+    counted = ~trivial[on_mesh]
+    return {
+        "n_members": members.n_members,
+        "lowest_mesh_frequencies": members.frequencies[:, on_mesh][:, counted].min(axis=1).tolist(),
+        "largest_spread": float(members.spread[on_mesh][counted].max()),
+        "mean_spread": float(members.spread[on_mesh][counted].mean()),
     }
 
 

@@ -69,6 +69,7 @@ class Modes:
     :param resolvable: least difference of a squared frequency from zero that counts, THz², shape [n_q, n_modes].
     :param trivial: the three translations at Γ, zero by the sum rule, shape [n_q, n_modes].
     :param interpolated: acoustic modes nearer to Γ than the supercell resolves, shape [n_q, n_modes].
+    :param hidden_by: what makes a sign unknown, in words.
     """
 
     qpoints: NDArray[np.float64]
@@ -76,6 +77,7 @@ class Modes:
     resolvable: NDArray[np.float64]
     trivial: NDArray[np.bool_]
     interpolated: NDArray[np.bool_]
+    hidden_by: str = "the force noise"
 
     @property
     def frequencies(self) -> NDArray[np.float64]:
@@ -149,7 +151,8 @@ def resolve_modes(
         interpolated = _interpolated_acoustic(phonon, part, vectors) & ~trivial
         resolvable += np.where(interpolated, long_wave_error(bare, part)[:, None], 0.0)
         parts.append((squares, np.where(trivial, 0.0, resolvable), trivial, interpolated))
-    return Modes(qpoints, *(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    squares, resolvable, trivial, interpolated = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return Modes(qpoints, squares, resolvable, trivial, interpolated)
 
 
 def judge_stability(modes: Modes) -> StabilityVerdict:
@@ -169,7 +172,7 @@ def judge_stability(modes: Modes) -> StabilityVerdict:
             Verdict.CANNOT_TELL,
             "an imaginary acoustic mode nearer to Γ than the supercell resolves (take a larger one)",
         ),
-        (unresolved, Verdict.CANNOT_TELL, "a mode whose sign the force noise hides"),
+        (unresolved, Verdict.CANNOT_TELL, f"a mode whose sign {modes.hidden_by} hides"),
         (judged, Verdict.STABLE, "every mode is real beyond the noise floor, the lowest"),
     ):
         if chosen.any():

@@ -61,7 +61,9 @@ class EvaluateCalculation(EngineCalculation):
             ArrayData,
             properties="`energies` [n] (eV), `forces` [n, n_atoms, 3] (eV/Å), `stresses` [n, 6] (eV/Å³, ASE's sign, "
             "Voigt xx yy zz yz xz xy). Where sizes differ, `forces` are [n_atoms_total, 3], one structure after the "
-            "other. `n_atoms` [n] are the sizes. An unfinished job has the first n that were done.",
+            "other. `n_atoms` [n] are the sizes. An unfinished job has the first n that were done. Of a committee also "
+            "what each member says: `ensemble_energies` [n, n_members], `ensemble_forces` [n, n_members, n_atoms, 3] "
+            "(where sizes differ [n_atoms_total, n_members, 3]), `ensemble_stresses` [n, n_members, 6].",
         )
         spec.outputs_by_label(
             ArrayData,
@@ -108,8 +110,8 @@ class EvaluateParser(EngineParser):
     def outputs_of_complete(self, temporary: Path) -> Mapping[str, Data]:
         """Return ``properties`` of all structures, or ``properties_of`` each trajectory."""
         sizes = self._sizes()
-        arrays = read_arrays(temporary / ARRAYS_FILE, bytes_of_properties(sizes))
-        check_properties(arrays, sizes, self._stress)
+        arrays = read_arrays(temporary / ARRAYS_FILE, bytes_of_properties(sizes, self._n_members))
+        check_properties(arrays, sizes, self._stress, self._n_members)
         return self._nodes_of(arrays)
 
     def outputs_of_unfinished(self, records: list[Record], temporary: Path) -> Unfinished:
@@ -121,16 +123,20 @@ class EvaluateParser(EngineParser):
         if not completed:
             return {}, summary
         arrays = {name: np.concatenate([part[name] for part in evaluated]) for name in evaluated[0]}
-        check_properties(arrays, sizes[:completed], self._stress)
+        check_properties(arrays, sizes[:completed], self._stress, self._n_members)
         return self._nodes_of(arrays), summary
 
     def record_check(self) -> Check:
         """Return the check of the records of the structures, one batch after the other."""
-        return evaluation_check(self._sizes(), self._stress)
+        return evaluation_check(self._sizes(), self._stress, self._n_members)
 
     @property
     def _stress(self) -> bool:
         return bool(self.node.inputs.parameters.get("stress", True))
+
+    @property
+    def _n_members(self) -> int:
+        return int(self.node.inputs.model.n_members)
 
     @property
     def _trajectories(self) -> dict[str, TrajectoryData]:

@@ -51,6 +51,10 @@ class Axis:
     second: tuple[str, float] | None = None
 
 
+AREA_OPACITY = 0.22
+"""Of the area of errors along a line."""
+
+
 @dataclass(frozen=True)
 class Series:
     """Points, or a line through them; a place that is not a number is a gap.
@@ -70,6 +74,7 @@ class Series:
     :param width: of the line, points.
     :param opacity: 0 to 1.
     :param in_legend: whether it has an entry.
+    :param has_area: whether the errors of y are a shaded area along the line, and not bars.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Series:
     width: float = 1.2
     opacity: float = 1.0
     in_legend: bool = True
+    has_area: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,19 @@ from dataclasses import replace
 import numpy as np
 
 from aiida_crucible.report.charts.box_statistics import box_statistics, spread
-from aiida_crucible.report.charts.chart import MUTED, Bars, Boxes, Cells, Chart, Direction, Level, Mark, Series, Span
+from aiida_crucible.report.charts.chart import (
+    AREA_OPACITY,
+    MUTED,
+    Bars,
+    Boxes,
+    Cells,
+    Chart,
+    Direction,
+    Level,
+    Mark,
+    Series,
+    Span,
+)
 from aiida_crucible.report.charts.plotly_words import Place, Plain, number, numbers, shade, text
 
 SYMBOLS = {"dash": "line-ew-open"}
@@ -17,7 +29,8 @@ def drawn(mark: Mark, place: Place, chart: Chart) -> tuple[list[Plain], list[Pla
     """Return the traces and the shapes of a mark."""
     axes = {"xaxis": f"x{place.suffix}", "yaxis": f"y{place.suffix}"}
     if isinstance(mark, Series):
-        return [axes | _series(part, chart) for part in _parts(mark)], []
+        areas = [_area(mark)] if mark.has_area and mark.y_error is not None else []
+        return [axes | each for each in [*areas, *(_series(part, chart) for part in _parts(mark))]], []
     if isinstance(mark, Bars):
         return [axes | _bars(mark)], []
     if isinstance(mark, Boxes):
@@ -58,7 +71,8 @@ def _series(series: Series, chart: Chart) -> Plain:
         made["line"] = {"color": colour, "width": series.width * 1.4, "dash": series.line}
     if series.marker is not None:
         made["marker"] = _marker(series, chart, colour)
-    for name, errors in (("error_x", series.x_error), ("error_y", series.y_error)):
+    bars = (("error_x", series.x_error), ("error_y", None if series.has_area else series.y_error))
+    for name, errors in bars:
         if errors is not None:
             made[name] = {
                 "type": "data", "array": numbers(np.nan_to_num(errors)), "color": colour, "thickness": 1, "width": 3
@@ -67,6 +81,29 @@ def _series(series: Series, chart: Chart) -> Plain:
         made["text"] = [text(label) for label in series.labels]
         made["hovertemplate"] = "%{text}<br>(%{x}, %{y})<extra></extra>"
     return made
+
+
+def _area(series: Series) -> Plain:
+    """Return the area of a line's errors: one outline for each stretch without a gap."""
+    assert series.y_error is not None
+    known = np.isfinite(series.y) & np.isfinite(series.y_error)
+    x, y = [], []
+    for stretch in np.split(np.arange(len(known)), np.flatnonzero(np.diff(known)) + 1):
+        if len(stretch) and known[stretch[0]]:
+            high, low = series.y[stretch] + series.y_error[stretch], series.y[stretch] - series.y_error[stretch]
+            x.append(np.concatenate([series.x[stretch], series.x[stretch][::-1], [np.nan]]))
+            y.append(np.concatenate([high, low[::-1], [np.nan]]))
+    return {
+        "type": "scatter",
+        "mode": "none",
+        "x": numbers(np.concatenate(x) if x else np.array([])),
+        "y": numbers(np.concatenate(y) if y else np.array([])),
+        "fill": "toself",
+        "fillcolor": shade(series.colour),
+        "opacity": AREA_OPACITY,
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
 
 
 def _marker(series: Series, chart: Chart, colour: str) -> Plain:

@@ -13,6 +13,7 @@ from matplotlib.ticker import AutoMinorLocator, LogLocator, NullFormatter, NullL
 
 from aiida_crucible.report.charts.box_statistics import box_statistics, spread
 from aiida_crucible.report.charts.chart import (
+    AREA_OPACITY,
     INK,
     MUTED,
     Axis,
@@ -119,7 +120,10 @@ def _draw_series(axes: Axes, series: Series, chart: Chart, order: float) -> Any:
             series.x, series.y, color=colour, linewidth=series.width, linestyle=LINES[series.line],
             alpha=series.opacity, zorder=order,
         )  # fmt: skip
-    if series.x_error is not None or series.y_error is not None:
+    if series.has_area and series.y_error is not None:
+        low, high = series.y - series.y_error, series.y + series.y_error
+        axes.fill_between(series.x, low, high, color=colour, alpha=AREA_OPACITY, linewidth=0, zorder=order)
+    elif series.x_error is not None or series.y_error is not None:
         axes.errorbar(
             series.x, series.y, _known(series.y_error), _known(series.x_error), fmt="none", ecolor=colour,
             elinewidth=0.8, capsize=2.0, alpha=series.opacity, zorder=order,

@@ -58,6 +58,7 @@ class BandStructure:
     :param noise_floor: [n_q] the largest imaginary frequency that the model's own noise could make, THz, positive;
         ``None`` if unknown.
     :param dos: density of states beside the bands.
+    :param spread: [n_q, n_modes] standard deviation over the members of a committee, THz; ``None`` without one.
     """
 
     name: str
@@ -66,6 +67,7 @@ class BandStructure:
     ticks: Sequence[tuple[int, str]]
     noise_floor: NDArray[np.float64] | None = None
     dos: DensityOfStates | None = None
+    spread: NDArray[np.float64] | None = None
 
     def breaks(self) -> list[int]:
         """Return the indices at which a new stretch of the path begins."""
@@ -107,6 +109,7 @@ def band_structure(name: str, bands: BandsData, dos: XyData | None = None) -> Ba
         ticks,
         np.asarray(bands.get_array("resolvable"))[:, 0] if "resolvable" in bands.get_arraynames() else None,
         None if dos is None else DensityOfStates(dos.get_x()[1], dos.get_y()[0][1]),
+        np.asarray(bands.get_array("spread")) if "spread" in bands.get_arraynames() else None,
     )
 
 
@@ -154,12 +157,15 @@ def band_chart(structures: Sequence[BandStructure], title: str = "", name: str =
             Panel(states, Axis(frequencies.title, limits, second=wavenumbers), [*shaded, *densities], width=0.3)
         )
     floor = " Dotted: the largest imaginary frequency that the noise of the model's own forces could make."
+    spread = " Shaded along a line: the standard deviation over the members of a committee."
+    has_spread = any(each.spread is not None for each in structures)
     has_floor = any(each.noise_floor is not None for each in structures)
     return Chart(
         name,
         title,
         "Phonon frequencies along a path of reciprocal space; imaginary ones are drawn as negative, on grey."
-        + (floor if has_floor else ""),
+        + (floor if has_floor else "")
+        + (spread if has_spread else ""),
         panels,
         columns=len(panels),
         shares_y=True,
@@ -185,11 +191,11 @@ def _drawn_bands(structure: BandStructure, corners: Sequence[tuple[float, str]],
     # One series a model: its bands one after the other, with a gap between them.
     columns = [_with_gaps(band, breaks) for band in np.asarray(structure.frequencies, dtype=float).T]
     style: dict[str, Any] = {"colour": colour, "marker": None, "width": 1.0}
-    marks: list[Mark] = [
-        Series(
-            structure.name, np.tile(x, len(columns)), np.concatenate(columns), line=by_number(LINES, number), **style
-        )
-    ]
+    spread = None
+    if structure.spread is not None:
+        spread = np.concatenate([_with_gaps(band, breaks) for band in np.asarray(structure.spread, dtype=float).T])
+    lines: dict[str, Any] = {"line": by_number(LINES, number), "y_error": spread, "has_area": spread is not None}
+    marks: list[Mark] = [Series(structure.name, np.tile(x, len(columns)), np.concatenate(columns), **lines, **style)]
     if structure.noise_floor is not None:
         floor = _with_gaps(-np.asarray(structure.noise_floor), breaks)
         marks.append(Series(f"noise floor of {structure.name}", x, floor, line="dot", in_legend=False, **style))

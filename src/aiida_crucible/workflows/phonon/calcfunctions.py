@@ -56,7 +56,8 @@ def analyse_phonons(
 
     :param structure: the unit cell.
     :param parameters: see :mod:`aiida_crucible.analysis.phonons.settings`.
-    :param properties: with ``forces``, eV/Å, shape [n_supercells, n_atoms, 3].
+    :param properties: with ``forces``, eV/Å, shape [n_supercells, n_atoms, 3], and of a committee ``ensemble_forces``
+        [n_supercells, n_members, n_atoms, 3].
     :param born_charges: with ``charges`` (e, [n_atoms, 3, 3]) and ``dielectric`` ([3, 3]).
     :return: ``summary``, and unless the forces are not finite ``force_constants``, ``phonopy_params``, ``bands``,
         ``mesh``, ``dos`` and ``thermal_properties``; see
@@ -70,7 +71,8 @@ def analyse_phonons(
     born = None
     if born_charges is not None:
         born = BornCharges(born_charges.get_array("charges"), born_charges.get_array("dielectric"))
-    analysis = analyse(to_atoms(structure), validate_settings(parameters.get_dict()), forces, born)
+    ensemble = properties.get_array("ensemble_forces") if "ensemble_forces" in properties.get_arraynames() else None
+    analysis = analyse(to_atoms(structure), validate_settings(parameters.get_dict()), forces, born, ensemble)
     phonon, constants = analysis.phonon, analysis.force_constants
     return {
         "summary": Dict(analysis.summary),
@@ -109,6 +111,8 @@ def _bands(bands: Bands, cell: Any) -> BandsData:
     node.set_kpointsdata(kpoints)
     node.set_bands(bands.frequencies, units="THz")
     node.set_array("resolvable", bands.resolvable)
+    if bands.spread is not None:
+        node.set_array("spread", bands.spread)
     return node
 
 
@@ -120,7 +124,8 @@ def _mesh(mesh: MeshPhonons) -> ArrayData:
         "resolvable": mesh.resolvable,
         "group_velocities": mesh.group_velocities,
     }
-    return ArrayData(arrays if mesh.error_bars is None else {**arrays, "error_bars": mesh.error_bars})
+    optional = {"error_bars": mesh.error_bars, "spread": mesh.spread}
+    return ArrayData({**arrays, **{name: array for name, array in optional.items() if array is not None}})
 
 
 def _dos(analysis: PhononAnalysis) -> XyData:

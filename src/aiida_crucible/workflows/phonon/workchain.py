@@ -70,11 +70,12 @@ class PhononWorkChain(CrystalRelaxedFirst):
             force_constants="`force_constants` (eV/Å², [n_primitive, n_supercell, 3, 3], symmetrised), "
             "`supercell_matrix`, `primitive_matrix`; attributes: the residuals before symmetrisation.",
             mesh="At irreducible wave vectors: `qpoints`, `weights`, `frequencies` and `resolvable` (THz), "
-            "`group_velocities` (Å THz), with several amplitudes `error_bars` (THz).",
+            "`group_velocities` (Å THz), with several amplitudes `error_bars` (THz), of a committee `spread` (THz).",
         )
         spec.output_nodes(
             BandsData,
-            bands="THz, imaginary ones negative; array `resolvable`: below it the sign of a mode's ω² is not known.",
+            bands="THz, imaginary ones negative; array `resolvable`: below it the sign of a mode's ω² is not known; of "
+            "a committee `spread`: standard deviation over its members.",
         )
         spec.output_nodes(
             XyData,

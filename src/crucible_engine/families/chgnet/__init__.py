@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from crucible_engine.families.data_sets import MATERIALS_PROJECT, MPTRJ, R2SCAN
-from crucible_engine.families.facts import FLOATS, Family, NamedModel, named
+from crucible_engine.families.facts import FLOATS, MATERIALS_PROJECT, MPTRJ, R2SCAN, Family, NamedModel, named
 
 
 def _chgnet(name: str, sha256: str, **details: object) -> NamedModel:

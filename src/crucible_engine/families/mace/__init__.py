@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from crucible_engine.families.data_sets import MATERIALS_PROJECT, MPA, MPTRJ, OMAT
-from crucible_engine.families.facts import FLOATS, Family, NamedModel, Setting, named
+from crucible_engine.families.facts import (
+    FLOATS,
+    MATERIALS_PROJECT,
+    MPA,
+    MPTRJ,
+    OMAT,
+    Family,
+    NamedModel,
+    Setting,
+    named,
+)
 
 
 def _mace(name: str, training_set: str, *aliases: str, licence: str = "MIT", **details: object) -> NamedModel:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from crucible_engine.families.data_sets import MATERIALS_PROJECT
-from crucible_engine.families.facts import FLOATS, TORCH_FILE, Family, NamedModel, WeightsFile, named
+from crucible_engine.families.facts import FLOATS, MATERIALS_PROJECT, TORCH_FILE, Family, NamedModel, WeightsFile, named
 
 PARTS = ("model.json", "model.pt", "state.pt")
 """The files that matgl saves a model as."""

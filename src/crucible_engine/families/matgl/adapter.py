@@ -13,6 +13,7 @@ from crucible_engine.families import weights
 from crucible_engine.families.base import Identity, Model
 from crucible_engine.families.load import import_quietly
 from crucible_engine.families.matgl import FAMILY, PARTS
+from crucible_engine.families.packed import pack
 from crucible_engine.families.torch_checkpoint import CheckpointLoader, read_content
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
@@ -25,7 +26,7 @@ class PackedLoader(CheckpointLoader):
         if not path.is_dir():
             return path
         packed = Path(_PACKED.name) / f"{path.name}.zip"
-        weights.pack(path, PARTS, packed)
+        pack(path, PARTS, packed)
         return packed
 
     def require_whole(self, path: Path) -> None:
@@ -100,7 +101,7 @@ def _weights_path(name: str) -> Path:
     for part in PARTS:
         RemoteFile(f"{PRETRAINED_MODELS_BASE_URL}{name}/{part}")
     packed = Path(MATGL_CACHE) / f"{name}.crucible.zip"
-    weights.pack(Path(MATGL_CACHE) / name, PARTS, packed)
+    pack(Path(MATGL_CACHE) / name, PARTS, packed)
     return packed
 
 

@@ -11,7 +11,7 @@ from ase.calculators.calculator import Calculator
 
 from crucible_engine.families.conformance import Case, published_weights
 from crucible_engine.families.matgl import PARTS
-from crucible_engine.families.weights import pack
+from crucible_engine.families.packed import pack
 
 _M3GNET, _TENSORNET = "M3GNet-MP-2021.2.8-PES", "TensorNet-MatPES-PBE-v2025.1-PES"
 _MATPES = "M3GNet-MatPES-PBE-v2025.1-PES"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from crucible_engine.families.data_sets import MATERIALS_PROJECT, MPTRJ, OMAT
-from crucible_engine.families.facts import FLOATS, Family, NamedModel, Setting, named
+from crucible_engine.families.facts import FLOATS, MATERIALS_PROJECT, MPTRJ, OMAT, Family, NamedModel, Setting, named
 
 _ALEXANDRIA = "MPtrj + Alexandria"
 

@@ -11,9 +11,9 @@ from orb_models.forcefield.conservative_regressor import ConservativeForcefieldR
 
 from crucible_engine.families import weights
 from crucible_engine.families.base import Evaluation, Identity, is_periodic, numbers_of
+from crucible_engine.families.load import silence
 from crucible_engine.families.orb import compat
 from crucible_engine.families.registry import find_named
-from crucible_engine.families.silence import silence
 from crucible_engine.families.torch_checkpoint import CheckpointLoader, read_content
 from crucible_engine.families.torch_support import TorchModel, default_dtype, evaluations
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference

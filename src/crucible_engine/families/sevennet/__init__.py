@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from crucible_engine.families.data_sets import MATERIALS_PROJECT, MPTRJ, OMAT
-from crucible_engine.families.facts import FLOATS, Family, NamedModel, Setting, Theory, named
+from crucible_engine.families.facts import (
+    FLOATS,
+    MATERIALS_PROJECT,
+    MPTRJ,
+    OMAT,
+    Family,
+    NamedModel,
+    Setting,
+    Theory,
+    named,
+)
 
 _OMNI = {
     "mpa": Theory("PBE", hubbard_u=True),

@@ -11,9 +11,9 @@ from torch_geometric.data import Batch
 
 from crucible_engine.families import weights
 from crucible_engine.families.base import Evaluation, Identity, numbers_of
+from crucible_engine.families.load import silence
 from crucible_engine.families.registry import find_named
 from crucible_engine.families.sevennet import compat
-from crucible_engine.families.silence import silence
 from crucible_engine.families.torch_checkpoint import (
     CheckpointLoader,
     placed,

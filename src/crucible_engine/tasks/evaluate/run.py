@@ -6,7 +6,9 @@ of the first :data:`LISTED` structures for which the model gave NaN or infinity;
 
 Arrays: ``energies`` float64 [n_structures] (eV), ``forces`` float64 [n_atoms, 3] (eV/Å, all structures one after the
 other), ``n_atoms`` int64 [n_structures], ``stresses`` float64 [n_structures, 6] (eV/Å³, Voigt; absent unless stress was
-asked for, NaN for structures that are not periodic in three directions).
+asked for, NaN for structures that are not periodic in three directions). Of a model with members also what each of them
+says, of which these are the means: ``ensemble_energies`` [n_structures, n_members], ``ensemble_forces`` [n_atoms,
+n_members, 3] and ``ensemble_stresses`` [n_structures, n_members, 6].
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from crucible_engine.families.batching import evaluate_structures
 from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.wire.arrays import Member, write_arrays
 from crucible_engine.wire.journal import Record, read_journal
-from crucible_engine.wire.records import evaluation_check
+from crucible_engine.wire.records import evaluation_check, property_layouts
 from crucible_engine.wire.schema import ARRAYS_FILE, EVALUATIONS, STRUCTURES_FILE, Job
 from crucible_engine.wire.structures import read_sizes, read_structures
 
@@ -37,7 +39,7 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
     resumed, batch_size = _evaluate_rest(job, model, context, stress)
     survey = context.survey
     context.finish()
-    write_arrays(context.folder / ARRAYS_FILE, _members(context, stress))
+    write_arrays(context.folder / ARRAYS_FILE, _arrays(context, stress, model.n_members))
     broken, labels = _find_non_finite(context, stress)
     summary = {
         "n_structures": survey.n_structures,
@@ -53,7 +55,7 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
 def _evaluate_rest(job: Job, model: Model, context: Context, stress: bool) -> tuple[int, int]:
     """Bring the journal to its end; return how many structures it had and the size of the largest new batch."""
     sizes = read_sizes(context.folder / STRUCTURES_FILE)
-    journal = context.open_journal(evaluation_check(sizes, stress))
+    journal = context.open_journal(evaluation_check(sizes, stress, model.n_members))
     resumed = done = sum(len(record.arrays["energies"]) for record in read_journal(context.journal_path)[1])
     largest = 0
     progress = context.progress(job, context.survey.n_structures, done)
@@ -79,6 +81,12 @@ def _record(start: int, batch: Sequence[Evaluation], stress: bool) -> Record:
     }
     if stress:
         arrays["stresses"] = np.array([evaluation.stress for evaluation in batch], dtype=np.float64)
+    ensembles = [evaluation.ensemble for evaluation in batch if evaluation.ensemble is not None]
+    if ensembles:
+        arrays["ensemble_energies"] = np.array([ensemble.energies for ensemble in ensembles])
+        arrays["ensemble_forces"] = np.concatenate([ensemble.forces.swapaxes(0, 1) for ensemble in ensembles])
+        if stress:
+            arrays["ensemble_stresses"] = np.array([ensemble.stresses for ensemble in ensembles])
     return Record(EVALUATIONS, {"start": start}, arrays)
 
 
@@ -88,16 +96,14 @@ def _chunks(journal: Path, name: str) -> Iterator[NDArray[Any]]:
         yield record.arrays[name]
 
 
-def _members(context: Context, stress: bool) -> dict[str, Member]:
+def _arrays(context: Context, stress: bool, n_members: int) -> dict[str, Member]:
     n_structures, n_atoms = context.survey.n_structures, context.survey.n_atoms
-    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
-        "energies": ((n_structures,), np.float64),
-        "n_atoms": ((n_structures,), np.int64),
-        "forces": ((n_atoms, 3), np.float64),
-    }
-    if stress:
-        shapes["stresses"] = ((n_structures, 6), np.float64)
-    return {name: Member(dtype, shape, _chunks(context.journal_path, name)) for name, (shape, dtype) in shapes.items()}
+    layouts = property_layouts(n_structures, n_atoms, stress, n_members)
+    members = {"n_atoms": Member(np.int64, (n_structures,), _chunks(context.journal_path, "n_atoms"))}
+    for name, layout in layouts.items():
+        shape = tuple(int(length) for length in layout.shape if length is not None)
+        members[name] = Member(np.float64, shape, _chunks(context.journal_path, name))
+    return members
 
 
 def _find_non_finite(context: Context, stress: bool) -> tuple[int, list[str]]:
