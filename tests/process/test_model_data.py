@@ -130,3 +130,32 @@ def test_released_weights_of_another_family_are_recognised(checkpoint, monkeypat
     with pytest.raises(ValueError, match="holds weights of chgnet, not of sevennet"):
         ModelData.get_or_create("sevennet", checkpoint=checkpoint)
     assert ModelData.get_or_create("chgnet", checkpoint=checkpoint).training_set == "MPtrj"
+
+
+def test_a_committee_is_one_potential_of_several_files(tmp_path):
+    files = [tmp_path / f"{number}.txt" for number in range(3)]
+    for number, file in enumerate(files):
+        file.write_text(f"nep4 1 Cu\n{number}")
+    model = ModelData.get_or_create("nep", committee=files, elements=["Cu"])
+    assert (model.n_members, model.is_checkpoint, model.name) == (3, True, None)
+    assert model.title == f"nep committee of 3 {model.sha256[:12]}"
+    assert ModelData.get_or_create("nep", committee=[str(file) for file in files]).uuid == model.uuid
+    assert ModelData.get_or_create("nep", checkpoint=files[0]).n_members == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "more", "message"),
+    [
+        (1, {}, "a committee needs 2 members or more"),
+        (2, {"name": "nep89"}, "leave name, checkpoint and computer out"),
+        (2, {"family": "emt"}, "family 'emt' has no checkpoint files"),
+        (2, {"family": "mace"}, r"0\.txt is none of mace: .*it looks like one of nep"),
+    ],
+)
+def test_what_makes_no_committee_is_refused_in_one_line(tmp_path, count, more, message):
+    files = [tmp_path / f"{number}.txt" for number in range(count)]
+    for number, file in enumerate(files):
+        file.write_text(f"nep4 1 Cu\n{number}")
+    with pytest.raises(ValueError, match=message) as raised:
+        ModelData.get_or_create(**{"family": "nep", "committee": files, **more})
+    assert "\n" not in str(raised.value)

@@ -105,15 +105,13 @@ class ModelData(Data):
             raise ValueError(f"give a name ({name!r}) or a checkpoint ({checkpoint}), not both")
         if committee:
             with packed_committee(entry, committee, name, checkpoint, computer) as packed:
-                return cls.get_or_create(
-                    family,
-                    checkpoint=packed,
-                    dtype=dtype,
-                    settings=settings,
-                    trust_pickle=trust_pickle,
-                    store=store,
-                    **description,
-                )
+                others: dict[str, Any] = {
+                    "dtype": dtype,
+                    "settings": settings,
+                    "trust_pickle": trust_pickle,
+                    "store": store,
+                }
+                return cls.get_or_create(family, checkpoint=packed, **others, **description)
         if checkpoint is None and computer is not None:
             raise ValueError(f"computer {computer} is given, but no checkpoint that lies on it")
         chosen = checked("settings", settings or {}, Mapping, "a dict")
