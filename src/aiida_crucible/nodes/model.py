@@ -26,6 +26,7 @@ from crucible_engine.families.registry import (
     find_by_sha256,
     find_family,
     find_named,
+    name_of_weights,
     validate_dtype,
     validate_settings,
 )
@@ -195,7 +196,7 @@ class ModelData(Data):
         if self.name == self.family:
             return self.family
         kind = f"committee of {self.n_members} " if self.n_members else ""
-        return f"{self.family} {kind}{self.name or (self.sha256 or '')[:12]}".rstrip()
+        return f"{self.family} {kind}{self.name or name_of_weights(self.sha256 or '')}".rstrip()
 
     def to_reference(self) -> ModelReference:
         """Return how ``job.json`` calls this potential; a checkpoint file is linked into the job's folder."""

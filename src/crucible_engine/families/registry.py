@@ -24,6 +24,7 @@ __all__ = [
     "find_by_sha256",
     "find_family",
     "find_named",
+    "name_of_weights",
     "validate_dtype",
     "validate_settings",
 ]
@@ -84,6 +85,12 @@ def find_by_sha256(sha256: str) -> tuple[Family, NamedModel] | None:
             if named.sha256 == sha256:
                 return family, named
     return None
+
+
+def name_of_weights(sha256: str) -> str:
+    """Return what to call a file of weights: the name of the released weights that it is, or the start of its digest."""
+    _, known = find_by_sha256(sha256) or (None, None)
+    return sha256[:12] if known is None else known.name
 
 
 def validate_settings(family_name: str, settings: dict[str, Any], name: str | None = None) -> dict[str, Any]:
