@@ -106,13 +106,8 @@ class ModelData(Data):
             raise ValueError(f"give a name ({name!r}) or a checkpoint ({checkpoint}), not both")
         if committee:
             with packed_committee(entry, committee, name, checkpoint, computer) as packed:
-                others: dict[str, Any] = {
-                    "dtype": dtype,
-                    "settings": settings,
-                    "trust_pickle": trust_pickle,
-                    "store": store,
-                }
-                return cls.get_or_create(family, checkpoint=packed, **others, **description)
+                more: dict[str, Any] = {"trust_pickle": trust_pickle, "store": store, **description}
+                return cls.get_or_create(family, checkpoint=packed, dtype=dtype, settings=settings, **more)
         if checkpoint is None and computer is not None:
             raise ValueError(f"computer {computer} is given, but no checkpoint that lies on it")
         chosen = checked("settings", settings or {}, Mapping, "a dict")

@@ -88,7 +88,7 @@ def find_by_sha256(sha256: str) -> tuple[Family, NamedModel] | None:
 
 
 def name_of_weights(sha256: str) -> str:
-    """Return what to call a file of weights: the name of the released weights that it is, or the start of its digest."""
+    """Return what to call a file of weights: the name of the released ones that it is, or the start of its digest."""
     _, known = find_by_sha256(sha256) or (None, None)
     return sha256[:12] if known is None else known.name
 
