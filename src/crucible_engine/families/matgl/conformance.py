@@ -18,9 +18,9 @@ _MATPES = "M3GNet-MatPES-PBE-v2025.1-PES"
 # eV/atom by which an energy depends on the order of the bonds, see MatglModel.
 _ORDER = 1e-4
 CASES = (
+    Case(_M3GNET, "matgl", published=_M3GNET, supercell_tolerance=_ORDER, step=4e-6, like="m3gnet-random"),
     Case("m3gnet-random", "matgl", supercell_tolerance=_ORDER),
     Case("tensornet-random", "matgl"),
-    Case(_M3GNET, "matgl", published=_M3GNET, supercell_tolerance=_ORDER, step=4e-6, like="m3gnet-random"),
     Case(_MATPES, "matgl", published=_MATPES, supercell_tolerance=_ORDER, step=4e-6, like="m3gnet-random"),
     Case(_TENSORNET, "matgl", published=_TENSORNET, like="tensornet-random"),
 )

@@ -11,8 +11,8 @@ from ase.calculators.calculator import Calculator
 from crucible_engine.families.conformance import Case, published_weights
 
 CASES = (
-    Case("nep-random", "nep"),
     Case("nep89", "nep", published="nep89.txt.xz"),
+    Case("nep-random", "nep"),
 )
 
 # Elements of the suite's crystals, and of its molecule.
