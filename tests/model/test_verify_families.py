@@ -44,10 +44,12 @@ MODELS = [pytest.param(name, marks=() if name in IN_THE_GATE else pytest.mark.lo
 @pytest.mark.parametrize("name", MODELS)
 def test_real_model(run_verification, name):
     found = run_verification(name)
-    expected = [] if CASES[name].conservative else ["direct-forces"]
-    assert found["summary"]["faults"] == expected, found["summary"]["checks"]
+    case = CASES[name]
+    expected = [] if case.conservative else ["direct-forces"]
+    named = [fault for fault in found["summary"]["faults"] if fault not in case.faults]
+    assert named == expected, found["summary"]["checks"]
     assert 0 < found["summary"]["force_noise"] < 1e-4
-    assert found["fingerprint"]["status"] == ("passed" if CASES[name].weights or CASES[name].published else "not-applicable")
+    assert found["fingerprint"]["status"] == ("passed" if case.weights or case.published else "not-applicable")
     # Users wait for these: 380 to 430 took CHGNet 8 to 11 seconds on one core.
     assert found["summary"]["evaluations"] < 600
 
