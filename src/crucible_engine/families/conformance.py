@@ -35,6 +35,7 @@ class Case:
     :param slabs: whether it takes what is periodic in one or two directions.
     :param supercell_tolerance: eV/atom that the energy may change by in a supercell or with a translation, where the
         package is not exact.
+    :param extensive: whether a supercell has the energy of its cells; where not, the suite asserts that it has another.
     :param step: Å, and strain, of the differences that forces and stresses are compared with: a small one where the
         energy jumps when a bond crosses the cutoff.
     :param crystals: four crystals that it knows, where it knows neither most elements nor these metals.
@@ -53,6 +54,7 @@ class Case:
     trust_pickle: bool = False
     slabs: bool = True
     supercell_tolerance: float = 1e-9
+    extensive: bool = True
     step: float = 2e-4
     crystals: tuple[Atoms, ...] = ()
     cluster: Atoms | None = None
