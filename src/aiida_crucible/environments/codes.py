@@ -15,7 +15,7 @@ from aiida.orm import AbstractCode, Computer, InstalledCode, QueryBuilder, load_
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.environments.lock_record import LOCK_KEY, record_of
 from aiida_crucible.environments.problems import ModelEnvironmentError
-from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python
+from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python, source_of
 from crucible_engine.tasks.registry import ENVIRONMENTS
 from crucible_engine.tasks.registry import find_environment as find_description
 from crucible_engine.wire.rules import suggestion
@@ -32,7 +32,7 @@ class RegisteredEnvironment:
 
     :param code: the Code.
     :param content: ``family``, ``package``, ``version``, ``lock`` (digest), ``torch``, ``python``, ``megabytes``,
-        ``build`` and ``release`` (see :class:`TorchBuild`).
+        ``build`` and ``release`` (see :class:`TorchBuild`), ``source`` (digest) of a package that is on no index.
     """
 
     code: InstalledCode
@@ -60,7 +60,13 @@ class RegisteredEnvironment:
         if self.content["family"] not in ENVIRONMENTS:
             return "unknown"
         build = TorchBuild(self.content["build"], self.content["release"])
-        today = Specification(self.content["family"], normalise_python(self.content["python"]), build)
+        source = source_of(self.content)
+        try:
+            today = Specification(self.content["family"], normalise_python(self.content["python"]), build, source)
+        except (
+            ModelEnvironmentError
+        ):  # the family's package came from elsewhere, or its Python is not supported, by now
+            return "outdated"
         return "ready" if today.digest == self.content["lock"] else "outdated"
 
 
@@ -282,6 +288,7 @@ def _content_of_code(specification: Specification, content: Mapping[str, Any]) -
         "build": specification.torch.build,
         "release": specification.torch.release,
         "megabytes": content["megabytes"],
+        **({} if specification.source is None else {"source": specification.source.digest}),
     }
 
 

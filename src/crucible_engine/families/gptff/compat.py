@@ -41,8 +41,8 @@ def settle(network: Any) -> NDArray[np.bool_]:
     """Shorten the embeddings for good, and return which atomic numbers were trained, [95].
 
     torch shortens a row that is longer than one whenever it is looked up (``max_norm``), and changes the weights by
-    that: an answer would depend on the elements asked for before. Here all trained rows are shortened once, in the precision
-    of the network. A row that no training has looked up has the length that it was drawn with, about eight.
+    that: an answer would depend on the elements asked for before. Here all trained rows are shortened once, in the
+    precision of the network. A row that no training has looked up has the length that it was drawn with, about eight.
     """
     embedding = network.atom_embedding
     trained = (embedding.weight.norm(dim=1) < UNTRAINED).cpu().numpy()
@@ -52,7 +52,7 @@ def settle(network: Any) -> NDArray[np.bool_]:
 
 
 UNTRAINED = 1.5
-"""Length of an embedding above which nothing has ever looked it up: the last step of a training may exceed one a little."""
+"""Length of an embedding above which nothing has ever looked it up: a training's last step exceeds one a little."""
 
 
 def reference_energies() -> NDArray[np.float64]:
@@ -64,8 +64,8 @@ def collated(batch: Sequence[Atoms], dtype: str, device: str) -> tuple[torch.Ten
     """Return a batch as the package puts it together, with positions and cells in the wanted precision.
 
     :param batch: structures that are periodic in three directions, whatever they say.
-    :return: atomic numbers, positions, offsets, cells, numbers of atoms, numbers of bonds, bonds, pairs of bonds, pairs of
-        each bond.
+    :return: atomic numbers, positions, offsets, cells, numbers of atoms, numbers of bonds, bonds, pairs of bonds,
+        pairs of each bond.
     """
     graph = mpredict.custom_graph()
     rows = []

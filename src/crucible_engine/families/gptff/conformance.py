@@ -57,7 +57,7 @@ def make_checkpoint(case: Case, target: Path) -> None:
 
 
 def package_calculator(case: Case, checkpoint: Path, dtype: str) -> Calculator:
-    """Return the package's own calculator with its stress in eV/Å³, in double precision by other means than the adapter's."""
+    """Return the package's own calculator, its stress in eV/Å³, in double precision by other means than the adapter."""
     import torch
     from ase.units import GPa
     from gptff.model.mpredict import ASECalculator
