@@ -10,6 +10,7 @@ import re
 import sys
 import tarfile
 import zipfile
+from pathlib import Path
 
 ARCHIVES = (".zip", ".tar.gz", ".tgz")
 LEFT_OUT = (".git", "__pycache__")
@@ -27,22 +28,22 @@ def read_source(path, package):
     :param package: name of the distribution that it has to be of.
     :raises ValueError: one line, if it is not there or not the source of that package.
     """
-    place = os.path.abspath(os.path.expanduser(path))
+    place = Path(path).expanduser().absolute()
     wanted = "give the folder with its pyproject.toml, or a .zip or .tar.gz of it"
-    if os.path.isdir(place):
-        texts = [_read(os.path.join(place, name)) for name in DESCRIPTIONS]
-    elif os.path.isfile(place) and place.endswith(ARCHIVES):
+    if place.is_dir():
+        texts = [_read(place / name) for name in DESCRIPTIONS]
+    elif place.is_file() and place.name.endswith(ARCHIVES):
         try:
             texts = _described_in_archive(place)
         except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
-            raise ValueError(f"--source {place} is no archive that can be read ({error}): {wanted}")
-    elif os.path.isfile(place):
+            raise ValueError(f"--source {place} is no archive that can be read ({error}): {wanted}") from None
+    elif place.is_file():
         raise ValueError(f"--source {place} is neither a folder nor an archive: {wanted}")
     else:
         raise ValueError(f"--source {place} is not there: {wanted}")
     if not any(_names(text, package) for text in texts):
         raise ValueError(f"--source {place} is no source of {package}: {wanted}")
-    return place, _digest(place)
+    return str(place), _digest(place)
 
 
 def _names(text, package):
@@ -53,25 +54,25 @@ def _names(text, package):
 
 
 def _read(path):
-    # type: (str) -> str
-    if not os.path.isfile(path):
+    # type: (Path) -> str
+    if not path.is_file():
         return ""
-    with open(path, "rb") as stream:
+    with path.open("rb") as stream:
         return stream.read(LARGEST_DESCRIPTION).decode("utf-8", "replace")
 
 
 def _described_in_archive(path):
-    # type: (str) -> list[str]
+    # type: (Path) -> list[str]
     """Return the descriptions at the top of an archive, or in the folder there that has all else."""
     texts = []
-    if path.endswith(".zip"):
+    if path.name.endswith(".zip"):
         with zipfile.ZipFile(path) as archive:
             for item in archive.infolist():
                 if _is_description(item.filename):
                     with archive.open(item) as stream:
                         texts.append(stream.read(LARGEST_DESCRIPTION).decode("utf-8", "replace"))
         return texts
-    with tarfile.open(path, "r:gz") as tar:
+    with tarfile.open(str(path), "r:gz") as tar:
         for member in tar:
             content = tar.extractfile(member) if member.isfile() and _is_description(member.name) else None
             if content is not None:
@@ -86,25 +87,25 @@ def _is_description(name):
 
 
 def _digest(place):
-    # type: (str) -> str
+    # type: (Path) -> str
     """Return the sha256 of a file, or of the names and contents of all files of a folder, in order."""
-    if os.path.isfile(place):
+    if place.is_file():
         return _digest_of_file(place)
     state = hashlib.sha256()
-    for folder, folders, names in os.walk(place):
+    for folder, folders, names in os.walk(str(place)):
         folders[:] = sorted(name for name in folders if name not in LEFT_OUT)
         for name in sorted(names):
-            path = os.path.join(folder, name)
-            if os.path.isfile(path):
-                relative = os.path.relpath(path, place).replace(os.sep, "/")
+            path = Path(folder, name)
+            if path.is_file():
+                relative = path.relative_to(place).as_posix()
                 state.update(f"{_digest_of_file(path)}  {relative}\n".encode("utf-8", "surrogateescape"))
     return state.hexdigest()
 
 
 def _digest_of_file(path):
-    # type: (str) -> str
+    # type: (Path) -> str
     state = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with path.open("rb") as stream:
         for chunk in iter(lambda: stream.read(1 << 20), b""):
             state.update(chunk)
     return state.hexdigest()

@@ -59,7 +59,7 @@ class TorchBuild:
 class Source:
     """The source of a package that is on no index.
 
-    :param path: of the folder or archive, absolute, where the environment will be; empty where that is not known any more.
+    :param path: of the folder or archive, absolute, where the environment will be; empty where it is unknown.
     :param digest: hexadecimal sha256 of its content, see :func:`aiida_crucible.environments.source.read_source`.
     """
 

@@ -73,7 +73,7 @@ def read(path: Path, identity: Identity, trusted: bool) -> GptffModel:
     if not compat.finds_self_images():
         raise EngineError(
             Condition.PACKAGE_VERSION,
-            "this gptff finds no neighbour of an atom in its own periodic images, and gives wrong numbers for small "
+            "this gptff finds no neighbour of an atom among its own periodic images, and is wrong in small "
             "cells: make the environment from a source of June 2026 or later (aiida-crucible env create gptff --source)",
         )
     content = read_content(path, "gptff", trusted)
