@@ -31,8 +31,8 @@ class RegisteredEnvironment:
     """An environment as its Code knows it.
 
     :param code: the Code.
-    :param content: ``family``, ``package``, ``version``, ``lock`` (digest), ``torch``, ``python``, ``megabytes``,
-        ``build`` and ``release`` (see :class:`TorchBuild`), ``source`` (digest) of a package that is on no index.
+    :param content: ``family``, ``package``, ``version``, ``lock`` and ``source`` (digests), ``torch``, ``python``,
+        ``megabytes``, ``build`` and ``release`` (see :class:`TorchBuild`).
     """
 
     code: InstalledCode
@@ -277,10 +277,9 @@ def codes_of(computer: Computer, executable: str) -> list[InstalledCode]:
 
 
 def _content_of_code(specification: Specification, content: Mapping[str, Any]) -> dict[str, Any]:
-    package = find_description(specification.family).package
     return {
         "family": specification.family,
-        "package": package,
+        "package": (package := find_description(specification.family).package),
         "version": content["packages"][package.lower().replace("_", "-")],
         "lock": specification.digest,
         "torch": content["torch"],

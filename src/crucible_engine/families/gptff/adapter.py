@@ -74,7 +74,7 @@ def read(path: Path, identity: Identity, trusted: bool) -> GptffModel:
         raise EngineError(
             Condition.PACKAGE_VERSION,
             "this gptff finds no neighbour of an atom among its own periodic images, and is wrong in small "
-            "cells: make the environment from a source of June 2026 or later (aiida-crucible env create gptff --source)",
+            "cells: make the environment from a source of June 2026 or later (`env create gptff --source`)",
         )
     content = read_content(path, "gptff", trusted)
     settings = content.get("cfg") if isinstance(content, dict) else None
