@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from aiida_crucible.environments.specification import Specification, TorchBuild, render_recipe
+from aiida_crucible.environments.specification import Source, Specification, TorchBuild, render_recipe
 
 # Behaviour is chosen by files beside the script: `plan` (what a dry run answers), `unreachable` (torch's own index is),
 # `failure` (what the installation dies of), `slow` (it waits until the file is gone), `broken-index`.
@@ -87,9 +87,11 @@ class FakeUv:
             assert time.monotonic() < deadline, "the recipe never came to install anything"
             time.sleep(0.01)
 
-    def recipe(self, family: str = "chgnet", build: str = "cpu", accept_cuda: bool = False) -> str:
+    def recipe(
+        self, family: str = "chgnet", build: str = "cpu", accept_cuda: bool = False, source: Source | None = None
+    ) -> str:
         """Return the recipe of an environment that this uv makes."""
-        specification = Specification(family, "3.11", TorchBuild(build))
+        specification = Specification(family, "3.11", TorchBuild(build), source)
         return render_recipe(specification, str(self.root), uv=str(self.path), accept_cuda=accept_cuda)
 
     def start(self, script: str) -> subprocess.Popen[str]:

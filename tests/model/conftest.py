@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from aiida.orm import Computer
+from package_sources import source_of, variable_of
 
 from crucible_engine.families.conformance import WEIGHTS_FOLDER
 
@@ -43,9 +44,9 @@ def _find(family):
     if family == "emt":  # needs nothing but ase
         return Path(sys.executable)
     try:
-        return ensure(family)
+        return ensure(family, source=source_of(family))
     except ModelEnvironmentError as error:
-        return f"no environment for {family}: {error}"
+        return f"no environment for {family}: {error}; {variable_of(family)} names a source for the tests"
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from ase.build import bulk
 sys.path.append(str(Path(__file__).parents[1] / "helpers"))
 
 from conformance_cases import CASES, checkpoint_of, make_checkpoint, package_calculator
+from package_sources import source_of
 
 from crucible_engine.families.conformance import WEIGHTS_FOLDER
 from crucible_engine.families.fingerprints import Fingerprint, file_name
@@ -100,7 +101,7 @@ def ask(name, engine):
     """Return the content of a fingerprint's file, made in the environment of the family."""
     from aiida_crucible.environments import ensure
 
-    command = [str(ensure(CASES[name].family)), __file__, "--answer", name]
+    command = [str(ensure(CASES[name].family, source=source_of(CASES[name].family))), __file__, "--answer", name]
     environment = {**os.environ, "PYTHONPATH": str(engine)}
     return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
 

@@ -3,11 +3,17 @@
 Where one cannot be made, this says why, and the tests that need it are skipped with the same reason.
 """
 
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 from aiida_crucible.environments import ModelEnvironmentError, ensure
 from aiida_crucible.environments.specification import environments_with_a_lock
 
+sys.path.append(str(Path(__file__).parents[1] / "helpers"))
+
+from package_sources import source_of
+
 for name in environments_with_a_lock():
     with suppress(ModelEnvironmentError):
-        ensure(name)
+        ensure(name, source=source_of(name))

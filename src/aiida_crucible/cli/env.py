@@ -28,6 +28,7 @@ def env() -> None:
 @click.option("-c", "--computer", metavar="LABEL", help="AiiDA computer; localhost if left out.")
 @click.option("--torch", metavar="BUILD", help="cpu, cuda, cu128 …, or a version; what fits the computer if left out.")
 @click.option("--python", metavar="PYTHON", help="Version (3.10 to 3.13) or path; the computer's own if left out.")
+@click.option("--source", metavar="PATH", help="Folder or archive, on the computer, of a package that is on no index.")
 @click.option("--label", metavar="LABEL", help="Label of the Code; the family's name if left out.")
 @click.option(
     "--root",
@@ -44,6 +45,7 @@ def create(
     computer: str | None,
     torch: str | None,
     python: str | None,
+    source: str | None,
     label: str | None,
     root: str | None,
     dry_run: bool,
@@ -58,7 +60,7 @@ def create(
         from aiida_crucible.environments import local
 
         here = Path(root) if root else None
-        click.echo(local.recipe(family, python=python, torch=torch, root=here), nl=False)
+        click.echo(local.recipe(family, python=python, torch=torch, source=source, root=here), nl=False)
         return
     load_profile(profile)
 
@@ -66,7 +68,7 @@ def create(
     from aiida_crucible.environments.manage import Request, create_environment, recipe_for
     from aiida_crucible.environments.problems import CudaRefusedError
 
-    request = Request(family, torch, python)
+    request = Request(family, torch, python, source)
     place = find_computer(computer or LOCALHOST)
     if dry_run:
         click.echo(recipe_for(request, place, root), nl=False)

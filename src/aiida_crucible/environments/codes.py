@@ -15,7 +15,7 @@ from aiida.orm import AbstractCode, Computer, InstalledCode, QueryBuilder, load_
 from aiida_crucible.calculations.validation import ENVIRONMENT_KEY
 from aiida_crucible.environments.lock_record import LOCK_KEY, record_of
 from aiida_crucible.environments.problems import ModelEnvironmentError
-from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python
+from aiida_crucible.environments.specification import Specification, TorchBuild, normalise_python, source_of
 from crucible_engine.tasks.registry import ENVIRONMENTS
 from crucible_engine.tasks.registry import find_environment as find_description
 from crucible_engine.wire.rules import suggestion
@@ -31,8 +31,8 @@ class RegisteredEnvironment:
     """An environment as its Code knows it.
 
     :param code: the Code.
-    :param content: ``family``, ``package``, ``version``, ``lock`` (digest), ``torch``, ``python``, ``megabytes``,
-        ``build`` and ``release`` (see :class:`TorchBuild`).
+    :param content: ``family``, ``package``, ``version``, ``lock`` and ``source`` (digests), ``torch``, ``python``,
+        ``megabytes``, ``build`` and ``release`` (see :class:`TorchBuild`).
     """
 
     code: InstalledCode
@@ -60,7 +60,13 @@ class RegisteredEnvironment:
         if self.content["family"] not in ENVIRONMENTS:
             return "unknown"
         build = TorchBuild(self.content["build"], self.content["release"])
-        today = Specification(self.content["family"], normalise_python(self.content["python"]), build)
+        source = source_of(self.content)
+        try:
+            today = Specification(self.content["family"], normalise_python(self.content["python"]), build, source)
+        except (
+            ModelEnvironmentError
+        ):  # the family's package came from elsewhere, or its Python is not supported, by now
+            return "outdated"
         return "ready" if today.digest == self.content["lock"] else "outdated"
 
 
@@ -271,10 +277,9 @@ def codes_of(computer: Computer, executable: str) -> list[InstalledCode]:
 
 
 def _content_of_code(specification: Specification, content: Mapping[str, Any]) -> dict[str, Any]:
-    package = find_description(specification.family).package
     return {
         "family": specification.family,
-        "package": package,
+        "package": (package := find_description(specification.family).package),
         "version": content["packages"][package.lower().replace("_", "-")],
         "lock": specification.digest,
         "torch": content["torch"],
@@ -282,6 +287,7 @@ def _content_of_code(specification: Specification, content: Mapping[str, Any]) -
         "build": specification.torch.build,
         "release": specification.torch.release,
         "megabytes": content["megabytes"],
+        **({} if specification.source is None else {"source": specification.source.digest}),
     }
 
 

@@ -59,16 +59,17 @@ refuse_unexpected_cuda() {
 
 # Written last and renamed into place: a folder of the final name is always complete.
 finish() {
-  "$work/bin/python" - "$work" "$target" "$family" "$digest" <<'PYTHON' || fail "$target cannot be completed"
+  "$work/bin/python" - "$work" "$target" "$family" "$digest" "$source_digest" <<'PYTHON' || fail "$target cannot be completed"
 import json, os, platform, sys
 from importlib.metadata import distributions
 
-work, target, family, digest = sys.argv[1:]
+work, target, family, digest, source = sys.argv[1:]
 packages = {item.metadata["Name"].lower().replace("_", "-"): item.version for item in distributions()}
 size = sum(os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(work) for name in names)
 content = {
     "family": family,
     "lock": digest,
+    **({"source": source} if source else {}),
     "python": platform.python_version(),
     "torch": packages.get("torch"),
     "megabytes": round(size / 1e6),
@@ -100,6 +101,7 @@ create() {
   fi
   install_locked lock.txt || fail "uv cannot install the packages of $family"
   [ -z "$torch" ] || install_torch || fail "uv cannot install $torch"
+  [ -z "$source" ] || install_source
   finish
 }
 
@@ -122,6 +124,25 @@ install_torch() {
   say "${planned:-$torch} is another build than the registry's, and the lock has no hash of it: it is as good as $origin"
   # What is installed stays where torch agrees with it; torch's own CUDA packages come with it.
   "$uv" pip install --python "$work/bin/python" "${torch_index[@]+"${torch_index[@]}"}" "$torch" --compile-bytecode >&2
+}
+
+# Built from a copy, since a build writes into the folder; what was copied has to be what the environment is named after.
+install_source() {
+  local copy=$work/source
+  say "building $package from $source"
+  if [ -d "$source" ]; then
+    cp -R "$source" "$copy" && rm -rf "$copy/.git" || fail "$source cannot be copied"
+  else
+    copy=$work/$(basename "$source")
+    cp "$source" "$copy" || fail "$source cannot be copied"
+  fi
+  "$work/bin/python" -c "$source_reader" "$copy" "$package" | grep -qx "digest=$source_digest" ||
+    fail "$source has changed since its environment was named: create it anew"
+  # A wheel that uv keeps may be of another source that lay in the same place.
+  (cd "$work" && "$uv" pip install --python "$work/bin/python" --no-deps --no-build-isolation --no-cache \
+    "./$(basename "$copy")" --compile-bytecode >&2) ||
+    fail "$package cannot be built from $source (it may need a C++ compiler, such as g++)"
+  rm -rf "$copy"
 }
 
 target=$root/$folder

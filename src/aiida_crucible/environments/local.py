@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentError, problem_from_log
+from aiida_crucible.environments.source import read_source
 from aiida_crucible.environments.specification import (
+    Source,
     Specification,
     TorchBuild,
     fitting_python,
     normalise_python,
     render_recipe,
+    require_source_as_needed,
 )
 from aiida_crucible.nodes.bounds import LARGEST_ANSWER, read_bounded
+from crucible_engine.tasks.registry import find_environment
 from crucible_engine.wire.value_types import parse_json
 
 ROOT_VARIABLE = "CRUCIBLE_ENVIRONMENTS"
@@ -48,6 +52,7 @@ def ensure(
     *,
     python: str | None = None,
     torch: str | None = None,
+    source: str | None = None,
     root: Path | None = None,
     accept_cuda: bool = False,
     report: Report | None = None,
@@ -57,22 +62,26 @@ def ensure(
     :param family: a model family's name.
     :param python: a version or the path of a Python; by default the one that runs this, where the locks support it.
     :param torch: see :meth:`TorchBuild.parse`; by default what fits this machine.
+    :param source: folder or archive of the source of a package that is on no index.
     :param root: folder that holds the environments; by default :func:`default_root`.
     :param accept_cuda: whether a CUDA build may be downloaded on a machine without a GPU.
     :param report: called with each line of progress; by default they go to the standard error.
     :raises ModelEnvironmentError: if it cannot be created; :class:`CudaRefusedError` if that takes an agreement.
     :raises ValueError: if the family is unknown.
     """
-    folder = (root or default_root()) / specify(family, python=python, torch=torch).folder
+    folder = (root or default_root()) / specify(family, python=python, torch=torch, source=source).folder
     if not is_complete(folder):
-        script = recipe(family, python=python, torch=torch, root=root, accept_cuda=accept_cuda)
+        script = recipe(family, python=python, torch=torch, source=source, root=root, accept_cuda=accept_cuda)
         _run(script, folder.name, report or _to_standard_error)
     return folder / "bin" / "python"
 
 
-def specify(family: str, *, python: str | None = None, torch: str | None = None) -> Specification:
+def specify(
+    family: str, *, python: str | None = None, torch: str | None = None, source: str | None = None
+) -> Specification:
     """Return the environment that :func:`ensure` is asked for."""
-    return Specification(family, _find_python(family, python)[0], TorchBuild.parse(torch, has_gpu()))
+    build = TorchBuild.parse(torch, has_gpu())
+    return Specification(family, _find_python(family, python)[0], build, _find_source(family, source))
 
 
 def recipe(
@@ -80,11 +89,12 @@ def recipe(
     *,
     python: str | None = None,
     torch: str | None = None,
+    source: str | None = None,
     root: Path | None = None,
     accept_cuda: bool = False,
 ) -> str:
     """Return the bash script that :func:`ensure` runs."""
-    specification = specify(family, python=python, torch=torch)
+    specification = specify(family, python=python, torch=torch, source=source)
     folder = str(root or default_root())
     interpreter = _find_python(family, python)[1]
     return render_recipe(specification, folder, python=interpreter, uv=find_uv(), accept_cuda=accept_cuda)
@@ -125,6 +135,16 @@ def find_uv() -> str:
         return uv.find_uv_bin()
     except FileNotFoundError:
         return shutil.which("uv") or ""
+
+
+def _find_source(family: str, path: str | None) -> Source | None:
+    require_source_as_needed(family, path)
+    if path is None:
+        return None
+    try:
+        return Source(*read_source(path, find_environment(family).package))
+    except (ValueError, OSError) as error:
+        raise ModelEnvironmentError(str(error)) from None
 
 
 def _find_python(family: str, python: str | None) -> tuple[str, str | None]:

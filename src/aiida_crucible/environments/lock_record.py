@@ -12,7 +12,9 @@ from aiida_crucible.environments.specification import (
     normalise_python,
     read_lock,
     read_torch_lock,
+    source_of,
 )
+from crucible_engine.tasks.registry import find_environment
 
 LOCK_KEY = "crucible_lock"
 """Extra of a Code: ``packages`` (name → version, all that is installed) and ``lock`` (text). No digest hangs on it."""
@@ -34,6 +36,9 @@ def lock_text(specification: Specification) -> str:
         f"# Python {specification.python}; the digest of this lock in aiida-crucible: {specification.digest}",
         "# install it with: uv pip install --no-deps --require-hashes --requirement FILE",
     ]
+    if specification.source is not None:
+        owner = find_environment(specification.family)
+        heading.append(f"# {owner.package} itself: built from {owner.source}, sha256 {specification.source.digest}")
     if specification.torch_requirement is None:
         return "\n".join([*heading, *lines, ""])
     build = (
@@ -50,7 +55,8 @@ def lock_of_today(content: Mapping[str, Any]) -> str | None:
     """
     try:
         build = TorchBuild(content["build"], content["release"])
-        specification = Specification(content["family"], normalise_python(content["python"]), build)
+        python = normalise_python(content["python"])
+        specification = Specification(content["family"], python, build, source_of(content))
     except (KeyError, TypeError, ValueError, ModelEnvironmentError):
         return None
     return lock_text(specification) if specification.digest == content.get("lock") else None

@@ -33,11 +33,13 @@ class Request:
     :param family: a model family's name.
     :param torch: see :meth:`TorchBuild.parse`; ``None`` for what fits the computer.
     :param python: a version, or the path of a Python on the computer; ``None`` for the computer's own choice.
+    :param source: path on the computer of the source of a package that is on no index, a folder or an archive.
     """
 
     family: str
     torch: str | None = None
     python: str | None = None
+    source: str | None = None
 
 
 def create_environment(
@@ -66,7 +68,8 @@ def create_environment(
     else:
         with open_transport(computer) as transport:
             site = remote.survey(transport, place, request.python, computer.get_prepend_text())
-            specification = remote.specify(site, request.family, request.torch)
+            source = remote.find_source(transport, site, request.family, request.source)
+            specification = remote.specify(site, request.family, request.torch, source)
             executable = remote.create(transport, site, specification, accept_cuda=accept_cuda, report=report)
             content = remote.read_content(transport, executable)
     code = register(computer, executable, specification, content, label)
@@ -80,10 +83,13 @@ def recipe_for(request: Request, computer: Computer, root: str | None = None) ->
     root = root or computer.get_property(ROOT_PROPERTY, None)
     if is_this_machine(computer):
         here = Path(root) if root else None
-        return local.recipe(request.family, python=request.python, torch=request.torch, root=here)
+        return local.recipe(
+            request.family, python=request.python, torch=request.torch, source=request.source, root=here
+        )
     with open_transport(computer) as transport:
         site = remote.survey(transport, root, request.python, computer.get_prepend_text())
-    return remote.recipe(site, remote.specify(site, request.family, request.torch))
+        source = remote.find_source(transport, site, request.family, request.source)
+    return remote.recipe(site, remote.specify(site, request.family, request.torch, source))
 
 
 def remove_environment(environment: RegisteredEnvironment) -> None:
@@ -105,7 +111,7 @@ def remove_environment(environment: RegisteredEnvironment) -> None:
 def _create_here(
     request: Request, root: str | None, accept_cuda: bool, report: Callable[[str], None]
 ) -> tuple[Specification, str, dict[str, Any]]:
-    choices = {"python": request.python, "torch": request.torch}
+    choices = {"python": request.python, "torch": request.torch, "source": request.source}
     specification = local.specify(request.family, **choices)
     executable = local.ensure(
         request.family, **choices, root=Path(root) if root else None, accept_cuda=accept_cuda, report=report

@@ -18,13 +18,17 @@ from aiida_crucible.environments.problems import ERROR_SIGN, ModelEnvironmentErr
 from aiida_crucible.environments.specification import (
     DEFAULT_PYTHON,
     PYTHON_MINORS,
+    Source,
     Specification,
     TorchBuild,
     fitting_python,
     normalise_python,
     render_recipe,
+    require_source_as_needed,
+    source_reader,
 )
 from aiida_crucible.nodes.bounds import LARGEST_ANSWER
+from crucible_engine.tasks.registry import find_environment
 from crucible_engine.wire.value_types import parse_json
 
 _SURVEY = """
@@ -81,10 +85,29 @@ def survey(transport: Transport, root: str | None = None, python: str | None = N
     return Site(root or answer["root"], path, normalise_python(found), "gpu" in answer, prepend, python is not None)
 
 
-def specify(site: Site, family: str, torch: str | None) -> Specification:
+def find_source(transport: Transport, site: Site, family: str, path: str | None) -> Source | None:
+    """Return the source that lies on a computer, with the digest of its content there.
+
+    :param path: of a folder or archive on the computer; ``None`` where the user named none.
+    :raises ModelEnvironmentError: one line, if it is missing, not needed, or none of the family's package.
+    """
+    require_source_as_needed(family, path)
+    if path is None:
+        return None
+    words = [site.python or "python3", "-c", source_reader(), path, find_environment(family).package]
+    answer = _bash(transport, f"{site.prepend}\n{shlex.join(words)}")
+    found = dict(
+        line.split("=", 1) for line in answer.splitlines() if line.startswith(("path=", "digest=", "problem="))
+    )
+    if "problem" in found or not {"path", "digest"} <= set(found):
+        raise ModelEnvironmentError(f"on the computer {found.get('problem', '--source cannot be read')}")
+    return Source(found["path"], found["digest"])
+
+
+def specify(site: Site, family: str, torch: str | None, source: Source | None = None) -> Specification:
     """Return the environment of a family that a computer gets; see :meth:`TorchBuild.parse` for ``torch``."""
     version = site.version if site.chosen else fitting_python(family, site.version)
-    return Specification(family, version, TorchBuild.parse(torch, site.has_gpu))
+    return Specification(family, version, TorchBuild.parse(torch, site.has_gpu), source)
 
 
 def recipe(site: Site, specification: Specification, accept_cuda: bool = False) -> str:

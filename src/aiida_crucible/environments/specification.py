@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from aiida_crucible.environments.problems import ModelEnvironmentError
 from crucible_engine.tasks.registry import ENVIRONMENTS, TOOLSETS, find_environment
@@ -54,20 +56,35 @@ class TorchBuild:
 
 
 @dataclass(frozen=True)
+class Source:
+    """The source of a package that is on no index.
+
+    :param path: of the folder or archive, absolute, where the environment will be; empty where it is unknown.
+    :param digest: hexadecimal sha256 of its content, see :func:`aiida_crucible.environments.source.read_source`.
+    """
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Specification:
     """An environment that is to be, complete enough to name its folder.
 
     :param family: name of a model family or a toolset.
     :param python: the Python minor version, e.g. ``3.11``.
     :param torch: which torch; has no effect where the family needs none.
+    :param source: what its package is built from, if that is on no index.
     """
 
     family: str
     python: str
     torch: TorchBuild
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         read_lock(self.family)
+        require_source_as_needed(self.family, self.source)
         if self.python not in PYTHON_MINORS:
             raise ModelEnvironmentError(
                 f"Python {self.python} is outside the locks: choose one of {', '.join(PYTHON_MINORS)} (--python)"
@@ -84,6 +101,8 @@ class Specification:
         parts = [read_lock(self.family), self.python]
         if self.torch_requirement is not None:
             parts += [self.torch.build, self.torch_requirement, read_torch_lock()]
+        if self.source is not None:
+            parts.append(self.source.digest)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
     @property
@@ -101,6 +120,29 @@ class Specification:
         if self.family in TOOLSETS and self.torch != TorchBuild("cpu"):
             locked = TOOLSETS[self.family].torch
         return None if locked is None else f"torch=={self.torch.release or locked}"
+
+
+def require_source_as_needed(family: str, source: object) -> None:
+    """Refuse a missing source, and one that is not needed.
+
+    :param source: the source, or its path; ``None`` where the user named none.
+    :raises ModelEnvironmentError: one line.
+    """
+    owner = find_environment(family)
+    if owner.source and source is None:
+        raise ModelEnvironmentError(
+            f"{owner.package} is on no package index: download its source from {owner.source} and say where it lies, "
+            f"--source PATH (`aiida-crucible env create {family} --source PATH`)"
+        )
+    if source is not None and not owner.source:
+        raise ModelEnvironmentError(
+            f"family {family} is made from the package index and needs no source: leave out --source"
+        )
+
+
+def source_of(content: Mapping[str, Any]) -> Source | None:
+    """Return the source of an environment, without its path, by what its Code or its folder says of it."""
+    return Source("", str(content["source"])) if content.get("source") else None
 
 
 def pythons_of(family: str) -> tuple[str, ...]:
@@ -190,6 +232,7 @@ def render_recipe(
     :param prepend: commands that have to come first on that machine (modules, a proxy, certificates).
     """
     torch = specification.torch_requirement
+    source = specification.source or Source("", "")
     lock = [line for line in read_lock(specification.family).splitlines() if not line.startswith(("#", "torch=="))]
     variables = {
         "family": specification.family,
@@ -203,11 +246,20 @@ def render_recipe(
         "accept_cuda": "yes" if accept_cuda else "no",
         "lock": "\n".join(lock),
         "torch_lock": _lock_of(torch),
+        "package": find_environment(specification.family).package,
+        "source": source.path,
+        "source_digest": source.digest,
+        "source_reader": source_reader() if source.path else "",
     }
     introduction = _INTRODUCTION.format(folder=specification.folder, family=specification.family)
     assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
     body = (files(__package__) / "create.sh").read_text(encoding="utf-8")
     return f"{introduction}{prepend}\nset -euo pipefail\n{assignments}\n{body}"
+
+
+def source_reader() -> str:
+    """Return the program that checks a source, see :mod:`aiida_crucible.environments.source`."""
+    return (files(__package__) / "source.py").read_text(encoding="utf-8")
 
 
 def _lock_of(torch: str | None) -> str:

@@ -36,6 +36,7 @@ class Case:
     :param supercell_tolerance: eV/atom that the energy may change by in a supercell or with a translation, where the
         package is not exact.
     :param faults: faults of the package itself that verification may name, near its tolerances as they are.
+    :param extensive: whether a supercell has the energy of its cells; where not, the suite asserts that it has another.
     :param step: Å, and strain, of the differences that forces and stresses are compared with: a small one where the
         energy jumps when a bond crosses the cutoff.
     :param crystals: four crystals that it knows, where it knows neither most elements nor these metals.
@@ -55,6 +56,7 @@ class Case:
     slabs: bool = True
     supercell_tolerance: float = 1e-9
     faults: tuple[str, ...] = ()
+    extensive: bool = True
     step: float = 2e-4
     crystals: tuple[Atoms, ...] = ()
     cluster: Atoms | None = None

@@ -123,7 +123,7 @@ class Packaged:
     """What needs a package and so an environment of its own: a model family, or a task without a model.
 
     :param name: the word that users type.
-    :param package: distribution on the Python package index.
+    :param package: distribution, on the Python package index where it has no ``source``.
     :param import_name: its top-level module.
     :param title: how people call it.
     :param pythons: minor versions of Python that its packages have files for, e.g. ``("3.10", "3.11")``; empty for all
@@ -135,6 +135,7 @@ class Packaged:
     import_name: str
     title: str
     pythons: tuple[str, ...] = field(default=(), kw_only=True)
+    source: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
