@@ -94,8 +94,8 @@ def read(path: Path, identity: Identity, trusted: bool) -> DeepmdModel:
     if TORCH_FILE.begins(content[:START_LENGTH]):
         raise EngineError(
             Condition.CHECKPOINT_OF_ANOTHER_FAMILY,
-            f"checkpoint {path.name} was saved by torch, and family deepmd has DeePMD-kit with TensorFlow alone: "
-            f"'dp convert-backend {path.name} graph.pb', where both and torch 2.11 are installed, makes a graph of some "
+            f"checkpoint {path.name} was saved by torch, and deepmd has DeePMD-kit with TensorFlow only: "
+            f"'dp convert-backend {path.name} graph.pb', where it has both and torch 2.11, makes a graph of some "
             "Deep Potentials; what another package trained belongs to that family",
         )
     if not WEIGHTS_FILE.begins(content[:START_LENGTH]):
