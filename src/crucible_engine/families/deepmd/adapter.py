@@ -36,8 +36,9 @@ ROUGH = frozenset(kind.as_datatype_enum for kind in (tf.float32, tf.float16, tf.
 class DeepmdModel(Model):
     """A Deep Potential with its graph.
 
-    Atoms beyond the number of neighbours that a graph was trained for (``sel``) are left out by the package, the
-    farthest first and without a word: a structure much denser than those of the training has a wrong energy.
+    A graph takes no more neighbours of an atom than it was trained for (``sel``): what is much denser than the training's
+    structures has a wrong energy. The energy of DPA-1 jumps when a pair crosses the cutoff, where it was trained without
+    ``smooth_type_embedding``.
     """
 
     def __init__(self, potential: DeepPot, identity: Identity) -> None:

@@ -16,8 +16,8 @@ from crucible_engine.families.conformance import Case
 
 CASES = (
     Case("deepmd-se_e2_a", "deepmd", metals=True),
-    # DPA-1's attention does not vanish at the cutoff (smooth_type_embedding is off by default): a pair 3e-4 Å short of it
-    # crosses it with a larger step, and the difference has the jump of the energy in it.
+    # DPA-1's attention does not vanish at the cutoff (smooth_type_embedding is off by default): a pair 3e-4 Å short
+    # of it crosses it with a larger step, and the difference has the jump of the energy in it.
     Case("deepmd-dpa1", "deepmd", metals=True, step=5e-5, like="deepmd-se_e2_a"),
 )
 
