@@ -198,6 +198,20 @@ def is_periodic(atoms: Atoms) -> bool:
     return bool(atoms.pbc.all())
 
 
+def in_a_cell(atoms: Atoms, reach: float) -> Atoms:
+    """Return the structure alone, periodic in all directions, for a package that knows nothing else.
+
+    :param reach: Å, of the potential: where the structure is not periodic, its images are farther apart than that.
+    """
+    cell = atoms.cell.copy()
+    cell[~atoms.pbc] = 0
+    cell = cell.complete()
+    for index in np.flatnonzero(~atoms.pbc):
+        direction = cell[index] / np.linalg.norm(cell[index])
+        cell[index] = direction * (np.ptp(atoms.positions @ direction) + 1.01 * reach)
+    return Atoms(atoms.numbers, positions=atoms.positions, cell=cell, pbc=True)
+
+
 def stress_of(atoms: Atoms, stress: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """Return a package's stress as :class:`Evaluation` has it.
 

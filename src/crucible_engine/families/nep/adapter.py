@@ -12,7 +12,7 @@ from calorine.calculators import CPUNEP
 from calorine.nep import read_model
 
 from crucible_engine.families import weights
-from crucible_engine.families.base import Evaluation, Identity, Model, is_periodic, numbers_of, stress_of
+from crucible_engine.families.base import Evaluation, Identity, Model, in_a_cell, is_periodic, numbers_of, stress_of
 from crucible_engine.families.facts import START_LENGTH
 from crucible_engine.families.file_loader import FileLoader
 from crucible_engine.families.nep import WEIGHTS_FILE
@@ -41,25 +41,13 @@ class NepModel(Model):
         return [self._evaluate_one(atoms, stress) for atoms in batch]
 
     def _evaluate_one(self, atoms: Atoms, stress: bool) -> Evaluation:
-        structure = self._in_a_cell(atoms)
+        # The package takes every structure for one that is periodic in three directions.
+        structure = in_a_cell(atoms, self._cutoff)
         calculator = self._calculator(len(structure))
         calculator.calculate(structure, ["energy", "forces", "stress"])
         results = calculator.results
         wanted = results["stress"] if stress and is_periodic(atoms) else None
         return Evaluation(float(results["energy"]), np.array(results["forces"], dtype=float), stress_of(atoms, wanted))
-
-    def _in_a_cell(self, atoms: Atoms) -> Atoms:
-        """Return the structure alone, in a cell whose images are out of reach where it is not periodic.
-
-        The package takes every structure for one that is periodic in three directions.
-        """
-        cell = atoms.cell.copy()
-        cell[~atoms.pbc] = 0
-        cell = cell.complete()
-        for index in np.flatnonzero(~atoms.pbc):
-            direction = cell[index] / np.linalg.norm(cell[index])
-            cell[index] = direction * (np.ptp(atoms.positions @ direction) + 1.01 * self._cutoff)
-        return Atoms(atoms.numbers, positions=atoms.positions, cell=cell, pbc=True)
 
     def _calculator(self, size: int) -> CPUNEP:
         if size not in self._calculators:
