@@ -20,12 +20,14 @@ from aiida_crucible.report.sections.origin import origin
 from aiida_crucible.report.sections.phonons import phonons
 from aiida_crucible.report.sections.temperatures import temperatures
 from aiida_crucible.report.sections.verification import verification
+from aiida_crucible.report.sections.vibrations import vibrations
 
 SECTIONS: tuple[Callable[[Sequence[Finding]], Section | None], ...] = (
     answer,
     benchmark,
     crystal,
     phonons,
+    vibrations,
     temperatures,
     anharmonicity,
     configuration_space,

@@ -87,15 +87,16 @@ def _headline(finding: Finding) -> Headline | None:
 def _questions(finding: Finding) -> list[Question]:
     verdict, summary = finding.outputs.get("verdict"), finding.outputs.get("summary")
     told = summary.get_dict() if isinstance(summary, Dict) else {}
+    # Beside its answers a summary has numbers, which may have the name of a question: the frequencies of a molecule.
+    answers = {name: each for name, each in told.items() if isinstance(each, Mapping) and "question" in each}
     if isinstance(verdict, Dict):
         node = "" if not isinstance(summary, Dict) else summary.uuid[:8]
         return [
-            _judged(name, each, told.get(OF_SUMMARY.get(name, name), {}), node)
+            _judged(name, each, answers.get(OF_SUMMARY.get(name, name), {}), node)
             for name, each in verdict["questions"].items()
         ]
     if not isinstance(summary, Dict):
         return []
-    answers = {name: each for name, each in told.items() if isinstance(each, Mapping) and "question" in each}
     return [
         Question(each["question"], *ANSWERS[each["answer"]], each["reason"], "", each["evidence"], summary.uuid[:8])
         for each in answers.values()
@@ -105,8 +106,7 @@ def _questions(finding: Finding) -> list[Question]:
 def _judged(name: str, judged: Mapping[str, Any], answered: Mapping[str, Any], node: str) -> Question:
     mark, tone = JUDGEMENTS[judged["judgement"]]
     question = str(answered.get("question", TITLES.get(name, name)))
-    evidence = answered.get("evidence", {}) if isinstance(answered, Mapping) else {}
-    return Question(question, mark, tone, judged["text"], judged["expected"], evidence, node)
+    return Question(question, mark, tone, judged["text"], judged["expected"], answered.get("evidence", {}), node)
 
 
 def title_of_page(findings: Sequence[Finding]) -> str:

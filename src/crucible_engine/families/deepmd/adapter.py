@@ -24,7 +24,7 @@ from crucible_engine.families.deepmd import FAMILY, WEIGHTS_FILE
 from crucible_engine.families.deepmd.graph import beyond_computation
 from crucible_engine.families.facts import START_LENGTH, TORCH_FILE
 from crucible_engine.families.file_loader import FileLoader
-from crucible_engine.families.silence import silence
+from crucible_engine.families.load import silence
 from crucible_engine.wire.schema import Condition, EngineError
 
 NETWORK_OPERATIONS = frozenset({"BatchMatMul", "BatchMatMulV2", "MatMul"})
@@ -36,9 +36,9 @@ ROUGH = frozenset(kind.as_datatype_enum for kind in (tf.float32, tf.float16, tf.
 class DeepmdModel(Model):
     """A Deep Potential with its graph.
 
-    A graph takes no more neighbours of an atom than it was trained for (``sel``): what is much denser than the training's
-    structures has a wrong energy. The energy of DPA-1 jumps when a pair crosses the cutoff, where it was trained without
-    ``smooth_type_embedding``.
+    A graph takes no more neighbours of an atom than it was trained for (``sel``): what is much denser than the
+    training's structures has a wrong energy. The energy of DPA-1 jumps when a pair crosses the cutoff, where it was
+    trained without ``smooth_type_embedding``.
     """
 
     def __init__(self, potential: DeepPot, identity: Identity) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from crucible_engine.families.data_sets import MATERIALS_PROJECT
-from crucible_engine.families.facts import FLOATS, Family, NamedModel, named
+from crucible_engine.families.facts import FLOATS, MATERIALS_PROJECT, Family, NamedModel, named
 
 _PAPER = "10.48550/arXiv.2405.04967"
 

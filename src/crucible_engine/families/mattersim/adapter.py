@@ -13,10 +13,10 @@ from torch_geometric.data import Data
 
 from crucible_engine.families import weights
 from crucible_engine.families.base import Evaluation, Identity, is_periodic, numbers_of
-from crucible_engine.families.data_sets import MATERIALS_PROJECT
+from crucible_engine.families.facts import MATERIALS_PROJECT
+from crucible_engine.families.load import silence
 from crucible_engine.families.mattersim import compat
 from crucible_engine.families.registry import find_named
-from crucible_engine.families.silence import silence
 from crucible_engine.families.torch_checkpoint import CheckpointLoader, placed, read_content
 from crucible_engine.families.torch_support import DTYPES, TorchModel, evaluations
 
