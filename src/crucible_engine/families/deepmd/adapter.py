@@ -36,9 +36,9 @@ ROUGH = frozenset(kind.as_datatype_enum for kind in (tf.float32, tf.float16, tf.
 class DeepmdModel(Model):
     """A Deep Potential with its graph.
 
-    A graph takes no more neighbours of an atom than it was trained for (``sel``): what is much denser than the training's
-    structures has a wrong energy. The energy of DPA-1 jumps when a pair crosses the cutoff, where it was trained without
-    ``smooth_type_embedding``.
+    A graph takes no more neighbours of an atom than it was trained for (``sel``): what is much denser than the
+    structures of its training has a wrong energy. The energy of DPA-1 jumps when a pair crosses the cutoff, if it was
+    trained without ``smooth_type_embedding``.
     """
 
     def __init__(self, potential: DeepPot, identity: Identity) -> None:
