@@ -37,7 +37,7 @@ class DeepmdModel(Model):
     """A Deep Potential with its graph.
 
     A graph takes no more neighbours of an atom than it was trained for (``sel``): what is much denser than the
-    training's structures has a wrong energy. The energy of DPA-1 jumps when a pair crosses the cutoff, where it was
+    structures of its training has a wrong energy. The energy of DPA-1 jumps when a pair crosses the cutoff, if it was
     trained without ``smooth_type_embedding``.
     """
 
