@@ -14,6 +14,6 @@ sys.path.append(str(Path(__file__).parents[1] / "helpers"))
 
 from package_sources import source_of
 
-for name in environments_with_a_lock():
+for name in sorted(set(environments_with_a_lock()) - HEAVY):
     with suppress(ModelEnvironmentError):
         ensure(name, source=source_of(name))

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conformance_cases import CASES
+from conformance_cases import CASES, HEAVY
 from conformance_checks import CHECKS
 
 from crucible_engine.families.conformance import WEIGHTS_FOLDER, published_weights
@@ -16,7 +16,10 @@ SCRIPT = Path(__file__).parents[1] / "helpers" / "conformance_checks.py"
 
 pytestmark = pytest.mark.model
 
-MODELS = [pytest.param(name, marks=pytest.mark.long if case.like else ()) for name, case in CASES.items()]
+MODELS = [
+    pytest.param(name, marks=pytest.mark.long if case.like or case.family in HEAVY else ())
+    for name, case in CASES.items()
+]
 
 
 @pytest.fixture(scope="module", params=MODELS)

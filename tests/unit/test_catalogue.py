@@ -20,7 +20,10 @@ ALL_NAMED = [(family.name, named) for family in FAMILIES.values() for named in f
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [("chgnt", "did you mean 'chgnet'?"), ("xyz", "known are ase, chgnet, emt, mace, matgl, nep, orb, sevennet")],
+    [
+        ("chgnt", "did you mean 'chgnet'?"),
+        ("xyz", "known are ase, chgnet, deepmd, emt, gptff, mace, matgl, mattersim, nep, orb, sevennet"),
+    ],
 )
 def test_an_unknown_family_is_named_with_a_suggestion(given, message):
     with pytest.raises(ValueError, match=re.escape(message)):

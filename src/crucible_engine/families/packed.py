@@ -10,6 +10,7 @@ from pathlib import Path
 from crucible_engine.families import weights
 from crucible_engine.families.facts import TORCH_FILE
 from crucible_engine.wire.schema import Condition, EngineError
+from crucible_engine.wire.value_types import parse_json
 
 CONTENTS = "committee.json"
 """The part of a packed committee that says what it is; the files of the members follow it."""
@@ -91,7 +92,7 @@ def members_in(path: Path, archive: zipfile.ZipFile, family: str | None) -> list
     if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
         raise weights.unreadable(path, "the parts of the committee are compressed")
     try:
-        contents = json.loads(archive.read(CONTENTS))
+        contents = parse_json(archive.read(CONTENTS).decode())
         owner, digests = str(contents["family"]), [str(digest) for digest in contents["members"]]
     except (ValueError, KeyError, TypeError) as error:
         raise weights.unreadable(path, f"the committee does not say what it holds ({error})") from error
