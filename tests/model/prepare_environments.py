@@ -12,6 +12,7 @@ from aiida_crucible.environments.specification import environments_with_a_lock
 
 sys.path.append(str(Path(__file__).parents[1] / "helpers"))
 
+from conformance_cases import HEAVY
 from package_sources import source_of
 
 for name in sorted(set(environments_with_a_lock()) - HEAVY):

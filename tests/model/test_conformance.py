@@ -16,7 +16,11 @@ SCRIPT = Path(__file__).parents[1] / "helpers" / "conformance_checks.py"
 
 pytestmark = pytest.mark.model
 
-MODELS = [
+def _is_long(case):
+    return case.like or case.family in HEAVY
+
+
+MODELS = [pytest.param(name, marks=pytest.mark.long if _is_long(case) else ()) for name, case in CASES.items()]
     pytest.param(name, marks=pytest.mark.long if case.like or case.family in HEAVY else ())
     for name, case in CASES.items()
 ]
