@@ -16,14 +16,12 @@ SCRIPT = Path(__file__).parents[1] / "helpers" / "conformance_checks.py"
 
 pytestmark = pytest.mark.model
 
+
 def _is_long(case):
     return case.like or case.family in HEAVY
 
 
 MODELS = [pytest.param(name, marks=pytest.mark.long if _is_long(case) else ()) for name, case in CASES.items()]
-    pytest.param(name, marks=pytest.mark.long if case.like or case.family in HEAVY else ())
-    for name, case in CASES.items()
-]
 
 
 @pytest.fixture(scope="module", params=MODELS)
