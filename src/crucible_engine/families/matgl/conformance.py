@@ -20,7 +20,7 @@ _ORDER = 1e-4
 _M3GNET_FAULTS: dict[str, Any] = {"supercell_tolerance": _ORDER, "faults": ("energy-not-extensive",)}
 CASES = (
     Case(_M3GNET, "matgl", published=_M3GNET, step=4e-6, like="m3gnet-random", **_M3GNET_FAULTS),
-    Case("m3gnet-random", "matgl", **_M3GNET_FAULTS),
+    Case("m3gnet-random", "matgl", step=4e-6, **_M3GNET_FAULTS),
     Case("tensornet-random", "matgl"),
     Case(_MATPES, "matgl", published=_MATPES, step=4e-6, like="m3gnet-random", **_M3GNET_FAULTS),
     Case(_TENSORNET, "matgl", published=_TENSORNET, like="tensornet-random"),
@@ -56,7 +56,6 @@ def make_checkpoint(case: Case, target: Path) -> None:
     from matgl.apps.pes import Potential
     from matgl.config import DEFAULT_ELEMENTS
 
-    torch.manual_seed(1)
     if case.name.startswith("m3gnet"):
         network = models.M3GNet(
             element_types=DEFAULT_ELEMENTS, units=16, nblocks=2, use_smooth=True, is_intensive=False
@@ -65,6 +64,11 @@ def make_checkpoint(case: Case, target: Path) -> None:
         network = models.TensorNet(
             element_types=DEFAULT_ELEMENTS, units=16, nblocks=1, use_smooth=True, is_intensive=False
         )
+    # The package keeps its layers in sets, which have another order each time: their numbers are drawn by name.
+    torch.manual_seed(1)
+    for _, module in sorted(network.named_modules()):
+        if hasattr(module, "reset_parameters") and not list(module.children()):
+            module.reset_parameters()
     with tempfile.TemporaryDirectory() as folder:
         Potential(network, data_std=0.5).save(folder)
         pack(Path(folder), PARTS, target)
