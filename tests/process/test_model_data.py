@@ -159,3 +159,23 @@ def test_what_makes_no_committee_is_refused_in_one_line(tmp_path, count, more, m
     with pytest.raises(ValueError, match=message) as raised:
         ModelData.get_or_create(**{"family": "nep", "committee": files, **more})
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("family", "name"), [("nep", "nep89"), ("deepmd", "UniPero"), ("gptff", "gptff_v2")])
+def test_weights_that_no_package_brings_are_asked_for_as_a_file(family, name):
+    with pytest.raises(ValueError, match=f"no package brings the weights {name}: fetch .*, and give the file"):
+        ModelData.get_or_create(family, name)
+
+
+def test_a_folder_of_parts_is_one_file_and_the_same_node(tmp_path):
+    for part in ("model.json", "model.pt", "state.pt"):
+        (tmp_path / part).write_text(part)
+    model = ModelData.get_or_create("matgl", checkpoint=tmp_path, elements=["Cu"])
+    assert model.is_checkpoint
+    assert ModelData.get_or_create("matgl", checkpoint=str(tmp_path)).uuid == model.uuid
+    (tmp_path / "state.pt").unlink()
+    with pytest.raises(ValueError, match=r"has no state\.pt: give the folder that holds") as raised:
+        ModelData.get_or_create("matgl", checkpoint=tmp_path)
+    assert "\n" not in str(raised.value)
+    with pytest.raises(ValueError, match="is a folder: give a file in it"):
+        ModelData.get_or_create("mace", checkpoint=tmp_path)

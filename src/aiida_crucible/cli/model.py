@@ -285,4 +285,5 @@ def _settings(node: ModelData) -> str:
 def _theory(functional: str | None, hubbard_u: bool | None, dispersion: bool | None) -> str | None:
     if functional is None:
         return None
-    return f"{functional}{'+U' if hubbard_u else ''}{' with dispersion' if dispersion else ''}"
+    with_u = {True: "+U", False: "", None: " (U unknown)"}[hubbard_u]
+    return f"{functional}{with_u}{' with dispersion' if dispersion else ''}"

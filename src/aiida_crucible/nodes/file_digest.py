@@ -48,12 +48,6 @@ def missing_file(path: Path) -> str:
     return f"{path} is not a file: {f'did you mean {near!r}?' if near else 'check its path'}"
 
 
-def start_of_file(path: Path) -> bytes:
-    """Return as many bytes of a file as tell whether it is a checkpoint."""
-    with path.open("rb") as stream:
-        return stream.read(START_LENGTH)
-
-
 def look_on_computer(computer: Computer, path: str) -> tuple[str, bytes]:
     """Return the hexadecimal sha256 of a file on a computer, taken there, and its first bytes.
 

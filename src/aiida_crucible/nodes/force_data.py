@@ -18,6 +18,7 @@ from aiida_crucible.analysis.phonons.lattice_force_constants import (
 from aiida_crucible.nodes.structures import cells_of, new_trajectory, to_atoms
 
 FORCES = "forces"
+ENSEMBLE_FORCES = "ensemble_forces"
 DAMPING = "damping_rate"
 """Attribute of a trajectory that was run here: how its thermostat damps single atoms, 1/fs."""
 FEMTOSECONDS = 1000.0
@@ -52,6 +53,14 @@ def force_constants_node(
     node.base.attributes.set("acoustic_sum_residual", constants.acoustic_sum_residual)
     node.base.attributes.set("index_symmetry_residual", constants.index_symmetry_residual)
     return node
+
+
+def ensemble_forces(properties: ArrayData) -> NDArray[np.float64] | None:
+    """Return what each member of a committee says of forces, eV/Å, [n, n_members, n_atoms, 3]; ``None`` without one.
+
+    :param properties: of structures of one size, as ``crucible.evaluate`` gives them.
+    """
+    return properties.get_array(ENSEMBLE_FORCES) if ENSEMBLE_FORCES in properties.get_arraynames() else None
 
 
 def run_of(trajectory: TrajectoryData, forces: NDArray[np.floating] | None = None) -> ForceRun:

@@ -15,7 +15,7 @@ from aiida.orm import Computer, Data, QueryBuilder
 from ase.data import chemical_symbols
 
 from aiida_crucible.compat.aiida_orm import hashed_as
-from aiida_crucible.nodes.file_digest import look_on_computer, start_of_file
+from aiida_crucible.nodes.file_digest import look_on_computer
 from aiida_crucible.nodes.weights import weights_are_missing
 from aiida_crucible.nodes.weights_files import checked, packed_committee, require_checkpoint, weights_file
 from crucible_engine.families.packed import members_of_committee
@@ -30,7 +30,7 @@ from crucible_engine.families.registry import (
     validate_dtype,
     validate_settings,
 )
-from crucible_engine.families.weights import digest
+from crucible_engine.families.weights import digest, start_of
 from crucible_engine.wire.rules import suggestion
 from crucible_engine.wire.schema import CHECKPOINT_FILE, ModelReference
 
@@ -211,6 +211,8 @@ class ModelData(Data):
         if name is None and family.names:
             raise ValueError(f"{family.name} has no default: choose one of {', '.join(family.names)}, or a checkpoint")
         known = None if name is None else find_named(family.name, name)
+        if known is not None and known.fetch_from:
+            raise ValueError(f"no package brings the weights {known.name}: fetch {known.fetch_from}, and give the file")
         self._set_known(family, known, settings)
         self.base.attributes.set_many({"name": known and known.name, "sha256": known and known.sha256})
 
@@ -222,7 +224,7 @@ class ModelData(Data):
             raise ValueError(f"family {family.name!r} has no checkpoint files: leave {checkpoint} out")
         if computer is None:
             with weights_file(Path(checkpoint).expanduser(), family.weights_file.parts) as path:
-                sha256, start = digest(path), start_of_file(path)
+                sha256, start = digest(path), start_of(path)
                 members = members_of_committee(path)
                 self.base.repository.put_object_from_file(str(path.resolve()), CHECKPOINT_FILE)
         else:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from aiida_crucible.nodes.file_digest import is_file, is_folder, missing_file, start_of_file
+from aiida_crucible.nodes.file_digest import is_file, is_folder, missing_file
 from crucible_engine.families.packed import pack, pack_committee
 from crucible_engine.families.registry import FAMILIES, Family
+from crucible_engine.families.weights import start_of
 from crucible_engine.wire.rules import shown
 from crucible_engine.wire.schema import EngineError
 
@@ -52,7 +53,7 @@ def packed_committee(family: Family, files: Sequence[str | Path], *others: objec
         for file in files:
             checked("committee", file, str | PurePath, "a list of paths")
             member = stack.enter_context(weights_file(Path(file).expanduser(), family.weights_file.parts))
-            require_checkpoint(family, str(file), start_of_file(member))
+            require_checkpoint(family, str(file), start_of(member))
             members.append(member)
         packed = folder / "committee.zip"
         pack_committee(members, family.name, packed)

@@ -64,12 +64,13 @@ class Theory:
     """What kind of calculation a model's training data are.
 
     :param functional: exchange-correlation functional.
-    :param hubbard_u: whether they carry the Materials Project's Hubbard U on oxides and fluorides.
+    :param hubbard_u: whether they carry the Materials Project's Hubbard U on oxides and fluorides; ``None`` where
+        nobody who trained them says.
     :param dispersion: whether they include a dispersion correction.
     """
 
     functional: str
-    hubbard_u: bool = False
+    hubbard_u: bool | None = False
     dispersion: bool = False
 
 
@@ -85,13 +86,14 @@ class NamedModel:
     :param theory_by_modal: level of theory of each modality of multi-fidelity weights, where it differs.
     :param shipped: whether the package itself contains the weights (others are downloaded by it, once).
     :param conservative: whether the forces are the gradient of the energy by construction; ``None`` where unknown.
+    :param fetch_from: where a user has to fetch the file by hand; empty where the package has it or downloads it.
     :param releases: releases of the family's package in which these weights are right: the first one, and the first
         one after it in which they are not; empty where none is known to be wrong.
     """
 
     name: str
     functional: str
-    hubbard_u: bool
+    hubbard_u: bool | None
     dispersion: bool
     training_set: str
     licence: str
@@ -103,6 +105,7 @@ class NamedModel:
     aliases: tuple[str, ...] = ()
     shipped: bool = False
     conservative: bool | None = True
+    fetch_from: str = ""
     releases: tuple[str, str] | None = None
 
     def right_in(self, version: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from crucible_engine.families import committee, weights
 from crucible_engine.families.base import Identity, Model
+from crucible_engine.families.facts import Family
 from crucible_engine.families.packed import is_packed
 from crucible_engine.families.registry import find_by_sha256
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
@@ -81,6 +82,15 @@ class FileLoader:
             return Path(reference.checkpoint)
         name = str(reference.name)
         return weights.downloaded(name, lambda: self.weights_path(name))
+
+
+def by_hand(family: Family) -> Callable[[str], Path]:
+    """Return ``weights_path`` of a family whose released weights no package brings or downloads."""
+
+    def weights_path(name: str) -> Path:
+        raise FileNotFoundError(f"no package brings them: fetch {family.names[name].fetch_from}")
+
+    return weights_path
 
 
 def only_cpu(reference: ModelReference, device: str) -> str:

@@ -67,6 +67,12 @@ def require_digest(found: str, wanted: str | None, what: str) -> None:
         )
 
 
+def start_of(path: Path) -> bytes:
+    """Return as many bytes of a file as tell what it is."""
+    with path.open("rb") as stream:
+        return stream.read(START_LENGTH)
+
+
 def require_there(path: Path) -> None:
     """Check that there is a file.
 
@@ -88,8 +94,7 @@ def require_whole(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             reason = _shape_problem(path, archive) or _damage(archive)
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, struct.error) as error:
-        with path.open("rb") as stream:
-            truncated = isinstance(error, zipfile.BadZipFile) and TORCH_FILE.begins(stream.read(START_LENGTH))
+        truncated = isinstance(error, zipfile.BadZipFile) and TORCH_FILE.begins(start_of(path))
         reason = "it was truncated" if truncated else "it is no torch checkpoint (torch 1.6 or later saves one)"
     if reason:
         raise unreadable(path, reason)
@@ -201,8 +206,7 @@ def _likely_family(path: Path, not_of: str) -> str | None:
     """Return the family that a file of weights may belong to, by its first bytes and the modules that it names."""
     from crucible_engine.families.registry import FAMILIES
 
-    with path.open("rb") as stream:
-        start = stream.read(START_LENGTH)
+    start = start_of(path)
     modules = {name.partition(".")[0] for name in pickled_globals(path)} if zipfile.is_zipfile(path) else set()
     for family in FAMILIES.values():
         if family.weights_file is None or family.name == not_of or not family.weights_file.begins(start):

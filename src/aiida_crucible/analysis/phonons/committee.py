@@ -8,6 +8,7 @@ it was trained on; the number of members is small, so that Student's distributio
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,21 @@ class MemberPhonons:
         factor = interval_factor(self.n_members, coverage_factor)
         doubt = np.where(modes.trivial, 0.0, factor * squares.std(axis=0, ddof=1))
         return replace(modes, resolvable=np.hypot(modes.resolvable, doubt), hidden_by="the committee's spread")
+
+    def describe(self, modes: Modes, on_mesh: slice) -> dict[str, Any]:
+        """Return what a summary says: how many members, the lowest frequency of each, and their spread, THz.
+
+        :param modes: at the same wave vectors.
+        :param on_mesh: which of them are of the mesh.
+        """
+        counted = ~modes.trivial[on_mesh]
+        spread = self.spread[on_mesh][counted]
+        return {
+            "n_members": self.n_members,
+            "lowest_mesh_frequencies": self.frequencies[:, on_mesh][:, counted].min(axis=1).tolist(),
+            "largest_spread": float(spread.max()),
+            "mean_spread": float(spread.mean()),
+        }
 
 
 def interval_factor(n_members: int, coverage_factor: float) -> float:

@@ -14,7 +14,7 @@ from phonopy import Phonopy
 from aiida_crucible.analysis.crystal.cells import chosen_supercell_matrix, space_group
 from aiida_crucible.analysis.phonons import settings as phonon_settings
 from aiida_crucible.analysis.phonons.born_charges import add_born_charges
-from aiida_crucible.analysis.phonons.committee import MemberPhonons, member_phonons
+from aiida_crucible.analysis.phonons.committee import member_phonons
 from aiida_crucible.analysis.phonons.force_constants import (
     DisplacementForces,
     DisplacementPlan,
@@ -173,7 +173,10 @@ def _solve(
 
 
 def solve(
-    atoms: Atoms, settings: Mapping[str, Any], forces: NDArray[np.float64]
+    atoms: Atoms,
+    settings: Mapping[str, Any],
+    forces: NDArray[np.float64],
+    ensemble: NDArray[np.float64] | None = None,
 ) -> tuple[Phonopy, ForceConstants, dict[str, Any]]:
     """Return the force constants of a crystal and what they say of its stability, without bands and densities.
 
@@ -184,7 +187,11 @@ def solve(
     solved = _solve(atoms, settings, forces, None)
     phonon = solved.phonon
     mesh_points, _ = irreducible_mesh(phonon, settings["mesh"], settings["mesh_gamma_centred"])
-    modes = solved.modes(settings, [mesh_points, commensurate_points(phonon)])
+    points = [mesh_points, commensurate_points(phonon)]
+    modes = solved.modes(settings, points)
+    if ensemble is not None:
+        members = member_phonons(phonon, solved.plan, ensemble, np.concatenate(points))
+        modes = members.widen(modes, settings["coverage_factor"])
     summary = _summary(atoms, settings, solved, modes, slice(0, len(mesh_points)))
     return phonon, solved.constants, summary
 
@@ -239,7 +246,7 @@ def analyse(
         "highest_frequency": float(max(mesh.frequencies.max(), bands.frequencies.max())),
         "zero_point_energy": float(thermal.free_energy[0]),
         "amplitudes": None if by_amplitude is None else _describe_amplitudes(plan, *by_amplitude, counted),
-        **({} if members is None else {"committee": _describe_committee(members, modes.trivial, on_mesh)}),
+        **({} if members is None else {"committee": members.describe(modes, on_mesh)}),
     }
     return PhononAnalysis(phonon, solved.constants, solved.noise, verdict, bands, mesh, dos, thermal, summary)
 
@@ -276,16 +283,6 @@ def _summary(
         "index_symmetry_residual": solved.constants.index_symmetry_residual,
         "lowest_mesh_frequency": float(modes.frequencies[on_mesh][~modes.trivial[on_mesh]].min()),
         "gamma_frequencies": frequencies_at(phonon, np.zeros((1, 3)))[0].tolist(),
-    }
-
-
-def _describe_committee(members: MemberPhonons, trivial: NDArray[np.bool_], on_mesh: slice) -> dict[str, Any]:
-    counted = ~trivial[on_mesh]
-    return {
-        "n_members": members.n_members,
-        "lowest_mesh_frequencies": members.frequencies[:, on_mesh][:, counted].min(axis=1).tolist(),
-        "largest_spread": float(members.spread[on_mesh][counted].max()),
-        "mean_spread": float(members.spread[on_mesh][counted].mean()),
     }
 
 

@@ -18,7 +18,7 @@ from aiida_crucible.analysis.comparison.harmonic import compare_phonons
 from aiida_crucible.analysis.phonons.phonon_analysis import solve
 from aiida_crucible.analysis.phonons.settings import same_supercell
 from aiida_crucible.nodes.anharmonicity_scores import frames_by_combination, score_combination
-from aiida_crucible.nodes.force_data import FORCES, force_constants_node
+from aiida_crucible.nodes.force_data import FORCES, ensemble_forces, force_constants_node
 from aiida_crucible.nodes.structures import to_atoms
 from aiida_crucible.workflows.harmonic_comparison.calcfunctions import restored
 
@@ -148,7 +148,10 @@ def solve_material(
         return {}, {"outcome": "non-finite", "reason": reason}, None
     atoms = to_atoms(structure)
     phonon, constants, phonons = solve(
-        atoms, phonon_settings(atoms, settings, reference_structure, reference_force_constants), forces
+        atoms,
+        phonon_settings(atoms, settings, reference_structure, reference_force_constants),
+        forces,
+        ensemble_forces(properties),
     )
     stored = force_constants_node(constants, phonon.supercell_matrix, phonon.primitive_matrix)
     phonons["reason"] = phonons["verdict"]["reason"]

@@ -28,7 +28,7 @@ from aiida_crucible.analysis.phonons.phonon_analysis import (
     prepare,
 )
 from aiida_crucible.analysis.phonons.settings import validate_settings
-from aiida_crucible.nodes.force_data import force_constants_node
+from aiida_crucible.nodes.force_data import ensemble_forces, force_constants_node
 from aiida_crucible.nodes.structures import atoms_to_trajectory, to_atoms
 
 PHONOPY_FILE = "phonopy_params.yaml"
@@ -71,7 +71,7 @@ def analyse_phonons(
     born = None
     if born_charges is not None:
         born = BornCharges(born_charges.get_array("charges"), born_charges.get_array("dielectric"))
-    ensemble = properties.get_array("ensemble_forces") if "ensemble_forces" in properties.get_arraynames() else None
+    ensemble = ensemble_forces(properties)
     analysis = analyse(to_atoms(structure), validate_settings(parameters.get_dict()), forces, born, ensemble)
     phonon, constants = analysis.phonon, analysis.force_constants
     return {

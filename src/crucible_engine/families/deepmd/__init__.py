@@ -30,6 +30,7 @@ FAMILY = Family(
             licence="not stated",
             elements=("Ba", "Pb", "Ca", "Sr", "Bi", "K", "Na", "Hf", "Ti", "Zr", "Nb", "Mg", "In", "Zn", "O"),
             reference="10.1103/PhysRevB.108.L180104",
+            fetch_from="the graph in github.com/sliutheorygroup/UniPero",
         ),
     ),
 )

@@ -23,7 +23,7 @@ from crucible_engine.families.base import Evaluation, Identity, Model, in_a_cell
 from crucible_engine.families.deepmd import FAMILY, WEIGHTS_FILE
 from crucible_engine.families.deepmd.graph import beyond_computation
 from crucible_engine.families.facts import START_LENGTH, TORCH_FILE
-from crucible_engine.families.file_loader import FileLoader
+from crucible_engine.families.file_loader import FileLoader, by_hand
 from crucible_engine.families.load import silence
 from crucible_engine.wire.schema import Condition, EngineError
 
@@ -175,11 +175,4 @@ def _stress(atoms: Atoms, virial: NDArray[np.float64], wanted: bool) -> NDArray[
     return stress_of(atoms, -(virial + virial.T) / (2 * atoms.get_volume()))
 
 
-def _no_download(name: str) -> Path:
-    raise FileNotFoundError(
-        f"{FAMILY.package} brings no weights and downloads none of these: get the graph of {name} from its authors "
-        "(github.com/sliutheorygroup/UniPero)"
-    )
-
-
-load = FileLoader(_no_download, read)
+load = FileLoader(by_hand(FAMILY), read)

@@ -22,7 +22,8 @@ FAMILY = Family(
         NamedModel(
             "gptff_v2",
             functional="PBE",
-            hubbard_u=True,
+            # Nobody says whether the calculations of Atomly that it was trained on have a Hubbard U.
+            hubbard_u=None,
             dispersion=False,
             training_set="Atomly",
             licence="GPL-3.0",
@@ -30,6 +31,7 @@ FAMILY = Family(
             elements=MATERIALS_PROJECT,
             sha256="549e862d93b8fbc0ad052162bad90492040c68c196480427ae8266209a077900",
             reference=_PAPER,
+            fetch_from="pretrained/gptff_v2.pth in github.com/atomly-materials-research-lab/GPTFF",
         ),
     ),
 )

@@ -17,8 +17,9 @@ import torch
 from ase import Atoms
 
 from crucible_engine.families import weights
-from crucible_engine.families.base import Evaluation, Identity
-from crucible_engine.families.gptff import compat
+from crucible_engine.families.base import Evaluation, Identity, in_a_cell
+from crucible_engine.families.file_loader import by_hand
+from crucible_engine.families.gptff import FAMILY, compat
 from crucible_engine.families.torch_checkpoint import CheckpointLoader, placed, read_content
 from crucible_engine.families.torch_support import TorchModel, evaluations, to_numpy
 from crucible_engine.wire.schema import Condition, EngineError
@@ -35,33 +36,18 @@ class GptffModel(TorchModel):
         self._references = compat.reference_energies()
 
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
+        # The package takes every structure for periodic, and where it is told otherwise finds bonds twice.
+        cells = [atoms if atoms.pbc.all() else in_a_cell(atoms, compat.CUTOFF) for atoms in batch]
         with compat.precision(self.dtype):
-            graph = compat.collated([_in_a_cell(atoms) for atoms in batch], self.dtype, self.device)
+            graph = compat.collated(cells, self.dtype, self.device)
             energies, inputs = compat.energies_and_inputs(self.network, graph)
             gradients, virials = torch.autograd.grad(energies.sum(), inputs)
         references = [self._references[atoms.numbers].sum() for atoms in batch]
         # ASE's volume has no sign, unlike the determinant that the package divides by.
-        volumes = np.array([_in_a_cell(atoms).get_volume() for atoms in batch])[:, None, None]
+        volumes = np.array([atoms.get_volume() for atoms in cells])[:, None, None]
         stresses = torch.from_numpy(to_numpy(virials) / volumes) if stress else None
         totals = torch.from_numpy(to_numpy(energies) + references)
         return evaluations(batch, totals, -gradients, stresses)
-
-
-def _in_a_cell(atoms: Atoms) -> Atoms:
-    """Return the structure in a cell whose images are out of reach where it is not periodic.
-
-    The package takes every structure for one that is periodic in three directions, and where it is told otherwise finds
-    bonds twice.
-    """
-    if atoms.pbc.all():
-        return atoms
-    cell = atoms.cell.copy()
-    cell[~atoms.pbc] = 0
-    cell = cell.complete()
-    for index in np.flatnonzero(~atoms.pbc):
-        direction = cell[index] / np.linalg.norm(cell[index])
-        cell[index] = direction * (np.ptp(atoms.positions @ direction) + 1.01 * compat.CUTOFF)
-    return Atoms(atoms.numbers, positions=atoms.positions, cell=cell, pbc=True)
 
 
 def read(path: Path, identity: Identity, trusted: bool) -> GptffModel:
@@ -91,10 +77,4 @@ def read(path: Path, identity: Identity, trusted: bool) -> GptffModel:
     return GptffModel(network, identity, frozenset(map(int, np.flatnonzero(compat.settle(network)))))
 
 
-def _no_download(name: str) -> Path:
-    raise FileNotFoundError(
-        f"gptff installs no weights and downloads none: take pretrained/{name}.pth from its repository"
-    )
-
-
-load = CheckpointLoader(_no_download, read)
+load = CheckpointLoader(by_hand(FAMILY), read)

@@ -18,8 +18,21 @@ from crucible_engine.families.torch_checkpoint import CheckpointLoader, read_con
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
 
+class OnlyCpuError(EngineError):
+    """The backend that weights need computes on the CPU alone."""
+
+
 class PackedLoader(CheckpointLoader):
     """The function ``load``: the three files of a model in one archive or a folder."""
+
+    def __call__(self, reference: ModelReference, device: str) -> Model:
+        """Return the model of a reference; where nobody chose the device, on the CPU if its backend knows no other."""
+        try:
+            return super().__call__(reference, device)
+        except OnlyCpuError:
+            if device != "auto":
+                raise
+            return super().__call__(reference, "cpu")
 
     def _find_file(self, reference: ModelReference) -> Path:
         path = super()._find_file(reference)
@@ -48,7 +61,14 @@ def read(path: Path, identity: Identity, trusted: bool) -> Model:
     network = description.get("model") if isinstance(description, dict) else None
     if not isinstance(network, dict) or not {"@class", "@module", "init_args"} <= set(network):
         raise weights.another_family(path, "matgl")
-    choose_backend("PYG" if "pyg" in str(network["@module"]) else "DGL", path)
+    backend = "PYG" if "pyg" in str(network["@module"]) else "DGL"
+    if backend == "DGL" and identity.device != "cpu":
+        raise OnlyCpuError(
+            Condition.DEVICE_UNAVAILABLE,
+            f"{path.name} needs DGL, whose builds on the package index are for the CPU: take device cpu, not "
+            f"{identity.device}",
+        )
+    choose_backend(backend, path)
     build = import_quietly("crucible_engine.families.matgl.networks", FAMILY).build
     model: Model = build(path, description, state, identity)
     return model

@@ -11,7 +11,8 @@ def _mattersim(size: str, structures: str) -> NamedModel:
     return NamedModel(
         f"mattersim-v1.0.0-{size}",
         functional="PBE",
-        hubbard_u=True,
+        # The model card says PBE; whether oxides have a Hubbard U is said elsewhere only.
+        hubbard_u=None,
         dispersion=False,
         training_set=f"MatterSim, {structures} structures by active selection (to 5000 K and 1000 GPa)",
         licence="MIT",

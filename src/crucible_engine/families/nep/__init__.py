@@ -37,6 +37,7 @@ FAMILY = Family(
             elements=tuple(_NEP89.split()),
             sha256="75168ece02e840e4a32644f982b78d43cba697f5b64b4c8134ab66c7a8c28be1",
             reference="10.48550/arXiv.2504.21286",
+            fetch_from="nep89.txt in github.com/brucefan1983/GPUMD, potentials/nep",
         ),
     ),
 )

@@ -13,9 +13,8 @@ from calorine.nep import read_model
 
 from crucible_engine.families import weights
 from crucible_engine.families.base import Evaluation, Identity, Model, in_a_cell, is_periodic, numbers_of, stress_of
-from crucible_engine.families.facts import START_LENGTH
-from crucible_engine.families.file_loader import FileLoader
-from crucible_engine.families.nep import WEIGHTS_FILE
+from crucible_engine.families.file_loader import FileLoader, by_hand
+from crucible_engine.families.nep import FAMILY, WEIGHTS_FILE
 from crucible_engine.wire.schema import Condition, EngineError
 
 POTENTIALS = ("potential", "potential_with_charges")
@@ -60,7 +59,7 @@ class NepModel(Model):
 
 def read(path: Path, identity: Identity, trusted: bool) -> NepModel:
     """Return NEP with the parameters of a file; nothing in one is code."""
-    if not WEIGHTS_FILE.begins(path.read_bytes()[:START_LENGTH]):
+    if not WEIGHTS_FILE.begins(weights.start_of(path)):
         raise weights.another_family(path, "nep")
     # Each of the two sees faults that the other does not: too few numbers, a kind that only GPUMD's program computes.
     header = weights.read_checkpoint(path, "nep", lambda: read_model(str(path)))
@@ -74,8 +73,4 @@ def read(path: Path, identity: Identity, trusted: bool) -> NepModel:
     return NepModel(path, identity, numbers_of(header.types), cutoff)
 
 
-def _no_download(name: str) -> Path:
-    raise FileNotFoundError(f"calorine brings no weights and downloads none: fetch {name}.txt from GPUMD's repository")
-
-
-load = FileLoader(_no_download, read)
+load = FileLoader(by_hand(FAMILY), read)
