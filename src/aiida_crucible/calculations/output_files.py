@@ -152,12 +152,19 @@ def check_properties(arrays: Arrays, sizes: Sequence[int], stress: bool, n_membe
         raise OutputError(ARRAYS_MISMATCH, "the structures have other numbers of atoms than the inputs")
 
 
-def properties_of(arrays: Arrays) -> dict[str, NDArray[Any]]:
+def _names(n_members: int) -> tuple[str, ...]:
+    """Return the arrays that were checked: whatever else a file holds is nobody's promise."""
+    return (*PROPERTIES, *(ENSEMBLE if n_members else ()), "n_atoms")
+
+
+def properties_of(arrays: Arrays, n_members: int = 0) -> dict[str, NDArray[Any]]:
     """Return the arrays as the output node holds them: forces [n, n_atoms, 3] where all sizes agree.
 
     Those of an ensemble have the members before the atoms: [n, n_members, n_atoms, 3].
+
+    :param arrays: as of :func:`check_properties`, with the same number of members.
     """
-    properties = {name: np.asarray(arrays[name]) for name in (*PROPERTIES, *ENSEMBLE, "n_atoms") if name in arrays}
+    properties = {name: np.asarray(arrays[name]) for name in _names(n_members) if name in arrays}
     sizes = properties["n_atoms"]
     if (sizes == sizes[0]).all():
         shape = (len(sizes), int(sizes[0]), -1, 3)
@@ -167,10 +174,10 @@ def properties_of(arrays: Arrays) -> dict[str, NDArray[Any]]:
     return properties
 
 
-def split_properties(arrays: Arrays, counts: Sequence[int]) -> list[Arrays]:
+def split_properties(arrays: Arrays, counts: Sequence[int], n_members: int = 0) -> list[Arrays]:
     """Return the arrays of evaluations in parts.
 
-    :param arrays: as of :func:`check_properties`.
+    :param arrays: as of :func:`check_properties`, with the same number of members; others are left out.
     :param counts: so many structures are in each part, from the first on; what is left over is left out.
     """
     parts: list[Arrays] = []
@@ -179,7 +186,8 @@ def split_properties(arrays: Arrays, counts: Sequence[int]) -> list[Arrays]:
     for count in counts:
         stop = start + count
         atoms = slice(rows[start], rows[stop])
-        parts.append({name: array[atoms if name in OF_ATOMS else slice(start, stop)] for name, array in arrays.items()})
+        chosen = {name: arrays[name] for name in _names(n_members) if name in arrays}
+        parts.append({name: array[atoms if name in OF_ATOMS else slice(start, stop)] for name, array in chosen.items()})
         start = stop
     return parts
 

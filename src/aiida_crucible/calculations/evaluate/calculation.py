@@ -153,11 +153,11 @@ class EvaluateParser(EngineParser):
     def _nodes_of(self, arrays: Arrays) -> dict[str, Data]:
         """Return the nodes of arrays, which may be of the first ones only; of trajectories those that are whole."""
         if not self._trajectories:
-            return {"properties": ArrayData(properties_of(arrays))}
+            return {"properties": ArrayData(properties_of(arrays, self._n_members))}
         ends = np.cumsum([trajectory.numsteps for trajectory in self._trajectories.values()])
         counts = np.diff(ends[ends <= len(arrays["energies"])], prepend=0).tolist()
-        parts = split_properties(arrays, counts)
+        parts = split_properties(arrays, counts, self._n_members)
         return {
-            f"properties_of.{key}": ArrayData(properties_of(part))
+            f"properties_of.{key}": ArrayData(properties_of(part, self._n_members))
             for key, part in zip(self._trajectories, parts, strict=False)
         }
