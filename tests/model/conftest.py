@@ -51,8 +51,9 @@ def _find(family):
 
 @pytest.fixture(scope="module")
 def computer(aiida_profile, tmp_path_factory):
-    """Return a computer that polls without waiting."""
-    computer = Computer("localhost", "localhost", "this machine", "core.local", "core.direct")
+    """Return a computer that polls without waiting; one a profile, which more than one module may have."""
+    stored = Computer.collection.find({"label": "localhost"})
+    computer = stored[0] if stored else Computer("localhost", "localhost", "", "core.local", "core.direct")
     computer.set_workdir(str(tmp_path_factory.mktemp("computer")))
     computer.set_minimum_job_poll_interval(0.0)
     computer.set_default_mpiprocs_per_machine(1)
