@@ -43,7 +43,8 @@ def write_report(nodes: Sequence[ProcessNode], path: Path) -> list[Path]:
     """
     check_path(path)
     findings = named_findings(nodes)
-    page = page_of(findings)
+    with nodes[0].backend.transaction():  # within which a node that was read is not read again for each of its words
+        page = page_of(findings)
     folder = path.with_name(f"{path.stem}-figures")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as scratch:

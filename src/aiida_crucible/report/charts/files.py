@@ -6,6 +6,9 @@ import io
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from aiida_crucible.report.charts.chart import Chart
@@ -46,10 +49,19 @@ def save_figure(figure: Figure, path: Path, pictures: dict[str, bytes] | None = 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:
     """Return a figure as ``png``, ``svg`` or ``pdf``, with the same bytes each time."""
-    undated = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-    undated["pdf"] = {"CreationDate": None, "Creator": None, "Producer": None}
     stream = io.BytesIO()
-    # Identifiers within an SVG are random without a salt; text remains text, so that it can be searched and read.
-    with mpl.rc_context({"svg.hashsalt": "aiida-crucible", "svg.fonttype": "none", "pdf.fonttype": 3}):
-        figure.savefig(stream, format=kind, metadata=undated[kind])
+    resolution = figure.dpi
+    try:
+        # Identifiers within an SVG are random without a salt; text remains text, so that it can be searched and read.
+        with mpl.rc_context({"svg.hashsalt": "aiida-crucible", "svg.fonttype": "none", "pdf.fonttype": 3}):
+            # Not by `savefig`, which draws all of it twice, once to lay it out.
+            if kind == "png":
+                FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})
+            elif kind == "svg":
+                FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None, "Creator": None})
+            else:
+                undated = {"CreationDate": None, "Creator": None, "Producer": None}
+                FigureCanvasPdf(figure).print_pdf(stream, metadata=undated)
+    finally:
+        figure.dpi = resolution  # which formats without dots change
     return stream.getvalue()

@@ -72,7 +72,8 @@ def draw(chart: Chart) -> Figure:
     elif chart.title:
         figure.suptitle(_plain(chart.title), fontsize=9)
     # Laid out once, and not again for each format.
-    figure.draw_without_rendering()
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
     figure.set_layout_engine("none")
     for axes in figure.axes:
         # The solver of the layout goes through sets: its last digits are others each time, and with them the names in
