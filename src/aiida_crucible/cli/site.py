@@ -28,6 +28,7 @@ def site(archives: tuple[Path, ...], output: Path, title: str) -> None:
     a repository and served from any place that serves files.
     """
     from aiida_crucible.site.build import build_site
+    from aiida_crucible.site.reports import processes_at_once
 
-    entries = build_site(archives, output, title, lambda line: say(f"reading {line}"))
+    entries = build_site(archives, output, title, lambda line: say(f"read {line}"), processes_at_once())
     click.echo(f"{output / 'index.html'}: {len(entries)} reports")

@@ -62,12 +62,12 @@ class Finding:
         found = self.outputs if self.kind == kind else self.outputs.get(kind, {})
         return found if isinstance(found, Mapping) else {}
 
-    @property
+    @cached_property
     def model(self) -> ModelData | None:
         """The potential; ``None`` where there is none, or there are several."""
         return self.inputs.get("model")
 
-    @property
+    @cached_property
     def structure(self) -> StructureData | None:
         """The crystal in question, as it was given; of several that were relaxed together, the only one."""
         found = self.inputs.get("structure")
@@ -76,26 +76,26 @@ class Finding:
             (found,) = several.values()
         return found if isinstance(found, StructureData) else None
 
-    @property
+    @cached_property
     def relaxed(self) -> StructureData | None:
         """The crystal in question, relaxed."""
         several = self.outputs.get("relaxed", {})
         found = several.get("structure") if isinstance(several, Mapping) else self.outputs.get("structure")
         return found if isinstance(found, StructureData) else None
 
-    @property
+    @cached_property
     def relaxation(self) -> dict[str, Any]:
         """What became of each structure that was relaxed, by its name; empty where nothing was."""
         summary = self.outputs.get("summary" if self.kind == "relax" else "relaxation")
         return dict(summary["structures"]) if isinstance(summary, Dict) and "structures" in summary.get_dict() else {}
 
-    @property
+    @cached_property
     def formula(self) -> str:
         """The reduced formula of the crystal, for people; empty where there is none."""
         structure = self.structure
         return "" if structure is None else pretty_formula(_in_electronegativity_order(structure))
 
-    @property
+    @cached_property
     def space_group(self) -> str:
         """The space group of the relaxed crystal, or of the given one; empty where it is not known."""
         entry = self.relaxation.get("structure", {})
@@ -105,7 +105,7 @@ class Finding:
         summary = self.part("phonon").get("summary")
         return str(summary.get_dict().get("space_group", "")).split(" ")[0] if isinstance(summary, Dict) else ""
 
-    @property
+    @cached_property
     def subject(self) -> str:
         """Formula with space group, as a title has it."""
         group = f" ({self.space_group})" if self.space_group else ""
@@ -140,7 +140,12 @@ class Job:
 
 def kind_of(node: ProcessNode) -> str:
     """Return the entry point of one of our processes without what all begin with; empty for another one."""
-    process_type = str(node.process_type or "")
+    return kind_of_type(node.process_type)
+
+
+def kind_of_type(process_type: str | None) -> str:
+    """Return the entry point of one of our process types without what all begin with; empty for another one."""
+    process_type = process_type or ""
     for prefix in PREFIXES:
         if process_type.startswith(prefix):
             return process_type.removeprefix(prefix)

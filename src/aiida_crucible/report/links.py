@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from aiida.common.links import LinkType
-from aiida.orm import Data, ProcessNode, QueryBuilder
+from aiida.orm import Data, Node, ProcessNode, QueryBuilder
 
 INPUTS = (LinkType.INPUT_CALC, LinkType.INPUT_WORK)
 OUTPUTS = (LinkType.CREATE, LinkType.RETURN)
+FACTS = ("id", "uuid", "node_type", "label", "description", "ctime", "attributes.process_label")
 CALLS = (LinkType.CALL_CALC, LinkType.CALL_WORK)
 
 
@@ -29,17 +32,38 @@ class Link(NamedTuple):
         return self.label.rpartition("__")[2]
 
 
+@dataclass(frozen=True)
+class NodeFacts:
+    """What a drawing or a table says of a node, without the node, each of whose words is a question to the database.
+
+    :param kind: process label, or type of data.
+    """
+
+    pk: int
+    uuid: str
+    is_data: bool
+    kind: str
+    label: str
+    description: str
+    ctime: datetime
+
+    @property
+    def short(self) -> str:
+        """The part of the UUID by which ``verdi node show`` finds a node."""
+        return self.uuid[:8]
+
+
 def called(process: ProcessNode) -> list[ProcessNode]:
     """Return all processes below one, in the order of their creation."""
-    found: dict[int, ProcessNode] = {}
+    found: dict[int, list[Any]] = {}
     level = [process.pk]
     while level:
         query = QueryBuilder().append(ProcessNode, filters={"id": {"in": level}}, tag="caller")
-        query.append(ProcessNode, with_incoming="caller", edge_filters=_of(CALLS), project="*")
-        fresh = {node.pk: node for (node,) in query.all() if node.pk not in found}
+        query.append(ProcessNode, with_incoming="caller", edge_filters=_of(CALLS), project=["id", "ctime", "uuid", "*"])
+        fresh = {row[0]: row for row in query.all() if row[0] not in found}
         found |= fresh
         level = list(fresh)
-    return sorted(found.values(), key=lambda node: (node.ctime, node.uuid))
+    return [node for *_, node in sorted(found.values(), key=lambda row: (row[1], row[2]))]
 
 
 def inputs_of(processes: Sequence[ProcessNode]) -> list[Link]:
@@ -56,6 +80,35 @@ def outputs_of(processes: Sequence[ProcessNode]) -> list[Link]:
     query.append(ProcessNode, with_outgoing="data", filters=_among(processes), edge_filters=_of(OUTPUTS), project="id",
                  edge_project="label")  # fmt: skip
     return _sorted(processes, query.all())
+
+
+def facts_of(pks: Collection[int]) -> list[NodeFacts]:
+    """Return what is said of nodes, in no order."""
+    query = QueryBuilder().append(Node, filters={"id": {"in": list(pks)}}, project=list(FACTS))
+    return [_facts(row) for row in query.all()]
+
+
+def facts_of_inputs(pks: Collection[int]) -> list[tuple[NodeFacts, int, str]]:
+    """Return what goes into processes: data, PK of the process, label of the link; in no order."""
+    query = QueryBuilder().append(Data, project=list(FACTS), tag="data")
+    query.append(ProcessNode, with_incoming="data", filters={"id": {"in": list(pks)}}, edge_filters=_of(INPUTS),
+                 project="id", edge_project="label")  # fmt: skip
+    return [(_facts(facts), pk, label) for *facts, pk, label in query.all()]
+
+
+def facts_of_outputs(pks: Collection[int]) -> list[tuple[NodeFacts, int, str]]:
+    """Return what comes out of processes: data, PK of the process, label of the link; in no order."""
+    query = QueryBuilder().append(Data, project=list(FACTS), tag="data")
+    query.append(ProcessNode, with_outgoing="data", filters={"id": {"in": list(pks)}}, edge_filters=_of(OUTPUTS),
+                 project="id", edge_project="label")  # fmt: skip
+    return [(_facts(facts), pk, label) for *facts, pk, label in query.all()]
+
+
+def _facts(row: Sequence[Any]) -> NodeFacts:
+    """Return what :data:`FACTS` of a node are."""
+    pk, uuid, node_type, label, description, ctime, process_label = row
+    kind = process_label or node_type.split(".")[-2]
+    return NodeFacts(pk, str(uuid), node_type.startswith("data."), kind, label or "", description or "", ctime)
 
 
 def _sorted(processes: Sequence[ProcessNode], rows: Sequence[tuple[Data, int, str]]) -> list[Link]:

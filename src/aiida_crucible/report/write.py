@@ -10,6 +10,7 @@ from aiida.orm import ProcessNode
 
 from aiida_crucible.report.charts.files import save
 from aiida_crucible.report.findings import Finding, named_findings
+from aiida_crucible.report.garbage import collecting_rarely
 from aiida_crucible.report.page.document import Page
 from aiida_crucible.report.page.render import is_page, render
 from aiida_crucible.report.sections import SECTIONS
@@ -43,8 +44,14 @@ def write_report(nodes: Sequence[ProcessNode], path: Path) -> list[Path]:
     """
     check_path(path)
     findings = named_findings(nodes)
-    with nodes[0].backend.transaction():  # within which a node that was read is not read again for each of its words
-        page = page_of(findings)
+    with collecting_rarely():
+        # Within a transaction, what was read of a node is not read again for each word of it.
+        with nodes[0].backend.transaction():
+            page = page_of(findings)
+        return _write_files(page, path)
+
+
+def _write_files(page: Page, path: Path) -> list[Path]:
     folder = path.with_name(f"{path.stem}-figures")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as scratch:

@@ -9,7 +9,7 @@ from typing import Any
 from aiida.orm import Dict, Group, ProcessNode, QueryBuilder
 
 from aiida_crucible.compat.aiida_archive import GROUP_DESCRIPTION
-from aiida_crucible.report.findings import KINDS, Finding, kind_of, named_findings, require_reportable
+from aiida_crucible.report.findings import KINDS, Finding, kind_of_type, named_findings, require_reportable
 
 WITHOUT_VERDICT = "none"
 """The verdict of what judges nothing, such as a sweep alone."""
@@ -59,21 +59,24 @@ def reportable_processes() -> list[ProcessNode]:
     Those that the group of an export names: an archive has to hold more, such as the run in which a verification was
     done that others share. Where there is no such group, those that no other of ours called.
     """
-    own = {"or": [{"process_type": {"like": f"aiida.{group}:crucible.%"}} for group in ("workflows", "calculations")]}
+    ours = {"or": [{"process_type": {"like": f"aiida.{group}:crucible.%"}} for group in ("workflows", "calculations")]}
     query = QueryBuilder().append(Group, filters={"description": GROUP_DESCRIPTION}, tag="group")
-    found = query.append(ProcessNode, with_group="group", filters=own, project="*").all(flat=True)
-    found = found or QueryBuilder().append(ProcessNode, filters=own, project="*").all(flat=True)
-    chosen = []
-    for node in found:
-        caller = node.caller
-        if kind_of(node) not in KINDS or (caller is not None and kind_of(caller)):
-            continue
-        try:
-            require_reportable(node)
-        except ValueError:
-            continue
-        chosen.append(node)
-    return sorted(chosen, key=lambda node: (node.ctime, node.uuid))
+    query.append(ProcessNode, with_group="group", filters=ours, project=["id", "process_type"])
+    found = query.all() or QueryBuilder().append(ProcessNode, filters=ours, project=["id", "process_type"]).all()
+    below = QueryBuilder().append(ProcessNode, filters=ours, tag="caller")
+    below.append(ProcessNode, with_incoming="caller", project="id")
+    called = set(below.all(flat=True))
+    chosen = [pk for pk, process_type in found if pk not in called and kind_of_type(process_type) in KINDS]
+    nodes = QueryBuilder().append(ProcessNode, filters={"id": {"in": chosen}}, project=["ctime", "uuid", "*"]).all()
+    return [node for *_, node in sorted(nodes, key=lambda row: row[:2]) if _is_reportable(node)]
+
+
+def _is_reportable(node: ProcessNode) -> bool:
+    try:
+        require_reportable(node)
+    except ValueError:
+        return False
+    return True
 
 
 def entry_of(node: ProcessNode, archive: str) -> tuple[Entry, Finding]:

@@ -6,9 +6,9 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiida.orm import CalculationNode, Data, Node, ProcessNode, RemoteData
+from aiida.orm import CalculationNode, ProcessNode, RemoteData
 
-from aiida_crucible.report.links import inputs_of, outputs_of
+from aiida_crucible.report.links import NodeFacts, facts_of, facts_of_inputs, facts_of_outputs
 from aiida_crucible.report.page.document import Graph, Table
 from aiida_crucible.report.page.layers import in_layers
 
@@ -30,18 +30,8 @@ class _Box:
     """
 
     key: str
-    nodes: tuple[Node, ...]
+    nodes: tuple[NodeFacts, ...]
     label: str
-
-    @property
-    def is_data(self) -> bool:
-        """Whether it is data."""
-        return isinstance(self.nodes[0], Data)
-
-
-def short(node: Node) -> str:
-    """Return the part of a UUID by which ``verdi node show`` finds a node."""
-    return str(node.uuid)[:8]
 
 
 def provenance(process: ProcessNode, below: Sequence[ProcessNode], title: str) -> tuple[Graph, Table]:
@@ -63,54 +53,58 @@ def provenance(process: ProcessNode, below: Sequence[ProcessNode], title: str) -
         "those that only one calculation uses or makes share a box). A click leads to the node's line in the table "
         "below."
     )
-    rows = [[short(node), _kind(node), _label(node), _first_line(node)] for node in nodes]
+    rows = [[node.short, node.kind, node.label, _first_line(node)] for node in nodes]
     table = Table(f"Nodes: {title}", ("node", "type", "label", "description"), rows)
     return Graph(title, caption, _svg([[boxes[key] for key in layer] for layer in layers], edges)), table
 
 
-def _steps(process: ProcessNode, below: Sequence[ProcessNode]) -> list[ProcessNode]:
-    """Return the calculations of a process, or its steps where there are many."""
-    if isinstance(process, CalculationNode):
-        return [process]
-    calculations = [node for node in below if isinstance(node, CalculationNode)]
-    return calculations if len(calculations) <= MOST_DRAWN else list(process.called)
+def _steps(process: ProcessNode, below: Sequence[ProcessNode]) -> list[NodeFacts]:
+    """Return the calculations of a process, or its steps where there are many, in the order of their creation."""
+    chosen = [process]
+    if not isinstance(process, CalculationNode):
+        calculations = [node for node in below if isinstance(node, CalculationNode)]
+        chosen = calculations if len(calculations) <= MOST_DRAWN else list(process.called)
+    return sorted(facts_of([node.pk for node in chosen]), key=lambda node: (node.ctime, node.uuid))
 
 
-def _links(process: ProcessNode, steps: Sequence[ProcessNode]) -> list[tuple[Node, Node, str]]:
+def _links(process: ProcessNode, steps: Sequence[NodeFacts]) -> list[tuple[NodeFacts, NodeFacts, str]]:
     """Return what goes into and comes out of the steps, but for what nobody uses and the process does not return."""
-    into = inputs_of(steps)
-    given = {(link.data.pk, link.process.pk) for link in into}
-    returned = [link.data for link in outputs_of([process]) if not isinstance(link.data, RemoteData)]
-    wanted = {link.data.pk for link in into} | {node.pk for node in returned}
-    out = [
-        link
-        for link in outputs_of(steps)
-        # A step that hands on what it was given has not made it.
-        if link.data.pk in wanted and (link.data.pk, link.process.pk) not in given
-    ]
+    by_pk = {step.pk: step for step in steps}
+    into = facts_of_inputs(by_pk)
+    given = {(data.pk, step) for data, step, _ in into}
+    returned = [data.pk for data, *_ in facts_of_outputs([process.pk]) if data.kind != RemoteData.__name__]
+    wanted = {data.pk for data, *_ in into}.union(returned)
+    # A step that hands on what it was given has not made it.
+    out = [each for each in facts_of_outputs(by_pk) if each[0].pk in wanted and (each[0].pk, each[1]) not in given]
+    place = {pk: number for number, pk in enumerate(by_pk)}
     return [
-        *((link.data, link.process, link.name) for link in into),
-        *((link.process, link.data, link.name) for link in out),
+        *((data, by_pk[step], _bare(label)) for data, step, label in sorted(into, key=lambda e: (place[e[1]], e[2]))),
+        *((by_pk[step], data, _bare(label)) for data, step, label in sorted(out, key=lambda e: (place[e[1]], e[2]))),
     ]
+
+
+def _bare(label: str) -> str:
+    """Return the label of a link without its namespaces."""
+    return label.rpartition("__")[2]
 
 
 def _boxes(
-    steps: Sequence[ProcessNode], links: Sequence[tuple[Node, Node, str]]
+    steps: Sequence[NodeFacts], links: Sequence[tuple[NodeFacts, NodeFacts, str]]
 ) -> tuple[dict[str, _Box], list[tuple[str, str]]]:
     """Return boxes by their keys, and what points to what."""
     labels: dict[str, str] = {}
     before: dict[str, list[str]] = {}
     after: dict[str, list[str]] = {}
-    data: dict[str, Node] = {}
+    data: dict[str, NodeFacts] = {}
     for begin, end, label in links:
-        node = begin if isinstance(begin, Data) else end
+        node = begin if begin.is_data else end
         data[node.uuid] = node
         labels[node.uuid] = label if node is end else labels.get(node.uuid, label)
         before.setdefault(end.uuid, []).append(begin.uuid)
         after.setdefault(begin.uuid, []).append(end.uuid)
     boxes = {step.uuid: _Box(step.uuid, (step,), _title(step)) for step in steps}
     edges: list[tuple[str, str]] = []
-    shared: dict[tuple[str, bool], list[Node]] = {}
+    shared: dict[tuple[str, bool], list[NodeFacts]] = {}
     for uuid, node in data.items():
         makers, users = before.get(uuid, []), after.get(uuid, [])
         if len(makers) + len(users) == 1:
@@ -157,16 +151,16 @@ def _edge(begin: tuple[float, float], end: tuple[float, float], source: str, tar
 def _box(box: _Box, corner: tuple[float, float], name: str) -> str:
     x, y = corner
     first = box.nodes[0]
-    kind, radius = ("data", HEIGHT / 2) if box.is_data else ("calculation", 4)
-    below = f"{_kind(first)} {short(first)}" if len(box.nodes) == 1 else f"{len(box.nodes)} nodes"
-    said = "; ".join(f"{_kind(node)} {short(node)} {_label(node)}".rstrip() for node in box.nodes)
+    kind, radius = ("data", HEIGHT / 2) if first.is_data else ("calculation", 4)
+    below = f"{first.kind} {first.short}" if len(box.nodes) == 1 else f"{len(box.nodes)} nodes"
+    said = "; ".join(f"{node.kind} {node.short} {node.label}".rstrip() for node in box.nodes)
     title = html.escape(f"{box.label}: {said}")
     texts = "".join(
         f'<text x="{x + WIDTH / 2:g}" y="{y + 16 + 14 * number:g}" class="line{number}">{html.escape(line)}</text>'
         for number, line in enumerate((_shortened(box.label), below))
     )
     return (
-        f'<a href="#node-{short(first)}" class="{kind}" data-node="{name}"><title>{title}</title>'
+        f'<a href="#node-{first.short}" class="{kind}" data-node="{name}"><title>{title}</title>'
         f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="{radius:g}"/>{texts}</a>'
     )
 
@@ -175,21 +169,12 @@ def _shortened(text: str) -> str:
     return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"
 
 
-def _title(step: ProcessNode) -> str:
+def _title(step: NodeFacts) -> str:
     """Return what a calculation does, and at which temperature."""
-    what = str(step.process_label or "process").removesuffix("Calculation").removesuffix("WorkChain").replace("_", " ")
-    detail = str(step.label or "").rpartition(" · ")[2]
+    what = step.kind.removesuffix("Calculation").removesuffix("WorkChain").replace("_", " ")
+    detail = step.label.rpartition(" · ")[2]
     return f"{what} {detail}" if detail[:1] == "T" and detail[1:2].isdigit() else what
 
 
-def _kind(node: Node) -> str:
-    label = node.process_label if isinstance(node, ProcessNode) else None
-    return str(label or type(node).__name__)
-
-
-def _label(node: Node) -> str:
-    return str(node.label or "")
-
-
-def _first_line(node: Node) -> str:
+def _first_line(node: NodeFacts) -> str:
     return node.description.splitlines()[0] if node.description else ""
