@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from aiida_crucible.compat.aiida_archive import add_group, archive_as_profile
 from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.site.build import build_site
 from aiida_crucible.site.entries import reportable_processes
+from aiida_crucible.site.reports import FEWEST
 from aiida_crucible.site.table import believed_share
 from aiida_crucible.workflows.relax.workchain import RelaxWorkChain
 from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
@@ -85,9 +87,26 @@ def test_the_first_page_is_small_and_the_pages_share_what_is_large(site):
         assert 'src="../plotly.min.js"' in page.read_text(encoding="utf-8")
 
 
-def test_the_same_archives_give_the_same_bytes_in_any_order(site, archives, tmp_path):
-    build_site(archives[::-1], tmp_path / "again", "Metals")
-    assert contents(tmp_path / "again") == contents(site[0])
+def test_the_same_archives_give_the_same_bytes_in_any_order_and_by_several_processes(site, archives, tmp_path):
+    # Three copies are more archives and no more pages.
+    copies = [Path(shutil.copy(archives[0], tmp_path / f"Al-{number}.aiida")) for number in range(3)]
+    assert len([*archives, *copies]) >= FEWEST
+    told = []
+    build_site([*archives[::-1], *copies], tmp_path / "again", "Metals", told.append, n_processes=2)
+    assert [line.partition(" ")[0] for line in told] == sorted(path.name for path in [*archives, *copies])
+    again, before = contents(tmp_path / "again"), contents(site[0])
+    assert again.keys() == before.keys()
+    assert {name for name in before if again[name] != before[name]} == {"index.html"}  # which names the copies
+    build_site(archives[::-1], tmp_path / "third", "Metals")
+    assert contents(tmp_path / "third") == before
+
+
+def test_an_archive_that_one_of_several_processes_cannot_read_is_one_line(archives, tmp_path):
+    broken = tmp_path / "broken.aiida"
+    broken.write_text("no archive")
+    with pytest.raises(ValueError, match=r"broken\.aiida.* is no zip file"):
+        build_site([*archives, broken], tmp_path / "site", "Metals", n_processes=2)
+    assert not (tmp_path / "site").exists()
 
 
 def test_a_site_is_exchanged_and_nothing_else_is_overwritten(archives, tmp_path):

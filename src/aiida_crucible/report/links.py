@@ -13,6 +13,8 @@ from aiida.orm import Data, Node, ProcessNode, QueryBuilder
 INPUTS = (LinkType.INPUT_CALC, LinkType.INPUT_WORK)
 OUTPUTS = (LinkType.CREATE, LinkType.RETURN)
 FACTS = ("id", "uuid", "node_type", "label", "description", "ctime", "attributes.process_label")
+NOBODY = -1
+"""The PK of no node: a query among none is an error in AiiDA."""
 CALLS = (LinkType.CALL_CALC, LinkType.CALL_WORK)
 
 
@@ -84,14 +86,14 @@ def outputs_of(processes: Sequence[ProcessNode]) -> list[Link]:
 
 def facts_of(pks: Collection[int]) -> list[NodeFacts]:
     """Return what is said of nodes, in no order."""
-    query = QueryBuilder().append(Node, filters={"id": {"in": list(pks)}}, project=list(FACTS))
+    query = QueryBuilder().append(Node, filters={"id": {"in": [*pks, NOBODY]}}, project=list(FACTS))
     return [_facts(row) for row in query.all()]
 
 
 def facts_of_inputs(pks: Collection[int]) -> list[tuple[NodeFacts, int, str]]:
     """Return what goes into processes: data, PK of the process, label of the link; in no order."""
     query = QueryBuilder().append(Data, project=list(FACTS), tag="data")
-    query.append(ProcessNode, with_incoming="data", filters={"id": {"in": list(pks)}}, edge_filters=_of(INPUTS),
+    query.append(ProcessNode, with_incoming="data", filters={"id": {"in": [*pks, NOBODY]}}, edge_filters=_of(INPUTS),
                  project="id", edge_project="label")  # fmt: skip
     return [(_facts(facts), pk, label) for *facts, pk, label in query.all()]
 
@@ -99,7 +101,7 @@ def facts_of_inputs(pks: Collection[int]) -> list[tuple[NodeFacts, int, str]]:
 def facts_of_outputs(pks: Collection[int]) -> list[tuple[NodeFacts, int, str]]:
     """Return what comes out of processes: data, PK of the process, label of the link; in no order."""
     query = QueryBuilder().append(Data, project=list(FACTS), tag="data")
-    query.append(ProcessNode, with_outgoing="data", filters={"id": {"in": list(pks)}}, edge_filters=_of(OUTPUTS),
+    query.append(ProcessNode, with_outgoing="data", filters={"id": {"in": [*pks, NOBODY]}}, edge_filters=_of(OUTPUTS),
                  project="id", edge_project="label")  # fmt: skip
     return [(_facts(facts), pk, label) for *facts, pk, label in query.all()]
 
@@ -118,7 +120,7 @@ def _sorted(processes: Sequence[ProcessNode], rows: Sequence[tuple[Data, int, st
 
 
 def _among(processes: Sequence[ProcessNode]) -> dict[str, object]:
-    return {"id": {"in": [node.pk for node in processes]}}
+    return {"id": {"in": [*(node.pk for node in processes), NOBODY]}}
 
 
 def _of(kinds: Sequence[LinkType]) -> dict[str, object]:

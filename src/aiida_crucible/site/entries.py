@@ -67,6 +67,8 @@ def reportable_processes() -> list[ProcessNode]:
     below.append(ProcessNode, with_incoming="caller", project="id")
     called = set(below.all(flat=True))
     chosen = [pk for pk, process_type in found if pk not in called and kind_of_type(process_type) in KINDS]
+    if not chosen:
+        return []
     nodes = QueryBuilder().append(ProcessNode, filters={"id": {"in": chosen}}, project=["ctime", "uuid", "*"]).all()
     return [node for *_, node in sorted(nodes, key=lambda row: row[:2]) if _is_reportable(node)]
 
