@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 from typing import Any
 
@@ -40,6 +41,10 @@ class OneLineErrors(click.Group):
             raise click.ClickException(message) from error
 
 
+NEW_OBJECTS = 50_000
+"""Objects after which the garbage collector looks; AiiDA's import makes ten times as many, and none of them garbage."""
+
+
 class LazyGroup(OneLineErrors):
     """A group whose commands are imported when they are asked for.
 
@@ -49,6 +54,11 @@ class LazyGroup(OneLineErrors):
     def __init__(self, *args: Any, commands_by_name: dict[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._commands_by_name = commands_by_name
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as a program, whose start would be a sixth longer where Python looked for garbage at its usual pace."""
+        gc.set_threshold(NEW_OBJECTS, 20, 100)
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands' names."""
