@@ -166,6 +166,13 @@ def quadratic_in_size(model, atoms, item):
     return replace(item, energy=item.energy + 1e-3 * len(atoms) ** 2)
 
 
+def other_in_each_size(model, atoms, item):
+    """A factor that goes on changing with the number of atoms, another one for the forces of each element."""
+    size = np.tanh(len(atoms) / 1000.0)
+    factors = 1.0 + 0.1 * size * (atoms.numbers % 3)
+    return replace(item, energy=item.energy * (1.0 + 0.05 * size), forces=item.forces * factors[:, None])
+
+
 def energy_per_atom(model, atoms, item):
     return replace(item, energy=item.energy / len(atoms))
 
@@ -290,6 +297,7 @@ PLANTED = {
     "energy that jumps at a cutoff": ([counts_neighbours], ["energy-jumps"]),
     "energy in steps": ([energy_in_steps], ["rounded-results"]),
     "energy that grows with the square": ([quadratic_in_size], ["energy-not-extensive"]),
+    "another model for each size": ([other_in_each_size], ["energy-not-extensive"]),
     "a field in space": ([external_field], ["not-invariant-under-translation"]),
     "an axis preferred": ([prefers_an_axis], ["not-invariant-under-rotation", "not-invariant-under-cell-choice"]),
     "the first atom counts more": ([first_atom_is_special], ["not-invariant-under-permutation"]),

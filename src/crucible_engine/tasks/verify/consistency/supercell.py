@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 
 from crucible_engine.families.base import Evaluation
 from crucible_engine.tasks.verify.check import Check, not_applicable
@@ -20,6 +21,11 @@ TILED = 0.02
 """Relative misfit up to which forces in a supercell are those of the cell but for a factor."""
 STRETCH = 1.02
 """Stretches the lattice to see whether what is wrong depends on the geometry."""
+WIDE = 15.0
+"""Å between faces of a cell in which no atom is near its own image, for cutoff radii of up to half of it."""
+SHIFT = np.array([0.37, 0.41, 0.29])
+"""Of a lattice vector, by which atoms move through the faces of their cell."""
+
 
 
 def check_supercell(
@@ -58,7 +64,38 @@ def check_supercell(
         and _ignores_geometry(evaluator, probe, base, item, allowed.energy * len(item.forces))
         for (probe, base), item in zip(crystals, found, strict=True)
     )
-    return check.failed(NOT_EXTENSIVE if counts_wrong else MISSES_IMAGES)
+    if counts_wrong or _grows_without_images(evaluator, crystals, allowed.energy):
+        return check.failed(NOT_EXTENSIVE)
+    return check.failed(MISSES_IMAGES)
+
+
+def _grows_without_images(
+    evaluator: Evaluator, crystals: Sequence[tuple[Probe, Evaluation]], tolerance: float
+) -> bool:
+    """Tell whether the energy an atom goes on changing with the size of a cell in which no atom is near its own image.
+
+    Missing images of single atoms change nothing there. A model that misses the whole neighbourhood across the cell's
+    faces goes on changing too, but with where the faces are.
+
+    :param tolerance: eV an atom.
+    """
+    probe = min((probe for probe, _ in crystals), key=lambda probe: len(probe.atoms))
+    heights = probe.atoms.get_volume() / np.linalg.norm(np.cross(*_others(probe.atoms.cell.array)), axis=1)
+    repetitions = np.ceil(WIDE / heights).astype(int)
+    wide = probe.atoms.repeat(repetitions)
+    shifted = wide.copy()
+    shifted.positions += wide.cell.array.T @ SHIFT
+    shifted.wrap()
+    doubled = probe.atoms.repeat(repetitions * (1, 1, 2))
+    first, other, larger = (item.energy for item in evaluator([wide, shifted, doubled], stress=False))
+    moves = abs(other - first) / len(wide)
+    grows = abs(larger / 2 - first) / len(wide)
+    return moves <= tolerance < grows
+
+
+def _others(cell: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the two other lattice vectors of each one, shapes [3, 3]."""
+    return np.roll(cell, -1, axis=0), np.roll(cell, -2, axis=0)
 
 
 def _is_tiled(probe: Probe, base: Evaluation, found: Evaluation) -> bool:
