@@ -27,7 +27,6 @@ SHIFT = np.array([0.37, 0.41, 0.29])
 """Of a lattice vector, by which atoms move through the faces of their cell."""
 
 
-
 def check_supercell(
     evaluator: Evaluator,
     probes: Sequence[Probe],
@@ -69,9 +68,7 @@ def check_supercell(
     return check.failed(MISSES_IMAGES)
 
 
-def _grows_without_images(
-    evaluator: Evaluator, crystals: Sequence[tuple[Probe, Evaluation]], tolerance: float
-) -> bool:
+def _grows_without_images(evaluator: Evaluator, crystals: Sequence[tuple[Probe, Evaluation]], tolerance: float) -> bool:
     """Tell whether the energy an atom goes on changing with the size of a cell in which no atom is near its own image.
 
     Missing images of single atoms change nothing there. A model that misses the whole neighbourhood across the cell's
