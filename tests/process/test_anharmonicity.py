@@ -50,6 +50,7 @@ def test_a_model_that_is_its_own_reference_agrees_with_it(code, model):
     assert curves.get_array("own_constants").shape == curves.get_array("reference_constants_error").shape == (2,)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_model_alone_computes_its_own_phonons_and_runs(code, model):
     overrides = {

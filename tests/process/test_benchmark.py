@@ -124,6 +124,7 @@ def test_finished_rows_are_found_and_not_computed_again(benchmark, code, model):
     assert results["rows"]["toy"]["fast"]["Pd"]["state"] == "complete"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_numbers_do_not_depend_on_the_packing(benchmark, code, model):
     first, _ = benchmark
@@ -150,6 +151,7 @@ def test_what_fails_is_a_row_with_its_reason(code, model):
     assert results["summary"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_job_that_fails_for_one_material_costs_the_others_nothing(code):
     """The job is split until that material is alone; one that lacks its crystal for that is tried again next time."""

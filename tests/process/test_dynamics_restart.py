@@ -118,6 +118,7 @@ def test_jobs_that_reach_no_checkpoint_are_counted(inputs):
     assert outputs["results"]["summary"]["checkpoint"] is None
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_checkpoint_that_the_computer_has_lost(inputs, undisturbed, monkeypatch):
     """AiiDA's cache leads to a checkpoint that is gone: the run begins anew, without the cache."""

@@ -62,6 +62,7 @@ def test_phonons_of_a_left_handed_cell_are_those_of_the_right_handed_one(code, m
     assert frequencies[1] == pytest.approx(frequencies[0], rel=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_sweep_of_a_left_handed_cell_runs_the_same_crystal(code, model):
     atoms = left_handed(bulk("Cu", cubic=True))

@@ -124,7 +124,7 @@ def engines(environment):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "moment", [pytest.param(name, marks=() if name == "first run" else pytest.mark.long) for name in MOMENTS]
+    "moment", [pytest.param(name, marks=() if name == "relaxation" else pytest.mark.long) for name in MOMENTS]
 )
 def test_the_daemon_goes_on_to_the_same_numbers(place, request, moment):
     environment, call = place

@@ -131,6 +131,7 @@ def test_the_structure_does_not_compete_with_itself(code, model):
         run_get_node(builder_of(code, model, competing=phases))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_melt_is_an_answer_about_the_model(code, model):
     dynamics = {"steps": 300, "time_step": 4.0, "series_interval": 2, "frame_interval": 5}

@@ -97,6 +97,7 @@ def alone(constants, runs):
     return found
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_colours_are_those_of_the_very_frames(code, runs, details, alone):
     """Sites are those of a run's mean: a frame alone sits a little elsewhere, by far less than frames differ."""

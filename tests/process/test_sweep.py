@@ -122,7 +122,8 @@ def test_a_sweep_says_what_copper_does(apart):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", [pytest.param("independent", marks=pytest.mark.long), "heating"])
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["independent", "heating"])
 def test_packing_changes_no_number(sweep, request, mode):
     is_chain = mode == "heating"
     apart, node = request.getfixturevalue("apart") if is_chain else sweep(mode=mode, temperatures_per_job=1)
@@ -154,6 +155,7 @@ def test_a_failed_temperature_loses_no_other(sweep, hot):
         assert together["analysis"][label]["averages"] == results["analysis"][label]["averages"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_time_step_that_is_too_long_is_a_failure_and_no_transition(sweep, monkeypatch):
     monkeypatch.setitem(DYNAMICS, "time_step", 60.0)
@@ -175,7 +177,7 @@ def test_nothing_that_runs_is_a_failure_with_what_there_is(sweep, hot):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("temperatures_per_job", [1, 4])
+@pytest.mark.parametrize("temperatures_per_job", [pytest.param(1, marks=pytest.mark.long), 4])
 def test_a_chain_ends_where_the_crystal_is_lost(sweep, hot, temperatures_per_job):
     results, _ = sweep(
         hot(1300.0, "nan"),
@@ -286,6 +288,7 @@ def test_a_crystal_that_is_not_at_rest_is_told_of(compressed):
     assert results["analysis"]["T300"]["start"]["pressure"] == start["evidence"]["pressure"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_sweep_relaxes_first_where_it_is_told_to(compressed):
     results, node = compressed(relax={})

@@ -95,7 +95,7 @@ def test_no_transition_is_found_where_none_was_planted():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["continuous", "first-order"])
+@pytest.mark.parametrize("kind", [pytest.param("continuous", marks=pytest.mark.long), "first-order"])
 def test_where_the_order_cannot_be_told_it_is_left_open_more_often_than_wrong(kind):
     found = []
     for seed in range(40):
