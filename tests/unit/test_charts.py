@@ -9,6 +9,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from aiida_crucible.report.charts.box_statistics import box_statistics
 from aiida_crucible.report.charts.chart import (
@@ -30,6 +31,7 @@ from aiida_crucible.report.charts.data_table import to_csv
 from aiida_crucible.report.charts.files import save
 from aiida_crucible.report.charts.interactive import to_plotly
 from aiida_crucible.report.charts.static import draw
+from aiida_crucible.report.findings import told_apart
 
 X, Y = np.array([1.0, 2.0, 3.0]), np.array([0.1, np.nan, 1 / 3])
 HOSTILE = "<b>$x_1$</b> & more"
@@ -141,3 +143,20 @@ def test_nothing_to_draw():
 def test_formulas_have_their_counts_below_the_line():
     assert pretty_formula("PbTiO3") == "PbTiO₃"
     assert pretty_formula("Cs2AgBiBr12") == "Cs₂AgBiBr₁₂"
+
+
+@pytest.mark.parametrize("length", [5, 60])
+def test_title_and_legend_are_no_wider_than_the_figure(length):
+    series = [Series(f"{'name ' * length}"[: length - 1] + str(number), X, X + number) for number in range(6)]
+    figure = draw(Chart("many", "A title of words " * 20, "Caption.", [Panel(Axis("x"), Axis("y"), series)]))
+    (legend,) = figure.legends
+    drawn, whole = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer()), figure.bbox
+    assert whole.x0 <= drawn.x0
+    assert drawn.x1 <= whole.x1
+    assert drawn.y1 <= whole.y1
+
+
+def test_models_of_the_same_name_are_told_apart_by_what_differs():
+    names, labels = ["emt", "emt", "chgnet"], ["Cu · emt · fast", "Al · emt · fast", "Cu · chgnet · fast"]
+    assert told_apart(names, labels) == ["emt · Cu", "emt · Al", "chgnet"]
+    assert told_apart(["emt", "emt"], ["Cu · emt", "Cu · emt"]) == ["emt", "emt"]

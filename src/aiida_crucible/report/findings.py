@@ -159,15 +159,21 @@ def named_findings(nodes: Sequence[ProcessNode]) -> list[Finding]:
     """
     for node in nodes:
         require_reportable(node)
-    bare = [_model_name(node) for node in nodes]
-    names = [
-        name if bare.count(name) == 1 else f"{name} · {node.label or kind_of(node)}"
-        for name, node in zip(bare, nodes, strict=True)
-    ]
+    names = told_apart([_model_name(node) for node in nodes], [str(node.label or kind_of(node)) for node in nodes])
     return [
         Finding(node, name if names.count(name) == 1 else f"{name} · {node.uuid[:8]}")
         for name, node in zip(names, nodes, strict=True)
     ]
+
+
+def told_apart(names: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Return names, with those parts of a label that some of the same name have and others do not."""
+    told = []
+    for name, label in zip(names, labels, strict=True):
+        alike = [set(other.split(" · ")) for same, other in zip(names, labels, strict=True) if same == name]
+        shared = set.intersection(*alike)
+        told.append(" · ".join([name, *(part for part in label.split(" · ") if part not in shared)]))
+    return told
 
 
 def require_reportable(node: Node) -> None:

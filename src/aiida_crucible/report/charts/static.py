@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import AutoMinorLocator, FixedLocator, LogLocator, NullFormatter, NullLocator
 
 from aiida_crucible.report.charts.box_statistics import box_statistics, spread
 from aiida_crucible.report.charts.chart import (
     AREA_OPACITY,
-    INK,
-    MUTED,
     Axis,
     Bars,
     Boxes,
@@ -27,24 +23,19 @@ from aiida_crucible.report.charts.chart import (
     Series,
     Span,
 )
+from aiida_crucible.report.charts.legend import add_title_and_legend
+from aiida_crucible.report.charts.matplotlib_words import LINES, MARKERS, colour_of, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RESOLUTION = 200
 """Dots per inch of a PNG."""
-TOKENS = {INK: "0.15", MUTED: "0.55"}
-MARKERS = {
-    "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v", "triangle-left": "<",
-    "triangle-right": ">", "cross": "P", "x": "X", "star": "*", "dash": "_",
-}  # fmt: skip
-LINES: dict[str, Any] = {"solid": "-", "dash": (0, (5, 2)), "dot": (0, (1, 1.2)), "dashdot": "-."}
 DARK = 0.55
 """Share above which a cell is so dark that its text is white."""
 PLACES = 4
 """Decimals of a place in a figure, of which it is 1 wide and high."""
 MAP = "viridis"
-LEGEND_COLUMNS = 4
 
 
 def draw(chart: Chart) -> Figure:
@@ -63,14 +54,8 @@ def draw(chart: Chart) -> Figure:
         axes.remove()
     if shaded is not None and chart.colour_scale is not None:
         used = list(grid.flat)[: len(chart.panels)]
-        figure.colorbar(shaded, ax=used, label=_plain(chart.colour_scale.title), shrink=0.9)
-    if handles := _legend(chart):
-        figure.legend(
-            handles=handles, loc="outside upper center", ncols=LEGEND_COLUMNS, frameon=False, fontsize=8,
-            title=_plain(chart.title), title_fontsize=9,
-        )  # fmt: skip
-    elif chart.title:
-        figure.suptitle(_plain(chart.title), fontsize=9)
+        figure.colorbar(shaded, ax=used, label=plain(chart.colour_scale.title), shrink=0.9)
+    add_title_and_legend(figure, chart)
     # Laid out once, and not again for each format.
     if (layout := figure.get_layout_engine()) is not None:
         layout.execute(figure)
@@ -92,11 +77,11 @@ def _draw_panel(axes: Axes, panel: Panel, chart: Chart) -> Any:
     _scale(axes, "y", panel.y)
     place = axes.get_subplotspec()
     is_labelled = not chart.shares_y or place is None or place.is_first_col()
-    axes.set_ylabel(_plain(panel.y.title) if is_labelled else "", fontsize=9)
+    axes.set_ylabel(plain(panel.y.title) if is_labelled else "", fontsize=9)
     if not chart.shares_x or place is None or place.is_last_row():
-        axes.set_xlabel(_plain(panel.x.title), fontsize=9)
+        axes.set_xlabel(plain(panel.x.title), fontsize=9)
     if panel.title:
-        axes.set_title(_plain(panel.title), fontsize=8)
+        axes.set_title(plain(panel.title), fontsize=8)
     if panel.is_square:
         axes.set_aspect("equal", adjustable="box")
     axes.tick_params(labelsize=8)
@@ -116,7 +101,7 @@ def _draw_mark(axes: Axes, mark: Mark, chart: Chart, order: float) -> Any:
 
 
 def _draw_series(axes: Axes, series: Series, chart: Chart, order: float) -> Any:
-    colour = _colour(series.colour)
+    colour = colour_of(series.colour)
     if series.line is not None:
         axes.plot(
             series.x, series.y, color=colour, linewidth=series.width, linestyle=LINES[series.line],
@@ -155,7 +140,7 @@ def _draw_series(axes: Axes, series: Series, chart: Chart, order: float) -> Any:
 
 
 def _draw_bars(axes: Axes, bars: Bars, chart: Chart, order: float) -> None:
-    colours = [_colour(colour) for colour in bars.colours]
+    colours = [colour_of(colour) for colour in bars.colours]
     faces = ["none" if bars.is_outlined else colour for colour in colours]
     axes.barh(
         bars.places, bars.values - bars.base, left=bars.base, height=0.7, color=faces, edgecolor=colours,
@@ -163,13 +148,13 @@ def _draw_bars(axes: Axes, bars: Bars, chart: Chart, order: float) -> None:
     )  # fmt: skip
     for place, value, text in zip(bars.places, bars.values, bars.texts, strict=False):
         axes.annotate(
-            _plain(text), (value, place), (3 if value >= bars.base else -3, 0), textcoords="offset points",
+            plain(text), (value, place), (3 if value >= bars.base else -3, 0), textcoords="offset points",
             ha="left" if value >= bars.base else "right", va="center", fontsize=7, annotation_clip=False,
         )  # fmt: skip
 
 
 def _draw_boxes(axes: Axes, boxes: Boxes, chart: Chart, order: float) -> None:
-    colour = _colour(boxes.colour)
+    colour = colour_of(boxes.colour)
     for place, values in zip(boxes.places, boxes.values, strict=True):
         if not len(values):
             continue
@@ -192,9 +177,9 @@ def _draw_cells(axes: Axes, cells: Cells, chart: Chart, order: float) -> None:
         for column, text in enumerate(texts):
             is_dark = bool(np.isfinite(cells.shares[row, column]) and cells.shares[row, column] > DARK)
             colour = "white" if is_dark else "0.15"
-            axes.text(column, row, _plain(text), ha="center", va="center", color=colour, fontsize=8, zorder=order + 1)
-    axes.set_xticks(range(len(cells.columns)), [_plain(name) for name in cells.columns])
-    axes.set_yticks(range(len(cells.rows)), [_plain(name) for name in cells.rows])
+            axes.text(column, row, plain(text), ha="center", va="center", color=colour, fontsize=8, zorder=order + 1)
+    axes.set_xticks(range(len(cells.columns)), [plain(name) for name in cells.columns])
+    axes.set_yticks(range(len(cells.rows)), [plain(name) for name in cells.rows])
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -202,7 +187,7 @@ def _draw_cells(axes: Axes, cells: Cells, chart: Chart, order: float) -> None:
 
 def _draw_span(axes: Axes, span: Span, chart: Chart, order: float) -> None:
     low, high = span.low, span.high
-    colour = _colour(span.colour)
+    colour = colour_of(span.colour)
     style: dict[str, Any] = {
         "facecolor": "none" if span.is_hatched else colour, "edgecolor": colour if span.is_hatched else "none",
         "hatch": "////" if span.is_hatched else None, "alpha": 0.35 if span.is_hatched else span.opacity,
@@ -217,7 +202,9 @@ def _draw_span(axes: Axes, span: Span, chart: Chart, order: float) -> None:
 
 def _draw_level(axes: Axes, level: Level, chart: Chart, order: float) -> None:
     draw_line = axes.axvline if level.along == "x" else axes.axhline
-    draw_line(level.value, color=_colour(level.colour), linewidth=level.width, linestyle=LINES[level.line], zorder=0.9)
+    draw_line(
+        level.value, color=colour_of(level.colour), linewidth=level.width, linestyle=LINES[level.line], zorder=0.9
+    )
 
 
 def _scale(axes: Axes, direction: str, axis: Axis) -> None:
@@ -235,14 +222,14 @@ def _scale(axes: Axes, direction: str, axis: Axis) -> None:
     if axis.second is not None:
         _add_second(axes, *axis.second)
     if axis.ticks is not None:
-        own.set_ticks([place for place, _ in axis.ticks], [_plain(label) for _, label in axis.ticks])
+        own.set_ticks([place for place, _ in axis.ticks], [plain(label) for _, label in axis.ticks])
         own.set_minor_locator(NullLocator())
         own.set_tick_params(length=0)
 
 
 def _add_second(axes: Axes, title: str, factor: float) -> None:
     second = axes.secondary_yaxis("right", functions=(lambda x: np.multiply(x, factor), lambda x: np.divide(x, factor)))
-    second.set_ylabel(_plain(title), fontsize=9)
+    second.set_ylabel(plain(title), fontsize=9)
     second.tick_params(labelsize=8)
 
 
@@ -254,44 +241,5 @@ def _add_minor_ticks(panels: Sequence[Axes]) -> None:
                 axis.set_minor_locator(AutoMinorLocator(2))
 
 
-def _legend(chart: Chart) -> list[Line2D | Patch]:
-    """Return one entry a name, in the order in which they are drawn."""
-    handles: dict[str, Line2D | Patch] = {}
-    for mark in (mark for panel in chart.panels for mark in panel.marks):
-        name = "" if isinstance(mark, Cells) else mark.name
-        if name and name not in handles and getattr(mark, "in_legend", True):
-            handles[name] = _entry(mark)
-    return list(handles.values())
-
-
-def _entry(mark: Mark) -> Line2D | Patch:
-    if isinstance(mark, Series):
-        is_hollow = mark.hollow is not None and len(mark.hollow) > 0 and bool(np.all(mark.hollow))
-        return Line2D(
-            [], [], color=_colour(mark.colour), label=_plain(mark.name), markersize=5, linewidth=mark.width,
-            marker="none" if mark.marker is None else MARKERS[mark.marker],
-            markerfacecolor="white" if is_hollow else _colour(mark.colour),
-            linestyle="none" if mark.line is None else LINES[mark.line],
-        )  # fmt: skip
-    if isinstance(mark, Level):
-        return Line2D([], [], color=_colour(mark.colour), linestyle=LINES[mark.line], label=_plain(mark.name))
-    if isinstance(mark, Span):
-        hatch, face = ("////", "none") if mark.is_hatched else (None, _colour(mark.colour))
-        return Patch(facecolor=face, edgecolor=_colour(mark.colour), hatch=hatch, alpha=0.35, label=_plain(mark.name))
-    assert isinstance(mark, Bars | Boxes)
-    colour = _colour(mark.colours[0] if isinstance(mark, Bars) else mark.colour)
-    is_outlined = isinstance(mark, Bars) and mark.is_outlined
-    return Patch(facecolor="none" if is_outlined else colour, edgecolor=colour, label=_plain(mark.name))
-
-
-def _colour(colour: str) -> str:
-    return TOKENS.get(colour, colour)
-
-
 def _known(errors: Any) -> Any:
     return None if errors is None else np.nan_to_num(errors)
-
-
-def _plain(text: str) -> str:
-    """Return text that matplotlib takes for text and not for mathematics."""
-    return text.replace("$", r"\$")
