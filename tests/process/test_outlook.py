@@ -38,6 +38,13 @@ def status(task, seconds_of_rest=None, done=None, rate=None):
     return JobStatus(job, "running", line)
 
 
+def begin_job(caller, task):
+    node = CalcJobNode(process_type=f"aiida.calculations:crucible.{task}")
+    node.base.links.add_incoming(caller, LinkType.CALL_CALC, "iteration_01")
+    node.set_process_state(ProcessState.WAITING)
+    node.store()
+
+
 def names(node):
     return [each.what for each in planned_jobs(Tree(node))]
 
@@ -55,12 +62,23 @@ def test_the_whole_is_known_before_anything_has_begun(chain):
 
 def test_what_was_begun_is_not_still_to_come(chain):
     node = chain("reliability", verification=Dict(), sweep__parameters=Dict(SETTINGS))
-    chain("relax.base", node)
+    begin_job(chain("relax.base", node), "relax")
     chain("phonon", node, verification=Dict())
     sweep = chain("sweep", node, verification=Dict(), parameters=Dict(SETTINGS))
-    chain("dynamics.base", sweep)
+    begin_job(chain("dynamics.base", sweep), "dynamics")
     assert names(node) == ["phonons", "dynamics 400 K", "dynamics 500 K", "dynamics 600 K"]
     assert names(sweep) == ["dynamics 400 K", "dynamics 500 K", "dynamics 600 K"]
+
+
+def test_what_has_begun_and_has_no_job_yet_is_still_to_come(chain):
+    sweep = chain("sweep", verification=Dict(), parameters=Dict({**SETTINGS, "temperatures": [300]}))
+    run = chain("dynamics.base", sweep)
+    run.label = "Cu · emt · fast · T300"
+    planned = planned_jobs(Tree(sweep))
+    assert [each.what for each in planned] == ["dynamics 300 K"]
+    assert seconds_left(planned, []) is None  # and not nothing at all
+    begin_job(run, "dynamics")
+    assert names(sweep) == []
 
 
 def test_of_what_has_ended_nothing_is_to_come(chain):
@@ -78,6 +96,7 @@ def test_how_long_it_takes_together(chain):
         child = WorkChainNode(process_type="aiida.workflows:crucible.dynamics.base")
         child.base.links.add_incoming(sweep, LinkType.CALL_WORK, name)
         child.store()
+        begin_job(child, "dynamics")
     planned = planned_jobs(Tree(sweep))
     assert len(planned) == 7
     running = [status("dynamics", 60.0, done=400, rate=10.0), status("dynamics", 50.0, done=500, rate=10.0)]

@@ -15,6 +15,15 @@ VERIFY, RELAX, EVALUATE, DYNAMICS = "verify", "relax", "evaluate", "dynamics"
 PHONON, SWEEP = "crucible.phonon", "crucible.sweep"
 RELIABILITY, VIBRATIONS = "crucible.reliability", "crucible.vibrations"
 
+TASKS = {
+    "crucible.verify": VERIFY,
+    "crucible.relax.base": RELAX,
+    "crucible.evaluate.base": EVALUATE,
+    "crucible.dynamics.base": DYNAMICS,
+}
+"""Of the engine's jobs, by what begins one."""
+NAMES = {VERIFY: "verification, unless it is found", RELAX: "relaxation", EVALUATE: "forces", DYNAMICS: "dynamics"}
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -40,7 +49,10 @@ def planned_jobs(tree: Tree, process: Snapshot | None = None) -> list[Planned]:
 
     :param process: of the tree; its root if left out.
     """
-    process = process or tree.root
+    if process is None:
+        if tree.root.is_terminated or not is_foreseen(tree.root):
+            return []
+        return [*_about_to_begin(tree), *planned_jobs(tree, tree.root)]
     if process.is_terminated or not is_foreseen(process):
         return []
     kind, node, called = process.kind, process.node, tree.called(process)
@@ -69,6 +81,19 @@ def planned_jobs(tree: Tree, process: Snapshot | None = None) -> list[Planned]:
     elif kind == SWEEP:
         begun_runs = [child for child in called if child.kind == "crucible.dynamics.base"]
         found += _dynamics(node.inputs.parameters, begun_runs)
+    return found
+
+
+def _about_to_begin(tree: Tree) -> list[Planned]:
+    """Return the jobs of WorkChains that have begun and have none yet: seconds, or as long as the daemon is busy."""
+    found = []
+    for each in tree.processes:
+        task = TASKS.get(each.kind)
+        if task is None or each.is_terminated or any(child.is_job for child in tree.called(each)):
+            continue
+        temperature = each.label.rpartition(" · T")[2]
+        what = f"{task} {temperature} K" if task == DYNAMICS and temperature.replace(".", "").isdigit() else NAMES[task]
+        found.append(Planned(task, what))
     return found
 
 
