@@ -112,13 +112,10 @@ for title, code, model in (
     ("CHGNet, the teacher", orm.load_code("chgnet@localhost"), ModelData.get_or_create("chgnet")),
     (f"committee of {options.members} MACE", mace, committee),
 ):
-    builder = PhononWorkChain.get_builder_from_protocol(
-        code, model, from_atoms(bulk("NaCl", "rocksalt", 5.69)), "fast"
-    )
+    builder = PhononWorkChain.get_builder_from_protocol(code, model, from_atoms(bulk("NaCl", "rocksalt", 5.69)), "fast")
     builder.pop("relax")
     outputs = run(builder)
-    summary = outputs["summary"].get_dict()
-    print(f"{title}: {summary['committee'] if 'committee' in summary else 'one model'}")
+    print(f"{title}: {outputs['summary'].get_dict().get('committee', 'one model')}")
     drawn.append(band_structure(title, outputs["bands"]))
 save_figure(plot_band_structures(drawn, "NaCl, at one lattice parameter (5.69 Å)"), options.folder / "bands")
 print(f"figures and weights are in {options.folder}")

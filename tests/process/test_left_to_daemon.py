@@ -158,7 +158,7 @@ def test_going_on_changes_nothing_and_killing_leaves_nothing(place, uninterrupte
     run.wait_for(r"\[g/d/k\]")
     run.type("k\n")
     assert run.end() != 0
-    assert "all has ended, see `verdi process status" in run.said
+    assert "all has ended, see `verdi process status" in run.said, run.said[-3000:]
     pk = run.said.rpartition("verdi process status ")[2].partition("`")[0]
     found = json.loads(call(sys.executable, "-c", TELL, pk))
     assert found["left"] == []

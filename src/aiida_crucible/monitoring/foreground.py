@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from aiida.common.datastructures import CalcJobState
 from aiida.engine import Process
 from aiida.orm import CalcJobNode
+from aiida.schedulers import Scheduler
 from aiida.schedulers.datastructures import JobState
 
 from aiida_crucible.compat.aiida_engine import callers_now, kill_calculation, kill_process
@@ -216,16 +217,24 @@ async def _end_on_computer(process: Process, reason: str) -> None:
     node = process.node
     async with process.runner.transport.request_transport(node.get_authinfo()) as request:
         transport = await request
-        kill_calculation(node, transport)
-        # Before its parent sees a failure that it would restart after.
-        kill_process(process, reason)
         scheduler = node.computer.get_scheduler()
         scheduler.set_transport(transport)
-        while True:
-            job = scheduler.get_jobs(jobs=[node.get_job_id()], as_dict=True).get(node.get_job_id())
-            if job is None or job.job_state is JobState.DONE:
-                return
+        try:
+            kill_calculation(node, transport)
+        except Exception:
+            # What ended by itself in the meantime cannot be killed any more, and need not.
+            if _has(scheduler, node):
+                raise
+        # Before its parent sees a failure that it would restart after.
+        kill_process(process, reason)
+        while _has(scheduler, node):
             await asyncio.sleep(LOOK_INTERVAL)
+
+
+def _has(scheduler: Scheduler, node: CalcJobNode) -> bool:
+    """Return whether a scheduler has a job that has not ended."""
+    job = scheduler.get_jobs(jobs=[node.get_job_id()], as_dict=True).get(node.get_job_id())
+    return job is not None and job.job_state is not JobState.DONE
 
 
 def _say(line: str) -> None:

@@ -42,18 +42,19 @@ def is_foreseen(process: Snapshot) -> bool:
     return process.kind in (RELIABILITY, PHONON, SWEEP, VIBRATIONS)
 
 
-def planned_jobs(tree: Tree, process: Snapshot | None = None) -> list[Planned]:
+def planned_jobs(tree: Tree) -> list[Planned]:
     """Return the jobs that a WorkChain will still begin if all goes well, in their order; none once it has ended.
 
     Known of ``crucible.reliability``, ``phonon``, ``sweep`` and ``vibrations``; of others nothing is.
-
-    :param process: of the tree; its root if left out.
     """
-    if process is None:
-        if tree.root.is_terminated or not is_foreseen(tree.root):
-            return []
-        return [*_about_to_begin(tree), *planned_jobs(tree, tree.root)]
-    if process.is_terminated or not is_foreseen(process):
+    if tree.root.is_terminated or not is_foreseen(tree.root):
+        return []
+    return [*_about_to_begin(tree), *_not_begun(tree, tree.root)]
+
+
+def _not_begun(tree: Tree, process: Snapshot) -> list[Planned]:
+    """Return the jobs of a WorkChain that nothing has begun yet which would begin them."""
+    if process.is_terminated:
         return []
     kind, node, called = process.kind, process.node, tree.called(process)
     begun = newest_of_each_kind(called)
@@ -65,9 +66,9 @@ def planned_jobs(tree: Tree, process: Snapshot | None = None) -> list[Planned]:
     if relaxes and "crucible.relax.base" not in begun:
         found.append(Planned(RELAX, "relaxation"))
     if kind == RELIABILITY:
-        found += planned_jobs(tree, begun[PHONON]) if PHONON in begun else [Planned(EVALUATE, "phonons")]
+        found += _not_begun(tree, begun[PHONON]) if PHONON in begun else [Planned(EVALUATE, "phonons")]
         if SWEEP in begun:
-            found += planned_jobs(tree, begun[SWEEP])
+            found += _not_begun(tree, begun[SWEEP])
         elif any(label.startswith("sweep__") for label in inputs):
             found += _dynamics(node.inputs.sweep.parameters, [])
     elif kind in (PHONON, VIBRATIONS) and "crucible.evaluate.base" not in begun:
