@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from crucible_engine.tasks.dynamics.lammps.ensembles import complaint_about
 from crucible_engine.wire.rules import Parameter, ParameterError, shown
 from crucible_engine.wire.schema import Condition, EngineError
 
@@ -40,6 +41,9 @@ beyond the common ones, and their defaults (fs, 1/fs, GPa)."""
 TIME = Parameter(float, None, "time constant, fs", 0.0, 1e6, exclusive=True)
 
 DYNAMICS: dict[str, Parameter] = {
+    "backend": Parameter(
+        str, "ase", "whose integrators, and by which way the model is asked", choices=("ase", "lammps")
+    ),
     "ensemble": Parameter(str, "nvt-langevin", "what is kept constant, and how", choices=tuple(ENSEMBLES)),
     "temperatures": Parameter(list, [300.0], "one replica for each, K"),
     "final_temperature": Parameter(
@@ -144,6 +148,8 @@ def check_dynamics(values: dict[str, Any]) -> None:
         )
     if values["mask"] is not None:
         values["mask"] = _normalise_mask(values["mask"], values["ensemble"])
+    if (complaint := complaint_about(values)) is not None:
+        raise ParameterError(complaint)
 
 
 def needs_stress(values: Mapping[str, Any]) -> str | None:
