@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from crucible_engine.tasks.dynamics.lammps.ensembles import complaint_about
+from crucible_engine.tasks.dynamics.lammps.support import check_support
 from crucible_engine.wire.rules import Parameter, ParameterError, shown
 from crucible_engine.wire.schema import Condition, EngineError
 
@@ -158,11 +159,12 @@ def needs_stress(values: Mapping[str, Any]) -> str | None:
 
 
 def check_structures(survey: Survey, parameters: dict[str, Any], family: str) -> None:
-    """Refuse several structures that are not one for each replica, and a barostat where there is no volume.
+    """Refuse several structures that are not one for each replica, a barostat without volume, what LAMMPS cannot do.
 
-    :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``.
+    :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``, ``CAPABILITY_MISSING``.
     """
-    del family
+    if parameters["backend"] == "lammps":
+        check_support(survey, family)
     if survey.n_structures != 1:
         try:
             check_own_structures(survey.n_structures, parameters)

@@ -31,6 +31,6 @@ def require_agreement(found: Snapshot, atoms: Atoms, setup: Setup) -> None:
     raise EngineError(
         Condition.WEIGHTS_MISMATCH,
         f"LAMMPS's pair style {setup.pair_style.name!r} is not the model: it gives {found.energy:.9g} eV where "
-        f"{setup.family.package} gives {own.energy:.9g}, forces differ by {forces:.2g} of the largest: its LAMMPS needs "
-        "the release and the precision of this package",
+        f"{setup.family.package} gives {own.energy:.9g}, forces differ by {forces:.2g} of the largest: LAMMPS "
+        "needs the release and the precision of this package",
     )

@@ -172,7 +172,8 @@ class LammpsDynamics:
 
     def _take(self, now: Snapshot) -> None:
         self._now = now
-        self.atoms.set_cell(now.cell)
+        if self._settings.ensemble.startswith("npt"):
+            self.atoms.set_cell(now.cell)
         self.atoms.positions[:] = now.positions
         self.atoms.arrays["momenta"][:] = now.velocities * self.atoms.get_masses()[:, None]
 

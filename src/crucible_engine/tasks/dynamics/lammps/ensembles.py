@@ -1,4 +1,4 @@
-"""The ensembles of dynamics that LAMMPS has, as its commands.
+"""The ensembles of dynamics that LAMMPS has.
 
 =========================  ============================================================================================
 ``nve``                    ``fix nve``: velocity Verlet, as ASE's.
@@ -33,35 +33,6 @@ def complaint_about(values: Mapping[str, Any]) -> str | None:
     if values["mask"] is not None:
         return "parameter 'mask' of dynamics means nothing to LAMMPS: leave it out, or choose backend 'ase'"
     return None
-
-
-def fixes(values: Any, begin: float, end: float, rests: bool, seed: int, to_bar: Any) -> list[str]:
-    """Return the commands that integrate the motion.
-
-    :param values: the parameters of dynamics, by attribute.
-    :param begin: target temperature at step 0, K of LAMMPS.
-    :param end: that at the last step.
-    :param rests: whether the centre of mass rests.
-    :param seed: of the random numbers of a stochastic thermostat.
-    :param to_bar: turns a pressure in GPa into LAMMPS's.
-    """
-    if values.ensemble == "nve":
-        return ["fix md all nve"]
-    if values.ensemble == "nvt-langevin":
-        damping = 1 / values.friction / 1000
-        rest = ["fix rest all momentum 1 linear 1 1 1"] if rests else []
-        return ["fix md all nve", f"fix heat all langevin {begin!r} {end!r} {damping!r} {seed}", *rest]
-    chain = values.chain_length
-    command = f"temp {begin!r} {end!r} {values.thermostat_time / 1000!r} tchain {chain}"
-    if values.ensemble == "nvt-nose-hoover-chain":
-        command = f"fix md all nvt {command}"
-    else:
-        pressure, strains = to_bar(values.pressure), "iso" if values.ensemble == "npt-mtk-isotropic" else "tri"
-        barostat = f"{strains} {pressure!r} {pressure!r} {values.barostat_time / 1000!r} pchain {chain}"
-        # The origin stays where ASE leaves it, and no lattice vector is exchanged for another.
-        command = f"fix md all npt {command} {barostat} mtk yes fixedpoint 0 0 0 flip no"
-    # LAMMPS's temperature counts 3 N - 3 degrees of freedom unless it is told.
-    return [command, f"compute_modify md_temp extra/dof {3 if rests else 0}"]
 
 
 def has_conserved_quantity(ensemble: str) -> bool:

@@ -9,13 +9,13 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from crucible_engine.tasks.dynamics.lammps.commands import fixes
 from crucible_engine.tasks.dynamics.lammps.data_file import Species, data_file
-from crucible_engine.tasks.dynamics.lammps.ensembles import fixes
 from crucible_engine.tasks.dynamics.lammps.frame import Frame
 from crucible_engine.tasks.dynamics.lammps.program import LammpsError, Program
 from crucible_engine.tasks.dynamics.lammps.setup import Setup
-from crucible_engine.tasks.dynamics.lammps.snapshot import ANSWER, DUMP, Snapshot, read_snapshot
-from crucible_engine.tasks.dynamics.lammps.units import FEMTOSECONDS, TEMPERATURE, to_bar
+from crucible_engine.tasks.dynamics.lammps.snapshot import ANSWER, DUMP, FORCES, Snapshot, read_snapshot
+from crucible_engine.tasks.dynamics.lammps.units import FEMTOSECONDS
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.wire.schema import Condition, EngineError
 
@@ -56,7 +56,6 @@ class Session:
             (folder / DATA_FILE).write_text(data_file(start, self._frame, species), encoding="ascii")
         else:
             (folder / RESTART_FILE).write_bytes(restart.tobytes())
-        begin, end = (temperature * TEMPERATURE for temperature in target)
         commands = [
             f"log {LOG_FILE}",
             "units metal",
@@ -67,7 +66,8 @@ class Session:
             f"read_data {DATA_FILE}" if restart is None else f"read_restart {RESTART_FILE}",
             *setup.commands(species.symbols),
             f"timestep {settings.time_step / FEMTOSECONDS!r}",
-            *fixes(settings, begin, end, rests, seed, to_bar),
+            FORCES,
+            *fixes(settings, target, rests, seed),
             "compute virial all pressure NULL virial",
             "thermo 0",
             "thermo_style custom step temp pe econserve c_virial[1]",

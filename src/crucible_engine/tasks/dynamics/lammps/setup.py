@@ -11,11 +11,11 @@ from typing import Any
 from crucible_engine.families.base import Model
 from crucible_engine.families.facts import Family, PairStyle
 from crucible_engine.families.packed import is_packed
-from crucible_engine.families.registry import FAMILIES, find_family
+from crucible_engine.families.registry import find_family
 from crucible_engine.job.threads import THREAD_VARIABLES
 from crucible_engine.tasks.dynamics.lammps.program import find_program, launched
+from crucible_engine.tasks.dynamics.lammps.support import require_pair_style
 from crucible_engine.wire.schema import LAMMPS_FOLDER, Condition, EngineError, Job
-
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,6 @@ class Setup:
         """
         words = {"weights": self.pair_style.weights, "types": " ".join(symbols)}
         return [command.format(**words) for command in self.pair_style.commands]
-
-
-def require_pair_style(family: Family) -> PairStyle:
-    """Return the pair style of a family.
-
-    :raises EngineError: ``CAPABILITY_MISSING``.
-    """
-    if family.pair_style is None:
-        having = ", ".join(name for name, known in FAMILIES.items() if known.pair_style is not None)
-        raise EngineError(
-            Condition.CAPABILITY_MISSING,
-            f"no pair style of LAMMPS is known for family {family.name!r} (one is for {having}): choose backend 'ase'",
-        )
-    return family.pair_style
 
 
 def describe(setup: Setup, version: str) -> dict[str, Any]:

@@ -22,7 +22,9 @@ SCALARS = (
 )  # fmt: skip
 """LAMMPS's words for what is asked."""
 ANSWER = " ".join(f"$({word}:%.17g)" for word in SCALARS)
-COLUMNS = ("id", "xu", "yu", "zu", "vx", "vy", "vz", "fx", "fy", "fz")
+FORCES = "fix forces all store/force"
+"""Has to be the first of all fixes: it keeps the forces of the potential, to which a thermostat adds its own."""
+COLUMNS = ("id", "xu", "yu", "zu", "vx", "vy", "vz", "f_forces[1]", "f_forces[2]", "f_forces[3]")
 DUMP = f"{' '.join(COLUMNS)} modify sort id format float %.17g"
 SECONDS_TO_APPEAR = 30.0
 """How long a shared disk may take to show a file that the first rank has written on another node."""
