@@ -31,3 +31,16 @@ def fixes(settings: Settings, target: tuple[float, float], rests: bool, seed: in
         command = f"fix md all npt {command} {barostat} mtk yes fixedpoint 0 0 0 flip no"
     # LAMMPS's temperature counts 3 N - 3 degrees of freedom unless it is told.
     return [command, f"compute_modify md_temp extra/dof {3 if rests else 0}"]
+
+
+def conserved_quantity(settings: Settings) -> str:
+    """Return LAMMPS's words for the conserved quantity, eV, without spaces.
+
+    ``econserve`` of the release of July 2025 counts three degrees of freedom of an isotropic barostat where its
+    integrator has one, and drifts. The energies that ``fix npt`` gives one by one (second half of its vector, by the
+    page on fix_nh) have the right ones.
+    """
+    if settings.ensemble != "npt-mtk-isotropic":
+        return "econserve"
+    n_variables = 2 * (2 * settings.chain_length + 1)
+    return "+".join(["etotal", *(f"f_md[{index}]" for index in range(n_variables + 1, 2 * n_variables + 1))])

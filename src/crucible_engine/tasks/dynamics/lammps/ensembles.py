@@ -5,7 +5,7 @@
 ``nvt-langevin``           ``fix langevin`` with ``fix nve``: the same ensemble, with other random numbers and another
                            discretisation than ASE's.
 ``nvt-nose-hoover-chain``  ``fix nvt``: the same equations of motion, thermostat masses and conserved quantity as ASE's.
-``npt-mtk-isotropic``      ``fix npt iso``: the same equations of motion and barostat mass.
+``npt-mtk-isotropic``      ``fix npt iso``: the same equations of motion, masses and conserved quantity.
 ``npt-mtk``                ``fix npt tri``: six strains; ASE lets nine components move and so the crystal turn.
 =========================  ============================================================================================
 

@@ -9,12 +9,12 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from crucible_engine.tasks.dynamics.lammps.commands import fixes
+from crucible_engine.tasks.dynamics.lammps.commands import conserved_quantity, fixes
 from crucible_engine.tasks.dynamics.lammps.data_file import Species, data_file
 from crucible_engine.tasks.dynamics.lammps.frame import Frame
 from crucible_engine.tasks.dynamics.lammps.program import LammpsError, Program
 from crucible_engine.tasks.dynamics.lammps.setup import Setup
-from crucible_engine.tasks.dynamics.lammps.snapshot import ANSWER, DUMP, FORCES, Snapshot, read_snapshot
+from crucible_engine.tasks.dynamics.lammps.snapshot import DUMP, FORCES, Snapshot, question, read_snapshot
 from crucible_engine.tasks.dynamics.lammps.units import FEMTOSECONDS
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.wire.schema import Condition, EngineError
@@ -51,6 +51,7 @@ class Session:
         self._setup, self._settings = setup, settings
         self._n_atoms, self._frame = len(start), Frame.of(start.cell.array)
         species = Species.of(start)
+        self._question = question(conserved_quantity(settings))
         folder = setup.folder
         if restart is None:
             (folder / DATA_FILE).write_text(data_file(start, self._frame, species), encoding="ascii")
@@ -96,7 +97,7 @@ class Session:
 
         :raises LammpsError: if LAMMPS ended.
         """
-        words = self._program.ask([f"write_dump all custom {SNAPSHOT_FILE} {DUMP}"], ANSWER)
+        words = self._program.ask([f"write_dump all custom {SNAPSHOT_FILE} {DUMP}"], self._question)
         return read_snapshot(words, self._path(SNAPSHOT_FILE), self._n_atoms, self._frame)
 
     def restart(self) -> NDArray[np.uint8]:

@@ -16,12 +16,11 @@ from crucible_engine.tasks.dynamics.lammps.units import PICOSECOND, PRESSURE
 Array = NDArray[np.float64]
 
 SCALARS = (
-    "step", "pe", "econserve",
+    "step", "pe", "conserved",
     "xlo", "ylo", "zlo", "xhi", "yhi", "zhi", "xy", "xz", "yz",
     *(f"c_virial[{component}]" for component in range(1, 7)),
 )  # fmt: skip
-"""LAMMPS's words for what is asked."""
-ANSWER = " ".join(f"$({word}:%.17g)" for word in SCALARS)
+"""What is asked: LAMMPS's words, but for the conserved quantity, whose word depends on the ensemble."""
 FORCES = "fix forces all store/force"
 """Has to be the first of all fixes: it keeps the forces of the potential, to which a thermostat adds its own."""
 COLUMNS = ("id", "xu", "yu", "zu", "vx", "vy", "vz", "f_forces[1]", "f_forces[2]", "f_forces[3]")
@@ -53,10 +52,18 @@ class Snapshot:
     stress: Array
 
 
+def question(conserved: str) -> str:
+    """Return what LAMMPS is to print: :data:`SCALARS` with every digit.
+
+    :param conserved: LAMMPS's words for the conserved quantity.
+    """
+    return " ".join(f"$({conserved if word == 'conserved' else word}:%.17g)" for word in SCALARS)
+
+
 def read_snapshot(words: Sequence[str], path: Path, n_atoms: int, frame: Frame) -> Snapshot:
     """Return what LAMMPS says of a step.
 
-    :param words: the answer to :data:`ANSWER`.
+    :param words: the answer to :func:`question`.
     :param path: the file of :data:`DUMP`.
     :raises ValueError: if the file is of something else.
     """
@@ -75,7 +82,7 @@ def read_snapshot(words: Sequence[str], path: Path, n_atoms: int, frame: Frame) 
     return Snapshot(
         step=int(said["step"]),
         energy=said["pe"],
-        conserved=said["econserve"],
+        conserved=said["conserved"],
         cell=frame.cell_back(cell),
         positions=frame.back(rows[:, 1:4] - origin),
         velocities=frame.back(rows[:, 4:7]) / PICOSECOND,
