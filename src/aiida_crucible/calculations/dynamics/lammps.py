@@ -11,6 +11,7 @@ from typing import Any
 from aiida.orm import Computer, ContainerizedCode, Dict
 
 from aiida_crucible.calculations.dynamics.structures import structures_of
+from aiida_crucible.calculations.resources import options_of
 from aiida_crucible.nodes.structures import require_crystal
 from crucible_engine.families.registry import find_family
 from crucible_engine.tasks.dynamics.lammps.support import require_pair_style
@@ -47,10 +48,18 @@ def check_lammps(inputs: Mapping[str, Any]) -> None:
         )
 
 
+def check_launcher(inputs: Mapping[str, Any]) -> None:
+    """Refuse ranks that the computer cannot start; its resources were checked before."""
+    options, code = options_of(inputs), inputs.get("code")
+    if is_lammps(inputs.get("parameters")) and code is not None and "resources" in options:
+        launcher_of(code.computer, options)
+
+
 def launcher_of(computer: Computer, options: Mapping[str, Any]) -> tuple[list[str], int]:
     """Return the command that starts a program on the ranks of a job, and how many they are.
 
     :param options: ``metadata.options`` of the job; one process needs no command.
+    :raises ValueError: one line, if the computer has no such command.
     """
     scheduler, resources = computer.get_scheduler(), dict(options["resources"])
     scheduler.preprocess_resources(resources, computer.get_default_mpiprocs_per_machine())
@@ -59,5 +68,10 @@ def launcher_of(computer: Computer, options: Mapping[str, Any]) -> tuple[list[st
     if ranks == 1:
         return [], 1
     words = {**dict(resource.items()), "tot_num_mpiprocs": ranks}
-    command = [argument.format(**words) for argument in computer.get_mpirun_command()]
+    command = [argument.format(**words) for argument in computer.get_mpirun_command() if argument]
+    if not command:
+        raise ValueError(
+            f"resources ask for {ranks} ranks of LAMMPS, but computer {computer.label!r} has no command that starts "
+            "them: give it one with set_mpirun_command, or ask for one process"
+        )
     return [*command, *(options.get("mpirun_extra_params") or [])], ranks
