@@ -156,7 +156,7 @@ class _Run:
     def _step(self, replica: Replica) -> None:
         began, before = time.monotonic(), replica.step
         replica.advance()
-        self._fresh += 1
+        self._fresh += replica.step - before
         now = time.monotonic()
         self._slowest = max(self._slowest, now - began)
         if self._is_checkpoint_due(before, replica.step, now):

@@ -25,12 +25,12 @@ MARK = "crucible_answer"
 KEPT_LINES = 50
 SECONDS_TO_END = 10.0
 STDERR_FILE = "stderr.txt"
+_ENDING = (signal.SIGTERM, signal.SIGKILL, signal.SIGXCPU, signal.SIGINT, signal.SIGHUP)
 ENDED_FROM_OUTSIDE = frozenset(
-    number
-    for kind in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL, signal.SIGXCPU)
-    for number in (-kind, 128 + kind)
+    [*(-number for number in _ENDING), *(128 + number for number in _ENDING), *map(int, _ENDING[:3])]
 )
-"""How a process ends that got a signal, as its parent sees it, and as a shell or launcher between them says it."""
+"""How a process ends that got a signal, as its parent sees it, as a shell or launcher between them says it, and as
+MPICH's launcher does; SIGINT and SIGHUP have the numbers of common errors there."""
 
 
 class LammpsError(Exception):
@@ -86,7 +86,8 @@ class Program:
         :param answer: what LAMMPS is to print, with its variables.
         :raises LammpsError: if it ended before.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
+        if self._process.stdin is None or self._process.stdout is None:
+            raise self._ended()
         text = "\n".join([*commands, f'print "{MARK} {answer}"']) + "\n"
         try:
             self._process.stdin.write(text)
@@ -102,11 +103,13 @@ class Program:
     def close(self) -> None:
         """Let LAMMPS end."""
         with contextlib.suppress(OSError):
-            self._process.stdin and self._process.stdin.close()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        self._process.stdin = None
         try:
             # What it prints at its end would block it, if nobody read.
             self._process.communicate(timeout=SECONDS_TO_END)
-        except (subprocess.TimeoutExpired, ValueError, OSError):
+        except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
