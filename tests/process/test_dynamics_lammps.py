@@ -11,6 +11,7 @@ from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
 from aiida_crucible.calculations.dynamics.lammps import launcher_of
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
+from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
 
 NVE = {"backend": "lammps", "ensemble": "nve", "steps": 1}
 TWO = {"num_machines": 1, "num_mpiprocs_per_machine": 2}
@@ -87,3 +88,18 @@ def test_a_computer_that_starts_no_ranks_is_named():
     computer.set_mpirun_command([])
     with pytest.raises(ValueError, match=r"2 ranks of LAMMPS, but computer 'cluster' has no command"):
         launcher_of(computer, {"resources": TWO})
+
+
+def test_a_sweep_takes_lammps_and_its_ranks(code, potential):
+    builder = TemperatureSweepWorkChain.get_builder_from_protocol(
+        code=code,
+        model=potential,
+        structure=from_atoms(bulk("Cu", cubic=True)),
+        protocol="fast",
+        temperatures=[300],
+        overrides={"base": {"dynamics": {"parameters": {"backend": "lammps", "ensemble": "npt-mtk"}}}},
+    )
+    builder.base.dynamics.metadata.options.resources = TWO
+    assert TemperatureSweepWorkChain.spec().inputs.validate(builder._inputs(prune=True)) is None
+    parameters = builder.base.dynamics.parameters.get_dict()
+    assert parameters["backend"] == "lammps"
