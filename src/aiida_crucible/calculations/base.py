@@ -122,7 +122,7 @@ class EngineCalculation(EndsItsJobs, CalcJob):
         :param ports: the ports that there are: a WorkChain may leave some out, to fill them itself.
         :raises ValueError: one line for the user.
         """
-        resources.check_options(resources.options_of(inputs))
+        resources.check_options(resources.options_of(inputs), cls.starts_ranks(inputs))
         if "model" in inputs:
             validation.check_trust(inputs["model"])
             validation.check_elements(inputs["model"], cls.symbols_by_input(inputs))
@@ -131,6 +131,12 @@ class EngineCalculation(EndsItsJobs, CalcJob):
                 validation.check_environment(inputs["code"], inputs["model"])
                 resources.check_placement(inputs["code"], resources.options_of(inputs))
                 cls._check_capability(inputs)
+
+    @classmethod
+    def starts_ranks(cls, inputs: Mapping[str, Any]) -> bool:
+        """Return whether the engine starts a program that has as many processes as the resources say."""
+        del inputs
+        return False
 
     @classmethod
     def _check_capability(cls, inputs: Mapping[str, Any]) -> None:

@@ -84,12 +84,16 @@ def check_resource_types(options: Mapping[str, Any]) -> None:
             raise ValueError(f"metadata.options.resources has {shown(name)}, no name of a resource: leave it out")
 
 
-def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse several processes (the engine is one, which uses threads or a GPU), no time and no memory to run."""
+def check_options(options: Mapping[str, Any], several: bool = False) -> None:
+    """Refuse no time and no memory to run, and several processes where the engine alone computes.
+
+    :param several: whether the engine starts another program, which may have any number of processes.
+    """
     check_resource_types(options)
     if options.get("withmpi"):
         raise ValueError(
-            "metadata.options.withmpi is True: the engine runs as one process, never under MPI: leave it out"
+            "metadata.options.withmpi is True: the engine runs as one process, never under MPI: leave it out (LAMMPS "
+            "gets as many ranks as `resources` has processes)"
         )
     for name in ("max_wallclock_seconds", "max_memory_kb"):
         require_type(f"metadata.options.{name}", options.get(name), int | float | None)
@@ -111,7 +115,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     processes = resources.get("tot_num_mpiprocs") or (
         resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1)
     )
-    if processes != 1:
+    if processes != 1 and not several:
         raise ValueError(
             f"metadata.options.resources asks for {processes} processes: the engine is one; give it cores with "
             "num_cores_per_mpiproc"

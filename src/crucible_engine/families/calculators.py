@@ -89,6 +89,10 @@ class FreshCalculators:
         """Return a calculator that nothing was asked, or that forgets what it was."""
         return copy.deepcopy(self._pristine) if self.remember else self._model.calculator()
 
+    def describe(self) -> dict[str, Any]:
+        """Return what a summary says of them: nothing beside the model itself."""
+        return {}
+
 
 def loader(make: Callable[[ModelReference], Calculator], parameters: Any, symbols: Iterable[str]) -> Loader:
     """Return the function ``load`` of an adapter whose potential has no file of weights and runs on the CPU.

@@ -56,6 +56,25 @@ class WeightsFile:
         return start.startswith(self.starts)
 
 
+@dataclass(frozen=True)
+class PairStyle:
+    """How LAMMPS computes with a family's weights, in its units ``metal`` and with ``atom_style atomic``.
+
+    :param name: its name, as LAMMPS's complaint that it is missing has it.
+    :param commands: that choose it; ``{weights}`` stands for the file of weights, ``{types}`` for the chemical symbols
+        of the atom types in their order.
+    :param weights: name that the file has to have, by whose ending some packages choose how to read it.
+    :param how_to_have: what to do where a LAMMPS lacks it.
+    :param thread_variables: environment variables that limit its threads, beside OpenMP's.
+    """
+
+    name: str
+    commands: tuple[str, ...]
+    weights: str
+    how_to_have: str
+    thread_variables: tuple[str, ...] = ()
+
+
 TORCH_FILE = WeightsFile((b"PK\x03\x04",), "an archive of torch.save (torch 1.6 or later)")
 
 
@@ -152,6 +171,7 @@ class Family(Packaged):
     :param reference: DOI of the family's paper.
     :param weights_file: what a user's own checkpoint file has to be; ``None`` where there are none.
     :param runs_code: whether its settings name code that runs, any that the environment has.
+    :param pair_style: how LAMMPS computes with it; ``None`` where that is not known.
     """
 
     maturity: str
@@ -163,6 +183,7 @@ class Family(Packaged):
     reference: str
     weights_file: WeightsFile | None = TORCH_FILE
     runs_code: bool = False
+    pair_style: PairStyle | None = None
 
     @property
     def folder(self) -> str:

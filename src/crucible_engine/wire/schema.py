@@ -11,6 +11,7 @@ Both sides import this module, so that it cannot drift. A job is a folder::
     trajectories.npz  geometries on the way of a relaxation             (engine → AiiDA, on request)
     results.json      scalars, condition, environment                   (engine → AiiDA, written last, atomically)
     run/              checkpoint, time series and frames of a dynamics  (kept on the computer; a copy is continued)
+    lammps/           what LAMMPS reads and writes                      (kept on the computer; nothing continues it)
 
 No pickle crosses the wire in either direction. Units are ASE's: eV, Å, eV/Å, and eV/Å³ with ASE's sign of stress
 (``stress = (1/V) dE/dε``, positive under tension) in Voigt order xx, yy, zz, yz, xz, xy. Times are fs, temperatures
@@ -45,6 +46,7 @@ STATE_FILE, PREVIOUS_STATE_FILE = "state.npz", "state.previous.npz"
 """Checkpoints of a dynamics, in the run folder."""
 
 RUN_FOLDER = "run"
+LAMMPS_FOLDER = "lammps"
 ENGINE_FILE = "crucible_engine.pyz"
 CHECKPOINT_FILE = "checkpoint.model"
 """Name under which a model's checkpoint file is linked into the job's folder."""
@@ -187,6 +189,9 @@ class Job:
     :param walltime: seconds after which the scheduler will end the job; a task that can stops itself before. ``None``
         where there is no limit.
     :param package_version: version of the model's package that the environment promises; ``None`` if none was.
+    :param launcher: the command that the computer starts a program with on the job's ranks, for a task that lets
+        another program compute; empty starts it as one process.
+    :param ranks: how many processes that program has.
     :param protocol: the :data:`PROTOCOL` of the side that wrote the job.
     """
 
@@ -197,6 +202,8 @@ class Job:
     threads: int | None = None
     walltime: float | None = None
     package_version: str | None = None
+    launcher: list[str] = field(default_factory=list)
+    ranks: int = 1
     protocol: int = PROTOCOL
 
     @property
@@ -225,7 +232,7 @@ class Job:
     def _from_valid(cls, content: Any) -> Job:
         _require_protocol(content)
         require_fields(cls, content, "job")
-        for name, least in (("threads", 1), ("walltime", 0)):
+        for name, least in (("threads", 1), ("walltime", 0), ("ranks", 1)):
             if content.get(name) is not None and content[name] < least:
                 raise ValueError(f"{name} of the job is {shown(content[name])}: give at least {least}, or null")
         model = content["model"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,6 +16,7 @@ from ase import Atoms
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation
+from aiida_crucible.calculations.dynamics.lammps import FILES, check_lammps, check_launcher, is_lammps, launcher_of
 from aiida_crucible.calculations.dynamics.restart import check_continuation, check_restart_folder
 from aiida_crucible.calculations.dynamics.size import describe, size_of
 from aiida_crucible.calculations.dynamics.structures import (
@@ -31,7 +33,7 @@ from aiida_crucible.calculations.exit_codes import NOTHING_TO_CONTINUE
 from aiida_crucible.nodes.structures import to_atoms
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.rules import suggestion
-from crucible_engine.wire.schema import PREVIOUS_STATE_FILE, REFERENCE_FILE, RUN_FOLDER, STATE_FILE
+from crucible_engine.wire.schema import PREVIOUS_STATE_FILE, REFERENCE_FILE, RUN_FOLDER, STATE_FILE, Job
 from crucible_engine.wire.structures import write_structures
 
 SERIES_FILES = "series-*.npy"
@@ -106,7 +108,9 @@ class DynamicsCalculation(EngineCalculation):
     def check_inputs(cls, inputs: Mapping[str, Any], ports: PortNamespace) -> None:
         """Check that a barostat has a crystal and a continued run its own past; warn of a long time step."""
         check_given(inputs, ports)
+        check_lammps(inputs)
         super().check_inputs(inputs, ports)
+        check_launcher(inputs)
         check_continuation(inputs)
         check_reference(inputs)
         structures, parameters = structures_of(inputs), inputs.get("parameters")
@@ -114,6 +118,11 @@ class DynamicsCalculation(EngineCalculation):
             check_barostat(structures, parameters)
             if (warning := warning_of(structures, parameters)) is not None:
                 warnings.warn(warning, stacklevel=2)
+
+    @classmethod
+    def starts_ranks(cls, inputs: Mapping[str, Any]) -> bool:
+        """Return whether LAMMPS computes."""
+        return is_lammps(inputs.get("parameters"))
 
     @classmethod
     def symbols_by_input(cls, inputs: Mapping[str, Any]) -> dict[str, set[str]]:
@@ -153,7 +162,17 @@ class DynamicsCalculation(EngineCalculation):
         if size.series <= LARGEST_RETRIEVED_STREAMS:
             unfinished.append(SERIES_FILES)
         info.retrieve_temporary_list += [f"{RUN_FOLDER}/{name}" for name in unfinished]
+        if is_lammps(self.inputs.parameters):
+            info.retrieve_list += FILES
         return info
+
+    def job(self) -> Job:
+        """Return the content of ``job.json``, for LAMMPS with how it is started on its ranks."""
+        job = super().job()
+        if not is_lammps(self.inputs.parameters):
+            return job
+        launcher, ranks = launcher_of(self.node.computer, self.options)
+        return replace(job, launcher=launcher, ranks=ranks)
 
     def add_unfinished_job(self, info: CalcInfo) -> None:
         """Let the run folder of the job that this one continues be copied on the computer."""

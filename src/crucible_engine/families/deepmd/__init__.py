@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crucible_engine.families.facts import Family, NamedModel, WeightsFile, named
+from crucible_engine.families.facts import Family, NamedModel, PairStyle, WeightsFile, named
 
 # A serialized GraphDef has no magic: it begins with the tag of its first field, the list of nodes.
 WEIGHTS_FILE = WeightsFile((b"\n",), "a frozen TensorFlow graph of DeePMD-kit ('graph.pb', made by 'dp --tf freeze')")
@@ -20,6 +20,14 @@ FAMILY = Family(
     settings={},
     reference="10.1063/5.0155600",
     weights_file=WEIGHTS_FILE,
+    pair_style=PairStyle(
+        name="deepmd",
+        commands=("pair_style deepmd {weights}", "pair_coeff * * {types}"),
+        weights="graph.pb",
+        how_to_have="'aiida-crucible env create deepmd' makes an environment whose LAMMPS has it, and one of your own "
+        "needs the plugin of DeePMD-kit (LAMMPS_PLUGIN_PATH)",
+        thread_variables=("DP_INTRA_OP_PARALLELISM_THREADS", "DP_INTER_OP_PARALLELISM_THREADS"),
+    ),
     names=named(
         NamedModel(
             "UniPero",

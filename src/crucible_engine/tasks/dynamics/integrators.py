@@ -31,6 +31,7 @@ from ase.md.nptberendsen import Inhomogeneous_NPTBerendsen
 from ase.md.verlet import VelocityVerlet
 
 from crucible_engine.families import ase_compat
+from crucible_engine.tasks.dynamics.lammps.dynamics import LammpsDynamics, next_step
 from crucible_engine.tasks.dynamics.settings import Settings
 
 
@@ -48,6 +49,7 @@ class Integrator:
     :param is_random: whether it draws random numbers.
     :param needs_constraint: whether only a constraint on the structure (``FixCom``) keeps its centre of mass in place.
     :param triangular: whether the cell must be a triangular matrix.
+    :param next_step: returns the step that its next call will reach.
     """
 
     kind: type
@@ -58,6 +60,7 @@ class Integrator:
     is_random: bool = False
     needs_constraint: bool = False
     triangular: bool = False
+    next_step: Callable[[Settings, int], int] = lambda _, step: step + 1
 
     def make(self, atoms: Atoms, settings: Settings, temperature: float, rng: np.random.Generator) -> MolecularDynamics:
         """Return the integrator of a structure with its momenta, at a target temperature (K)."""
@@ -167,8 +170,22 @@ INTEGRATORS: dict[str, Integrator] = {
 """By ensemble; ``npt-mtk-masked`` is ``npt-mtk`` with a mask, another class of ASE's with a state of its own."""
 
 
+LAMMPS = Integrator(
+    LammpsDynamics,
+    lambda settings, n_atoms: {"settings": settings, "rests": settings.remove_drift and n_atoms > 1},
+    lambda *_: None,  # LAMMPS follows a ramp by itself
+    state=("restart",),
+    conserved=attrgetter("conserved"),
+    is_random=True,
+    next_step=next_step,
+)
+"""All ensembles of the backend ``lammps``."""
+
+
 def integrator_of(settings: Settings) -> Integrator:
     """Return the integrator of an ensemble."""
+    if settings.backend == "lammps":
+        return LAMMPS
     masked = settings.ensemble == "npt-mtk" and settings.mask is not None
     return INTEGRATORS["npt-mtk-masked" if masked else settings.ensemble]
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from crucible_engine.tasks.dynamics.lammps.ensembles import complaint_about
+from crucible_engine.tasks.dynamics.lammps.support import check_support
 from crucible_engine.wire.rules import Parameter, ParameterError, shown
 from crucible_engine.wire.schema import Condition, EngineError
 
@@ -40,6 +42,9 @@ beyond the common ones, and their defaults (fs, 1/fs, GPa)."""
 TIME = Parameter(float, None, "time constant, fs", 0.0, 1e6, exclusive=True)
 
 DYNAMICS: dict[str, Parameter] = {
+    "backend": Parameter(
+        str, "ase", "whose integrators, and by which way the model is asked", choices=("ase", "lammps")
+    ),
     "ensemble": Parameter(str, "nvt-langevin", "what is kept constant, and how", choices=tuple(ENSEMBLES)),
     "temperatures": Parameter(list, [300.0], "one replica for each, K"),
     "final_temperature": Parameter(
@@ -144,6 +149,8 @@ def check_dynamics(values: dict[str, Any]) -> None:
         )
     if values["mask"] is not None:
         values["mask"] = _normalise_mask(values["mask"], values["ensemble"])
+    if (complaint := complaint_about(values)) is not None:
+        raise ParameterError(complaint)
 
 
 def needs_stress(values: Mapping[str, Any]) -> str | None:
@@ -152,11 +159,12 @@ def needs_stress(values: Mapping[str, Any]) -> str | None:
 
 
 def check_structures(survey: Survey, parameters: dict[str, Any], family: str) -> None:
-    """Refuse several structures that are not one for each replica, and a barostat where there is no volume.
+    """Refuse several structures that are not one for each replica, a barostat without volume, what LAMMPS cannot do.
 
-    :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``.
+    :raises EngineError: ``INVALID_JOB``, ``INVALID_STRUCTURE``, ``CAPABILITY_MISSING``.
     """
-    del family
+    if parameters["backend"] == "lammps":
+        check_support(survey, family)
     if survey.n_structures != 1:
         try:
             check_own_structures(survey.n_structures, parameters)

@@ -132,7 +132,7 @@ class Replica:
                 raise
             self._lose(finding)
             return
-        self.step += 1
+        self.step = self._integrator.next_step(settings, self.step)
         self._dynamics.nsteps = self.step
         self._keep_geometry()
         if self.step >= settings.first_averaged_step():
@@ -206,8 +206,9 @@ class Replica:
         }
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files, and end what computes beside this process."""
         self._recorder.close()
+        self._dynamics.close()
 
     def _draw_velocities(self) -> None:
         settings = self._settings

@@ -41,8 +41,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import Model
-from crucible_engine.families.calculators import FreshCalculators
 from crucible_engine.job.context import Context, Progress, TaskResult
+from crucible_engine.tasks.dynamics.backend import calculators_of
 from crucible_engine.tasks.dynamics.checkpoint import Checkpoints, require_checkpoint
 from crucible_engine.tasks.dynamics.output import (
     average_series,
@@ -92,7 +92,6 @@ class _Run:
         self._starts = Starts(
             context.folder / STRUCTURES_FILE, context.folder / REFERENCE_FILE, self._settings, self._folder
         )
-        self._calculators = FreshCalculators(model)
         self._checkpoints = Checkpoints(self._folder, context.identity)
         found = self._checkpoints.read()
         if found is not None:
@@ -103,6 +102,7 @@ class _Run:
         self._steps_before = self._steps_done(self._scalars.get("step", 0)) if found else None
         self._threads_before: int | None = self._scalars.get("threads")
         context.threads.fix(self._threads_before)
+        self._calculators = calculators_of(job, model, context)
         total = self._settings.steps * len(self._settings.temperatures)
         self._progress: Progress = context.progress(job, total, self._steps_before or 0)
         self._began, self._fresh = time.monotonic(), 0
@@ -154,12 +154,12 @@ class _Run:
             replica.close()
 
     def _step(self, replica: Replica) -> None:
-        began = time.monotonic()
+        began, before = time.monotonic(), replica.step
         replica.advance()
-        self._fresh += 1
+        self._fresh += replica.step - before
         now = time.monotonic()
         self._slowest = max(self._slowest, now - began)
-        if self._is_checkpoint_due(replica.step, now):
+        if self._is_checkpoint_due(before, replica.step, now):
             self._write_checkpoint(replica)
             if self._calculators.remember:
                 replica.use(self._calculators.new())
@@ -175,8 +175,9 @@ class _Run:
                 outcome=replica.describe()["outcome"],
             )
 
-    def _is_checkpoint_due(self, step: int, now: float) -> bool:
-        if step % self._settings.checkpoint_interval == 0:
+    def _is_checkpoint_due(self, before: int, step: int, now: float) -> bool:
+        interval = self._settings.checkpoint_interval
+        if step // interval > before // interval:
             return True
         return not self._calculators.remember and now - self._written > self._settings.checkpoint_seconds
 
@@ -268,6 +269,7 @@ class _Run:
             "steps_done": self._steps_done(running.step if running else 0),
             "steps_total": settings.steps * len(settings.temperatures),
             "size": estimate_size(sizes, settings),
+            **self._calculators.describe(),
             "warnings": self._warnings(),
             "not_run": self._not_run(),
             "replicas": replicas,
