@@ -7,7 +7,7 @@ Before, once:
     aiida-crucible env create chgnet
     aiida-crucible env create mace
 
-Then, a quarter of an hour on two CPU cores:
+Then, half an hour on two CPU cores:
 
     python committee_salt.py
 
