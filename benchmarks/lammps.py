@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "src"), str(HELPERS)]
 # Both are read when the package is imported.
 os.environ |= {"OMP_NUM_THREADS": "1", "DP_INTRA_OP_PARALLELISM_THREADS": "1", "DP_INTER_OP_PARALLELISM_THREADS": "1"}
 
-SHORT, LONG = 20, 120
+SHORT, LONG = 20, 320
 CASES = (("ase", 1, (4, 4, 4)), ("lammps", 1, (4, 4, 4)), ("lammps", 2, (4, 4, 8)))
 """Backend, ranks, and repetitions of a cell of four atoms."""
 
