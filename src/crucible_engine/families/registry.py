@@ -135,6 +135,6 @@ def _setting_value(what: str, key: str, rule: Setting, value: Any) -> Any:
         raise ValueError(f"setting {key!r} of {what} is {value!r}: give a {rule.kind.__name__} ({rule.help})")
     if rule.choices and value not in rule.choices:
         raise ValueError(f"setting {key!r} of {what} is {value!r}: {suggestion(str(value), list(rule.choices))}")
-    if rule.minimum is not None and value < rule.minimum:
+    if rule.minimum is not None and isinstance(value, int) and value < rule.minimum:
         raise ValueError(f"setting {key!r} of {what} is {value!r}: give {rule.minimum} or more ({rule.help})")
     return value

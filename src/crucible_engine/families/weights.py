@@ -117,10 +117,9 @@ def _shape_problem(path: Path, archive: zipfile.ZipFile, compressed: str) -> str
         return "its parts are compressed, which torch's are not"
     if sum(member.file_size for member in data) > path.stat().st_size:
         return "its parts are larger than the file"
-    if sum(member.file_size for member in code) > LARGEST_PICKLE:
-        return f"its code has more than {LARGEST_PICKLE} bytes, and that of models far fewer"
-    if any(archive.getinfo(name).file_size > LARGEST_PICKLE for name in _pickles(archive)):
-        return f"its pickle has more than {LARGEST_PICKLE} bytes, and those of models far fewer"
+    pickles = (archive.getinfo(name).file_size for name in _pickles(archive))
+    if max(*pickles, sum(member.file_size for member in code)) > LARGEST_PICKLE:
+        return f"its {'code' if code else 'pickle'} has more than {LARGEST_PICKLE} bytes, and those of models far fewer"
     return "" if _declared_directory(path) == archive.start_dir else "it holds two tables of contents"
 
 

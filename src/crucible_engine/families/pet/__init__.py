@@ -47,7 +47,11 @@ FAMILY = Family(
     settings={
         "variant": Setting(None, (), "which of the energies of a model that has several, as its outputs name it"),
         ENSEMBLE: Setting(
-            None, (), "number of members of the model's ensemble that say their own; each costs a gradient", int, minimum=2
+            None,
+            (),
+            "number of members of the model's ensemble that say their own; each costs a gradient",
+            int,
+            minimum=2,
         ),
     },
     reference=_MAD,

@@ -1,8 +1,8 @@
 """PET and whatever metatomic exports: batches of systems, whose energies are differentiated here.
 
-Forces and stresses are gradients of the energy, whatever other outputs a model has for them. So are those of the members
-of an ensemble: the energy of each is differentiated. Members are last layers that the training data leave possible
-(LLPR; Bigi et al., Mach. Learn.: Sci. Technol. 5, 045018 (2024)), or whatever else a model gives as its ensemble.
+Forces and stresses are gradients of the energy, whatever other outputs a model has for them. So are those of the
+members of an ensemble: the energy of each is differentiated. Members are last layers that the training data leave
+possible (LLPR; Bigi et al., Mach. Learn.: Sci. Technol. 5, 045018 (2024)), or whatever else a model gives as such.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class PetModel(TorchModel):
 
         :raises EngineError: ``CHECKPOINT_UNREADABLE`` or ``INVALID_JOB``.
         """
+        own = self.network.capabilities().dtype
         names = [name for name in (self._usable.energy, self._usable.ensemble) if name]
         pair = Atoms([min(self.elements)] * 2, positions=[[0, 0, 0], [0, 0, 2.0]])
         try:
@@ -63,17 +64,18 @@ class PetModel(TorchModel):
             energies, *members = self._energies(systems, names)
             wrong = energies.dtype != DTYPES[self.dtype]
         except RuntimeError as error:
-            if self.dtype == self.network.capabilities().dtype:
-                raise weights.unreadable(path, f"it fails for a pair of atoms ({str(error).splitlines()[-1]})") from error
+            if self.dtype == own:
+                raise weights.unreadable(
+                    path, f"it fails for a pair of atoms ({str(error).splitlines()[-1]})"
+                ) from error
             wrong = True
         if wrong:
             raise EngineError(
                 Condition.INVALID_JOB,
-                f"the model in {path.name} does not compute in {self.dtype}: choose {self.network.capabilities().dtype}, "
-                "which it was exported in",
+                f"the model in {path.name} does not compute in {self.dtype}: choose {own}, which it was exported in",
             )
         if not energies.requires_grad and any(_has_neighbours(system) for system in systems):
-            raise unusable(path, "has an energy that cannot be differentiated")
+            raise unusable(path, "has an energy that cannot be differentiated: export it with its gradient")
         self.ensemble_size = members[0].shape[1] if members else 0
         require_members(self.n_members, self.ensemble_size, path)
 
@@ -88,9 +90,7 @@ class PetModel(TorchModel):
         members = members - members.mean(dim=1, keepdim=True) + energies
         answers = [self._differentiate(batch, member, variables, stress) for member in members.unbind(dim=1)]
         means = self._differentiate(batch, energies[:, 0], variables, stress)
-        return [
-            replace(mean, ensemble=ensemble_of(each)) for mean, each in zip(means, zip(*answers, strict=True), strict=True)
-        ]
+        return [replace(mean, ensemble=ensemble_of(each)) for mean, *each in zip(means, *answers, strict=True)]
 
     def _systems(self, batch: Sequence[Atoms], stress: bool = False) -> tuple[list[System], list[torch.Tensor]]:
         """Return the input for structures, and what its energies are differentiated by.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import LocalEntryNotFoundError
 from metatomic.torch import AtomisticModel, load_atomistic_model
 from metatrain.utils.io import model_from_checkpoint
 
@@ -29,9 +30,13 @@ CODE = "code/"
 def weights_path(name: str) -> str:
     """Return the file of released weights, which is downloaded once.
 
-    upet asks the repository for its newest list of files first, even where the file is on this computer already.
+    Nobody is asked where the file is on this computer: a file of the same name may have been replaced in the repository.
     """
-    return str(hf_hub_download(repo_id=REPOSITORY, subfolder=FOLDER, filename=f"{name}.ckpt"))
+    where = {"repo_id": REPOSITORY, "subfolder": FOLDER, "filename": f"{name}.ckpt"}
+    try:
+        return hf_hub_download(**where, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return hf_hub_download(**where)
 
 
 def build(path: Path, compiled: bool) -> AtomisticModel:

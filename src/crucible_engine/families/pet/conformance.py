@@ -78,7 +78,8 @@ def train(folder: Path, training: list[Atoms], validation: list[Atoms], epochs: 
 def add_ensemble(folder: Path) -> None:
     """Wrap the model of a folder, which then has ``llpr.ckpt`` and ``llpr.pt`` too, with an ensemble of its energy."""
     members = {"num_ensemble_members": {"energy": MEMBERS_OF_ENSEMBLE}}
-    _run(folder, "llpr", {"name": "llpr", "model": members, "training": {"model_checkpoint": "model.ckpt", "batch_size": 2}})
+    training = {"model_checkpoint": "model.ckpt", "batch_size": 2}
+    _run(folder, "llpr", {"name": "llpr", "model": members, "training": training})
 
 
 def _run(folder: Path, name: str, architecture: dict[str, Any]) -> None:

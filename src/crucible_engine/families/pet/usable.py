@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ase.data import chemical_symbols
-from metatomic.torch import AtomisticModel, unit_conversion_factor
+from metatomic.torch import AtomisticModel
 
 from crucible_engine.families.base import Identity
 from crucible_engine.families.facts import ENSEMBLE
@@ -38,19 +37,24 @@ def require_usable(network: AtomisticModel, identity: Identity, path: Path) -> U
     capabilities = network.capabilities()
     variants = compat.energies(capabilities.outputs)
     if not variants:
-        raise unusable(path, f"has no energy, but {', '.join(sorted(capabilities.outputs)) or 'nothing'}")
+        raise unusable(
+            path, f"has no energy, but {', '.join(sorted(capabilities.outputs)) or 'nothing'}: give a potential"
+        )
     require_setting("variant", [name for name in variants if name], identity, path, needed="" not in variants)
     variant = identity.settings.get("variant", "")
     energy, ensemble = compat.energy(variant), compat.ensemble(variant, capabilities.outputs)
-    _require_unit(path, "length", capabilities.length_unit, "angstrom")
+    _require_unit(path, "length", capabilities.length_unit)
     for name in filter(None, (energy, ensemble)):
-        _require_unit(path, name, capabilities.outputs[name].unit, "eV")
+        _require_unit(path, name, capabilities.outputs[name].unit)
     needed = sorted(network.requested_inputs(use_new_names=True))
     if needed:
-        raise unusable(path, f"needs {' and '.join(needed)} beside the structure, which no task here gives")
+        raise unusable(
+            path, f"needs {' and '.join(needed)} beside the structure: give a potential that needs nothing else"
+        )
     strange = [kind for kind in capabilities.atomic_types if not 0 < kind < len(chemical_symbols)]
     if strange or not capabilities.atomic_types:
-        raise unusable(path, f"has atom types that are no atomic numbers ({', '.join(map(str, strange)) or 'none'})")
+        types = ", ".join(map(str, strange)) or "none"
+        raise unusable(path, f"has atom types that are no atomic numbers ({types}): give a potential of elements")
     kind = identity.device.partition(":")[0]
     if kind not in capabilities.supported_devices:
         raise EngineError(
@@ -72,16 +76,10 @@ def require_members(wanted: int, size: int, path: Path) -> None:
 
 def unusable(path: Path, reason: str) -> EngineError:
     """Return the error for a model that is whole, but no potential of the kind that is needed."""
-    return EngineError(
-        Condition.CHECKPOINT_UNREADABLE, f"the model in {path.name} {reason}: give a potential, exported anew if it is one"
-    )
+    return EngineError(Condition.CHECKPOINT_UNREADABLE, f"the model in {path.name} {reason}")
 
 
-def _require_unit(path: Path, what: str, unit: Any, wanted: str) -> None:
-    # metatomic converts nothing where a unit is left out.
+def _require_unit(path: Path, what: str, unit: str) -> None:
+    # metatomic converts nothing where a unit is left out; another kind of unit it refuses to export.
     if not unit:
-        raise unusable(path, f"does not say the unit of its {what}")
-    try:
-        unit_conversion_factor(unit, wanted)
-    except (RuntimeError, ValueError) as error:
-        raise unusable(path, f"has {unit!r} as the unit of its {what}") from error
+        raise unusable(path, f"does not say the unit of its {what}: export it anew with one")
