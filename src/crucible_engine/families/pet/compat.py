@@ -30,13 +30,13 @@ CODE = "code/"
 def weights_path(name: str) -> str:
     """Return the file of released weights, which is downloaded once.
 
-    Nobody is asked where the file is on this computer: a file of the same name may have been replaced in the repository.
+    Nobody is asked where the file is on this computer: another one of the same name may have taken its place there.
     """
     where = {"repo_id": REPOSITORY, "subfolder": FOLDER, "filename": f"{name}.ckpt"}
     try:
-        return hf_hub_download(**where, local_files_only=True)
+        return str(hf_hub_download(**where, local_files_only=True))
     except LocalEntryNotFoundError:
-        return hf_hub_download(**where)
+        return str(hf_hub_download(**where))
 
 
 def build(path: Path, compiled: bool) -> AtomisticModel:
