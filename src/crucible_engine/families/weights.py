@@ -14,6 +14,7 @@ import struct
 import sys
 import textwrap
 import zipfile
+import zlib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -97,6 +98,8 @@ def require_whole(path: Path, compressed: str = "") -> None:
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, struct.error) as error:
         truncated = isinstance(error, zipfile.BadZipFile) and TORCH_FILE.begins(start_of(path))
         reason = "it was truncated" if truncated else "it is no torch checkpoint (torch 1.6 or later saves one)"
+    except (UnicodeDecodeError, RuntimeError, zlib.error):  # the name of a part, a flag, something compressed
+        reason = "it is damaged"
     if reason:
         raise unreadable(path, reason)
 
