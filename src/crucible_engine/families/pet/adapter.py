@@ -98,20 +98,21 @@ class PetModel(TorchModel):
         :returns: the positions of each structure, Å, [n_atoms, 3], and if stress is wanted, behind those of all, the
             strain of each: noughts, [3, 3].
         """
-        place = {"dtype": DTYPES[self.dtype], "device": self.device}
-        positions = [torch.tensor(atoms.positions, **place, requires_grad=True) for atoms in batch]
-        strains = [torch.zeros(3, 3, **place, requires_grad=stress) for _ in batch]
+        dtype = DTYPES[self.dtype]
+        positions = [torch.tensor(atoms.positions, dtype=dtype, requires_grad=True) for atoms in batch]
+        strains = [torch.zeros(3, 3, dtype=dtype, requires_grad=stress) for _ in batch]
         systems = []
         for atoms, points, strain in zip(batch, positions, strains, strict=True):
-            deformation = torch.eye(3, **place) + strain
+            deformation = torch.eye(3, dtype=dtype) + strain
             # Vectors along which a structure is not periodic have to vanish.
-            cell = torch.tensor(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0), **place)
-            types = torch.tensor(atoms.numbers, dtype=torch.int32, device=self.device)
-            pbc = torch.tensor(atoms.pbc, device=self.device)
-            systems.append(System(types, points @ deformation, cell @ deformation, pbc))
+            cell = torch.tensor(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0), dtype=dtype)
+            types = torch.tensor(atoms.numbers, dtype=torch.int32)
+            systems.append(System(types, points @ deformation, cell @ deformation, torch.tensor(atoms.pbc)))
+        # On the CPU, whatever the device: on another one the package needs more than torch for it.
         for neighbours in self._neighbours:
             neighbours.add_neighbor_list(systems)
-        return systems, [*positions, *(strains if stress else [])]
+        moved = [system.to(device=self.device) for system in systems]
+        return moved, [*positions, *(strains if stress else [])]
 
     def _energies(self, systems: list[System], names: Sequence[str]) -> list[torch.Tensor]:
         """Return outputs that are energies, eV, [n_structures, n_members] (one where they have no members)."""
