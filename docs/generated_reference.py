@@ -143,7 +143,7 @@ def models() -> str:
                     f"`{named.name}`" + (" (default)" if named.name == family.default_name else ""),
                     named.functional + (" + U" if named.hubbard_u else "") + (" + D" if named.dispersion else ""),
                     named.training_set,
-                    len(named.elements),
+                    len(named.elements) or "unknown",
                     named.licence,
                 )
                 for named in family.names.values()

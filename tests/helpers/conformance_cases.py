@@ -28,8 +28,8 @@ def conformance_of(family):
 
 _CASES_OF = {family: conformance_of(family).CASES for family in FAMILIES if conformance_of(family)}
 CASES = {case.name: case for cases in _CASES_OF.values() for case in cases}
-HEAVY = frozenset({"deepmd", "gptff"})
-"""Families whose environment takes the gate too long: TensorFlow, and a package that is compiled from its source."""
+HEAVY = frozenset({"deepmd", "gptff", "pet"})
+"""Families that take the gate too long: TensorFlow, a package that is compiled from its source, and training."""
 FIRST_OF_EACH_FAMILY = tuple(cases[0].name for cases in _CASES_OF.values())
 
 

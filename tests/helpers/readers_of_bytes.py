@@ -11,9 +11,9 @@ SOURCE = Path(__file__).parents[2] / "src"
 READERS = {
     "File", "Trajectory", "Unpickler", "ZipFile", "as_path", "exec_command_wait", "filetype", "frombuffer", "fromfile",
     "fromstring", "full_load", "genfromtxt", "genops", "get_content", "get_object_content", "getfile", "import_module",
-    "iread", "iterparse", "load", "loads", "loadtxt", "memmap", "open_with_compression", "parse_BORN",
-    "parse_FORCE_CONSTANTS", "parse_FORCE_SETS", "read_bytes", "read_csv", "read_force_constants_hdf5", "read_magic",
-    "read_pickle", "read_text", "safe_load", "unsafe_load",
+    "iread", "iterparse", "load", "load_atomistic_model", "loads", "loadtxt", "memmap", "open_with_compression",
+    "parse_BORN", "parse_FORCE_CONSTANTS", "parse_FORCE_SETS", "read_bytes", "read_csv", "read_force_constants_hdf5",
+    "read_magic", "read_pickle", "read_text", "safe_load", "unsafe_load",
 }  # fmt: skip
 """Names of functions, whatever module or object they are of."""
 

@@ -149,6 +149,7 @@ def test_a_committee_is_one_potential_of_several_files(tmp_path):
         (1, {}, "a committee needs 2 members or more"),
         (2, {"name": "nep89"}, "leave name, checkpoint and computer out"),
         (2, {"family": "emt"}, "family 'emt' has no checkpoint files"),
+        (2, {"family": "pet", "settings": {"ensemble": 4}}, "files are its members: leave the setting 'ensemble' out"),
         (2, {"family": "mace"}, r"0\.txt is none of mace: .*it looks like one of nep"),
     ],
 )
@@ -165,6 +166,14 @@ def test_what_makes_no_committee_is_refused_in_one_line(tmp_path, count, more, m
 def test_weights_that_no_package_brings_are_asked_for_as_a_file(family, name):
     with pytest.raises(ValueError, match=f"no package brings the weights {name}: fetch .*, and give the file"):
         ModelData.get_or_create(family, name)
+
+
+def test_an_ensemble_that_is_asked_for_has_members_and_is_another_potential():
+    alone, with_members = (ModelData.get_or_create("pet", settings=settings) for settings in ({}, {"ensemble": 16}))
+    assert (alone.n_members, with_members.n_members, with_members.n_files) == (0, 16, 0)
+    assert alone.title == with_members.title == "pet pet-mad-s-v1.6.0" and alone.uuid != with_members.uuid
+    with pytest.raises(ValueError, match=r"pet-oam-xl-v1\.0\.0 has no ensemble"):
+        ModelData.get_or_create("pet", "pet-oam-xl-v1.0.0", settings={"ensemble": 16})
 
 
 def test_a_folder_of_parts_is_one_file_and_the_same_node(tmp_path):

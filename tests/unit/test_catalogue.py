@@ -65,6 +65,9 @@ def test_a_family_without_released_weights_says_so():
         ("chgnet", {"modal": "mpa"}, "0.3.0", "chgnet has no setting 'modal': it has none"),
         ("mace", {"head": 3}, "mh-1", "give a str"),
         ("ase", {}, None, "needs the setting 'factory'"),
+        ("pet", {"ensemble": 1}, None, "setting 'ensemble' of pet is 1: give 2 or more"),
+        ("pet", {"ensemble": True}, None, "setting 'ensemble' of pet is True: give a int"),
+        ("pet", {"ensemble": 16}, "pet-oam-xl-v1.0.0", "pet pet-oam-xl-v1.0.0 has no ensemble: leave the setting"),
     ],
 )
 def test_wrong_settings_are_one_line(family, settings, name, message):
@@ -95,7 +98,8 @@ def test_a_precision_that_no_adapter_has_is_refused():
 @pytest.mark.parametrize(("family", "named"), ALL_NAMED, ids=[f"{family}-{named.name}" for family, named in ALL_NAMED])
 def test_each_entry_is_complete_and_honest(family, named):
     assert named.functional and named.training_set and named.licence
-    assert len(set(named.elements)) == len(named.elements) > 0
+    assert len(set(named.elements)) == len(named.elements)
+    assert named.elements or named.sha256 is None, "whoever has the file can know what it was trained on"
     assert not {"Po", "At", "Rn", "Fr", "Ra"} & set(named.elements), "no training set has these"
     # A digest is known where the file was at hand, and weights that ship with a package are.
     assert named.sha256 is not None or not named.shipped

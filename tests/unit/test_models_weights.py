@@ -106,6 +106,41 @@ def test_a_bomb_is_refused_before_it_is_read(tmp_path):
     assert "compressed" in refusal(weights.require_whole, path).message
 
 
+@pytest.mark.parametrize(("folder", "problem"), [("code/", None), ("", "compressed"), ("data/", "compressed")])
+def test_code_alone_may_be_compressed_and_only_so_much_of_it(tmp_path, monkeypatch, folder, problem):
+    path = archive(tmp_path / "compiled.pt", {})
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("archive/code/model.py", b"pass\n" * 10_000, zipfile.ZIP_DEFLATED)
+    if problem:
+        assert problem in refusal(weights.require_whole, path, folder).message
+        return
+    weights.require_whole(path, folder)
+    monkeypatch.setattr(weights, "LARGEST_PICKLE", 1000)
+    assert "its code has more than 1000 bytes" in refusal(weights.require_whole, path, folder).message
+
+
+def test_what_is_left_of_an_archive_that_holds_one_was_truncated(tmp_path):
+    inner = archive(tmp_path / "inner.npz", {}).read_bytes().replace(b"data.pkl", b"data.npy")
+    path = tmp_path / "outer.ckpt"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("archive/data/0", inner)
+        file.writestr("archive/data.pkl", pickle.dumps({}))
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(inner) + len(inner) + 10])
+    assert "it was truncated" in refusal(weights.require_whole, path).message
+
+
+def test_a_part_whose_name_is_damaged_is_told(tmp_path, checkpoint):
+    content = checkpoint.read_bytes()
+    place = content.rindex(b"archive/data/0")
+    # The flag says that the name is UTF-8.
+    changed = bytearray(content)
+    changed[place] = 0xFF
+    changed[place - 37] |= 0x08
+    checkpoint.write_bytes(changed)
+    assert "damaged" in refusal(weights.require_whole, checkpoint).message
+
+
 def test_a_pickle_without_end_is_refused_by_its_size(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "LARGEST_PICKLE", 1000)
     path = tmp_path / "long.pth"

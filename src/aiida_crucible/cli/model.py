@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aiida_crucible.cli.root import OneLineErrors
+from aiida_crucible.cli.shared.models import ENSEMBLE_SIZE, print_model, settings_of, theory_of
 from aiida_crucible.cli.shared.options import DEVICE, FAMILY, Assignment, job_options, load_profile, say, with_profile
-from aiida_crucible.cli.shared.tables import print_record, print_table
+from aiida_crucible.cli.shared.tables import print_table
 
 if TYPE_CHECKING:
-    from aiida_crucible.nodes.model import ModelData
     from crucible_engine.wire.schema import ModelReference
 
 
@@ -46,7 +46,7 @@ def list_(family: str | None, profile: str | None) -> None:
         (
             entry.name,
             f"{named.name} (default)" if named.name == entry.default_name else named.name,
-            _theory(named.functional, named.hubbard_u, named.dispersion),
+            theory_of(named.functional, named.hubbard_u, named.dispersion),
             named.training_set,
             len(named.elements) or None,
             entry.maturity,
@@ -111,7 +111,7 @@ def add(
         computer is not None or "/" in name or is_file(Path(name)) or is_folder(Path(name))
     )
     checkpoint = name if names_file else None
-    description = {}
+    found: dict[str, Any] = {}
     if others and checkpoint is None:
         raise ValueError(
             f"--with adds to a committee of files, and {name or 'the default'!r} is none: give a file first"
@@ -124,7 +124,7 @@ def add(
             settings=dict(settings),
             trust_pickle=trust_pickle,
         )
-        description = _describe(reference, computer, code, options)
+        found = _describe(reference, computer, code, options)
     elif code is not None:
         raise ValueError(f"--code describes a checkpoint file, and {name or 'the default'!r} is none: leave it out")
     node = ModelData.get_or_create(
@@ -137,11 +137,13 @@ def add(
         settings=dict(settings),
         trust_pickle=trust_pickle,
         trust_code=trust_code,
-        **description,
+        **({"elements": found["elements"]} if found else {}),
     )
     if label is not None:
         node.label = label
-    _print_node(node)
+    if found.get("ensemble_size"):
+        node.base.extras.set(ENSEMBLE_SIZE, found["ensemble_size"])
+    print_model(node)
     if checkpoint is not None and node.elements is None:
         say(f"Its elements are unknown: `aiida-crucible model add {family} {name} --code …` lets the engine tell.")
 
@@ -156,7 +158,7 @@ def show(name: str) -> None:
     """
     from aiida_crucible.launch.models import find_model
 
-    _print_node(find_model(name).store())
+    print_model(find_model(name).store())
 
 
 @model.command("verify", short_help="Verify a model in an environment before it is believed.")
@@ -228,7 +230,7 @@ def _describe(reference: ModelReference, computer: str | None, code: str, option
     environment = find_environment(code)
     path = path_on_computer(str(reference.checkpoint), computer, environment)
     say(f"loading {path} in {environment.code.full_label}")
-    return {"elements": describe_checkpoint(environment, replace(reference, checkpoint=path), options)["elements"]}
+    return describe_checkpoint(environment, replace(reference, checkpoint=path), options)
 
 
 def _list_nodes(family: str | None) -> None:
@@ -247,43 +249,9 @@ def _list_nodes(family: str | None) -> None:
             node.label,
             node.title,
             node.dtype,
-            _settings(node),
+            settings_of(node),
             len(node.elements) if node.elements else None,
         )
         for node in nodes
     ]
     print_table(("PK", "label", "model", "dtype", "settings", "elements"), rows)
-
-
-def _print_node(node: ModelData) -> None:
-    rows: list[tuple[str, object]] = [
-        ("model", node.title),
-        ("PK", node.pk),
-        ("UUID", node.uuid),
-        ("label", node.label),
-        ("sha256", node.sha256),
-        ("dtype", node.dtype),
-        ("settings", _settings(node)),
-        ("theory", _theory(node.functional, node.hubbard_u, node.dispersion)),
-        ("training set", node.training_set),
-        ("licence", node.licence),
-        ("reference", node.base.attributes.get("reference", None)),
-        ("elements", " ".join(node.elements) if node.elements else None),
-    ]
-    if node.is_checkpoint:
-        where = f"{node.checkpoint_path} on {node.computer.label}" if node.checkpoint_path else "in the node"
-        rows += [("checkpoint", where), ("may be unpickled", "yes" if node.trusted else "no")]
-    if node.runs_code:
-        rows.append(("may run its code", "yes" if node.trusted else "no"))
-    print_record(rows)
-
-
-def _settings(node: ModelData) -> str:
-    return ", ".join(f"{key}={value}" for key, value in node.settings.items())
-
-
-def _theory(functional: str | None, hubbard_u: bool | None, dispersion: bool | None) -> str | None:
-    if functional is None:
-        return None
-    with_u = {True: "+U", False: "", None: " (U unknown)"}[hubbard_u]
-    return f"{functional}{with_u}{' with dispersion' if dispersion else ''}"

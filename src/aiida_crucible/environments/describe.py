@@ -1,7 +1,8 @@
 """Loads a checkpoint file and says what it is. Shipped alone to the computer, with the engine.
 
-``python describe.py crucible_engine.pyz request.json`` writes ``description.json``: ``elements``, ``forces`` and
-``sha256`` or, where the checkpoint cannot be loaded, ``problem``. What a package prints goes to ``describe.log``.
+``python describe.py crucible_engine.pyz request.json`` writes ``description.json``: ``elements``, ``forces``,
+``ensemble_size`` and ``sha256`` or, where the checkpoint cannot be loaded, ``problem``. What a package prints goes to
+``describe.log``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def describe(reference: dict[str, Any]) -> dict[str, Any]:
     return {
         "elements": [symbols[number] for number in sorted(model.elements)],
         "forces": "conservative" if model.conservative else "direct",
+        "ensemble_size": model.ensemble_size,
         "sha256": model.sha256,
     }
 

@@ -136,7 +136,8 @@ def describe_checkpoint(
     :param environment: where to load it.
     :param reference: the checkpoint; its path must lie on the environment's computer.
     :param options: options of the job (queue, account, wall time …).
-    :returns: ``elements`` (symbols), ``forces`` (``conservative`` or ``direct``) and ``sha256``.
+    :returns: ``elements`` (symbols), ``forces`` (``conservative`` or ``direct``), ``ensemble_size`` (members that the
+        weights have) and ``sha256``.
     :raises ModelEnvironmentError: if the environment is another family's, or cannot load the file.
     """
     code = environment.code

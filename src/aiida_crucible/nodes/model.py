@@ -17,7 +17,8 @@ from ase.data import chemical_symbols
 from aiida_crucible.compat.aiida_orm import hashed_as
 from aiida_crucible.nodes.file_digest import look_on_computer
 from aiida_crucible.nodes.weights import weights_are_missing
-from aiida_crucible.nodes.weights_files import checked, packed_committee, require_checkpoint, weights_file
+from aiida_crucible.nodes.weights_files import check_trust, checked, packed_committee, require_checkpoint, weights_file
+from crucible_engine.families.facts import ENSEMBLE
 from crucible_engine.families.packed import members_of_committee
 from crucible_engine.families.registry import (
     FAMILIES,
@@ -104,14 +105,14 @@ class ModelData(Data):
         entry = find_family(family)
         if checkpoint is not None and name is not None:
             raise ValueError(f"give a name ({name!r}) or a checkpoint ({checkpoint}), not both")
+        chosen = checked("settings", settings or {}, Mapping, "a dict")
         if committee:
-            with packed_committee(entry, committee, name, checkpoint, computer) as packed:
+            with packed_committee(entry, committee, chosen.get(ENSEMBLE), name, checkpoint, computer) as packed:
                 more: dict[str, Any] = {"trust_pickle": trust_pickle, "store": store, **description}
                 return cls.get_or_create(family, checkpoint=packed, dtype=dtype, settings=settings, **more)
         if checkpoint is None and computer is not None:
             raise ValueError(f"computer {computer} is given, but no checkpoint that lies on it")
-        chosen = checked("settings", settings or {}, Mapping, "a dict")
-        _check_trust(entry, trust_pickle, trust_code)
+        check_trust(entry, trust_pickle, trust_code)
         node = cls()
         if checkpoint is not None:
             checked("checkpoint", checkpoint, str | PurePath, "a path")
@@ -161,6 +162,11 @@ class ModelData(Data):
 
     @property
     def n_members(self) -> int:
+        """How many members say their own: the files of a committee, or those that are asked for of an ensemble."""
+        return self.n_files or int(self.settings.get(ENSEMBLE, 0))
+
+    @property
+    def n_files(self) -> int:
         """How many checkpoints the potential is a committee of; 0 for one alone."""
         return len(self.base.attributes.get("members", []))
 
@@ -190,7 +196,7 @@ class ModelData(Data):
         """One line for people and messages, e.g. ``chgnet 0.3.0``."""
         if self.name == self.family:
             return self.family
-        kind = f"committee of {self.n_members} " if self.n_members else ""
+        kind = f"committee of {self.n_files} " if self.n_files else ""
         return f"{self.family} {kind}{self.name or name_of_weights(self.sha256 or '')}".rstrip()
 
     def to_reference(self) -> ModelReference:
@@ -282,16 +288,6 @@ class ModelData(Data):
             if held_by_node or (node.computer, node.checkpoint_path) == (self.computer, self.checkpoint_path):
                 return node  # type: ignore[no-any-return]
         return None
-
-
-def _check_trust(family: Family, trust_pickle: bool, trust_code: bool) -> None:
-    checked("trust_pickle", trust_pickle, bool, "True or False")
-    checked("trust_code", trust_code, bool, "True or False")
-    if trust_code and not family.runs_code:
-        raise ValueError(f"family {family.name!r} runs no code that its settings name: leave trust_code out")
-    if trust_pickle and family.weights_file is None:
-        instead = "say trust_code instead" if family.runs_code else "leave trust_pickle out"
-        raise ValueError(f"family {family.name!r} has no checkpoint that could be unpickled: {instead}")
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from aiida_crucible.nodes.file_digest import is_file, is_folder, missing_file
+from crucible_engine.families.facts import ENSEMBLE
 from crucible_engine.families.packed import pack, pack_committee
 from crucible_engine.families.registry import FAMILIES, Family
 from crucible_engine.families.weights import start_of
@@ -38,11 +39,14 @@ def weights_file(path: Path, parts: Sequence[str]) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def packed_committee(family: Family, files: Sequence[str | Path], *others: object) -> Iterator[Path]:
+def packed_committee(family: Family, files: Sequence[str | Path], ensemble: object, *others: object) -> Iterator[Path]:
     """Give a committee as one file for a while.
 
+    :param ensemble: members of each file's own ensemble that are asked for; there can be none.
     :param others: what cannot be given with it.
     """
+    if ensemble is not None:
+        raise ValueError(f"a committee's files are its members: leave the setting {ENSEMBLE!r} out")
     if any(other is not None for other in others):
         raise ValueError("a committee is made of files on this machine: leave name, checkpoint and computer out")
     if family.weights_file is None:
@@ -75,6 +79,20 @@ def require_checkpoint(family: Family, path: str, start: bytes) -> None:
     raise ValueError(
         f"checkpoint {path} is none of {family.name}: it does not begin like {wanted.description}; {instead}"
     )
+
+
+def check_trust(family: Family, trust_pickle: bool, trust_code: bool) -> None:
+    """Refuse trust that is no switch, or that means nothing to a family.
+
+    :raises ValueError: one line.
+    """
+    checked("trust_pickle", trust_pickle, bool, "True or False")
+    checked("trust_code", trust_code, bool, "True or False")
+    if trust_code and not family.runs_code:
+        raise ValueError(f"family {family.name!r} runs no code that its settings name: leave trust_code out")
+    if trust_pickle and family.weights_file is None:
+        instead = "say trust_code instead" if family.runs_code else "leave trust_pickle out"
+        raise ValueError(f"family {family.name!r} has no checkpoint that could be unpickled: {instead}")
 
 
 def checked(name: str, value: Any, kind: Any, wanted: str) -> Any:

@@ -85,11 +85,14 @@ class Model(abc.ABC):
     :ivar gives_stress: whether crystals get a stress, as far as that is known before anything was computed.
     :cvar remembers: whether what its calculator was asked before may change the last digits of its answers.
     :cvar n_members: how many members its answers are the mean of; 0 for a model that gives no ensemble.
+    :cvar ensemble_size: how many members the weights have, whether they are asked for or not, see
+        :data:`crucible_engine.families.facts.ENSEMBLE`; 0 where there are none.
     """
 
     equivariant = True
     remembers = False
     n_members = 0
+    ensemble_size = 0
 
     def __init__(self, identity: Identity, elements: frozenset[int], conservative: bool = True) -> None:
         self.identity = identity

@@ -47,12 +47,17 @@ class Committee(Model):
         return [_mean(of_one) for of_one in zip(*answers, strict=True)]
 
 
-def _mean(answers: Sequence[Evaluation]) -> Evaluation:
-    ensemble = Ensemble(
+def ensemble_of(answers: Sequence[Evaluation]) -> Ensemble:
+    """Return what several members say of one structure, together."""
+    return Ensemble(
         np.array([answer.energy for answer in answers]),
         np.array([answer.forces for answer in answers]),
         np.array([answer.stress for answer in answers]),
     )
+
+
+def _mean(answers: Sequence[Evaluation]) -> Evaluation:
+    ensemble = ensemble_of(answers)
     energies, forces, stresses = ensemble.energies, ensemble.forces, ensemble.stresses
     return Evaluation(float(energies.mean()), forces.mean(axis=0), stresses.mean(axis=0), ensemble)
 

@@ -19,6 +19,10 @@ START_LENGTH = 4
 FLOATS = ("float32", "float64")
 """The precisions of torch that matter here."""
 
+ENSEMBLE = "ensemble"
+"""The setting that asks for members of the ensemble that single weights have, by their number; see
+:attr:`NamedModel.ensemble`."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -28,6 +32,7 @@ class Setting:
     :param help: one line.
     :param kind: Python type of the value.
     :param required: whether the user has to choose (there is no sensible default).
+    :param minimum: the smallest number allowed; ``None`` where there is no bound.
     """
 
     default: Any
@@ -35,6 +40,7 @@ class Setting:
     help: str = ""
     kind: type = str
     required: bool = False
+    minimum: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,8 @@ class NamedModel:
     :param fetch_from: where a user has to fetch the file by hand; empty where the package has it or downloads it.
     :param releases: releases of the family's package in which these weights are right: the first one, and the first
         one after it in which they are not; empty where none is known to be wrong.
+    :param ensemble: whether the weights have an ensemble, whose spread says what they do not know and which the setting
+        :data:`ENSEMBLE` asks for; ``None`` where nobody says.
     """
 
     name: str
@@ -126,6 +134,7 @@ class NamedModel:
     conservative: bool | None = True
     fetch_from: str = ""
     releases: tuple[str, str] | None = None
+    ensemble: bool | None = None
 
     def right_in(self, version: str) -> bool:
         """Tell whether these weights are right in a release of the family's package."""

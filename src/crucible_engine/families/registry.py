@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from crucible_engine import families
-from crucible_engine.families.facts import Family, NamedModel, Setting, Theory
+from crucible_engine.families.facts import ENSEMBLE, Family, NamedModel, Setting, Theory
 from crucible_engine.wire.extensions import collect
 from crucible_engine.wire.rules import suggestion
 
@@ -103,11 +103,13 @@ def validate_settings(family_name: str, settings: dict[str, Any], name: str | No
     family = find_family(family_name)
     named = None if name is None else find_named(family_name, name)
     rules = {**family.settings, **(named.settings if named else {})}
+    what = f"{family_name} {named.name}" if named else family_name
+    if named is not None and named.ensemble is False and settings.get(ENSEMBLE) is not None:
+        raise ValueError(f"{what} has no ensemble: leave the setting {ENSEMBLE!r} out")
     for given in settings:
         if given not in rules:
             known = suggestion(given, list(rules)) if rules else "it has none, leave it out"
             raise ValueError(f"{family_name} has no setting {given!r}: {known}")
-    what = f"{family_name} {named.name}" if named else family_name
     values = {key: _setting_value(what, key, rule, settings.get(key, rule.default)) for key, rule in rules.items()}
     return {key: value for key, value in values.items() if value is not None}
 
@@ -129,8 +131,10 @@ def _setting_value(what: str, key: str, rule: Setting, value: Any) -> Any:
             choices = f"choose one of {', '.join(rule.choices)}" if rule.choices else f"give {rule.help}"
             raise ValueError(f"{what} needs the setting {key!r}: {choices}")
         return None
-    if not isinstance(value, rule.kind):
+    if not isinstance(value, rule.kind) or (isinstance(value, bool) and rule.kind is not bool):
         raise ValueError(f"setting {key!r} of {what} is {value!r}: give a {rule.kind.__name__} ({rule.help})")
     if rule.choices and value not in rule.choices:
         raise ValueError(f"setting {key!r} of {what} is {value!r}: {suggestion(str(value), list(rule.choices))}")
+    if rule.minimum is not None and isinstance(value, int) and value < rule.minimum:
+        raise ValueError(f"setting {key!r} of {what} is {value!r}: give {rule.minimum} or more ({rule.help})")
     return value

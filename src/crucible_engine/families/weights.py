@@ -14,6 +14,7 @@ import struct
 import sys
 import textwrap
 import zipfile
+import zlib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -84,37 +85,44 @@ def require_there(path: Path) -> None:
         )
 
 
-def require_whole(path: Path) -> None:
+def require_whole(path: Path, compressed: str = "") -> None:
     """Check that a file is a complete torch checkpoint, as torch writes one: nothing compressed, nothing twice.
 
+    :param compressed: folder in the archive whose parts torch does compress: the code of what was compiled.
     :raises EngineError: ``CHECKPOINT_MISSING`` or ``CHECKPOINT_UNREADABLE``, with the reason.
     """
     require_there(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            reason = _shape_problem(path, archive) or _damage(archive)
+            reason = _shape_problem(path, archive, compressed) or _damage(archive)
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, struct.error) as error:
         truncated = isinstance(error, zipfile.BadZipFile) and TORCH_FILE.begins(start_of(path))
         reason = "it was truncated" if truncated else "it is no torch checkpoint (torch 1.6 or later saves one)"
+    except (UnicodeDecodeError, RuntimeError, zlib.error):  # the name of a part, a flag, something compressed
+        reason = "it is damaged"
     if reason:
         raise unreadable(path, reason)
 
 
-def _shape_problem(path: Path, archive: zipfile.ZipFile) -> str:
+def _shape_problem(path: Path, archive: zipfile.ZipFile, compressed: str) -> str:
     """Return what torch's archives never have, and what two readers could take for two different things."""
     members = archive.infolist()
+    code = [member for member in members if compressed and member.filename.partition("/")[2].startswith(compressed)]
+    data = [member for member in members if member not in code]
     # torch takes names of any case for the same.
     names = {member.filename.lower() for member in members}
     if len(names) != len(members):
         return "it holds two parts of one name"
     if not _pickles(archive):
-        return "it is an archive without torch's data"
-    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        # What is left of some that were cut off ends in a part that is an archive itself, of numpy's.
+        return "it was truncated" if _declared_directory(path) is None else "it is an archive without torch's data"
+    if any(member.compress_type != zipfile.ZIP_STORED for member in data):
         return "its parts are compressed, which torch's are not"
-    if sum(member.file_size for member in members) > path.stat().st_size:
+    if sum(member.file_size for member in data) > path.stat().st_size:
         return "its parts are larger than the file"
-    if any(archive.getinfo(name).file_size > LARGEST_PICKLE for name in _pickles(archive)):
-        return f"its pickle has more than {LARGEST_PICKLE} bytes, and those of models far fewer"
+    pickles = (archive.getinfo(name).file_size for name in _pickles(archive))
+    if max(*pickles, sum(member.file_size for member in code)) > LARGEST_PICKLE:
+        return f"its {'code' if code else 'pickle'} has more than {LARGEST_PICKLE} bytes, and those of models far fewer"
     return "" if _declared_directory(path) == archive.start_dir else "it holds two tables of contents"
 
 
