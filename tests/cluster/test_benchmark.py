@@ -72,7 +72,11 @@ def benchmarks(materials, code_beside, options, start, finish, slurm, command, d
     assert wait_until(lambda: not slurm.jobs(), 180, 0.5)
     command("verdi", "daemon", "start", "--timeout", "60")
     # 2. A job is killed in the middle of its dynamics, as a node that fails would.
-    assert wait_until(lambda: kill_engine(folders_of_dynamics()), 400, 0.2)
+    if not wait_until(lambda: kill_engine(folders_of_dynamics()), 150, 0.2):
+        # Seen once in many runs: AiiDA's broker hands out what the stopped daemon had only after another start.
+        print("the daemon has taken up nothing: it is started once more")
+        command("verdi", "daemon", "restart", "--timeout", "60")
+        assert wait_until(lambda: kill_engine(folders_of_dynamics()), 400, 0.2)
     # 3. The daemon is killed without a warning, once the references are there and the model's own jobs run.
     assert wait_until(lambda: count_measured() == before + len(materials), 600, 1.0)
     assert wait_until(lambda: len(slurm.running_jobs()) == N_BATCHES, 300, 0.5)

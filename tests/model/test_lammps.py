@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import time
+from contextlib import suppress
 
 import numpy as np
 import psutil
@@ -120,6 +121,13 @@ def descendants(process):
     return psutil.Process(process.pid).children(recursive=True)
 
 
+def newest(checkpoint):
+    """Return when a checkpoint was written; for a moment, while it becomes the previous one, there is none."""
+    while True:
+        with suppress(FileNotFoundError):
+            return checkpoint.stat().st_mtime_ns
+
+
 def wait_for(condition):
     deadline = time.monotonic() + PATIENCE
     while not condition():
@@ -145,9 +153,9 @@ def test_a_run_that_is_killed_goes_on_and_loses_nothing(tmp_path, graph, native,
     assert not psutil.wait_procs(children, timeout=60)[1]
 
     for kind in ("asked", "LAMMPS killed"):
-        before = checkpoint.stat().st_mtime_ns
+        before = newest(checkpoint)
         process = start_engine(folder, python=python, env=environment)
-        wait_for(lambda before=before, process=process: checkpoint.stat().st_mtime_ns > before or process.poll() == 0)
+        wait_for(lambda before=before, process=process: newest(checkpoint) > before or process.poll() == 0)
         if process.poll() is None and kind == "asked":
             process.send_signal(signal.SIGTERM)
         elif process.poll() is None:
