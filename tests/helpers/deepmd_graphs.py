@@ -12,18 +12,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow.compat.v1 as tf
 from ase.build import bulk, fcc111
+from refusals import said
 
 from crucible_engine.families.load import load_model
-from crucible_engine.wire.schema import EngineError, ModelReference
-
-
-def said(action):
-    """Return the condition and the message of a refusal; ``None``, if there was none."""
-    try:
-        action()
-    except EngineError as error:
-        return [error.condition.name, error.message]
-    return None
+from crucible_engine.wire.schema import ModelReference
 
 
 def load(path, trusted=False, name=None):

@@ -14,10 +14,11 @@ import numpy as np
 import pet_springs
 import torch
 from ase.build import bulk, fcc111, molecule
+from refusals import said
 
 from crucible_engine.families.load import load_model
 from crucible_engine.families.pet import conformance
-from crucible_engine.wire.schema import EngineError, ModelReference
+from crucible_engine.wire.schema import ModelReference
 
 TRAINING, VALIDATION, HELD_OUT = range(40), range(40, 60), range(1000, 1060)
 EPOCHS = 60
@@ -27,15 +28,6 @@ STEP = 1e-4
 def load(path, dtype="float64", trusted=True, name=None, device="cpu", **settings):
     where = {"name": name} if name else {"checkpoint": str(path)}
     return load_model(ModelReference("pet", dtype=dtype, settings=settings, trust_pickle=trusted, **where), device)
-
-
-def said(action):
-    """Return the condition and the message of a refusal; ``None``, if there was none."""
-    try:
-        action()
-    except EngineError as error:
-        return [error.condition.name, error.message]
-    return None
 
 
 def refusals(folder, report):

@@ -92,17 +92,20 @@ def facts_of(pks: Collection[int]) -> list[NodeFacts]:
 
 def facts_of_inputs(pks: Collection[int]) -> list[tuple[NodeFacts, int, str]]:
     """Return what goes into processes: data, PK of the process, label of the link; in no order."""
-    query = QueryBuilder().append(Data, project=list(FACTS), tag="data")
-    query.append(ProcessNode, with_incoming="data", filters={"id": {"in": [*pks, NOBODY]}}, edge_filters=_of(INPUTS),
-                 project="id", edge_project="label")  # fmt: skip
-    return [(_facts(facts), pk, label) for *facts, pk, label in query.all()]
+    return _facts_beside(pks, "with_incoming", INPUTS)
 
 
 def facts_of_outputs(pks: Collection[int]) -> list[tuple[NodeFacts, int, str]]:
     """Return what comes out of processes: data, PK of the process, label of the link; in no order."""
+    return _facts_beside(pks, "with_outgoing", OUTPUTS)
+
+
+def _facts_beside(pks: Collection[int], relation: str, kinds: Sequence[LinkType]) -> list[tuple[NodeFacts, int, str]]:
     query = QueryBuilder().append(Data, project=list(FACTS), tag="data")
-    query.append(ProcessNode, with_outgoing="data", filters={"id": {"in": [*pks, NOBODY]}}, edge_filters=_of(OUTPUTS),
-                 project="id", edge_project="label")  # fmt: skip
+    among = {"id": {"in": [*pks, NOBODY]}}
+    query.append(
+        ProcessNode, filters=among, edge_filters=_of(kinds), project="id", edge_project="label", **{relation: "data"}
+    )
     return [(_facts(facts), pk, label) for *facts, pk, label in query.all()]
 
 
