@@ -12,6 +12,7 @@ Then:
     python pto_test_npt.py --small                           # 40 atoms, 10 ps: for two CPU cores
     python pto_test_npt.py --nvt                             # at the experimental lattice, for the polarization
     python pto_test_npt.py --code chgnet@cluster --submit    # leave it to the daemon and a queue
+    python pto_test_npt.py --code nep@localhost --model PK   # a model of `aiida-crucible model add`
 
 Every run begins in the model's own ground state, which the script relaxes first; with `--nvt` only the positions are,
 in the experimental lattice. With `--submit` the script ends at once; `aiida-crucible status PK` shows how far it is,
@@ -33,6 +34,7 @@ from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--code", default="chgnet@localhost", help="environment to run in")
 parser.add_argument("--family", default="chgnet", help="model family")
+parser.add_argument("--model", metavar="PK|UUID|LABEL", help="model that was added, instead of a family's default")
 parser.add_argument("--small", action="store_true", help="2x2x2 cells and a tenth of the time")
 parser.add_argument("--nvt", action="store_true", help="the test's NVT runs instead")
 parser.add_argument("--temperatures", type=float, nargs="+", help="K, instead of the published ones")
@@ -57,7 +59,7 @@ else:
     ensemble = "nvt" if options.nvt else "npt"
     builder = TemperatureSweepWorkChain.get_builder_from_protocol(
         code=orm.load_code(options.code),
-        model=ModelData.get_or_create(options.family),
+        model=orm.load_node(options.model) if options.model else ModelData.get_or_create(options.family),
         structure=from_atoms(pto_test.starting_cell("tetragonal")),
         protocol=f"pto-test-{ensemble}-small" if options.small else f"pto-test-{ensemble}",
         temperatures=options.temperatures,

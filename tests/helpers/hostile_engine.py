@@ -55,7 +55,7 @@ def make_templates(folder: Path) -> list[Path]:
         model = None if task == "similarity" else EMT
         for steps in (6, 18) if task == "dynamics" else (0,):
             place = write_job(folder / f"{task}-{steps}", task, structures, model, **parameters)
-            _run_half(place, steps)
+            run_half(place, steps)
             found.append(place)
     return found
 
@@ -169,7 +169,7 @@ class _AfterSteps(Interruption):
         return self._left <= 0
 
 
-def _run_half(folder: Path, steps: int) -> None:
+def run_half(folder: Path, steps: int = 0) -> None:
     """Run a job and take the last part of what it did away; a dynamics stops after some steps."""
     job = Job.from_dict(json.loads((folder / JOB_FILE).read_text()))
     threads = ThreadControl(1, dict(os.environ))

@@ -35,7 +35,7 @@ print(len([name for name in sys.modules if name.startswith({package!r})]))
 ADAPTERS = {f"crucible_engine.families.{name}" for name in ("torch_checkpoint", "torch_support")} | {
     f"{family.folder}.{module}"
     for family in FAMILIES.values()
-    for module in ("adapter", "compat", "networks")
+    for module in ("adapter", "compat", "networks", "usable")
     if family.package != "ase"
 }
 MODEL_PACKAGES = {"torch", "e3nn", "matgl", "pymatgen", *(family.import_name for family in FAMILIES.values())} - {"ase"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from engine_jobs import read_arrays, read_results, run_engine, start_engine, write_job
+from hostile_engine import run_half
 from interrupted_jobs import assert_same_arrays
 from seeds import chosen_seed
 from similarity_jobs import STAND_IN_ENVIRONMENT, run_similarity, salt_frames
@@ -18,7 +20,7 @@ from similarity_jobs import STAND_IN_ENVIRONMENT, run_similarity, salt_frames
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.tasks.registry import require_task
 from crucible_engine.tasks.similarity.gpu import find_device
-from crucible_engine.wire.journal import read_journal
+from crucible_engine.wire.journal import JournalWriter, Record, read_journal
 from crucible_engine.wire.rules import ParameterError
 from crucible_engine.wire.schema import JOURNAL_FILE, Condition, EngineError, Job
 
@@ -114,6 +116,23 @@ def test_bad_input_is_one_line(frames, parameters, condition, message, tmp_path)
     results = run_similarity(tmp_path, frames, **parameters)
     assert results["condition"] == condition
     assert message in results["message"] and "\n" not in results["message"]
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e-320, 1e308, np.nan])
+def test_similarities_of_a_damaged_journal_are_one_line(value, tmp_path):
+    """A record whose checksum is right, and whose values nothing can have computed."""
+    write_job(tmp_path, "similarity", salt_frames(3), model=None)
+    run_half(tmp_path)
+    header, records = read_journal(tmp_path / JOURNAL_FILE)
+    record = next(records)
+    similarities = np.array(record.arrays["similarities"])
+    similarities[0, 0] = value
+    (tmp_path / JOURNAL_FILE).unlink()
+    with contextlib.closing(JournalWriter(tmp_path / JOURNAL_FILE, header)) as journal:
+        journal.append(Record(record.kind, record.fields, {"similarities": similarities}))
+    results = run_engine(tmp_path, env=STAND_IN_ENVIRONMENT)
+    assert results["condition"] == "invalid-job", results["message"]
+    assert "the journal is damaged" in results["message"] and "\n" not in results["message"]
 
 
 def test_other_compositions_and_sizes_where_they_are_allowed(tmp_path):

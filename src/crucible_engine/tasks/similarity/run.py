@@ -46,6 +46,8 @@ from crucible_engine.wire.schema import (
     Job,
 )
 
+LARGEST = 1.0 + 1e-6
+"""A similarity is a mean of products of unit vectors; what a damaged journal gives may be anything."""
 MARGIN = 10.0
 """Seconds before the walltime at which a job stops by itself, besides the longest tile so far."""
 
@@ -158,16 +160,19 @@ class _Comparison:
             first, second = (list(self._plan.blocks[index].frames) for index in record.fields["tile"])
             kernel[np.ix_(first, second)] = record.arrays["similarities"]
             kernel[np.ix_(second, first)] = record.arrays["similarities"].T
-        broken = ~np.isfinite(kernel)
+        self_similarities = np.diagonal(kernel).copy()
+        broken = ~(np.abs(kernel) <= LARGEST)
+        with np.errstate(all="ignore"):
+            lengths = np.sqrt(self_similarities)
+            kernel /= np.outer(lengths, lengths)
+        broken |= ~np.isfinite(kernel)
         if broken.any():
             raise EngineError(
                 Condition.INVALID_JOB,
-                f"the kernel is no finite number for {int(broken.sum())} of {kernel.size} pairs: alpha "
-                f"({self._parameters['alpha']:g}) is too small for environments this different; raise it",
+                f"the kernel is no similarity for {int(broken.sum())} of {kernel.size} pairs: alpha "
+                f"({self._parameters['alpha']:g}) is too small for environments this different, or the journal is "
+                "damaged; raise alpha, or run the job in an empty folder",
             )
-        self_similarities = np.diagonal(kernel).copy()
-        lengths = np.sqrt(self_similarities)
-        kernel /= np.outer(lengths, lengths)
         return kernel, self_similarities
 
     def _write(self, kernel: Floats, self_similarities: Floats, mapped: Map) -> None:
