@@ -165,7 +165,7 @@ class _Comparison:
         with np.errstate(all="ignore"):
             lengths = np.sqrt(self_similarities)
             kernel /= np.outer(lengths, lengths)
-        broken |= ~np.isfinite(kernel)
+        broken |= ~(np.abs(kernel) < 1e6)
         if broken.any():
             raise EngineError(
                 Condition.INVALID_JOB,
