@@ -11,6 +11,7 @@ from aiida_crucible.calculations.evaluate import EvaluateCalculation
 from aiida_crucible.nodes import ModelData, from_atoms
 from aiida_crucible.report.figures.bands import band_chart, band_structure
 from aiida_crucible.workflows.phonon import PhononWorkChain
+from aiida_crucible.workflows.relax import RelaxWorkChain
 from crucible_engine.families.nep import conformance
 
 pytestmark = pytest.mark.model
@@ -69,3 +70,22 @@ def test_phonons_have_the_spread_of_the_members(code, files):
     assert spread.shape == outputs["bands"].get_bands().shape and spread.max() > 0
     chart = band_chart([band_structure("committee", outputs["bands"])])
     assert any(getattr(mark, "has_area", False) for mark in chart.panels[0].marks)
+
+
+def test_relaxed_crystals_have_the_lattice_and_the_energy_of_each_member(code, files):
+    elements = list(conformance.SYMBOLS)
+
+    def relax(**model):
+        node = ModelData.get_or_create("nep", elements=elements, **model)
+        settings = {"base": {"relax": {"parameters": {"fmax": 1e-6}}}}
+        builder = RelaxWorkChain.get_builder_from_protocol(code, node, from_atoms(SALT), "balanced", overrides=settings)
+        return run(builder)["summary"]["structures"]["structure"]
+
+    together = relax(committee=files)
+    alone = [relax(checkpoint=file) for file in files]
+    ensemble = together["ensemble"]
+    assert ensemble["n_members"] == ensemble["n_converged"] == 3
+    assert_allclose(ensemble["lattice"]["a"], [one["lattice"]["a"] for one in alone], atol=1e-3)
+    energies = [one["energy_per_formula_unit"] for one in alone]
+    assert_allclose(ensemble["energies_per_formula_unit"], energies, atol=1e-4)
+    assert ensemble["intervals"]["a"] > 0 and "ensemble" not in alone[0]

@@ -11,10 +11,11 @@ from ase.calculators.emt import EMT
 from numpy.testing import assert_allclose
 from scipy.stats import t
 
-from aiida_crucible.analysis.phonons.committee import MemberPhonons, interval_factor, member_phonons
+from aiida_crucible.analysis.phonons.committee import MemberPhonons, member_phonons
 from aiida_crucible.analysis.phonons.phonon_analysis import analyse, prepare
 from aiida_crucible.analysis.phonons.settings import validate_settings
 from aiida_crucible.analysis.phonons.stability import Modes, judge_stability
+from aiida_crucible.analysis.statistics.members import interval_factor
 from crucible_engine.families.base import Identity
 from crucible_engine.families.calculators import CalculatorModel
 from crucible_engine.families.committee import Committee, load

@@ -145,6 +145,13 @@ class Model(abc.ABC):
         """Return an ASE calculator that shares this model's weights."""
         return ModelCalculator(self)
 
+    def member(self, index: int) -> Model:
+        """Return one member of the ensemble as a model of its own, which shares its weights.
+
+        :param index: less than ``n_members``.
+        """
+        return _Member(self, index)
+
     def atoms_per_batch(self) -> int:
         """Return how many atoms a batch should hold for speed; 1 means one structure at a time.
 
@@ -161,6 +168,24 @@ Loader = Callable[[ModelReference, str], Model]
 What all have in common is written once: for weights that torch saved in
 :class:`crucible_engine.families.torch_checkpoint.CheckpointLoader`, for what has no file of weights in
 :func:`crucible_engine.families.calculators.loader`."""
+
+
+class _Member(Model):
+    """One member of a model with an ensemble."""
+
+    def __init__(self, whole: Model, index: int) -> None:
+        super().__init__(whole.identity, whole.elements, whole.conservative)
+        self.equivariant, self.remembers, self.gives_stress = whole.equivariant, whole.remembers, whole.gives_stress
+        self._whole, self._index = whole, index
+
+    def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
+        ensembles = [evaluation.ensemble for evaluation in self._whole.evaluate_batch(batch, stress)]
+        index = self._index
+        return [
+            Evaluation(float(one.energies[index]), one.forces[index], one.stresses[index])
+            for one in ensembles
+            if one is not None
+        ]
 
 
 class ModelCalculator(Calculator):

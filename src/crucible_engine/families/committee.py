@@ -42,6 +42,10 @@ class Committee(Model):
         """Return how many atoms suit all members."""
         return min(member.atoms_per_batch() for member in self.members)
 
+    def member(self, index: int) -> Model:
+        """Return a member itself: the others need not be asked."""
+        return self.members[index]
+
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
         answers = [member.evaluate_batch(batch, stress) for member in self.members]
         return [_mean(of_one) for of_one in zip(*answers, strict=True)]

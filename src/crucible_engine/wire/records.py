@@ -12,7 +12,7 @@ from typing import Any
 from crucible_engine.wire.arrays import Layout, require_layout
 from crucible_engine.wire.journal import Record
 from crucible_engine.wire.rules import LARGEST_WHOLE_NUMBER
-from crucible_engine.wire.schema import EVALUATED, EVALUATIONS, RELAXED, TILE
+from crucible_engine.wire.schema import EVALUATED, EVALUATIONS, RELAXED, RELAXED_MEMBER, TILE
 from crucible_engine.wire.value_types import require_type
 
 Check = Callable[[Record], None]
@@ -52,7 +52,7 @@ def relaxation_check(sizes: Sequence[int]) -> Check:
     recorded = [0] * len(sizes)
 
     def check(record: Record) -> None:
-        _require_kind(record, EVALUATED, RELAXED)
+        _require_kind(record, EVALUATED, RELAXED, RELAXED_MEMBER)
         index = _whole_number(record, "index", len(sizes) - 1)
         if record.kind == EVALUATED:
             start = _whole_number(record, "start", recorded[index])
@@ -62,6 +62,11 @@ def relaxation_check(sizes: Sequence[int]) -> Check:
             return
         _whole_number(record, "steps", LARGEST_WHOLE_NUMBER)
         require_type("outcome", record.fields.get("outcome"), str)
+        if record.kind == RELAXED_MEMBER:
+            _whole_number(record, "member", LARGEST_WHOLE_NUMBER)
+            require_type("energy", record.fields.get("energy"), float | None)
+            require_layout(record.arrays, {"cell": Layout("f", (3, 3))})
+            return
         geometry = {"positions": Layout("f", (sizes[index], 3)), "cells": Layout("f", (1, 3, 3))}
         require_layout(record.arrays, {**geometry, **property_layouts(1, sizes[index], stress=True)})
 

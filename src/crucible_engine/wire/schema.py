@@ -60,15 +60,18 @@ is 0 wherever they were written, whatever they say."""
 EVALUATIONS = "evaluations"
 """Kind of the journal's records of ``evaluate``, one a batch: field ``start`` (index of its first structure), arrays
 ``energies`` [n], ``forces`` [n_atoms, 3], ``n_atoms`` [n] and, where asked for, ``stresses`` [n, 6]."""
-EVALUATED, RELAXED = "evaluated", "relaxed"
-"""Kinds of the journal's records of ``relax``, both with the field ``index`` of the structure.
+EVALUATED, RELAXED, RELAXED_MEMBER = "evaluated", "relaxed", "relaxed-member"
+"""Kinds of the journal's records of ``relax``, all with the field ``index`` of the structure.
 
 The first holds n evaluations: fields ``start`` (number of the first, from 0; what was recorded before of it and of
 later ones counts no longer) and ``stress`` (whether the model has one), arrays ``steps`` [n] (of the optimizer),
 ``positions`` [n, n_atoms, 3], ``cells`` [n, 3, 3], ``energies`` [n], ``forces`` [n, n_atoms, 3], ``stresses`` [n, 6].
 
 The second is the end of a structure, of which the last counts: its summary as fields, arrays ``positions`` [n_atoms,
-3], ``cells`` [1, 3, 3], ``energies`` [1], ``forces`` [n_atoms, 3], ``stresses`` [1, 6]."""
+3], ``cells`` [1, 3, 3], ``energies`` [1], ``forces`` [n_atoms, 3], ``stresses`` [1, 6].
+
+The third is the end of a member of an ensemble, of which the last counts too: fields ``member``, ``outcome``, ``steps``
+and ``energy`` (eV; ``null`` if not finite), array ``cell`` [3, 3]."""
 
 TILE = "tile"
 """Kind of the journal's records of ``similarity``, one a tile of the kernel: field ``tile`` (its two blocks), array

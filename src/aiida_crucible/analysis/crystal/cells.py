@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import spglib
 from ase import Atoms
+from ase.cell import Cell
 from numpy.typing import NDArray
 
 from crucible_engine.wire.rules import shown
+
+LATTICE_NAMES = ("a", "b", "c", "alpha", "beta", "gamma")
 
 LARGEST_MULTIPLE = 1000
 """Unit cells in a supercell beyond which a supercell matrix is taken for a mistake."""
@@ -139,11 +142,27 @@ def lattice_parameters(atoms: Atoms, tolerance: float) -> dict[str, float]:
     (Å³) is per formula unit.
     """
     conventional = standardised(atoms, tolerance)
-    names = ("a", "b", "c", "alpha", "beta", "gamma")
-    parameters = {name: float(value) for name, value in zip(names, conventional.cell.cellpar(), strict=True)}
+    parameters = {name: float(value) for name, value in zip(LATTICE_NAMES, conventional.cell.cellpar(), strict=True)}
     parameters["c_over_a"] = parameters["c"] / parameters["a"]
     parameters["volume"] = float(atoms.get_volume()) / formula_units(atoms)
     return parameters
+
+
+def member_lattices(atoms: Atoms, cells: NDArray[np.float64], tolerance: float) -> dict[str, NDArray[np.float64]]:
+    """Return the lattice parameters of the same crystal in other cells, see :func:`lattice_parameters`, [n_cells].
+
+    The conventional cell is chosen once, in the crystal itself: what is a there is a in all of them.
+
+    :param cells: lattice vectors as rows, Å, shape [n_cells, 3, 3].
+    :raises ValueError: if spglib finds no symmetry.
+    """
+    # spglib's matrix takes the standard lattice's columns to those of the cell.
+    to_standard = np.linalg.inv(_dataset(atoms, tolerance).transformation_matrix).T
+    columns = np.array([Cell(to_standard @ cell).cellpar() for cell in cells]).T
+    found = dict(zip(LATTICE_NAMES, columns, strict=True))
+    found["c_over_a"] = found["c"] / found["a"]
+    found["volume"] = np.abs(np.linalg.det(cells)) / formula_units(atoms)
+    return found
 
 
 def _spglib_cell(atoms: Atoms) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from phonopy import Phonopy
-from scipy.stats import norm, t
 
 from aiida_crucible.analysis.phonons.force_constants import DisplacementPlan, duplicate, solve_force_constants
 from aiida_crucible.analysis.phonons.spectra import frequencies_at
 from aiida_crucible.analysis.phonons.stability import Modes
+from aiida_crucible.analysis.statistics.members import interval_factor
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,6 @@ class MemberPhonons:
             "largest_spread": float(spread.max()),
             "mean_spread": float(spread.mean()),
         }
-
-
-def interval_factor(n_members: int, coverage_factor: float) -> float:
-    """Return how many standard deviations of the members hold another draw as surely as a normal distribution would.
-
-    A prediction interval from n values: Student's t with n - 1 degrees of freedom, times √(1 + 1/n).
-
-    :param coverage_factor: standard deviations of a normal distribution whose two-sided coverage is wanted.
-    """
-    tail = norm.sf(coverage_factor)
-    return float(t.isf(tail, n_members - 1) * np.sqrt(1 + 1 / n_members))
 
 
 def member_phonons(

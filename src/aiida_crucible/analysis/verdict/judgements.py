@@ -10,6 +10,7 @@ from aiida_crucible.analysis.transitions.detection import steps_needed
 from aiida_crucible.analysis.transitions.sweep_observables import FEWEST_THAT_MELT
 from aiida_crucible.analysis.verdict.answers import CANNOT_TELL, NO, NOT_ASKED, YES
 from aiida_crucible.analysis.verdict.expectations import Expectations
+from aiida_crucible.analysis.verdict.spread import doubts_of, within
 
 RIGHT, WRONG, OPEN, REMARK = "right", "wrong", "open", "remark"
 """``remark``: nobody knows what is right there, or it is no fault of the model."""
@@ -39,6 +40,9 @@ SAY_WHICH = (
     Step("say whether it should be stable at 0 K: it exists only when hot", "--expect stable=no"),
 )
 """Where a crystal is unstable of which nobody says anything."""
+
+
+AGREE = (Step("take an ensemble whose members agree better: train it on more data"),)
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,13 @@ def _crystal(
         return Judgement(WRONG, expected, f"relaxed, it is of space group {group} and not {known.space_group}")
     if answer["answer"] in (YES, NO):
         return Judgement(RIGHT if answer["answer"] == YES else WRONG, expected, answer["reason"])
+    if answer.get("evidence", {}).get("doubts"):
+        return Judgement(OPEN, expected, answer["reason"], AGREE)
+    return _kept(main, given)
+
+
+def _kept(main: Mapping[str, Any], given: Mapping[str, float] | None) -> Judgement:
+    """Judge a relaxed crystal by the cell that was given."""
     expected = "relaxing keeps the crystal that was given"
     if given is None:
         steps = (Step("give the lattice that it should have", "--reference FILE"),)
@@ -119,7 +130,11 @@ def _crystal(
     worst = max(found, key=lambda name: abs(found[name]))
     change = f"{main['lattice'][worst]:.4g} and was {given[worst]:.4g} in the cell given"
     text = f"{worst} is {change} ({100 * found[worst]:+.1f} %)"
-    return Judgement(RIGHT if abs(found[worst]) <= GIVEN_CELL_TOLERANCE else WRONG, expected, text)
+    if "ensemble" not in main:
+        return Judgement(RIGHT if abs(found[worst]) <= GIVEN_CELL_TOLERANCE else WRONG, expected, text)
+    answered, text = within(found, GIVEN_CELL_TOLERANCE, doubts_of(main["ensemble"], given), text)
+    judged = {YES: RIGHT, NO: WRONG}.get(answered, OPEN)
+    return Judgement(judged, expected, text, AGREE if judged == OPEN else ())
 
 
 def _energies(answer: Mapping[str, Any], known: Expectations) -> Judgement:

@@ -9,6 +9,7 @@ from typing import Any
 from aiida_crucible.analysis.transitions.records import Kind
 from aiida_crucible.analysis.verdict.answers import CANNOT_TELL, NO, NOT_ASKED, YES, Answer
 from aiida_crucible.analysis.verdict.expectations import KNOWN, check_known
+from aiida_crucible.analysis.verdict.spread import Resolution, doubts_of, in_words, within
 from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise, shown, suggestion
 
 CRYSTAL_TRANSITIONS = (Kind.FIRST_ORDER.value, Kind.CONTINUOUS.value, Kind.UNDETERMINED_ORDER.value)
@@ -147,8 +148,12 @@ def _lattice(relaxation: Mapping[str, Any], reference: Mapping[str, Any], thresh
     worst = max(deviations, key=lambda name: abs(deviations[name]))
     evidence |= {"reference": dict(reference["lattice"]), "deviations": deviations}
     compared = f"{main['lattice'][worst]:.4g} against {reference['lattice'][worst]:.4g}"
-    reason = f"{worst.replace('_over_', '/')} deviates most: {compared} ({100 * deviations[worst]:+.1f} %)"
-    return Answer(question, YES if abs(deviations[worst]) <= tolerance else NO, reason, evidence)
+    reason = f"{in_words(worst)} deviates most: {compared} ({100 * deviations[worst]:+.1f} %)"
+    if "ensemble" not in main:
+        return Answer(question, YES if abs(deviations[worst]) <= tolerance else NO, reason, evidence)
+    doubts = doubts_of(main["ensemble"], reference["lattice"])
+    answer, reason = within(deviations, tolerance, doubts, reason)
+    return Answer(question, answer, reason, {**evidence, "doubts": doubts})
 
 
 def _energies(relaxation: Mapping[str, Any], reference: Mapping[str, Any], thresholds: Mapping[str, Any]) -> Answer:
@@ -166,20 +171,22 @@ def _energies(relaxation: Mapping[str, Any], reference: Mapping[str, Any], thres
     found = {name: phase["energy_per_formula_unit"] - base for name, phase in phases.items() if name != MAIN}
     evidence = {"differences": found, "reference": dict(wanted), "source": reference.get("source")}
     compared = {name: found[name] for name in wanted} if wanted else found
-    answer, reason = _compare_order({MAIN: 0.0, **compared}, {MAIN: 0.0, **wanted}, thresholds["energy_resolution"])
+    resolution = Resolution(thresholds["energy_resolution"], phases)
+    answer, reason = _compare_order({MAIN: 0.0, **compared}, {MAIN: 0.0, **wanted}, resolution)
+    if resolution.has_members:
+        evidence["doubts"] = {name: resolution.doubt(MAIN, name) for name in compared}
     return Answer(question, answer, reason, evidence)
 
 
-def _compare_order(found: dict[str, float], wanted: dict[str, float], resolution: float) -> tuple[str, str]:
+def _compare_order(found: dict[str, float], wanted: dict[str, float], resolution: Resolution) -> tuple[str, str]:
     """Return the answer and its reason; without a reference, the main phase alone is asked to be the lowest."""
     order = sorted(found, key=lambda name: found[name])
     said = " < ".join(f"{name} ({found[name]:+.3f})" for name in order) + " eV a formula unit"
     first = order if len(wanted) > 1 else order[:1]
-    ties = [
-        (one, other) for one in first for other in order if one != other and abs(found[one] - found[other]) < resolution
-    ]
+    pairs = [(one, other) for one in first for other in order if one != other]
+    ties = [pair for pair in pairs if abs(found[pair[0]] - found[pair[1]]) < resolution.of(*pair)]
     if ties:
-        return CANNOT_TELL, f"{ties[0][0]} and {ties[0][1]} are within {resolution:g} eV of each other: {said}"
+        return CANNOT_TELL, f"{ties[0][0]} and {ties[0][1]} are within {resolution.in_words(*ties[0])}: {said}"
     expected = sorted(wanted, key=lambda name: wanted[name])
     if order[: len(first)] == (expected if len(wanted) > 1 else [MAIN]):
         return YES, said

@@ -30,6 +30,8 @@ def crystal(findings: Sequence[Finding]) -> Section | None:
         blocks.append(chart)
     if phases := _phases(relaxed):
         blocks.append(phases)
+    if spreads := _spreads(relaxed):
+        blocks.append(spreads)
     blocks += [_scene(finding) for finding in relaxed[:MOST_SCENES] if finding.relaxed is not None]
     return Section("crystal", "The crystal", blocks) if blocks else None
 
@@ -82,6 +84,32 @@ def _phases(findings: Sequence[Finding]) -> Table | None:
             )
     header = ("model", "phase", "space group", "relaxed to", "energy (eV a formula unit)", "outcome", "steps")
     return Table("Phases", header, rows, (4, 6)) if rows else None
+
+
+def _spreads(findings: Sequence[Finding]) -> Table | None:
+    """Return what the members of ensembles make of the crystals, where there are any."""
+    rows = []
+    for finding in findings:
+        for name, entry in finding.relaxation.items():
+            ensemble = entry.get("ensemble")
+            if not ensemble or not ensemble["n_converged"]:
+                continue
+            shown = [_mean_and_interval(ensemble, key) for key in ("a", "c", "c_over_a", "volume")]
+            rows.append([finding.name, name, f"{ensemble['n_converged']} of {ensemble['n_members']}", *shown])
+    header = ("model", "phase", "members relaxed", "a (Å)", "c (Å)", "c/a", "volume (Å³ a formula unit)")
+    return (
+        Table("What the members of the ensemble find, with the interval of a further one", header, rows)
+        if rows
+        else None
+    )
+
+
+def _mean_and_interval(ensemble: Mapping[str, Any], key: str) -> str:
+    values, half = ensemble["lattice"].get(key), ensemble["intervals"].get(key)
+    if not values:
+        return "–"
+    mean = sum(values) / len(values)
+    return f"{mean:.4g}" if half is None else f"{mean:.4g} ± {half:.2g}"
 
 
 def _symmetry(entry: Mapping[str, Any]) -> tuple[str, str]:

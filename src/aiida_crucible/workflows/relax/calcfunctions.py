@@ -8,6 +8,7 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict, StructureData
 
 from aiida_crucible.analysis.crystal.cells import formula_units, lattice_parameters
+from aiida_crucible.analysis.crystal.ensemble import describe_ensemble
 from aiida_crucible.nodes.structures import to_atoms
 
 SYMMETRY_TOLERANCE = 1e-3
@@ -25,11 +26,17 @@ def summarise_relaxation(results: Dict, **relaxed: StructureData) -> Dict:
     :param relaxed: the last geometries, by the keys of the job's structures.
     :return: ``outcome`` (the worst) and ``structures``: for each key ``outcome``, ``formula``, ``energy`` (eV),
         ``formula_units``, ``energy_per_formula_unit`` (eV), ``lattice`` (``a`` … ``gamma`` of the conventional cell,
-        ``c_over_a``, ``volume`` per formula unit), ``steps``, and what else ``crucible.relax`` says of it.
+        ``c_over_a``, ``volume`` per formula unit), ``steps``, and what else ``crucible.relax`` says of it. Of a model
+        with an ensemble also ``ensemble``, see :func:`aiida_crucible.analysis.crystal.ensemble.describe_ensemble`.
     """
     content = results.get_dict()
     summaries = content["summary"]["structures"]
-    structures = {key: {**summary, **_describe(relaxed.get(key), summary)} for key, summary in summaries.items()}
+    structures = {}
+    for key, summary in summaries.items():
+        members = summary.pop("members", None)
+        structures[key] = {**summary, **_describe(relaxed.get(key), summary)}
+        if members is not None:
+            structures[key]["ensemble"] = describe_ensemble(to_atoms(relaxed[key]), members, SYMMETRY_TOLERANCE)
     return Dict({"outcome": content["outcome"], "structures": structures})
 
 

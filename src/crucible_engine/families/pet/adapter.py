@@ -20,7 +20,7 @@ from metatomic.torch import AtomisticModel, ModelEvaluationOptions, ModelOutput,
 from vesin.metatomic import NeighborList
 
 from crucible_engine.families import weights
-from crucible_engine.families.base import Evaluation, Identity, ModelCalculator, is_periodic
+from crucible_engine.families.base import Evaluation, Identity, Model, ModelCalculator, is_periodic
 from crucible_engine.families.committee import ensemble_of
 from crucible_engine.families.facts import ENSEMBLE
 from crucible_engine.families.load import silence
@@ -41,15 +41,23 @@ class PetModel(TorchModel):
         super().__init__(network, identity, usable.elements)
         self.n_members = identity.settings.get(ENSEMBLE, 0)
         self._usable = usable
+        self._alone: int | None = None
         # Lists with a skin remember what they were asked before.
         lists = network.requested_neighbor_lists()
         self._neighbours = [NeighborList(options, length_unit="angstrom", skin=0.0) for options in lists]
 
     def calculator(self) -> Calculator:
         """Return an ASE calculator. It has no place for what members say, and does not compute it."""
+        mean = copy.copy(self)
+        if self._alone is None:
+            mean.n_members = 0
+        return ModelCalculator(mean)
+
+    def member(self, index: int) -> Model:
+        """Return a member: the energies of all come together, and only its own is differentiated."""
         alone = copy.copy(self)
-        alone.n_members = 0
-        return ModelCalculator(alone)
+        alone._alone = index
+        return alone
 
     def examine(self, path: Path) -> None:
         """Find out by a pair of atoms what the model does not say of itself: its members, and its other precision.
@@ -88,6 +96,8 @@ class PetModel(TorchModel):
         # The first members of many have another mean than all, which is the model's own energy.
         members = members[:, : self.n_members]
         members = members - members.mean(dim=1, keepdim=True) + energies
+        if self._alone is not None:
+            return self._differentiate(batch, members[:, self._alone], variables, stress)
         answers = [self._differentiate(batch, member, variables, stress) for member in members.unbind(dim=1)]
         means = self._differentiate(batch, energies[:, 0], variables, stress)
         return [replace(mean, ensemble=ensemble_of(each)) for mean, *each in zip(means, *answers, strict=True)]

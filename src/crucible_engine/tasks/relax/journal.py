@@ -18,7 +18,7 @@ from crucible_engine.job.context import Context
 from crucible_engine.tasks.relax.replay import Answer, stress_array
 from crucible_engine.wire.arrays import Member, write_arrays
 from crucible_engine.wire.journal import JournalWriter, Record, locate_records, read_record
-from crucible_engine.wire.schema import ARRAYS_FILE, EVALUATED, RELAXED, TRAJECTORIES_FILE
+from crucible_engine.wire.schema import ARRAYS_FILE, EVALUATED, RELAXED, RELAXED_MEMBER, TRAJECTORIES_FILE
 
 BATCH, SECONDS = 10, 1.0
 """Evaluations are written when so many have come together, or when so much time has passed since the last."""
@@ -76,6 +76,8 @@ def read_contents(journal: Path) -> Contents:
     for position, record in locate_records(journal):
         fields = dict(record.fields)
         index = fields.pop("index")
+        if record.kind == RELAXED_MEMBER:
+            continue
         if record.kind == RELAXED:
             contents.positions[index], contents.summaries[index] = position, fields
         else:

@@ -32,6 +32,9 @@ RELAX: dict[str, Parameter] = {
     "symmetry_tolerance": Parameter(
         float, 1e-3, "distance tolerance of the space-group search, Å", 0.0, 1.0, exclusive=True
     ),
+    "members": Parameter(
+        bool, True, "relax what converged with each member of an ensemble, too; without one this does nothing"
+    ),
     "trajectory_interval": Parameter(int, 0, "store every n-th step's geometry; 0 stores none", minimum=0),
 }
 

@@ -10,7 +10,9 @@ Summary: ``n_structures``, ``n_resumed`` (taken over complete from an earlier, u
 - ``volume_before``, ``volume`` (Å³; ``null`` without a periodic cell);
 - ``space_group_before``, ``space_group_after``: ``{"number", "symbol"}`` at the parameter ``symmetry_tolerance``,
   ``null`` where there is none; ``symmetry_kept``; ``symmetrization_shift`` (Å, by how much an atom was moved at most to
-  make the initial structure obey its space group to the last digit).
+  make the initial structure obey its space group to the last digit);
+- of a model with an ensemble, where the structure has converged, ``members``: for each member, which was relaxed from
+  there, ``outcome``, ``steps``, ``energy`` (eV) and ``cell`` (Å, rows; both ``null`` where not finite).
 
 ``arrays.npz``: the relaxed structures in the layout of :mod:`crucible_engine.wire.structures` (so that
 ``read_structures`` reads them), and ``energies`` float64 [n_structures] (eV), ``forces`` float64 [n_atoms_total, 3]
@@ -35,6 +37,7 @@ from crucible_engine.families.base import Model, is_periodic
 from crucible_engine.families.calculators import FreshCalculators
 from crucible_engine.job.context import Context, Progress, TaskResult
 from crucible_engine.tasks.relax.journal import Contents, Recorder, read_answers, read_contents, write_results
+from crucible_engine.tasks.relax.members import read_members, relax_members
 from crucible_engine.tasks.relax.relaxation import (
     OUTCOMES,
     End,
@@ -80,12 +83,16 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
                 _relax(label, atoms, calculator, settings, _Watch(label, recorder, progress, context, n_done))
             finally:
                 recorder.stop()
+        if settings.members and model.n_members:
+            relax_members(structures, model, settings, context, journal=journal, progress=progress)
         context.finish()
     finally:
         with context.interruption.deferred():
             journal.close()
     write_results(context, structures, settings.trajectory_interval)
     summaries = read_contents(context.journal_path).summaries
+    for index, ends in read_members(context.journal_path).items():
+        summaries[index]["members"] = [ends[member] for member in sorted(ends)]
     by_label = {label: summaries[index] for index, (label, _) in enumerate(structures)}
     return _result(by_label, len(done), settings)
 
