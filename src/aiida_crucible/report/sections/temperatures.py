@@ -42,7 +42,8 @@ def temperatures(findings: Sequence[Finding]) -> Section | None:
         title = f"{finding.subject} against temperature by {finding.name}, {size}"
         name = "temperature-sweep" if len(own) == 1 else f"temperature-sweep-{number + 1}"
         blocks.append(temperature_chart([curves[finding.name]], title, known[finding.name], name))
-    return Section("temperatures", "At finite temperature", [*blocks, _transitions(own), *map(_runs, own)])
+    spreads = [table for table in map(_members, own) if table is not None]
+    return Section("temperatures", "At finite temperature", [*blocks, _transitions(own), *map(_runs, own), *spreads])
 
 
 def _curves(finding: Finding) -> TemperatureCurves:
@@ -109,6 +110,30 @@ def _runs(finding: Finding) -> Table:
     ]
     header = ("T (K)", "outcome", "a (Å)", "b (Å)", "c (Å)", "run (ps)", "reason")
     return Table(f"Runs by {finding.name}", header, rows, (0, 2, 3, 4, 5))
+
+
+def _members(finding: Finding) -> Table | None:
+    """Return what the members of an ensemble would have found, where there is one."""
+    node = finding.part("sweep").get("ensemble")
+    if node is None:
+        return None
+    rows = []
+    for entry in sorted(node["evidence"].values(), key=lambda each: each["temperature"]):
+        shown = [_interval(entry, name) for name in ("a", "b", "c", "volume")]
+        rows.append([f"{entry['temperature']:g}", f"{min(entry['effective_samples']):.3g}", *shown])
+    header = ("T (K)", "frames that count", "a (Å)", "b (Å)", "c (Å)", "volume (Å³ a formula unit)")
+    title = (
+        f"What the members of {finding.name} would have found. {node['question']} {node['answer']}: {node['reason']}"
+    )
+    return Table(title, header, rows, (0, 1, 2, 3, 4, 5))
+
+
+def _interval(entry: Mapping[str, Any], name: str) -> str:
+    half = entry["intervals"].get(name)
+    if half is None:
+        return "not known"
+    mean = sum(entry["members"][name]) / len(entry["members"][name])
+    return f"{mean:.4g} ± {half:.2g}"
 
 
 def _averages(entry: Mapping[str, Any]) -> list[str]:

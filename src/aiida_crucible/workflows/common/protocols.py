@@ -95,7 +95,7 @@ class ProtocolMixin:
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
         ports = cls.spec().inputs  # type: ignore[attr-defined]
-        jobs = [job for job in cls.JOBS if (first := job.partition(".")[0]) in inputs or ports[first].required]
+        jobs = [job for job in cls.JOBS if _is_asked_for(job, inputs, ports)]
         complete = dict(inputs)
         for job in jobs if options is not None else ():
             check_overrides(ports.get_port(f"{job}.metadata.options"), options, "options")
@@ -114,6 +114,15 @@ class ProtocolMixin:
         text = resources.files(cls.__module__.rpartition(".")[0]).joinpath("protocol.yaml").read_text("utf-8")
         content: dict[str, Any] = yaml.safe_load(text)
         return content
+
+
+def _is_asked_for(job: str, inputs: Mapping[str, Any], ports: Any) -> bool:
+    """Return whether a job runs: none of the namespaces around it is optional and left out."""
+    for name in job.split("."):
+        if name not in inputs and not ports[name].required:
+            return False
+        inputs, ports = inputs.get(name, {}), ports[name]
+    return True
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

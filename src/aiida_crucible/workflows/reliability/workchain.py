@@ -36,7 +36,7 @@ class ReliabilityWorkChain(RelaxingWorkChain):
     evidence. Only a job that failed for another reason makes the WorkChain fail.
     """
 
-    JOBS = ("verify.verify", "relax.relax", "phonon.forces.evaluate", "sweep.base.dynamics")
+    JOBS = ("verify.verify", "relax.relax", "phonon.forces.evaluate", "sweep.base.dynamics", "sweep.members.evaluate")
     SWEEP_PROTOCOLS: ClassVar[Mapping[str, str]] = {"pto-test": "pto-test-npt"}
     """The sweep's protocol, where its name is another one."""
 
@@ -128,6 +128,8 @@ class ReliabilityWorkChain(RelaxingWorkChain):
         if temperatures is not None:
             overrides = merged(overrides or {}, {"sweep": {"parameters": {"temperatures": list(temperatures)}}})
         inputs = cls.get_protocol_inputs(protocol, overrides)
+        if "sweep" in inputs:
+            inputs["sweep"] = TemperatureSweepWorkChain.without_members(inputs["sweep"], model)
         inputs |= without_none(competing=competing, reference=reference)
         return cls.build(inputs, options, code=code, model=model, structure=structure)
 

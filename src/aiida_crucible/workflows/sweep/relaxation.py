@@ -53,7 +53,7 @@ class RelaxedFirst(CrystalRelaxedFirst):
     def should_relax(self) -> bool:
         """Begin with nothing run, and return whether the crystal is to be relaxed first."""
         self.ctx.not_relaxed = None
-        self.ctx.analyses, self.ctx.missing = {}, {}
+        self.ctx.analyses, self.ctx.missing, self.ctx.weighable = {}, {}, {}
         self.ctx.postponed, self.ctx.chain_end = [], None
         return super().should_relax()
 

@@ -18,6 +18,7 @@ from aiida_crucible.workflows.common.protocols import with_checked_arguments, wi
 from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.sweep.calcfunctions import summarise_sweep
+from aiida_crucible.workflows.sweep.ensemble import AsksMembers
 from aiida_crucible.workflows.sweep.inputs import (
     check_charges_array,
     check_crystal_inputs,
@@ -29,11 +30,10 @@ from aiida_crucible.workflows.sweep.inputs import (
     outputs_of,
     parameters_of_job,
 )
-from aiida_crucible.workflows.sweep.relaxation import RelaxedFirst
 from aiida_crucible.workflows.sweep.run_calcfunctions import analyse_temperature, build_supercell
 
 
-class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
+class TemperatureSweepWorkChain(AsksMembers, RunsInWaves):
     """Verify a model, run a crystal with it at many temperatures, and say what it does at each and over all of them.
 
     The crystal is relaxed first where the input ``relax`` says how. Whatever the physics says is a result: a crystal
@@ -41,7 +41,7 @@ class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
     ``summary``, and the other temperatures are analysed.
     """
 
-    JOBS = ("verify.verify", "relax.relax", "base.dynamics")
+    JOBS = ("verify.verify", "relax.relax", "base.dynamics", "members.evaluate")
     PTO_TEST = ("pto-test-npt", "pto-test-nvt", "pto-test-npt-small", "pto-test-nvt-small")
     VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = dict.fromkeys(PTO_TEST, "pto-test")
     RELAXED_PROTOCOLS = PTO_TEST
@@ -86,6 +86,7 @@ class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
             cls.inspect_verification,
             if_(cls.should_relax)(cls.relax, cls.inspect_relaxation),
             if_(cls.has_crystal)(cls.plan, while_(cls.has_jobs)(cls.run_jobs, cls.inspect_jobs)),
+            if_(cls.has_frames_for_members)(cls.ask_members, cls.weigh_members),
             cls.analyse,
         )
         spec.output_nodes(StructureData, supercell="What was run.")
@@ -151,7 +152,7 @@ class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
         :param reference_structure: the high-symmetry structure, the same atoms in the same order.
         :param born_charges: array ``charges``, e, [n_atoms, 3, 3].
         """
-        inputs = cls.get_protocol_inputs(protocol, overrides)
+        inputs = cls.without_members(cls.get_protocol_inputs(protocol, overrides), model)
         if temperatures is not None:
             inputs["parameters"] = {**inputs["parameters"], "temperatures": list(temperatures)}
         inputs |= without_none(reference_structure=reference_structure, born_charges=born_charges)
@@ -271,5 +272,7 @@ class TemperatureSweepWorkChain(RelaxedFirst, RunsInWaves):
         if not self.ctx.analyses:
             self.warn_of_start(found["analysis"])
         self.ctx.analyses[label] = found["analysis"]
+        if found["analysis"]["outcome"] in CRYSTAL_OUTCOMES and "trajectory" in outputs:
+            self.note_frames(label, replica, child.outputs.results, outputs["trajectory"])
         self.report(describe_run(label, found["analysis"].get_dict()))
         return found["analysis"]
