@@ -19,6 +19,7 @@ from aiida_crucible.analysis.dynamics.sweep_settings import SETTINGS as SWEEP
 from aiida_crucible.analysis.phonons.settings import SETTINGS as PHONON
 from aiida_crucible.analysis.phonons.vibrations import SETTINGS as VIBRATIONS
 from aiida_crucible.analysis.verdict.reliability import THRESHOLDS
+from aiida_crucible.workflows.comparison.settings import SETTINGS as MODEL_COMPARISON
 from crucible_engine.families.registry import FAMILIES
 from crucible_engine.tasks.dynamics.parameters import ENSEMBLES
 from crucible_engine.tasks.parameters import PARAMETERS
@@ -89,7 +90,7 @@ def parameters() -> str:
     tables |= {"crucible.phonon": PHONON, "crucible.sweep": SWEEP, "crucible.anharmonicity": ANHARMONICITY}
     tables |= {"crucible.vibrations": VIBRATIONS}
     tables |= {"crucible.harmonic_comparison": COMPARISON, "crucible.benchmark": BENCHMARK}
-    tables |= {"crucible.reliability (thresholds)": THRESHOLDS}
+    tables |= {"crucible.reliability (thresholds)": THRESHOLDS, "crucible.comparison": MODEL_COMPARISON}
     for task, rules in tables.items():
         rows = [
             (f"`{name}`", rule.kind.__name__, _default(rule), _range(rule), rule.help) for name, rule in rules.items()

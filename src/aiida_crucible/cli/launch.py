@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from aiida_crucible.cli.shared.options import JobOptions, require_broker, say, w
 
 if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
-    from aiida.orm import AbstractCode
+    from aiida.orm import AbstractCode, ProcessNode
 
     from aiida_crucible.nodes.model import ModelData
 
@@ -36,8 +37,11 @@ def launch() -> None:
     """Launch one WorkChain: relax, phonon, vibrations, sweep, anharmonicity, map, benchmark, verify."""
 
 
-def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command what all of them take, and run or submit the builder that it returns."""
+def launching(function: Callable[..., Any], show: Callable[[ProcessNode], None] | None = None) -> Callable[..., Any]:
+    """Give a command what all of them take, and run or submit the builder that it returns.
+
+    :param show: tells what was found; without it the output ``summary`` is written as JSON.
+    """
 
     @click.option("--protocol", metavar="NAME", help="The WorkChain's default if left out.")
     @click.option("--overrides", type=OVERRIDES, default=dict, help="Inputs to set otherwise, as YAML or a file.")
@@ -56,12 +60,12 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
         if dry_run:
             click.echo(f"{builder.process_class.__name__} is ready to run: nothing is wrong with its inputs")
             return
-        _start(builder, submit)
+        _start(builder, submit, show)
 
     return command
 
 
-def _start(builder: ProcessBuilder, is_submitted: bool) -> None:
+def _start(builder: ProcessBuilder, is_submitted: bool, show: Callable[[ProcessNode], None] | None) -> None:
     """Run or submit a WorkChain; tell its PK, and its summary once it has ended."""
     from aiida.engine import submit
 
@@ -77,14 +81,16 @@ def _start(builder: ProcessBuilder, is_submitted: bool) -> None:
     except LeftToDaemonError as left:
         say(str(left))
         return
-    if "summary" in node.outputs:
+    if "summary" in node.outputs and show is not None:
+        show(node)
+    elif "summary" in node.outputs:
         click.echo(json.dumps(node.outputs.summary.get_dict(), indent=1))
     say(f"PK {node.pk} (`verdi process show {node.pk}`; `aiida-crucible report {node.pk}` makes a page of it)")
     if not node.is_finished_ok:
         raise click.ClickException(f"{node.exit_message}: see `verdi process report {node.pk}`")
 
 
-def _place(model: str, given: dict[str, Any]) -> tuple[AbstractCode, ModelData]:
+def place(model: str, given: dict[str, Any]) -> tuple[AbstractCode, ModelData]:
     """Return a model and its environment, which is made after asking where there is none."""
     from aiida_crucible.launch.environments import environment_of
     from aiida_crucible.launch.models import find_model
@@ -107,7 +113,7 @@ def _build(workflow: str, structure: str, model: str, given: dict[str, Any], **m
     from aiida_crucible.launch.structures import read_structure
 
     crystal = read_structure(structure)
-    code, node = _place(model, given)
+    code, node = place(model, given)
     given["options"] = given["options"] or None
     builder: ProcessBuilder = WorkflowFactory(workflow).get_builder_from_protocol(code, node, crystal, **given, **more)
     return builder
@@ -127,7 +133,7 @@ def _hot(temperatures: str | None) -> dict[str, Any]:
 @launch.command(short_help="Relax a structure.")
 @_structure
 @_model
-@_shared
+@launching
 def relax(structure: str, model: str, **given: Any) -> ProcessBuilder:
     """Relax a structure."""
     return _build("crucible.relax", structure, model, given)
@@ -136,7 +142,7 @@ def relax(structure: str, model: str, **given: Any) -> ProcessBuilder:
 @launch.command(short_help="Compute the phonons of a crystal.")
 @_structure
 @_model
-@_shared
+@launching
 def phonon(structure: str, model: str, **given: Any) -> ProcessBuilder:
     """Relax a crystal and compute its phonons."""
     return _build("crucible.phonon", structure, model, given)
@@ -146,7 +152,7 @@ def phonon(structure: str, model: str, **given: Any) -> ProcessBuilder:
 @_structure
 @_model
 @_temperatures
-@_shared
+@launching
 def vibrations(structure: str, model: str, temperatures: str | None, **given: Any) -> ProcessBuilder:
     """Relax a molecule or a slab in its cell, compute its vibrations there and, with -T, run it hot."""
     return _build("crucible.vibrations", structure, model, given, **_hot(temperatures))
@@ -156,7 +162,7 @@ def vibrations(structure: str, model: str, temperatures: str | None, **given: An
 @_structure
 @_model
 @_temperatures
-@_shared
+@launching
 def sweep(structure: str, model: str, temperatures: str | None, **given: Any) -> ProcessBuilder:
     """Run a crystal at many temperatures, and say what it does at each and over all of them."""
     return _build("crucible.sweep", structure, model, given, **_hot(temperatures))
@@ -166,7 +172,7 @@ def sweep(structure: str, model: str, temperatures: str | None, **given: Any) ->
 @_structure
 @_model
 @_temperatures
-@_shared
+@launching
 def anharmonicity(structure: str, model: str, temperatures: str | None, **given: Any) -> ProcessBuilder:
     """Measure how anharmonic a crystal is at temperatures, by the model's own force constants and runs."""
     return _build("crucible.anharmonicity", structure, model, given, **_hot(temperatures))
@@ -174,7 +180,7 @@ def anharmonicity(structure: str, model: str, temperatures: str | None, **given:
 
 @launch.command("map", short_help="Map the configurations of several trajectories.")
 @click.argument("trajectories", nargs=-1, required=True, metavar="LABEL=PK …")
-@_shared
+@launching
 def map_(trajectories: tuple[str, ...], **given: Any) -> ProcessBuilder:
     """Map the configurations that several trajectories have sampled, and say how much they overlap."""
     from aiida_crucible.environments.codes import find_code
@@ -198,7 +204,7 @@ def map_(trajectories: tuple[str, ...], **given: Any) -> ProcessBuilder:
     "-m", "--model", "models", multiple=True, required=True, metavar="MODEL", help="Family, FAMILY:NAME, PK …"
 )
 @click.option("--reference-model", metavar="MODEL", help="Makes the reference; without it nothing is compared.")
-@_shared
+@launching
 def benchmark(
     structures: tuple[str, ...], models: tuple[str, ...], reference_model: str | None, **given: Any
 ) -> ProcessBuilder:
@@ -209,15 +215,21 @@ def benchmark(
     crystals = {label: read_structure(source) for label, source in _assignments(structures).items()}
     if len(set(models)) < len(models):
         raise ValueError(f"a model is given twice: {', '.join(models)}; give each once")
-    place = {name: given[name] for name in ("code", "computer", "yes")}
+    where = {name: given[name] for name in ("code", "computer", "yes")}
     return BenchmarkWorkChain.get_builder_from_protocol(
-        {name.replace(":", "_").replace(".", "p"): _place(name, dict(place)) for name in models},
+        {label_of(name): place(name, dict(where)) for name in models},
         crystals,
         given["protocol"],
-        reference_model=None if reference_model is None else _place(reference_model, dict(place)),
+        reference_model=None if reference_model is None else place(reference_model, dict(where)),
         overrides=given["overrides"],
         options=given["options"] or None,
     )
+
+
+def label_of(model: str) -> str:
+    """Return a label of a model that AiiDA can name an input by, from what a user wrote."""
+    words = "_".join(re.findall("[A-Za-z0-9]+", model.replace(".", "p")))
+    return words if words[:1].isalpha() else f"model_{words}"
 
 
 def _assignments(texts: tuple[str, ...]) -> dict[str, str]:

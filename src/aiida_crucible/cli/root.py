@@ -123,6 +123,7 @@ def explain(error: Exception) -> str | None:
     commands_by_name={
         "benchmark": "aiida_crucible.cli.benchmark:benchmark",
         "check": "aiida_crucible.cli.publishing.check:check",
+        "compare": "aiida_crucible.cli.compare:compare",
         "demo": "aiida_crucible.cli.demo:demo",
         "doctor": "aiida_crucible.cli.doctor:doctor",
         "env": "aiida_crucible.cli.env:env",

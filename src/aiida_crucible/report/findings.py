@@ -17,6 +17,7 @@ from aiida_crucible.report.links import Link, called, inputs_of, outputs_of
 PREFIXES = ("aiida.workflows:crucible.", "aiida.calculations:crucible.")
 KINDS = {
     "reliability": "Reliability",
+    "comparison": "Comparison of models",
     "sweep": "Temperature sweep",
     "phonon": "Phonons",
     "anharmonicity": "Anharmonicity",
@@ -159,11 +160,20 @@ def named_findings(nodes: Sequence[ProcessNode]) -> list[Finding]:
     """
     for node in nodes:
         require_reportable(node)
+    nodes = list({each.pk: each for node in nodes for each in (*_compared(node), node)}.values())
     names = told_apart([_model_name(node) for node in nodes], [str(node.label or kind_of(node)) for node in nodes])
     return [
         Finding(node, name if names.count(name) == 1 else f"{name} · {node.uuid[:8]}")
         for name, node in zip(names, nodes, strict=True)
     ]
+
+
+def _compared(node: ProcessNode) -> list[ProcessNode]:
+    """Return what a comparison ran for each of its models and came to something; nothing of another process."""
+    if kind_of(node) != "comparison":
+        return []
+    children = [child for child in node.called if kind_of(child) == "reliability"]
+    return [child for child in children if child.base.links.get_outgoing(link_type=LinkType.RETURN).first()]
 
 
 def told_apart(names: Sequence[str], labels: Sequence[str]) -> list[str]:

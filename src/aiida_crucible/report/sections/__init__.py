@@ -13,6 +13,7 @@ from aiida_crucible.report.page.document import Section
 from aiida_crucible.report.sections.anharmonicity import anharmonicity
 from aiida_crucible.report.sections.answer import answer
 from aiida_crucible.report.sections.benchmark import benchmark
+from aiida_crucible.report.sections.comparison import comparison
 from aiida_crucible.report.sections.configuration_space import configuration_space
 from aiida_crucible.report.sections.crystal import crystal
 from aiida_crucible.report.sections.methods import methods, reproduce
@@ -24,6 +25,7 @@ from aiida_crucible.report.sections.vibrations import vibrations
 
 SECTIONS: tuple[Callable[[Sequence[Finding]], Section | None], ...] = (
     answer,
+    comparison,
     benchmark,
     crystal,
     phonons,

@@ -1,0 +1,94 @@
+"""``aiida-crucible compare``: one crystal with many models, beside each other."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aiida_crucible.cli.launch import label_of, launching, place
+from aiida_crucible.cli.shared.options import JobOptions, say
+
+if TYPE_CHECKING:
+    from aiida.engine import ProcessBuilder
+    from aiida.orm import ProcessNode
+
+REFERENCE = JobOptions("{lattice: {a: 3.9}, source: experiment}")
+
+EXAMPLES = """\b
+Examples:
+  aiida-crucible compare BaTiO3.cif -m chgnet -m sevennet -m nep:nep89.txt
+  aiida-crucible compare PbTiO3.cif -m chgnet -m matgl --phase cubic.cif --reference pbesol.yaml -T 300:1000:100
+"""
+
+
+def _show(node: ProcessNode) -> None:
+    """Write the ranking, where the models agree, and the page."""
+    from aiida_crucible.analysis.verdict.spread import in_words
+    from aiida_crucible.report.write import write_report
+
+    content = node.outputs.summary.get_dict()
+    rows = content["rows"]
+    for number, ranked in enumerate(content["ranking"], start=1):
+        row, apart = rows[ranked["label"]], content["outliers"].get(ranked["label"], [])
+        lattice = ", ".join(
+            f"{name.replace('_over_', '/')} {row['lattice'][name]:.4g}" for name in ("a", "c", "c_over_a")
+        )
+        aside = f"; stands apart in {', '.join(map(in_words, apart))}" if apart else ""
+        click.echo(f"{number}. {row['title']}: {lattice}{aside}. {row['headline']}")
+    for label, reason in sorted(content["failed"].items()):
+        click.echo(f"–  {rows[label]['title']}: {reason}")
+    agreement = content["agreement"]
+    click.secho(f"{agreement['question']} {agreement['answer']}: {agreement['reason']}", bold=True)
+    try:
+        files = write_report([node], Path(f"report-{node.pk}.html"))
+    except (OSError, ValueError) as error:
+        say(f"the page could not be written: {error}; `aiida-crucible report {node.pk}` makes it again")
+        return
+    click.echo(f"Report: {files[0]}")
+
+
+@click.command(short_help="Put models beside each other for one crystal.", epilog=EXAMPLES)
+@click.argument("structure", metavar="FILE|PK|PROTOTYPE")
+@click.option(
+    "-m", "--model", "models", multiple=True, required=True, metavar="MODEL", help="Family, FAMILY:NAME, PK …"
+)
+@click.option("-T", "--temperatures", metavar="K", help="To run it at: 300, 300,400 or FIRST:LAST:STEP.")
+@click.option(
+    "--phase", "phases", multiple=True, metavar="FILE|PK|PROTOTYPE", help="A competing phase; may be repeated."
+)
+@click.option("--reference", metavar="FILE", type=REFERENCE, default=dict, help="YAML of what is known, see the docs.")
+@functools.partial(launching, show=_show)
+def compare(
+    structure: str,
+    models: tuple[str, ...],
+    temperatures: str | None,
+    phases: tuple[str, ...],
+    reference: dict[str, Any],
+    **given: Any,
+) -> ProcessBuilder:
+    """Ask of many models whether they can be trusted with one crystal, rank them, and say where they agree.
+
+    Each model is asked as `run` asks it. With a reference those stand first that agree best with it; without one the
+    models' own agreement is told, and which of them stand apart. A model that fails is a row with its reason.
+    """
+    from aiida_crucible.launch.requests import as_question, parse_temperatures
+    from aiida_crucible.workflows.comparison.workchain import ComparisonWorkChain
+
+    if len(set(models)) < len(models):
+        raise ValueError(f"a model is given twice: {', '.join(models)}; give each once")
+    hot = parse_temperatures(temperatures) if temperatures else None
+    question = as_question(structure, phases=phases, reference=reference)
+    where = {name: given[name] for name in ("code", "computer", "yes")}
+    return ComparisonWorkChain.get_builder_from_protocol(
+        {label_of(name): place(name, dict(where)) for name in models},
+        question.structure,
+        given["protocol"],
+        competing=question.phases or None,
+        reference=question.reference or None,
+        temperatures=hot,
+        overrides=given["overrides"],
+        options=given["options"] or None,
+    )

@@ -1,0 +1,57 @@
+"""Models beside each other: what each found, which agrees best with the reference, and where they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiida.orm import Dict
+
+from aiida_crucible.analysis.verdict.spread import in_words
+from aiida_crucible.report.findings import Finding
+from aiida_crucible.report.page.document import Block, Question, Questions, Section, Table
+from aiida_crucible.report.sections.answer import ANSWERS, TRUST
+
+
+def comparison(findings: Sequence[Finding]) -> Section | None:
+    """Return the tables of comparisons."""
+    blocks: list[Block] = []
+    for finding in findings:
+        summary = finding.outputs.get("summary")
+        if finding.kind == "comparison" and isinstance(summary, Dict):
+            content = summary.get_dict()
+            blocks += [_agreement(content["agreement"]), _models(content), _consensus(content)]
+    return Section("comparison", "The models beside each other", blocks) if blocks else None
+
+
+def _agreement(answer: Mapping[str, Any]) -> Questions:
+    mark, tone = ANSWERS[answer["answer"]]
+    return Questions("", [Question(answer["question"], mark, tone, answer["reason"])])
+
+
+def _models(content: Mapping[str, Any]) -> Table:
+    """Return what each model found, best first; those that found nothing last, with the reason."""
+    rows = []
+    for place, ranked in enumerate(content["ranking"], start=1):
+        row = content["rows"][ranked["label"]]
+        apart = content["outliers"].get(ranked["label"], [])
+        lattice = [f"{row['lattice'][name]:.4g}" for name in ("a", "c", "c_over_a")]
+        energies = ", ".join(f"{name} {value:+.3f}" for name, value in row["energy_differences"].items())
+        cost = "" if row["cost"] is None else f"{row['cost']['milliseconds_per_step']:.3g}"
+        score = "" if ranked["score"] is None else f"{ranked['score']:.2g}"
+        found = [row["title"], TRUST[row["trusted"]][0], *lattice, energies, row["stable"], score, cost]
+        rows.append([str(place), *found, ", ".join(map(in_words, apart))])
+    for label, reason in sorted(content["failed"].items()):
+        rows.append(["–", content["rows"][label]["title"], reason, *[""] * 8])
+    header = ("", "model", "verdict", "a (Å)", "c (Å)", "c/a", "other phases (eV a formula unit)", "stable at 0 K")
+    more = ("deviation from the reference (1: as much as allowed)", "ms a step", "stands apart in")
+    return Table("Models, best first", (*header, *more), rows, (0, 3, 4, 5, 8, 9))
+
+
+def _consensus(content: Mapping[str, Any]) -> Table:
+    rows = []
+    for name, each in content["consensus"].items():
+        numbers = [f"{each['median']:.4g}", f"{each['spread']:.2g}", f"{each['low']:.4g} to {each['high']:.4g}"]
+        rows.append([in_words(name), *numbers, ", ".join(each["outliers"])])
+    header = ("quantity", "median", "spread", "range", "standing apart")
+    return Table("Where the models agree (Å, Å³, eV a formula unit)", header, rows, (1, 2))
