@@ -15,6 +15,7 @@ from typing import Any
 
 import golden_anharmonicity
 import golden_benchmark
+import golden_elasticity
 import golden_references
 import golden_similarity
 import golden_sweep
@@ -43,6 +44,8 @@ from aiida_crucible.workflows.relax import calcfunctions as relaxation
 from aiida_crucible.workflows.reliability import calcfunctions as reliability
 from aiida_crucible.workflows.sweep import calcfunctions as sweep
 from aiida_crucible.workflows.sweep import run_calcfunctions as dynamics
+from aiida_crucible.workflows.elastic import calcfunctions as elastic
+from aiida_crucible.workflows.equation_of_state import calcfunctions as equation_of_state
 from aiida_crucible.workflows.vibrations import calcfunctions as vibrations
 
 STORED = Path(__file__).parents[1] / "data" / "golden_analysis.json"
@@ -165,6 +168,8 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "benchmark_materials": (benchmark_materials, golden_benchmark.measured),
     "configuration_space": (configuration_space, golden_similarity.mapped),
     "dynamics": (dynamics, golden_sweep.said_of_run),
+    "elastic": (elastic, golden_elasticity.strained),
+    "equation_of_state": (equation_of_state, golden_elasticity.compressed),
     "harmonic_comparison": (harmonic_comparison, golden_references.compared),
     "phonons": (phonons, analysed),
     "references": (references, golden_references.imported),

@@ -19,6 +19,8 @@ KINDS = {
     "reliability": "Reliability",
     "sweep": "Temperature sweep",
     "phonon": "Phonons",
+    "equation_of_state": "Equation of state",
+    "elastic": "Elastic tensor",
     "anharmonicity": "Anharmonicity",
     "configuration_space": "Configuration space",
     "benchmark": "Benchmark",
