@@ -278,7 +278,7 @@ def test_a_reference_judges(reference, answer):
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ({"bulk": 1.0}, "did you mean 'bulk_modulus'"),
+        ({"bulk_moduls": 1.0}, "did you mean 'bulk_modulus'"),
         ({"components": {"C21": 3}}, "did you mean 'C12'|no component 'C21'"),
         ({"components": [1]}, "give a dict"),
         ({"components": {"C11": "x"}}, "give a number"),

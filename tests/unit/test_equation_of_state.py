@@ -155,7 +155,7 @@ def test_a_bad_reference_is_refused_in_one_line(reference, message):
     ("given", "message"),
     [
         ({"n_points": 5}, "at least 8"),
-        ({"form": "birch"}, "did you mean 'birch-murnaghan'"),
+        ({"form": "birch-murnagan"}, "did you mean 'birch-murnaghan'"),
         ({"largest_strain": 3}, "at most 0.2"),
         ({"strain": 0.1}, "has no parameter 'strain'"),
     ],

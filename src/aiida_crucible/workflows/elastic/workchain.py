@@ -12,6 +12,7 @@ from aiida_crucible.analysis.elasticity.settings import validate_elastic
 from aiida_crucible.analysis.elasticity.stability import check_elastic_reference
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import crystal_check, settings_help, settings_input
+from aiida_crucible.calculations.verifications import has_no_stress
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.workflows.common.protocols import with_checked_arguments, without_none
 from aiida_crucible.workflows.common.workchain import message_of
@@ -83,6 +84,8 @@ class ElasticWorkChain(CrystalRelaxedFirst):
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
         """Refuse to let go of what is strained, or to leave stresses out."""
         super().check_inputs(inputs)
+        if "code" in inputs and "model" in inputs:
+            require_stress(inputs["code"], inputs["model"], inputs.get("verification"))
         relax = inputs["strained"]["relax"]["parameters"].get_dict()
         if relax.get("cell", "full") != "fixed":
             raise ValueError("parameter 'cell' of strained must be 'fixed': what is strained keeps its cell")
@@ -118,10 +121,10 @@ class ElasticWorkChain(CrystalRelaxedFirst):
         """Stop as well where the model has no stress, of which all of this is made."""
         if (failure := super().inspect_verification()) is not None:
             return failure
-        summary = self.ctx.verification.get_dict().get("summary", {})
-        if summary.get("capabilities", {}).get("stress") is False:
-            lack = f"{self.inputs.model.title} gives no stress, of which an elastic tensor is made: choose another model"
-            return self.failure("ERROR_CAPABILITY_MISSING", lack)
+        try:
+            require_stress(self.inputs.code, self.inputs.model, self.ctx.verification)
+        except ValueError as error:
+            return self.failure("ERROR_CAPABILITY_MISSING", str(error))
         return None
 
     def explain_no_crystal(self, summary: Dict) -> None:
@@ -150,6 +153,15 @@ class ElasticWorkChain(CrystalRelaxedFirst):
             fit_elastic_tensor(self.ctx.structure, self.inputs.parameters, outputs.properties, outputs.results, **known)
         )
         return None
+
+
+def require_stress(code: AbstractCode, model: ModelData, verification: Dict | None) -> None:
+    """Refuse a model that had no stress when it was verified.
+
+    :raises ValueError: one line.
+    """
+    if has_no_stress(code, model, verification):
+        raise ValueError(f"model {model.title} gives no stress, of which an elastic tensor is made: choose another one")
 
 
 def check_reference(reference: Dict) -> None:

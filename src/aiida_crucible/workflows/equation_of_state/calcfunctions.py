@@ -72,7 +72,7 @@ def fit_equation_of_state(
         "used": found.used,
     }
     if curve is not None:
-        drawn = np.linspace(found.volumes[0], found.volumes[-1], DRAWN)
+        drawn = np.linspace(np.nanmin(found.volumes), np.nanmax(found.volumes), DRAWN)
         arrays |= {"fit_volumes": drawn, "fit_energies": curve.energies(drawn), "fit_pressures": curve.pressures(drawn)}
     return {"summary": Dict(summary), "curve": ArrayData(arrays)}
 
