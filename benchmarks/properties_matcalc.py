@@ -1,8 +1,8 @@
-"""``crucible.equation_of_state`` and ``crucible.elastic`` beside matcalc's EOSCalc and ElasticityCalc, number by number.
+"""``crucible.equation_of_state`` and ``crucible.elastic`` beside matcalc's EOSCalc and ElasticityCalc, by numbers.
 
 Usage, in an environment of matcalc with the model's package, and then in that of aiida-crucible:
   python properties_matcalc.py matcalc emt|chgnet CRYSTAL theirs.json
-  python properties_matcalc.py crucible emt|chgnet CRYSTAL theirs.json FOLDER    (the profile's folder, see open_profile)
+  python properties_matcalc.py crucible emt|chgnet CRYSTAL theirs.json FOLDER    (the folder of the profile)
 
 Both take the crystal as it is given: what is compared are the cells and the fits, and not two relaxations.
 """

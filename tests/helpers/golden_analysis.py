@@ -38,14 +38,14 @@ from aiida_crucible.workflows.benchmark import batch_calcfunctions as benchmark_
 from aiida_crucible.workflows.benchmark import calcfunctions as benchmark
 from aiida_crucible.workflows.benchmark import material_calcfunctions as benchmark_materials
 from aiida_crucible.workflows.configuration_space import calcfunctions as configuration_space
+from aiida_crucible.workflows.elastic import calcfunctions as elastic
+from aiida_crucible.workflows.equation_of_state import calcfunctions as equation_of_state
 from aiida_crucible.workflows.harmonic_comparison import calcfunctions as harmonic_comparison
 from aiida_crucible.workflows.phonon import calcfunctions as phonons
 from aiida_crucible.workflows.relax import calcfunctions as relaxation
 from aiida_crucible.workflows.reliability import calcfunctions as reliability
 from aiida_crucible.workflows.sweep import calcfunctions as sweep
 from aiida_crucible.workflows.sweep import run_calcfunctions as dynamics
-from aiida_crucible.workflows.elastic import calcfunctions as elastic
-from aiida_crucible.workflows.equation_of_state import calcfunctions as equation_of_state
 from aiida_crucible.workflows.vibrations import calcfunctions as vibrations
 
 STORED = Path(__file__).parents[1] / "data" / "golden_analysis.json"

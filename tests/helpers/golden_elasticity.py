@@ -48,4 +48,6 @@ def strained() -> dict[str, Any]:
     said = summarise_elastic(found, reference, settings)
     # The eigenvector of an eigenvalue that comes twice is any of many.
     del said["stability"]["evidence"]["softest_strain"]
-    return {"summary": {**said, "reason": "", "stability": {**said["stability"], "reason": ""}}, "measured": found.measured}
+    # Neither are the words that name it.
+    stability = {**said["stability"], "reason": ""}
+    return {"summary": {**said, "reason": "", "stability": stability}, "measured": found.measured}

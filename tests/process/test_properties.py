@@ -1,4 +1,4 @@
-"""Equation of state and elastic tensor with ASE's EMT, beside the same computed by ASE alone; bad input; a bad crystal."""
+"""Equation of state and elastic tensor with EMT, beside the same computed by ASE alone; bad input; a bad crystal."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from aiida_crucible.workflows.elastic.workchain import ElasticWorkChain
 from aiida_crucible.workflows.equation_of_state.workchain import EquationOfStateWorkChain
 
 CHAINS = (EquationOfStateWorkChain, ElasticWorkChain)
+FULL, SYMMETRIC = {"cell": "full"}, {"keep_symmetry": True}
 QUICK = {"relax": {"relax": {"parameters": {"fmax": 1e-4}}}}
 
 
@@ -49,7 +50,8 @@ def run(chain, code, model, structure, **given):
 @pytest.fixture(scope="module")
 def equation(code, model):
     """Return the equation of state of copper, beside what is known of EMT's."""
-    return run(EquationOfStateWorkChain, code, model, bulk("Cu", a=3.68), reference={"bulk_modulus": 134.0, "volume": 11.6})
+    known = {"bulk_modulus": 134.0, "volume": 11.6}
+    return run(EquationOfStateWorkChain, code, model, bulk("Cu", a=3.68), reference=known)
 
 
 @pytest.fixture(scope="module")
@@ -196,12 +198,12 @@ def test_what_is_no_crystal_is_refused(chain, code, model):
     ("chain", "given", "message"),
     [
         (EquationOfStateWorkChain, {"overrides": {"parameters": {"n_point": 9}}}, "did you mean 'n_points'"),
-        (EquationOfStateWorkChain, {"overrides": {"volumes": {"relax": {"parameters": {"cell": "full"}}}}}, "keeps its volume"),
+        (EquationOfStateWorkChain, {"overrides": {"volumes": {"relax": {"parameters": FULL}}}}, "keeps its volume"),
         (EquationOfStateWorkChain, {"reference": {"bulk_modulos": 3}}, "did you mean 'bulk_modulus'"),
         (EquationOfStateWorkChain, {"reference": {"volume": "big"}}, "give a number"),
         (ElasticWorkChain, {"overrides": {"parameters": {"ions": "free"}}}, "known are clamped, relaxed"),
         (ElasticWorkChain, {"overrides": {"strained": {"relax": {"parameters": {"cell": "shape"}}}}}, "keeps its cell"),
-        (ElasticWorkChain, {"overrides": {"strained": {"relax": {"parameters": {"keep_symmetry": True}}}}}, "must be false"),
+        (ElasticWorkChain, {"overrides": {"strained": {"relax": {"parameters": SYMMETRIC}}}}, "must be false"),
         (ElasticWorkChain, {"overrides": {"clamped": {"evaluate": {"parameters": {"stress": False}}}}}, "must be true"),
         (ElasticWorkChain, {"reference": {"components": {"C71": 3}}}, "no component 'C71'"),
     ],

@@ -52,7 +52,8 @@ RHOMBOHEDRAL = Atoms(
     # Conventional axes: a twofold axis along x.
     cell=[[2.15, 2.15 / np.sqrt(3), 3.76], [-2.15, 2.15 / np.sqrt(3), 3.76], [0, -4.3 / np.sqrt(3), 3.76]],
 )  # fmt: skip
-LOW = Atoms("CuAu", positions=[[0, 0, 0], [1.1, 1.7, 2.1]], cell=[[3.1, 0, 0], [0.4, 3.5, 0], [0.2, 0.5, 4.1]], pbc=True)
+LOW_CELL = [[3.1, 0, 0], [0.4, 3.5, 0], [0.2, 0.5, 4.1]]
+LOW = Atoms("CuAu", positions=[[0, 0, 0], [1.1, 1.7, 2.1]], cell=LOW_CELL, pbc=True)
 CRYSTALS = {
     "cubic": (bulk("Cu"), CUBIC),
     "hexagonal": (bulk("Mg", "hcp", a=3.2, c=5.2), HEXAGONAL),
@@ -172,7 +173,7 @@ def test_cells_are_strained_as_they_are_said_to_be():
 
 
 def test_moduli_of_a_cubic_crystal():
-    """Closed forms: R. Hill 1952; Zener's ratio gives the universal anisotropy, Ranganathan and Ostoja-Starzewski 2008."""
+    """Closed forms: R. Hill 1952; anisotropy by Zener's ratio, Ranganathan and Ostoja-Starzewski 2008."""
     found = moduli(CUBIC)
     assert found["bulk_modulus_voigt"] == pytest.approx((170 + 240) / 3)
     assert found["bulk_modulus_reuss"] == pytest.approx((170 + 240) / 3)
@@ -236,7 +237,10 @@ def test_a_stable_crystal_is_stable():
 
 @pytest.mark.parametrize(
     ("change", "along"),
-    [({"C11": 100, "C22": 100, "C33": 100}, ("xx", "yy", "zz")), ({"C44": -5, "C55": -5, "C66": -5}, ("yz", "xz", "xy"))],
+    [
+        ({"C11": 100, "C22": 100, "C33": 100}, ("xx", "yy", "zz")),
+        ({"C44": -5, "C55": -5, "C66": -5}, ("yz", "xz", "xy")),
+    ],
 )
 def test_a_crystal_that_breaks_a_criterion_of_born_is_not(change, along):
     broken = CUBIC.copy()

@@ -1,4 +1,4 @@
-"""Equations of state in closed form: points of a known curve give it back, and what is no minimum is said to be none."""
+"""Equations of state in closed form: points of a known curve give it back; what is no minimum is said to be none."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ VOLUMES = 47.0 * np.linspace(0.94, 1.06, 11) ** 3
 
 
 def volumes_of(energies, pressures=None, volumes=VOLUMES, outcomes=None):
-    none = np.full(len(volumes), np.nan)
-    return Volumes(volumes, energies, none if pressures is None else pressures, outcomes or ["converged"] * len(volumes))
+    pressures = np.full(len(volumes), np.nan) if pressures is None else pressures
+    return Volumes(volumes, energies, pressures, outcomes or ["converged"] * len(volumes))
 
 
 def summarised(found, reference=None, units_of_cell=4, **settings):

@@ -11,9 +11,7 @@ from aiida_crucible.analysis.elasticity.strains import LAGRANGIAN, MEASURES
 from crucible_engine.wire.rules import Parameter, ParameterError, complete, normalise_entries, shown
 
 STRAIN = Parameter(float, 0.01, "a strain, applied with both signs", 1e-5, 0.2)
-SYMMETRY_TOLERANCE = Parameter(
-    float, 1e-3, "distance tolerance of the symmetry search, Å", 0.0, 1.0, exclusive=True
-)
+SYMMETRY_TOLERANCE = Parameter(float, 1e-3, "distance tolerance of the symmetry search, Å", 0.0, 1.0, exclusive=True)
 MODULUS_TOLERANCE = Parameter(
     float, 0.15, "relative deviation of a modulus from the reference that is allowed", 0.0, 10.0
 )

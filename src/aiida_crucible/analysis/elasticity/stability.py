@@ -51,7 +51,9 @@ def check_elastic_reference(reference: Mapping[str, Any]) -> None:
         normalise(f"the reference's component {name}", COMPONENT, value)
 
 
-def summarise_elastic(found: ElasticTensor, reference: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+def summarise_elastic(
+    found: ElasticTensor, reference: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return outcome, reason, tensor, moduli with errors and the answers, as plain data; GPa.
 
     :param reference: see :func:`check_elastic_reference`.

@@ -55,7 +55,7 @@ class ElasticWorkChain(CrystalRelaxedFirst):
             "`young_modulus` (GPa), `poisson_ratio`, `source`.",
         )
         RelaxBaseWorkChain.expose_in(
-            spec, "strained", "How to relax atoms in strained cells, see `crucible.relax.base`; where `ions` are relaxed."
+            spec, "strained", "How to relax strained cells, see `crucible.relax.base`; where `ions` are relaxed."
         )
         EvaluateBaseWorkChain.expose_in(
             spec, "clamped", "How to evaluate strained cells, see `crucible.evaluate.base`; where `ions` are clamped."

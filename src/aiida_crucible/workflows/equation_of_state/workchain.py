@@ -68,12 +68,12 @@ class EquationOfStateWorkChain(CrystalRelaxedFirst):
             Dict,
             summary="Outcome (fitted, cannot-tell, non-finite or not-relaxed) with its reason, `equilibrium` "
             "(`volume` and `energy` of the cell in Å³ and eV, `bulk_modulus` in GPa, its `derivative`, "
-            "`volume_per_formula_unit`), `errors` by the same names, and the answers `minimum`, `pressure`, `agreement`.",
+            "`volume_per_formula_unit`), `errors` by these names, and the answers `minimum`, `pressure`, `agreement`.",
         )
         spec.output_nodes(
             ArrayData,
-            curve="`volumes` (Å³ a cell), `energies` (eV), `pressures` (by the model's stress, GPa), `used` (whether it "
-            "counts); and of the curve `fit_volumes`, `fit_energies`, `fit_pressures`.",
+            curve="`volumes` (Å³ a cell), `energies` (eV), `pressures` (by the model's stress, GPa), `used` (whether "
+            "it counts); and of the curve `fit_volumes`, `fit_energies`, `fit_pressures`.",
         )
         spec.exit_code(324, "ERROR_STRAINED_CELLS_FAILED", message="the crystal at other volumes failed: {detail}")
 
