@@ -142,6 +142,12 @@ def test_what_breaks_the_symmetry_is_an_error():
     assert found.errors[0, 3] == 0.0
 
 
+def test_a_tensor_is_turned_as_tensors_are():
+    rotation = Rotation.from_rotvec([0.3, -1.1, 0.7]).as_matrix()
+    expected = np.einsum("ia,jb,kc,ld,abcd->ijkl", *[rotation] * 4, full_tensor(TRICLINIC), optimize=True)
+    np.testing.assert_allclose(full_tensor(rotated(TRICLINIC, rotation)), expected, atol=1e-9)
+
+
 def test_notations_are_each_others():
     np.testing.assert_allclose(voigt_matrix(full_tensor(TRICLINIC)), TRICLINIC)
     strain = np.random.default_rng(0).normal(size=6)
@@ -200,7 +206,7 @@ def test_errors_of_moduli_are_those_of_the_components():
 
 
 def test_a_cubic_crystal_under_pressure_has_the_published_stiffness():
-    """C̃₁₁ = C₁₁ − P, C̃₁₂ = C₁₂ + P, C̃₄₄ = C₄₄ − P: Mouhat and Coudert 2014."""
+    """C̃₁₁ = C₁₁ - P, C̃₁₂ = C₁₂ + P, C̃₄₄ = C₄₄ - P: Mouhat and Coudert 2014."""
     found = under_stress(CUBIC, np.array([-10.0, -10, -10, 0, 0, 0]))
     assert (found[0, 0], found[0, 1], found[3, 3]) == pytest.approx((160, 130, 65))
 

@@ -58,7 +58,7 @@ class EquationOfState:
         return FORMS[self.form](np.asarray(volumes, dtype=float), _natural(self.values))
 
     def pressures(self, volumes: Array) -> Array:
-        """Return the pressures of the curve, −dE/dV, at volumes (Å³), GPa, same shape."""
+        """Return the pressures of the curve, -dE/dV, at volumes (Å³), GPa, same shape."""
         volumes = np.asarray(volumes, dtype=float)
         step = VOLUME_STEP * volumes
         slopes = (self.energies(volumes + step) - self.energies(volumes - step)) / (2 * step)
@@ -69,10 +69,10 @@ def birch_murnaghan(volumes: Array, parameters: Array) -> Array:
     """Return energies of the third-order Birch–Murnaghan equation, eV.
 
     F. Birch, Phys. Rev. 71, 809 (1947), integrated over the volume:
-    E = E₀ + 9 V₀ B₀/16 {(x − 1)³ B₀′ + (x − 1)² (6 − 4 x)} with x = (V₀/V)^(2/3).
+    E = E₀ + 9 V₀ B₀/16 {(x - 1)³ B₀' + (x - 1)² (6 - 4 x)} with x = (V₀/V)^(2/3).
 
     :param volumes: Å³.
-    :param parameters: V₀ (Å³), E₀ (eV), B₀ (eV/Å³), B₀′.
+    :param parameters: V₀ (Å³), E₀ (eV), B₀ (eV/Å³), B₀'.
     """
     volume, energy, modulus, derivative = parameters
     x = (volume / volumes) ** (2 / 3)
@@ -83,10 +83,10 @@ def vinet(volumes: Array, parameters: Array) -> Array:
     """Return energies of Vinet's universal equation, eV.
 
     P. Vinet, J. Ferrante, J. R. Smith and J. H. Rose, J. Phys. C 19, L467 (1986), integrated over the volume:
-    E = E₀ + 2 B₀ V₀/(B₀′ − 1)² {2 − [5 + 3 B₀′ (η − 1) − 3 η] exp(−3/2 (B₀′ − 1)(η − 1))} with η = (V/V₀)^(1/3).
+    E = E₀ + 2 B₀ V₀/(B₀' - 1)² {2 - [5 + 3 B₀' (η - 1) - 3 η] exp(-3/2 (B₀' - 1)(η - 1))} with η = (V/V₀)^(1/3).
 
     :param volumes: Å³.
-    :param parameters: V₀ (Å³), E₀ (eV), B₀ (eV/Å³), B₀′ (not 1).
+    :param parameters: V₀ (Å³), E₀ (eV), B₀ (eV/Å³), B₀' (not 1).
     """
     volume, energy, modulus, derivative = parameters
     eta = (volumes / volume) ** (1 / 3)
@@ -155,7 +155,7 @@ def _fit(volumes: Array, energies: Array, form: str) -> tuple[dict[str, float], 
 
 
 def _start(volumes: Array, energies: Array) -> Array:
-    """Return V₀, E₀, B₀, B₀′ of the cubic in V^(−2/3), which is the Birch–Murnaghan curve itself.
+    """Return V₀, E₀, B₀, B₀' of the cubic in V^(-2/3), which is the Birch–Murnaghan curve itself.
 
     :raises ValueError: one line, if it has no minimum among the volumes.
     """
@@ -172,7 +172,7 @@ def _start(volumes: Array, energies: Array) -> Array:
         raise ValueError("the curve through the energies has no minimum among the volumes")
     x = minima[0]
     volume = middle / x**1.5
-    # With E as a function of x: V² E″(V) = (4/9) x² E_xx at the minimum, and B₀′ follows from E_xxx there.
+    # With E as a function of x: V² E″(V) = (4/9) x² E_xx at the minimum, and B₀' follows from E_xxx there.
     bent, twisted = float(curvature(x)), float(third(x))
     modulus = 4 / 9 * x**2 * bent / volume
     derivative = 4.0 + 2 / 3 * x * twisted / bent

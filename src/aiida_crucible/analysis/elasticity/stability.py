@@ -112,9 +112,7 @@ def _stability(effective: Array, found: ElasticTensor) -> Answer:
         "pressure": float(-found.stress[:3].mean()),
     }
     told = f"the lowest eigenvalue of the elastic tensor is {lowest:.4g} ± {error:.2g} GPa"
-    along = ", ".join(
-        f"{name} {value:+.2f}" for name, value in zip(STRAINS, strain, strict=True) if abs(value) > 0.005
-    )
+    along = ", ".join(f"{name} {value:+.2f}" for name, value in zip(STRAINS, strain, strict=True) if abs(value) > 0.005)
     if lowest > error:
         return Answer(question, YES, told, evidence)
     if lowest < -error:
@@ -140,9 +138,13 @@ def _precision(found: ElasticTensor, settings: Mapping[str, Any]) -> Answer:
 
 
 def _agreement(
-    found: ElasticTensor, values: Mapping[str, float], errors: Mapping[str, float], reference: Mapping[str, Any],
-    settings: Mapping[str, Any], is_unstable: bool,
-) -> Answer:  # fmt: skip
+    found: ElasticTensor,
+    values: Mapping[str, float],
+    errors: Mapping[str, float],
+    reference: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    is_unstable: bool,
+) -> Answer:
     question = "Is the elastic tensor that of the reference?"
     components = reference.get("components") or {}
     compared = []

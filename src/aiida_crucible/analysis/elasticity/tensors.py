@@ -47,19 +47,28 @@ def full_tensor(stiffness: Array) -> Array:
 
 def voigt_matrix(tensor: Array) -> Array:
     """Return the Voigt notation, [6, 6], of a tensor C_ijkl with the minor symmetries, [3, 3, 3, 3]."""
-    return np.asarray(
-        tensor[ROWS[:, None], COLUMNS[:, None], ROWS[None, :], COLUMNS[None, :]],
-        dtype=float,
-    )
+    return np.asarray(tensor[ROWS[:, None], COLUMNS[:, None], ROWS[None, :], COLUMNS[None, :]], dtype=float)
+
+
+def bond_matrix(rotation: Array) -> Array:
+    """Return what turns stresses in Voigt notation, σ' = M σ, and stiffnesses, C' = M C Mᵀ, shape [6, 6].
+
+    W. L. Bond, Bell Syst. Tech. J. 22, 1 (1943).
+
+    :param rotation: orthogonal, takes the old directions to the new ones, [3, 3].
+    """
+    straight = rotation[np.ix_(ROWS, ROWS)] * rotation[np.ix_(COLUMNS, COLUMNS)]
+    crossed = rotation[np.ix_(ROWS, COLUMNS)] * rotation[np.ix_(COLUMNS, ROWS)]
+    return np.asarray(straight + np.where(ROWS != COLUMNS, crossed, 0.0))
 
 
 def rotated(stiffness: Array, rotation: Array) -> Array:
     """Return the stiffness, [6, 6], of a crystal that is turned.
 
-    :param rotation: orthogonal, takes the old directions to the new ones: C′_ijkl = R_ia R_jb R_kc R_ld C_abcd.
+    :param rotation: orthogonal, takes the old directions to the new ones: C'_ijkl = R_ia R_jb R_kc R_ld C_abcd.
     """
-    tensor = full_tensor(stiffness)
-    return voigt_matrix(np.einsum("ia,jb,kc,ld,abcd->ijkl", *[rotation] * 4, tensor, optimize=True))
+    bond = bond_matrix(rotation)
+    return np.asarray(bond @ stiffness @ bond.T)
 
 
 def point_group(atoms: Atoms, tolerance: float) -> Array:
@@ -84,23 +93,20 @@ def projector(operations: Array) -> Array:
     :param operations: of :func:`point_group`, [n, 3, 3].
     :return: shape [36, 36].
     """
-    columns = []
-    for number in range(36):
-        unit = np.zeros(36)
-        unit[number] = 1.0
-        matrix = unit.reshape(6, 6)
-        columns.append(np.mean([rotated((matrix + matrix.T) / 2, each) for each in operations], axis=0).ravel())
-    found = np.array(columns).T
+    bonds = [bond_matrix(each) for each in operations]
+    found = np.mean([np.kron(bond, bond) for bond in bonds], axis=0)
+    transposing = np.eye(36).reshape(6, 6, 36).swapaxes(0, 1).reshape(36, 36)
+    found = found @ (np.eye(36) + transposing) / 2
     found[np.abs(found) < 1e-12] = 0.0
-    return found
+    return np.asarray(found)
 
 
 def under_stress(stiffness: Array, stress: Array) -> Array:
     """Return the stiffness that decides on stability under stress, [6, 6], its part that is symmetric.
 
-    B_ijkl = C_ijkl + (δ_ik σ_jl + δ_jk σ_il + δ_il σ_jk + δ_jl σ_ik − 2 δ_kl σ_ij)/2 with C = ∂S/∂E of second
+    B_ijkl = C_ijkl + (δ_ik σ_jl + δ_jk σ_il + δ_il σ_jk + δ_jl σ_ik - 2 δ_kl σ_ij)/2 with C = ∂S/∂E of second
     Piola–Kirchhoff stress and Green–Lagrange strain: J. Wang, J. Li, S. Yip, S. Phillpot and D. Wolf, Phys. Rev. B 52,
-    12627 (1995), eq. 2.24. Of a cubic crystal under pressure these are C₁₁ − P, C₁₂ + P and C₄₄ − P.
+    12627 (1995). Of a cubic crystal under pressure these are C₁₁ - P, C₁₂ + P and C₄₄ - P.
 
     :param stiffness: C, GPa, [6, 6].
     :param stress: GPa, Voigt, positive where the crystal is pulled, [6].
@@ -139,7 +145,7 @@ def moduli(stiffness: Array) -> dict[str, Any]:
     """Return what a polycrystal of such crystals has.
 
     Bulk and shear modulus by Voigt and Reuss and their mean, R. Hill, Proc. Phys. Soc. A 65, 349 (1952), with Young's
-    modulus and Poisson's ratio of the mean; and the universal anisotropy A_U = 5 G_V/G_R + K_V/K_R − 6 of S. I.
+    modulus and Poisson's ratio of the mean; and the universal anisotropy A_U = 5 G_V/G_R + K_V/K_R - 6 of S. I.
     Ranganathan and M. Ostoja-Starzewski, Phys. Rev. Lett. 101, 055504 (2008).
 
     :param stiffness: [6, 6], positive definite; moduli have its unit.

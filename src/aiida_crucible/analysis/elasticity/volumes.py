@@ -67,9 +67,13 @@ def fit_volumes(found: Volumes, settings: Mapping[str, Any]) -> tuple[EquationOf
 
 
 def summarise_volumes(
-    found: Volumes, curve: EquationOfState | None, why: str, units: int, reference: Mapping[str, Any],
+    found: Volumes,
+    curve: EquationOfState | None,
+    why: str,
+    units: int,
+    reference: Mapping[str, Any],
     settings: Mapping[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Return outcome, reason, parameters with errors and the answers, as plain data.
 
     :param curve: of :func:`fit_volumes`, and ``why`` there is none.
@@ -119,7 +123,7 @@ def _minimum(found: Volumes, curve: EquationOfState | None, why: str, settings: 
     errors = curve.errors
     told = ", ".join(
         f"{name} {curve.values[key]:.5g}" + (f" ± {errors[key]:.1g}" if np.isfinite(errors[key]) else "") + unit
-        for name, key, unit in (("V₀", "volume", " Å³"), ("B₀", "bulk_modulus", " GPa"), ("B₀′", "derivative", ""))
+        for name, key, unit in (("V₀", "volume", " Å³"), ("B₀", "bulk_modulus", " GPa"), ("B₀'", "derivative", ""))
     )
     return Answer(question, YES, f"{told}{_left_out(found)}", evidence)
 

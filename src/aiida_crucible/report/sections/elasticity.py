@@ -69,7 +69,7 @@ def _equilibria(findings: Sequence[Finding]) -> Table:
         values, errors = summary.get("equilibrium", {}), summary.get("errors", {})
         told = [_with_error(values, errors, name) for name in ("volume", "bulk_modulus", "derivative")]
         rows.append([finding.name, str(summary["outcome"]), *told, str(summary.get("formula_units", "–"))])
-    header = ("model", "outcome", "V₀ (Å³ a cell)", "B₀ (GPa)", "B₀′", "formula units a cell")
+    header = ("model", "outcome", "V₀ (Å³ a cell)", "B₀ (GPa)", "B₀'", "formula units a cell")
     return Table("Parameters of the equation of state", header, rows, (2, 3, 4, 5))
 
 
