@@ -12,7 +12,9 @@ from crucible_engine.wire.rules import Parameter, ParameterError, complete, norm
 
 STRAIN = Parameter(float, 0.01, "a strain, applied with both signs", 1e-5, 0.2)
 SYMMETRY_TOLERANCE = Parameter(float, 1e-3, "distance tolerance of the symmetry search, Å", 0.0, 1.0, exclusive=True)
-MODULUS_TOLERANCE = Parameter(float, 0.15, "relative deviation of a modulus from the reference that is allowed", 0.0, 10.0)
+MODULUS_TOLERANCE = Parameter(
+    float, 0.15, "relative deviation of a modulus from the reference that is allowed", 0.0, 10.0
+)
 
 EQUATION_OF_STATE: dict[str, Parameter] = {
     "form": Parameter(str, "birch-murnaghan", "of the curve", choices=tuple(FORMS)),
