@@ -26,9 +26,9 @@ def compressed() -> dict[str, Any]:
     energies = -14.0 + 3.0 * np.log(volumes / 47.0) ** 2 + 0.4 * np.log(volumes / 47.0) ** 4
     pressures = -6.0 * np.log(volumes / 47.0) / volumes * 160.2
     found = Volumes(volumes, disturbed(energies), disturbed(pressures), ["converged"] * len(volumes))
-    curve, why = fit_volumes(found, settings)
+    curve, _ = fitted = fit_volumes(found, settings)
     reference = {"volume": 12.0, "bulk_modulus": 15.0, "bulk_modulus_derivative": 4.0}
-    said = summarise_volumes(found, curve, why, 4, reference, settings)
+    said = summarise_volumes(found, fitted, 4, reference, settings)
     return {"summary": said, "pressures": None if curve is None else curve.pressures(volumes)}
 
 

@@ -90,9 +90,7 @@ def test_a_known_tensor_comes_back(name):
 @pytest.mark.parametrize("measure", MEASURES)
 def test_every_measure_has_the_same_limit(measure):
     atoms, stiffness = CRYSTALS["hexagonal"]
-    settings = validate_elastic(
-        {"measure": measure, "normal_strains": [1e-3, 2e-3], "shear_strains": [1e-3, 2e-3]}
-    )
+    settings = validate_elastic({"measure": measure, "normal_strains": [1e-3, 2e-3], "shear_strains": [1e-3, 2e-3]})
     found = fit_stiffness(lagrangian_stresses(stiffness, settings), settings, point_group(atoms, 1e-5))
     np.testing.assert_allclose(found.stiffness, stiffness, atol=1e-2)
 

@@ -23,8 +23,7 @@ def volumes_of(energies, pressures=None, volumes=VOLUMES, outcomes=None):
 
 def summarised(found, reference=None, units_of_cell=4, **settings):
     complete = validate_equation_of_state(settings)
-    curve, why = fit_volumes(found, complete)
-    return summarise_volumes(found, curve, why, units_of_cell, reference or {}, complete)
+    return summarise_volumes(found, fit_volumes(found, complete), units_of_cell, reference or {}, complete)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -70,7 +70,7 @@ def summarise_elastic(
     answers = {
         "stability": stability,
         "precision": _precision(found, settings),
-        "agreement": _agreement(found, values, errors, reference, settings, stability.answer == NO),
+        "agreement": _agreement(found, values, errors, reference, settings, is_unstable=stability.answer == NO),
     }
     outcome = {YES: STABLE, NO: UNSTABLE}.get(stability.answer, CANNOT_TELL)
     return {
@@ -143,6 +143,7 @@ def _agreement(
     errors: Mapping[str, float],
     reference: Mapping[str, Any],
     settings: Mapping[str, Any],
+    *,
     is_unstable: bool,
 ) -> Answer:
     question = "Is the elastic tensor that of the reference?"

@@ -68,18 +68,18 @@ def fit_volumes(found: Volumes, settings: Mapping[str, Any]) -> tuple[EquationOf
 
 def summarise_volumes(
     found: Volumes,
-    curve: EquationOfState | None,
-    why: str,
+    fitted: tuple[EquationOfState | None, str],
     units: int,
     reference: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return outcome, reason, parameters with errors and the answers, as plain data.
 
-    :param curve: of :func:`fit_volumes`, and ``why`` there is none.
+    :param fitted: see :func:`fit_volumes`.
     :param units: formula units of a cell.
     :param reference: see :data:`REFERENCE`.
     """
+    curve, why = fitted
     minimum = _minimum(found, curve, why, settings)
     outcome = FITTED if minimum.answer == YES else CANNOT_TELL
     if not np.isfinite(found.energies).any():

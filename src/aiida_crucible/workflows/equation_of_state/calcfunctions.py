@@ -64,7 +64,7 @@ def fit_equation_of_state(
     )
     curve, why = fit_volumes(found, settings)
     known: dict[str, Any] = {} if reference is None else reference.get_dict()
-    summary = summarise_volumes(found, curve, why, formula_units(atoms), known, settings)
+    summary = summarise_volumes(found, (curve, why), formula_units(atoms), known, settings)
     arrays = {"volumes": found.volumes, "energies": found.energies, "pressures": found.pressures, "used": found.used}
     if curve is not None:
         drawn = np.linspace(np.nanmin(found.volumes), np.nanmax(found.volumes), DRAWN)
