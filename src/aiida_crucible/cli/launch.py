@@ -35,7 +35,7 @@ Examples:
 
 @click.group(cls=OneLineErrors, epilog=EXAMPLES)
 def launch() -> None:
-    """Launch one WorkChain: relax, phonon, elastic, vibrations, sweep, anharmonicity, map, benchmark, verify, others."""
+    """Launch one WorkChain: relax, phonon, elastic, vibrations, sweep, anharmonicity, map, benchmark, verify, more."""
 
 
 def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
