@@ -15,6 +15,7 @@ from typing import Any
 
 import golden_anharmonicity
 import golden_benchmark
+import golden_elasticity
 import golden_references
 import golden_similarity
 import golden_sweep
@@ -37,6 +38,8 @@ from aiida_crucible.workflows.benchmark import batch_calcfunctions as benchmark_
 from aiida_crucible.workflows.benchmark import calcfunctions as benchmark
 from aiida_crucible.workflows.benchmark import material_calcfunctions as benchmark_materials
 from aiida_crucible.workflows.configuration_space import calcfunctions as configuration_space
+from aiida_crucible.workflows.elastic import calcfunctions as elastic
+from aiida_crucible.workflows.equation_of_state import calcfunctions as equation_of_state
 from aiida_crucible.workflows.harmonic_comparison import calcfunctions as harmonic_comparison
 from aiida_crucible.workflows.phonon import calcfunctions as phonons
 from aiida_crucible.workflows.relax import calcfunctions as relaxation
@@ -165,6 +168,8 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "benchmark_materials": (benchmark_materials, golden_benchmark.measured),
     "configuration_space": (configuration_space, golden_similarity.mapped),
     "dynamics": (dynamics, golden_sweep.said_of_run),
+    "elastic": (elastic, golden_elasticity.strained),
+    "equation_of_state": (equation_of_state, golden_elasticity.compressed),
     "harmonic_comparison": (harmonic_comparison, golden_references.compared),
     "phonons": (phonons, analysed),
     "references": (references, golden_references.imported),

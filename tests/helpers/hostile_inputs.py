@@ -38,7 +38,7 @@ from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 
 BUILDERS = ("verify", "relax", "phonon", "harmonic_comparison", "anharmonicity", "sweep", "reliability", "benchmark",
-            "configuration_space")  # fmt: skip
+            "configuration_space", "equation_of_state", "elastic")  # fmt: skip
 CALCULATIONS = ("evaluate", "relax", "dynamics", "similarity", "verify")
 
 
@@ -108,6 +108,8 @@ def builder_arguments(nodes: Nodes) -> dict[str, dict[str, Any]]:
         "benchmark": {**common, "models": {"emt": [nodes.code, nodes.model]}, "structures": {"Cu": nodes.crystal},
                       "settings": {"anharmonicity": {"temperatures": [300.0]}, "phonon": {"mesh": [4, 4, 4]}},
                       "groups": {"Cu": "metal"}},
+        "equation_of_state": {**shared, **common, "reference": {"bulk_modulus": 137.0, "volume": 11.8}},
+        "elastic": {**shared, **common, "reference": {"components": {"C11": 168.0}, "poisson_ratio": 0.3}},
         "configuration_space": {**common, "code": nodes.code, "trajectories": {"a": frames, "b": frames}},
     }  # fmt: skip
     return found

@@ -100,6 +100,12 @@ OF_WORKCHAINS = {
     },
     "crucible.similarity.base": UNRECOVERABLE,
     "crucible.sweep": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320, "ERROR_EVERY_TEMPERATURE_FAILED": 332},
+    "crucible.elastic": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320, "ERROR_STRAINED_CELLS_FAILED": 324},
+    "crucible.equation_of_state": {
+        **NOT_VERIFIED,
+        "ERROR_RELAXATION_FAILED": 320,
+        "ERROR_STRAINED_CELLS_FAILED": 324,
+    },
     "crucible.vibrations": {
         **NOT_VERIFIED,
         "ERROR_RELAXATION_FAILED": 320,

@@ -69,14 +69,17 @@ def require_capability(
     :param verification: `results` of a verification; the latest one of the model in the environment if ``None``.
     :raises ValueError: one line.
     """
-    if not needs:
-        return
+    if needs and has_no_stress(code, model, verification):
+        raise ValueError(lack_of_stress(f"model {model.title}", needs[0]))
+
+
+def has_no_stress(code: AbstractCode, model: ModelData, verification: Dict | None = None) -> bool:
+    """Return whether a model had no stress when it was verified; arguments as of :func:`require_capability`."""
     if verification is None:
         latest = _latest(code, model)
         verification = None if latest is None else latest.outputs.results
     summary = {} if verification is None else verification.get_dict().get("summary", {})
-    if isinstance(summary, Mapping) and summary.get("capabilities", {}).get("stress") is False:
-        raise ValueError(lack_of_stress(f"model {model.title}", needs[0]))
+    return isinstance(summary, Mapping) and summary.get("capabilities", {}).get("stress") is False
 
 
 def _latest(code: AbstractCode, model: ModelData) -> CalcJobNode | None:

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from aiida_crucible.nodes.model import ModelData
 
 OVERRIDES = JobOptions("{parameters: {supercell_matrix: [2, 2, 2]}}")
+REFERENCE = JobOptions("{bulk_modulus: 140}")
 
 EXAMPLES = """\b
 Examples:
   aiida-crucible launch relax BaTiO3.cif -m chgnet
   aiida-crucible launch phonon Si:diamond:5.43 -m sevennet --protocol stringent
+  aiida-crucible launch elastic Cu:fcc -m mace --reference '{bulk_modulus: 140}'
   aiida-crucible launch sweep 1234 -m chgnet -T 300:900:100 --submit
   aiida-crucible launch map dft=2210 chgnet=2345 --code analysis
 """
@@ -34,7 +36,7 @@ Examples:
 
 @click.group(cls=OneLineErrors, epilog=EXAMPLES)
 def launch() -> None:
-    """Launch one WorkChain: relax, phonon, vibrations, sweep, anharmonicity, map, benchmark, verify."""
+    """Launch one WorkChain: relax, phonon, elastic, vibrations, sweep, anharmonicity, map, benchmark, verify, more."""
 
 
 def launching(function: Callable[..., Any], show: Callable[[ProcessNode], None] | None = None) -> Callable[..., Any]:
@@ -121,6 +123,9 @@ def _build(workflow: str, structure: str, model: str, given: dict[str, Any], **m
 
 _structure = click.argument("structure", metavar="FILE|PK|PROTOTYPE")
 _model = click.option("-m", "--model", required=True, metavar="MODEL", help="Family, FAMILY:NAME, PK …")
+_reference = click.option(
+    "--reference", type=REFERENCE, default=dict, help="What is known, as YAML or a file: '{bulk_modulus: 140}' (GPa) …"
+)
 _temperatures = click.option("-T", "--temperatures", metavar="K", help="300, 300,400 or FIRST:LAST:STEP.")
 
 
@@ -146,6 +151,26 @@ def relax(structure: str, model: str, **given: Any) -> ProcessBuilder:
 def phonon(structure: str, model: str, **given: Any) -> ProcessBuilder:
     """Relax a crystal and compute its phonons."""
     return _build("crucible.phonon", structure, model, given)
+
+
+@launch.command("equation-of-state", short_help="Fit the energies of a crystal at other volumes.")
+@_structure
+@_model
+@_reference
+@_shared
+def equation_of_state(structure: str, model: str, reference: dict[str, Any], **given: Any) -> ProcessBuilder:
+    """Relax a crystal and fit its energies at other volumes: equilibrium volume and bulk modulus."""
+    return _build("crucible.equation_of_state", structure, model, given, reference=reference or None)
+
+
+@launch.command(short_help="Compute the elastic tensor of a crystal.")
+@_structure
+@_model
+@_reference
+@_shared
+def elastic(structure: str, model: str, reference: dict[str, Any], **given: Any) -> ProcessBuilder:
+    """Relax a crystal, strain it, and say whether it is stable, with its elastic tensor and moduli."""
+    return _build("crucible.elastic", structure, model, given, reference=reference or None)
 
 
 @launch.command(short_help="Compute the vibrations of a molecule or a slab.")

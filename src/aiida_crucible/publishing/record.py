@@ -20,6 +20,8 @@ from crucible_engine.families.registry import FAMILIES
 OF_TASKS = {
     "relax": "structure relaxation",
     "phonon": "phonons",
+    "equation_of_state": "equation of state",
+    "elastic": "elastic properties",
     "sweep": "molecular dynamics",
     "anharmonicity": "anharmonicity",
     "configuration_space": "configuration space",

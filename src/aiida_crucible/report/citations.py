@@ -64,6 +64,21 @@ PUBLICATIONS = (
         "J. Phys.: Condens. Matter", 2023, "10.1088/1361-648X/acd831", "35", "353001",
     ),
     Publication(
+        "birch", "Birch, Francis",
+        "Finite elastic strain of cubic crystals",
+        "Phys. Rev.", 1947, "10.1103/PhysRev.71.809", "71", "809",
+    ),
+    Publication(
+        "elastic-stability", "Mouhat, Félix and Coudert, François-Xavier",
+        "Necessary and sufficient elastic stability conditions in various crystal systems",
+        "Phys. Rev. B", 2014, "10.1103/PhysRevB.90.224104", "90", "224104",
+    ),
+    Publication(
+        "universal-anisotropy", "Ranganathan, Shivakumar I. and Ostoja-Starzewski, Martin",
+        "Universal elastic anisotropy index",
+        "Phys. Rev. Lett.", 2008, "10.1103/PhysRevLett.101.055504", "101", "055504",
+    ),
+    Publication(
         "symfc", "Seko, Atsuto and Togo, Atsushi",
         "Projector-based efficient estimation of force constants",
         "Phys. Rev. B", 2024, "10.1103/PhysRevB.110.214302", "110", "214302",

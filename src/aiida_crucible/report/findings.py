@@ -20,6 +20,8 @@ KINDS = {
     "comparison": "Comparison of models",
     "sweep": "Temperature sweep",
     "phonon": "Phonons",
+    "equation_of_state": "Equation of state",
+    "elastic": "Elastic tensor",
     "anharmonicity": "Anharmonicity",
     "configuration_space": "Configuration space",
     "benchmark": "Benchmark",

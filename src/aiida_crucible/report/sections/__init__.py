@@ -16,6 +16,7 @@ from aiida_crucible.report.sections.benchmark import benchmark
 from aiida_crucible.report.sections.comparison import comparison
 from aiida_crucible.report.sections.configuration_space import configuration_space
 from aiida_crucible.report.sections.crystal import crystal
+from aiida_crucible.report.sections.elasticity import elasticity
 from aiida_crucible.report.sections.methods import methods, reproduce
 from aiida_crucible.report.sections.origin import origin
 from aiida_crucible.report.sections.phonons import phonons
@@ -29,6 +30,7 @@ SECTIONS: tuple[Callable[[Sequence[Finding]], Section | None], ...] = (
     benchmark,
     crystal,
     phonons,
+    elasticity,
     vibrations,
     temperatures,
     anharmonicity,

@@ -28,8 +28,10 @@ ANSWERS: dict[str, tuple[str, Tone]] = {
     "cannot-tell": ("cannot tell", "open"),
     "not-asked": ("not asked", "plain"),
 }
-PHONONS: dict[str, tuple[str, Tone]] = {
+OUTCOMES: dict[str, tuple[str, Tone]] = {
+    "fitted": ("fitted", "plain"),
     "stable": ("stable", "plain"),
+    "unstable": ("unstable", "plain"),
     "imaginary": ("imaginary modes", "plain"),
     "cannot-tell": ("cannot tell", "open"),
     "non-finite": ("no numbers", "bad"),
@@ -70,8 +72,8 @@ def _headline(finding: Finding) -> Headline | None:
         mark, tone = TRUST[content["trusted"]]
         return Headline(mark, tone, content["headline"], [step["text"] for step in content["steps"]])
     summary = finding.outputs.get("summary")
-    if finding.kind == "phonon" and isinstance(summary, Dict):
-        mark, tone = PHONONS.get(summary["outcome"], (summary["outcome"], "plain"))
+    if finding.kind in ("phonon", "equation_of_state", "elastic") and isinstance(summary, Dict):
+        mark, tone = OUTCOMES.get(summary["outcome"], (summary["outcome"], "plain"))
         reason = (summary.get_dict().get("verdict") or {}).get("reason") or summary.get_dict().get("reason", "")
         return Headline(mark, tone, f"{finding.subject} by {finding.name}: {reason}")
     if finding.kind == "sweep" and isinstance(summary, Dict) and "stability" in summary.get_dict():

@@ -26,6 +26,8 @@ ENSEMBLES = {
 }
 CITED = {
     "phonon": ("phonopy", "symfc", "seekpath"),
+    "equation_of_state": ("birch",),
+    "elastic": ("elastic-stability", "universal-anisotropy"),
     "anharmonicity": ("anharmonicity",),
     "configuration_space": ("dscribe", "rematch"),
 }

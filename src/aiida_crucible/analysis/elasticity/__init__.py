@@ -1,0 +1,1 @@
+"""What strained cells say: equation of state and elastic tensor."""

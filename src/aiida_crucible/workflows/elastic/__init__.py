@@ -1,0 +1,5 @@
+"""Elastic tensor."""
+
+from aiida_crucible.workflows.elastic.workchain import ElasticWorkChain
+
+__all__ = ["ElasticWorkChain"]
