@@ -27,13 +27,14 @@ Examples:
   aiida-crucible launch relax BaTiO3.cif -m chgnet
   aiida-crucible launch phonon Si:diamond:5.43 -m sevennet --protocol stringent
   aiida-crucible launch sweep 1234 -m chgnet -T 300:900:100 --submit
+  aiida-crucible launch model-tests BaTiO3.cif -m mace:mp0b3 --labels dft.extxyz --theory PBE
   aiida-crucible launch map dft=2210 chgnet=2345 --code analysis
 """
 
 
 @click.group(cls=OneLineErrors, epilog=EXAMPLES)
 def launch() -> None:
-    """Launch one WorkChain: relax, phonon, vibrations, sweep, anharmonicity, map, benchmark, verify."""
+    """Launch one WorkChain: relax, phonon, vibrations, sweep, anharmonicity, model-tests, map, benchmark, verify."""
 
 
 def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,6 +171,34 @@ def sweep(structure: str, model: str, temperatures: str | None, **given: Any) ->
 def anharmonicity(structure: str, model: str, temperatures: str | None, **given: Any) -> ProcessBuilder:
     """Measure how anharmonic a crystal is at temperatures, by the model's own force constants and runs."""
     return _build("crucible.anharmonicity", structure, model, given, **_hot(temperatures))
+
+
+@launch.command("model-tests", short_help="Test a model: rotations, dimers, labels, robustness, energy.")
+@_structure
+@_model
+@click.option("--test", "tests", multiple=True, metavar="NAME", help="Make only this test; may be repeated.")
+@click.option("--labels", multiple=True, metavar="[NAME=]FILE", help="A labelled set (extxyz); may be repeated.")
+@click.option("--theory", metavar="TEXT", help="Level of theory of the labels, e.g. PBEsol.")
+@click.option("--model-theory", metavar="TEXT", help="That of the model, where its node does not know it.")
+@click.option("--across-theories", is_flag=True, help="Compare other levels of theory, without a judgement.")
+@click.option("--label-settings", type=OVERRIDES, default=dict, help="How to read them: '{stride: 10, subset_key: source}'.")
+@_shared
+def model_tests(
+    structure: str,
+    model: str,
+    tests: tuple[str, ...],
+    labels: tuple[str, ...],
+    theory: str | None,
+    label_settings: dict[str, Any],
+    **given: Any,
+) -> ProcessBuilder:
+    """Test a model: whether it turns with the structure, pairs of atoms, errors on labels, relaxations, energy."""
+    from aiida_crucible.launch.model_tests import labels_of, parameters_of
+
+    settings = {name: given.pop(name) for name in ("model_theory", "across_theories")}
+    given["overrides"] = parameters_of(tests, settings, given["overrides"])
+    sets = labels_of(labels, theory, label_settings)
+    return _build("crucible.model_tests", structure, model, given, labels=sets)
 
 
 @launch.command("map", short_help="Map the configurations of several trajectories.")

@@ -16,6 +16,7 @@ from aiida_crucible.report.sections.benchmark import benchmark
 from aiida_crucible.report.sections.configuration_space import configuration_space
 from aiida_crucible.report.sections.crystal import crystal
 from aiida_crucible.report.sections.methods import methods, reproduce
+from aiida_crucible.report.sections.model_tests import model_tests
 from aiida_crucible.report.sections.origin import origin
 from aiida_crucible.report.sections.phonons import phonons
 from aiida_crucible.report.sections.temperatures import temperatures
@@ -25,6 +26,7 @@ from aiida_crucible.report.sections.vibrations import vibrations
 SECTIONS: tuple[Callable[[Sequence[Finding]], Section | None], ...] = (
     answer,
     benchmark,
+    model_tests,
     crystal,
     phonons,
     vibrations,
