@@ -21,7 +21,7 @@ from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain, did_not_conv
 OF = make.OF
 
 
-class TestStages(VerifiedWorkChain):
+class StagesOfTests(VerifiedWorkChain):
     """What each test begins with and ends with.
 
     In the context: ``made``, by test the structures of its job; ``missing``, why a test is not made; ``left_out``, by
@@ -61,7 +61,7 @@ class TestStages(VerifiedWorkChain):
             known = {k: node for k, node in frames.items() if elements is None or set(node.symbols) <= set(elements)}
             n_left_out = sum(node.numsteps for key, node in frames.items() if key not in known)
             self.ctx.label_sets[name] = {"summary": found["summary"], "frames": known, "n_left_out": n_left_out}
-            jobs.update({f"{name}__{key}".replace("__", "_"): node for key, node in known.items()})
+            jobs.update({f"{name}_{key}": node for key, node in known.items()})
         self.ctx.made.accuracy = jobs
 
     def prepare_robustness(self) -> None:

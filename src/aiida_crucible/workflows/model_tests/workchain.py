@@ -16,7 +16,7 @@ from aiida_crucible.workflows.common.protocols import merged, with_checked_argum
 from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.model_tests.calcfunctions import summarise_model_tests
 from aiida_crucible.workflows.model_tests.inputs import check_test_inputs, define_inputs, labels_inputs
-from aiida_crucible.workflows.model_tests.stages import TestStages
+from aiida_crucible.workflows.model_tests.stages import StagesOfTests
 from aiida_crucible.workflows.relax.base import SINGLE
 from aiida_crucible.workflows.verify.workchain import CONTINUE
 
@@ -31,7 +31,7 @@ JOBS = {
 """The job of each test."""
 
 
-class ModelTestsWorkChain(TestStages, RunsInWaves):
+class ModelTestsWorkChain(StagesOfTests, RunsInWaves):
     """Test a model, one job a test, and answer a question for each: yes, no, or what it would take to tell.
 
     Whatever the physics says is a result, and a test that cannot be made (an element that the model does not know, a
