@@ -15,6 +15,7 @@ from typing import Any
 
 import golden_anharmonicity
 import golden_benchmark
+import golden_model_tests
 import golden_references
 import golden_similarity
 import golden_sweep
@@ -38,6 +39,7 @@ from aiida_crucible.workflows.benchmark import calcfunctions as benchmark
 from aiida_crucible.workflows.benchmark import material_calcfunctions as benchmark_materials
 from aiida_crucible.workflows.configuration_space import calcfunctions as configuration_space
 from aiida_crucible.workflows.harmonic_comparison import calcfunctions as harmonic_comparison
+from aiida_crucible.workflows.model_tests import calcfunctions as model_tests
 from aiida_crucible.workflows.phonon import calcfunctions as phonons
 from aiida_crucible.workflows.relax import calcfunctions as relaxation
 from aiida_crucible.workflows.reliability import calcfunctions as reliability
@@ -166,6 +168,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "configuration_space": (configuration_space, golden_similarity.mapped),
     "dynamics": (dynamics, golden_sweep.said_of_run),
     "harmonic_comparison": (harmonic_comparison, golden_references.compared),
+    "model_tests": (model_tests, golden_model_tests.tested),
     "phonons": (phonons, analysed),
     "references": (references, golden_references.imported),
     "relaxation": (relaxation, described),

@@ -187,8 +187,8 @@ SET = LabelledSet("mine", "PBE", ("Au", "Cu"), 0, True)
 
 def test_errors_are_those_that_were_planted():
     found = measure_accuracy([_group(noise=0.05, shift=-4000.0)], SETTINGS)
-    assert found["force"]["mean_absolute_error"] == pytest.approx(0.05 * np.sqrt(2 / np.pi), rel=0.05)
-    assert found["force"]["root_mean_square_error"] == pytest.approx(0.05, rel=0.05)
+    assert found["force"]["mean_absolute_error"] == pytest.approx(0.05 * np.sqrt(2 / np.pi), rel=0.1)
+    assert found["force"]["root_mean_square_error"] == pytest.approx(0.05, rel=0.1)
     assert found["energy"]["mean_absolute_error"] == pytest.approx(0.05 / 4 * np.sqrt(2 / np.pi), rel=0.3)
     assert found["energy"]["n_fitted"] == 1
     assert found["stress"]["mean_absolute_error"] == 0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aiida_crucible.nodes.model import ModelData
 
 OVERRIDES = JobOptions("{parameters: {supercell_matrix: [2, 2, 2]}}")
+LABEL_SETTINGS = JobOptions("{stride: 10, subset_key: source}")
 
 EXAMPLES = """\b
 Examples:
@@ -181,7 +182,7 @@ def anharmonicity(structure: str, model: str, temperatures: str | None, **given:
 @click.option("--theory", metavar="TEXT", help="Level of theory of the labels, e.g. PBEsol.")
 @click.option("--model-theory", metavar="TEXT", help="That of the model, where its node does not know it.")
 @click.option("--across-theories", is_flag=True, help="Compare other levels of theory, without a judgement.")
-@click.option("--label-settings", type=OVERRIDES, default=dict, help="How to read them: '{stride: 10, subset_key: source}'.")
+@click.option("--label-settings", type=LABEL_SETTINGS, default=dict, help="How to read them, as YAML or a file.")
 @_shared
 def model_tests(
     structure: str,

@@ -13,9 +13,7 @@ from crucible_engine.wire.rules import suggestion
 SWITCHES = tuple(name for name in TESTS if name != "accuracy")
 
 
-def parameters_of(
-    tests: Sequence[str], settings: Mapping[str, Any], overrides: Mapping[str, Any]
-) -> dict[str, Any]:
+def parameters_of(tests: Sequence[str], settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return the inputs to set otherwise.
 
     :param tests: the only ones to make; all of the protocol where there are none.
@@ -33,9 +31,7 @@ def parameters_of(
     return merged({"parameters": chosen} if chosen else {}, overrides)
 
 
-def labels_of(
-    given: Sequence[str], theory: str | None, settings: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
+def labels_of(given: Sequence[str], theory: str | None, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return labelled sets by name: that before ``=``, or that of the file.
 
     :param given: ``NAME=FILE`` or ``FILE``.

@@ -106,7 +106,8 @@ def judge_equipartition(
         few = mean is None or mean.n_effective < FEWEST
         value = float(series.mean()) if len(series) else float("nan")
         error = float("nan") if mean is None else float(mean.standard_error)
-        evidence[name] = {"temperature": value, "standard_error": error}
+        known = {"temperature": value, "standard_error": error}
+        evidence[name] = {key: each if np.isfinite(each) else None for key, each in known.items()}
         told.append(f"{name} {value:.4g} ± {error:.2g} K")
         verdicts.append(CANNOT_TELL if few else _within(value, error, target, tolerance))
     text = f"{', '.join(told)} at {target:g} K (limit {tolerance:.0%})"

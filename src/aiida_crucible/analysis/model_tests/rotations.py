@@ -98,7 +98,7 @@ def judge_rotations(found: Mapping[str, Discrepancy], settings: Mapping[str, Any
     :param found: by the structures' labels.
     :param settings: complete.
     """
-    evidence = {label: asdict(each) for label, each in found.items()}
+    evidence = {label: _as_plain(each) for label, each in found.items()}
     limits = settings["rotational_energy"], settings["rotational_force"]
     told = {label: each for label, each in found.items() if each.n_finite >= 2}
     broken = [label for label, each in found.items() if each.n_finite < each.n_rotations]
@@ -117,6 +117,11 @@ def judge_rotations(found: Mapping[str, Discrepancy], settings: Mapping[str, Any
         return Answer(QUESTION, NO, reason, evidence)
     is_small = each.energy <= limits[0] and each.force <= limits[1]
     return Answer(QUESTION, YES if is_small else NO, figures, evidence)
+
+
+def _as_plain(found: Discrepancy) -> dict[str, Any]:
+    """Return figures by name, ``None`` where they are not numbers."""
+    return {name: value if np.isfinite(value) else None for name, value in asdict(found).items()}
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -34,4 +34,4 @@ def are_same_theory(first: str, second: str, symbols: Collection[str]) -> bool:
 
 
 def _plain(name: str) -> str:
-    return "".join(name.casefold().split()).replace("-", "").replace("_", "").replace("dft+", "")
+    return "".join(name.casefold().split()).replace("-", "").replace("_", "")

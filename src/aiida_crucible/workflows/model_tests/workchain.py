@@ -20,7 +20,7 @@ from aiida_crucible.workflows.model_tests.stages import StagesOfTests
 from aiida_crucible.workflows.relax.base import SINGLE
 from aiida_crucible.workflows.verify.workchain import CONTINUE
 
-JOBS = {
+TASKS = {
     "rotations": "evaluate",
     "dimers": "evaluate",
     "accuracy": "evaluate",
@@ -28,7 +28,7 @@ JOBS = {
     "conservation": "dynamics",
     "equipartition": "dynamics",
 }
-"""The job of each test."""
+"""What the job of each test is."""
 
 
 class ModelTestsWorkChain(StagesOfTests, RunsInWaves):
@@ -39,7 +39,7 @@ class ModelTestsWorkChain(StagesOfTests, RunsInWaves):
     code tells, too; the other tests are made all the same.
     """
 
-    JOBS = ("verify.verify", *(f"{test}.{job}" for test, job in JOBS.items()))
+    JOBS = ("verify.verify", *(f"{test}.{job}" for test, job in TASKS.items()))
     NECESSARY_JOBS = tuple(job for job in JOBS if not job.startswith("robustness"))
 
     @classmethod
@@ -132,7 +132,7 @@ class ModelTestsWorkChain(StagesOfTests, RunsInWaves):
     def share(self) -> Share:
         """Return how many jobs run at once."""
         name = self.job_names()[0]
-        return choose_share(self.inputs.code, self.inputs[name][JOBS[name]], len(self.job_names()), None)
+        return choose_share(self.inputs.code, self.inputs[name][TASKS[name]], len(self.job_names()), None)
 
     def submit_job(self, name: str, cores: int | None) -> ProcessNode:
         """Begin the job of a test."""
