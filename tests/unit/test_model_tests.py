@@ -71,7 +71,7 @@ def test_a_model_that_turns_with_the_structure_has_no_discrepancy():
 
 @pytest.mark.parametrize("size", [1e-5, 1e-2])
 def test_an_energy_of_the_orientation_has_the_standard_deviation_that_it_was_given(size):
-    """An energy of size · cos² of the angle between a bond and z: mean 1/3, mean square 1/5, both exact on the grid."""
+    """An energy of size · cos² of the angle between a bond and z has the mean 1/3 and the mean square 1/5."""
     frames = turned(Atoms("Cu2", [[0, 0, 0], [0, 0, 2]]), {**SETTINGS, "displacement": 0.0})
     cosines = np.array([(f.positions[1, 2] - f.positions[0, 2]) / 2 for f in frames])
     energies = 2 * size * cosines**2

@@ -30,7 +30,7 @@ LABELS: dict[str, Parameter] = {
     "stress_sign": Parameter(
         str, "ase", "ASE's (negative under pressure) or the opposite one", choices=("ase", "opposite")
     ),
-    "subset_key": Parameter(str, None, "name, in an extxyz file, of the word that says to which subset a frame belongs"),
+    "subset_key": Parameter(str, None, "name in an extxyz file of the word that tells the subset of a frame"),
 }
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ase import units
+
 from aiida_crucible.analysis.model_tests.theories import COST, are_same_theory
 from aiida_crucible.analysis.verdict.answers import CANNOT_TELL, NO, YES, Answer
 
-UNITS = {"energy": ("eV/atom", 1000, "meV/atom"), "force": ("eV/Å", 1000, "meV/Å"), "stress": ("eV/Å³", 160.21766, "GPa")}
+SHOWN = {"energy": (1000.0, "meV/atom"), "force": (1000.0, "meV/Å"), "stress": (1 / units.GPa, "GPa")}
+"""What is compared, and in which unit people read it: that of the arrays times a factor."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,14 @@ class LabelledSet:
     :param theory: of the labels.
     :param symbols: of all frames.
     :param n_left_out: frames with elements that the model does not know, which were not evaluated.
-    :param wants_stress: whether stresses are to be compared.
+    :param has_stress: whether the labels have stresses.
     """
 
     name: str
     theory: str
     symbols: tuple[str, ...]
     n_left_out: int
-    wants_stress: bool
+    has_stress: bool
 
 
 def check_theories(labels: LabelledSet, model_theory: str | None, settings: Mapping[str, Any]) -> None:
@@ -64,33 +67,42 @@ def judge_accuracy(
     own = settings["model_theory"] or model_theory
     evidence = {**found, "theory": labels.theory, "model_theory": own, "n_left_out": labels.n_left_out}
     if "force" not in found:
-        lost = f"the model gave no finite numbers for any of {found['n_frames']} frames"
-        known = "none of the frames has only elements that the model knows: it would take other labels"
-        return Answer(question, NO if found["n_frames"] else CANNOT_TELL, lost if found["n_frames"] else known, evidence)
-    if suspected := {name: found[name]["suspected_unit"] for name in UNITS if found.get(name, {}).get("suspected_unit")}:
+        return Answer(question, *_of_nothing(found["n_frames"]), evidence)
+    compared = [name for name in SHOWN if name in found]
+    suspected = {name: unit for name in compared if (unit := found[name]["suspected_unit"])}
+    if suspected:
         told = ", ".join(f"the {name} labels seem to be in {unit}" for name, unit in suspected.items())
         return Answer(question, CANNOT_TELL, f"{told}: it would take labels in eV, eV/Å and eV/Å³", evidence)
-    judged = {name: _judge(found[name], settings[f"{name}_error"]) for name in UNITS if name in found}
-    text = "mean absolute errors: " + ", ".join(_shown(name, found[name]) for name in judged)
-    remarks = _remarks(labels, found)
-    is_known = own is not None and are_same_theory(own, labels.theory, labels.symbols)
-    if not is_known:
-        text += (
-            f"; the model is of {own or 'an unknown level of theory'}, and {COST}: no judgement on the model. It would "
-            f"take labels of its own level of theory"
+    errors = ", ".join(_shown(name, found[name]) for name in compared)
+    if own is None or not are_same_theory(own, labels.theory, labels.symbols):
+        answer = CANNOT_TELL
+        ending = (
+            f"; the model is of {own or 'an unknown level of theory'}, and {COST}: no judgement on the model, for which "
+            "it would take labels of its own level of theory"
         )
-        return Answer(question, CANNOT_TELL, text + remarks, evidence)
-    if found["n_non_finite"]:
-        return Answer(question, NO, text + remarks, evidence)
+    else:
+        answer, ending = _verdict(found, compared, settings)
+    return Answer(question, answer, f"mean absolute errors: {errors}{ending}{_remarks(labels, found)}", evidence)
+
+
+def _of_nothing(n_frames: int) -> tuple[str, str]:
+    """Return answer and reason where nothing could be compared."""
+    if n_frames:
+        return NO, f"the model gave no finite numbers for any of {n_frames} frames"
+    return CANNOT_TELL, "no frame has only elements that the model knows: it would take other labels"
+
+
+def _verdict(found: Mapping[str, Any], compared: list[str], settings: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the answer, and how the reason ends."""
+    judged = {name: _judge(found[name], settings[f"{name}_error"]) for name in compared}
     bad = [name for name, answer in judged.items() if answer == NO]
     unknown = [name for name, answer in judged.items() if answer == CANNOT_TELL]
-    if bad:
-        limits = ", ".join(_limit(name, settings) for name in bad)
-        return Answer(question, NO, f"{text}; beyond the limit: {limits}{remarks}", evidence)
+    if bad or found["n_non_finite"]:
+        return NO, f"; beyond the limit: {', '.join(_limit(name, settings) for name in bad)}" if bad else ""
     if unknown:
-        needed = f"; the error bar of {', '.join(unknown)} reaches over its limit: it would take more independent frames"
-        return Answer(question, CANNOT_TELL, text + needed + remarks, evidence)
-    return Answer(question, YES, f"{text}; limits {', '.join(_limit(name, settings) for name in judged)}{remarks}", evidence)
+        many = ", ".join(unknown)
+        return CANNOT_TELL, f"; the error bar of {many} reaches over its limit: it would take more independent frames"
+    return YES, f"; limits: {', '.join(_limit(name, settings) for name in compared)}"
 
 
 def _judge(error: Mapping[str, Any], limit: float) -> str:
@@ -104,14 +116,14 @@ def _judge(error: Mapping[str, Any], limit: float) -> str:
 
 def _shown(name: str, error: Mapping[str, Any]) -> str:
     value, bar = error["mean_absolute_error"], error["standard_error"]
-    _, factor, unit = UNITS[name]
+    factor, unit = SHOWN[name]
     if value is None:
-        return f"{name} none (as many frames as shifts)"
+        return f"{name} none (as many shifts as frames)"
     return f"{name} {value * factor:.3g}{'' if bar is None else f' ± {bar * factor:.2g}'} {unit}"
 
 
 def _limit(name: str, settings: Mapping[str, Any]) -> str:
-    _, factor, unit = UNITS[name]
+    factor, unit = SHOWN[name]
     return f"{name} {settings[f'{name}_error'] * factor:.3g} {unit}"
 
 
@@ -121,6 +133,6 @@ def _remarks(labels: LabelledSet, found: Mapping[str, Any]) -> str:
         said += f"; {found['n_non_finite']} of {found['n_frames']} frames gave no finite numbers"
     if labels.n_left_out:
         said += f"; {labels.n_left_out} frames with elements that the model does not know are left out"
-    if labels.wants_stress and "stress" not in found:
+    if labels.has_stress and "stress" not in found:
         said += "; the model gives no stress, which is not compared"
     return said

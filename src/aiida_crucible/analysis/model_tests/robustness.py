@@ -78,7 +78,8 @@ def judge_robustness(
     if bad:
         return Answer(QUESTION, NO, f"{told}, too few of {', '.join(bad)} (limit {least:g}){missing}", evidence)
     if low >= least:
-        return Answer(QUESTION, YES, f"{told}, at least {low:.0%} of all within 95 % (limit {least:.0%}){missing}", evidence)
+        said = f"{told}, at least {low:.0%} of all within 95 % (limit {least:.0%})"
+        return Answer(QUESTION, YES, said + missing, evidence)
     needed = f"{told}, which may be a share of {low:.0%} (limit {least:.0%}): it would take more starts"
     return Answer(QUESTION, CANNOT_TELL, needed + missing, evidence)
 

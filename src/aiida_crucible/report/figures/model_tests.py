@@ -41,8 +41,8 @@ def dimer_chart(curves: Mapping[str, Sequence[DimerCurve]], title: str = "") -> 
         return None
     panels = [_panel(pair, own) for pair, own in shown.items()]
     caption = (
-        "Energy of two atoms alone, relative to the largest distance. Atoms that come close repel each other, and there "
-        "is one minimum at the most. Energies above the frame are not drawn."
+        "Energy of two atoms alone, relative to the largest distance. Atoms that come close repel each other, and "
+        "there is one minimum at the most. Energies above the frame are not drawn."
     )
     if len(shown) < len(curves):
         caption += f" The first {len(shown)} of {len(curves)} pairs."
@@ -50,7 +50,8 @@ def dimer_chart(curves: Mapping[str, Sequence[DimerCurve]], title: str = "") -> 
 
 
 def _panel(pair: str, curves: Sequence[DimerCurve]) -> Panel:
-    depth = max((-float(np.nanmin(curve.energies)) for curve in curves if np.isfinite(curve.energies).any()), default=0.0)
+    lowest = [float(np.nanmin(curve.energies)) for curve in curves if np.isfinite(curve.energies).any()]
+    depth = -min(lowest, default=0.0)
     scale = max(depth, 0.5)
     marks = []
     for number, curve in enumerate(curves):

@@ -84,8 +84,11 @@ def repeat_structures(parameters: Dict, **structures: StructureData) -> dict[str
     :param parameters: see :mod:`aiida_crucible.analysis.model_tests.settings`.
     """
     length = validate_model_tests(parameters.get_dict())["supercell_length"]
-    atoms = {name: to_atoms(node) for name, node in structures.items()}
-    return {name: from_atoms(each * (repeats_for(each, length) if each.pbc.any() else 1)) for name, each in atoms.items()}
+    made = {}
+    for name, node in structures.items():
+        atoms = to_atoms(node)
+        made[name] = from_atoms(atoms * repeats_for(atoms, length) if atoms.pbc.any() else atoms)
+    return made
 
 
 @calcfunction

@@ -10,8 +10,8 @@ from aiida.orm import Data, Dict, List, ProcessNode, StructureData
 
 from aiida_crucible.analysis.model_tests.dimers import pairs_of
 from aiida_crucible.calculations import validation
-from aiida_crucible.workflows.common.workchain import give_cores
 from aiida_crucible.workflows.common.verified import VerifiedWorkChain
+from aiida_crucible.workflows.common.workchain import give_cores
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.model_tests import calcfunctions as make
