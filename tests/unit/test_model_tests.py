@@ -145,6 +145,11 @@ def test_forces_that_do_not_repel_where_the_energy_rises_are_found():
     assert "does not repel" in curve.faults[0]
 
 
+def test_two_atoms_of_hydrogen_are_not_nearer_than_the_engine_takes():
+    distances = dimers.distances_of(("H", "H"), SETTINGS)
+    assert distances[0] > 0.3 and (distances < dimers.CLOSE * dimers.bond_length(("H", "H"))).sum() == 2
+
+
 def test_pairs_of_a_material_and_of_all_elements():
     assert dimers.pairs_of(["Ti", "O"]) == [("O", "O"), ("O", "Ti"), ("Ti", "Ti")]
     assert dimers.pairs_of(["Ti", "O"], is_all=True) == [("O", "O"), ("Ti", "Ti")]

@@ -50,8 +50,8 @@ def judge_conservation(
     drift, error = trend.change / duration / n_atoms, trend.standard_error / duration / n_atoms
     evidence |= {"drift": drift, "standard_error": error}
     text = (
-        f"over {duration:.3g} ps of {n_atoms} atoms the total energy drifts by {drift * 1e6:.3g} ± {error * 1e6:.2g} "
-        f"µeV/(atom ps), {drift / (3 * units.kB):.2g} K/ps (limit {limit * 1e6:g} µeV/(atom ps))"
+        f"over {duration:.3g} ps of {n_atoms} atoms the total energy drifts by {drift * 1000:.3g} ± {error * 1000:.2g} "
+        f"meV/(atom ps), {drift / (3 * units.kB):.2g} K/ps (limit {limit * 1000:g} meV/(atom ps))"
     )
     if abs(drift) + 2 * error <= limit:
         return Answer(CONSERVES, YES, text, evidence)

@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from aiida_crucible.analysis.verdict.answers import CANNOT_TELL, NO, YES, Answer
+from crucible_engine.job.preflight import MINIMUM_DISTANCE
 
 QUESTION = "Are isolated pairs of atoms repulsive at short range, with one minimum at the most?"
 
 CLOSE = 0.6
 """Of the sum of covalent radii; no bond is so short (Cr2, the shortest for its atoms: 0.60), and atoms repel there."""
+
+NEAREST = 1.02 * MINIMUM_DISTANCE
+"""Å; nearer atoms are refused by the engine, which two of hydrogen would be."""
 
 SHOWN = 3
 """Faults that are told in the reason; all of them are in the evidence."""
@@ -58,8 +62,9 @@ def distances_of(pair: tuple[str, str], settings: Mapping[str, Any]) -> NDArray[
 
     :param settings: complete, see :data:`aiida_crucible.analysis.model_tests.settings.SETTINGS`.
     """
-    ends = settings["shortest_distance"], settings["longest_distance"]
-    return np.geomspace(*ends, settings["dimer_distances"]) * bond_length(pair) / 2
+    radius = bond_length(pair) / 2
+    first = max(settings["shortest_distance"] * radius, NEAREST)
+    return np.geomspace(first, settings["longest_distance"] * radius, settings["dimer_distances"])
 
 
 def bond_length(pair: tuple[str, str]) -> float:

@@ -25,6 +25,7 @@ from aiida_crucible.analysis.model_tests.summary import summarise, unanswered, w
 from aiida_crucible.analysis.verdict.answers import NO, YES, Answer
 from aiida_crucible.nodes.structures import atoms_to_trajectory, from_atoms, to_atoms, trajectory_to_atoms
 from aiida_crucible.references.labels import Group, read_labels, validate_labels
+from crucible_engine.tasks.parameters import validate_parameters
 
 OF = "of_"
 PAIR = "_"
@@ -265,7 +266,7 @@ def measure_equipartition(parameters: Dict, dynamics: Dict, results: Dict, **nod
     :param nodes: of each replica ``structure_…``, its masses, and ``trajectory_…``, with velocities.
     """
     tolerance = validate_model_tests(parameters.get_dict())["equipartition_tolerance"]
-    given, answers = dynamics.get_dict(), {}
+    given, answers = validate_parameters("dynamics", dynamics.get_dict()), {}
     first = given["average_from"] * given["steps"]
     for replica, one in results["summary"]["replicas"].items():
         trajectory: Any = nodes.get(f"trajectory_{replica}")
