@@ -19,6 +19,7 @@ from aiida_crucible.analysis.model_tests.summary import summarise, worst_of
 from aiida_crucible.analysis.model_tests.theories import are_same_theory, name_of_theory
 from aiida_crucible.analysis.model_tests.units import ENERGY_UNITS, FORCE_UNITS, STRESS_UNITS, suspected_unit
 from aiida_crucible.analysis.verdict.answers import CANNOT_TELL, NO, YES, Answer
+from crucible_engine.job.preflight import MINIMUM_DISTANCE
 
 SETTINGS = validate_model_tests({})
 
@@ -147,7 +148,7 @@ def test_forces_that_do_not_repel_where_the_energy_rises_are_found():
 
 def test_two_atoms_of_hydrogen_are_not_nearer_than_the_engine_takes():
     distances = dimers.distances_of(("H", "H"), SETTINGS)
-    assert distances[0] > 0.3 and (distances < dimers.CLOSE * dimers.bond_length(("H", "H"))).sum() == 2
+    assert distances[0] > MINIMUM_DISTANCE and (distances < dimers.CLOSE * dimers.bond_length(("H", "H"))).sum() == 2
 
 
 def test_pairs_of_a_material_and_of_all_elements():

@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from aiida_crucible.analysis.verdict.answers import CANNOT_TELL, NO, YES, Answer
-from crucible_engine.job.preflight import MINIMUM_DISTANCE
 
 QUESTION = "Are isolated pairs of atoms repulsive at short range, with one minimum at the most?"
 
 CLOSE = 0.6
 """Of the sum of covalent radii; no bond is so short (Cr2, the shortest for its atoms: 0.60), and atoms repel there."""
 
-NEAREST = 1.02 * MINIMUM_DISTANCE
-"""Å; nearer atoms are refused by the engine, which two of hydrogen would be."""
+NEAREST = 0.305
+"""Å; atoms nearer than 0.3 Å are refused by the engine, which two of hydrogen would be."""
 
 SHOWN = 3
 """Faults that are told in the reason; all of them are in the evidence."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_crucible.report.charts.chart import COLOURS, LINES, MARKERS, Axis, Chart, Panel, Series, by_number
+from aiida_crucible.report.charts.chart import COLOURS, LINES, MARKERS, Axis, Chart, Mark, Panel, Series, by_number
 
 MOST_PANELS = 12
 """Pairs that are drawn; the numbers of all of them are in the node."""
@@ -53,7 +53,7 @@ def _panel(pair: str, curves: Sequence[DimerCurve]) -> Panel:
     lowest = [float(np.nanmin(curve.energies)) for curve in curves if np.isfinite(curve.energies).any()]
     depth = -min(lowest, default=0.0)
     scale = max(depth, 0.5)
-    marks = []
+    marks: list[Mark] = []
     for number, curve in enumerate(curves):
         inside = np.where(curve.energies <= 4 * scale, curve.energies, np.nan)
         marks.append(
