@@ -80,7 +80,7 @@ def steps(number):
 def tested(code, model, tmp_path_factory):
     """Make all tests of EMT once."""
     path = labelled(tmp_path_factory.mktemp("labels") / "alloy.extxyz")
-    parameters = {**dict.fromkeys(ONLY, True), "starts": 15, "supercell_length": 5.0, **EMTS}
+    parameters = {**dict.fromkeys(ONLY, True), "starts": 15, "converged_share": 0.8, "supercell_length": 5.0, **EMTS}
     return run(
         code,
         model,

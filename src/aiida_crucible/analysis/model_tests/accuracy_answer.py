@@ -77,7 +77,7 @@ def judge_accuracy(
     if own is None or not are_same_theory(own, labels.theory, labels.symbols):
         answer = CANNOT_TELL
         ending = (
-            f"; the model is of {own or 'an unknown level of theory'}, and {COST}: no judgement on the model, for which "
+            f"; the model is of {own or 'an unknown level of theory'}, and {COST}: no judgement on it, for which "
             "it would take labels of its own level of theory"
         )
     else:

@@ -191,7 +191,7 @@ def measure_labels(parameters: Dict, settings: Dict, **nodes: Data) -> Dict:
         for name, node in nodes.items()
         if name.startswith("frames_")
     ]
-    summary = nodes["summary"].get_dict()  # type: ignore[attr-defined]
+    summary = nodes["summary"].get_dict()
     labels = accuracy_answer.LabelledSet(
         given["name"], summary["theory"], tuple(summary["elements"]), given["n_left_out"], summary["has_stress"]
     )

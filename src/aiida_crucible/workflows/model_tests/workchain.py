@@ -35,7 +35,7 @@ class ModelTestsWorkChain(StagesOfTests, RunsInWaves):
     """Test a model, one job a test, and answer a question for each: yes, no, or what it would take to tell.
 
     Whatever the physics says is a result, and a test that cannot be made (an element that the model does not know, a
-    stress that it does not give) is told of in ``summary``. So does what a machine did to a job, of which the exit
+    stress that it does not give) is told of in ``summary``. So is what a machine did to a job, of which the exit
     code tells, too; the other tests are made all the same.
     """
 
