@@ -185,7 +185,7 @@ def _built(code, model, labels, **parameters):
     [
         ({"theory": "EMT", "stress": "required"}, EMTS, "frame 0 of a.extxyz has no stress 'stress', which is"),
         ({}, EMTS, "does not say of which level of theory it is: give theory"),
-        ({"theory": "EMT"}, {}, "the level of theory of the model is not known"),
+        ({"theory": "EMT"}, {}, "are of EMT and the model is of LDA"),
         ({"theory": "PBEsol"}, EMTS, "are of PBEsol and the model is of EMT; .* 30 to 120 meV/atom"),
         ({"theory": "EMT", "energy_key": "mine"}, EMTS, "frame 0 of a.extxyz has no energy 'mine'"),
         ({"theory": "EMT", "start": 99}, EMTS, "has no frame from 99 on"),
