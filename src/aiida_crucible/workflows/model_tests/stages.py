@@ -70,7 +70,7 @@ class StagesOfTests(VerifiedWorkChain):
             self.ctx.missing["robustness"] = "the model gives no stress, which a cell that relaxes needs"
             return
         elements = self.inputs.model.elements
-        given = dict(self.inputs.crystals.items()) if "crystals" in self.inputs else usual_crystals()
+        given = dict(self.inputs.get("crystals", {}).items()) or usual_crystals()
         known: dict[str, StructureData] = {}
         self.ctx.left_out["robustness"] = {}
         for name, node in given.items():
