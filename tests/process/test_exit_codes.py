@@ -89,6 +89,7 @@ OF_WORKCHAINS = {
     "crucible.dynamics.base": UNRECOVERABLE,
     "crucible.evaluate.base": UNRECOVERABLE,
     "crucible.harmonic_comparison": {"ERROR_PHONONS_FAILED": 322},
+    "crucible.model_tests": {**NOT_VERIFIED, "ERROR_TESTS_FAILED": 325},
     "crucible.phonon": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320, "ERROR_EVALUATION_FAILED": 321},
     "crucible.relax": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320},
     "crucible.relax.base": UNRECOVERABLE,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_crucible.cli.launch import label_of, launching, place
+from aiida_crucible.cli.shared.launching import label_of, launching, place
 from aiida_crucible.cli.shared.options import JobOptions, say
 
 if TYPE_CHECKING:

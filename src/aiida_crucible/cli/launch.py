@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import json
-import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from aiida_crucible.cli.model import verify
 from aiida_crucible.cli.root import OneLineErrors
-from aiida_crucible.cli.run import ask
-from aiida_crucible.cli.shared.options import JobOptions, require_broker, say, with_profile, yes_option
+from aiida_crucible.cli.shared.launching import build, label_of, launching, place
+from aiida_crucible.cli.shared.options import JobOptions
 
 if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
-    from aiida.orm import AbstractCode, ProcessNode
 
-    from aiida_crucible.nodes.model import ModelData
-
-OVERRIDES = JobOptions("{parameters: {supercell_matrix: [2, 2, 2]}}")
 REFERENCE = JobOptions("{bulk_modulus: 140}")
+LABEL_SETTINGS = JobOptions("{stride: 10, subset_key: source}")
 
 EXAMPLES = """\b
 Examples:
@@ -30,95 +23,14 @@ Examples:
   aiida-crucible launch phonon Si:diamond:5.43 -m sevennet --protocol stringent
   aiida-crucible launch elastic Cu:fcc -m mace --reference '{bulk_modulus: 140}'
   aiida-crucible launch sweep 1234 -m chgnet -T 300:900:100 --submit
+  aiida-crucible launch model-tests BaTiO3.cif -m mace:mp0b3 --labels dft.extxyz --theory PBE
   aiida-crucible launch map dft=2210 chgnet=2345 --code analysis
 """
 
 
 @click.group(cls=OneLineErrors, epilog=EXAMPLES)
 def launch() -> None:
-    """Launch one WorkChain: relax, phonon, elastic, vibrations, sweep, anharmonicity, map, benchmark, verify, more."""
-
-
-def launching(function: Callable[..., Any], show: Callable[[ProcessNode], None] | None = None) -> Callable[..., Any]:
-    """Give a command what all of them take, and run or submit the builder that it returns.
-
-    :param show: tells what was found; without it the output ``summary`` is written as JSON.
-    """
-
-    @click.option("--protocol", metavar="NAME", help="The WorkChain's default if left out.")
-    @click.option("--overrides", type=OVERRIDES, default=dict, help="Inputs to set otherwise, as YAML or a file.")
-    @click.option("--options", type=JobOptions(), default=dict, help="The jobs' options, e.g. '{queue_name: gpu}'.")
-    @click.option("--code", metavar="CODE", help="Environment; the one of the family if left out.")
-    @click.option("-c", "--computer", metavar="LABEL", help="Where to run; localhost if left out.")
-    @click.option("--submit", is_flag=True, help="Hand it to the daemon instead of running it here.")
-    @click.option("--dry-run", is_flag=True, help="Check everything, and end there.")
-    @yes_option
-    @with_profile
-    @functools.wraps(function)
-    def command(*, submit: bool, dry_run: bool, **given: Any) -> None:
-        if submit:
-            require_broker()
-        builder: ProcessBuilder = function(**given)
-        if dry_run:
-            click.echo(f"{builder.process_class.__name__} is ready to run: nothing is wrong with its inputs")
-            return
-        _start(builder, submit, show)
-
-    return command
-
-
-def _start(builder: ProcessBuilder, is_submitted: bool, show: Callable[[ProcessNode], None] | None) -> None:
-    """Run or submit a WorkChain; tell its PK, and its summary once it has ended."""
-    from aiida.engine import submit
-
-    from aiida_crucible.monitoring.together import LeftToDaemonError, run_together
-
-    if is_submitted:
-        node = submit(builder)
-        click.echo(f"PK {node.pk}; `aiida-crucible status {node.pk} --watch 10` shows how far it is")
-        return
-    name = builder.process_class.__name__.removesuffix("WorkChain")
-    try:
-        (node,) = run_together({name: builder}, to_stderr=True).values()
-    except LeftToDaemonError as left:
-        say(str(left))
-        return
-    if "summary" in node.outputs and show is not None:
-        show(node)
-    elif "summary" in node.outputs:
-        click.echo(json.dumps(node.outputs.summary.get_dict(), indent=1))
-    say(f"PK {node.pk} (`verdi process show {node.pk}`; `aiida-crucible report {node.pk}` makes a page of it)")
-    if not node.is_finished_ok:
-        raise click.ClickException(f"{node.exit_message}: see `verdi process report {node.pk}`")
-
-
-def place(model: str, given: dict[str, Any]) -> tuple[AbstractCode, ModelData]:
-    """Return a model and its environment, which is made after asking where there is none."""
-    from aiida_crucible.launch.environments import environment_of
-    from aiida_crucible.launch.models import find_model
-
-    node, yes = find_model(model), given.pop("yes")
-    code = environment_of(
-        node,
-        code=given.pop("code"),
-        computer=given.pop("computer"),
-        may_create=lambda line: ask(line, yes),
-        report=say,
-    )
-    return code, node
-
-
-def _build(workflow: str, structure: str, model: str, given: dict[str, Any], **more: Any) -> ProcessBuilder:
-    """Return the builder of a WorkChain of one crystal and one model."""
-    from aiida.plugins import WorkflowFactory
-
-    from aiida_crucible.launch.structures import read_structure
-
-    crystal = read_structure(structure)
-    code, node = place(model, given)
-    given["options"] = given["options"] or None
-    builder: ProcessBuilder = WorkflowFactory(workflow).get_builder_from_protocol(code, node, crystal, **given, **more)
-    return builder
+    """Launch one WorkChain: relax, phonon, elastic, sweep, anharmonicity, model-tests, map, benchmark, verify, more."""
 
 
 _structure = click.argument("structure", metavar="FILE|PK|PROTOTYPE")
@@ -141,7 +53,7 @@ def _hot(temperatures: str | None) -> dict[str, Any]:
 @launching
 def relax(structure: str, model: str, **given: Any) -> ProcessBuilder:
     """Relax a structure."""
-    return _build("crucible.relax", structure, model, given)
+    return build("crucible.relax", structure, model, given)
 
 
 @launch.command(short_help="Compute the phonons of a crystal.")
@@ -150,27 +62,27 @@ def relax(structure: str, model: str, **given: Any) -> ProcessBuilder:
 @launching
 def phonon(structure: str, model: str, **given: Any) -> ProcessBuilder:
     """Relax a crystal and compute its phonons."""
-    return _build("crucible.phonon", structure, model, given)
+    return build("crucible.phonon", structure, model, given)
 
 
 @launch.command("equation-of-state", short_help="Fit the energies of a crystal at other volumes.")
 @_structure
 @_model
 @_reference
-@_shared
+@launching
 def equation_of_state(structure: str, model: str, reference: dict[str, Any], **given: Any) -> ProcessBuilder:
     """Relax a crystal and fit its energies at other volumes: equilibrium volume and bulk modulus."""
-    return _build("crucible.equation_of_state", structure, model, given, reference=reference or None)
+    return build("crucible.equation_of_state", structure, model, given, reference=reference or None)
 
 
 @launch.command(short_help="Compute the elastic tensor of a crystal.")
 @_structure
 @_model
 @_reference
-@_shared
+@launching
 def elastic(structure: str, model: str, reference: dict[str, Any], **given: Any) -> ProcessBuilder:
     """Relax a crystal, strain it, and say whether it is stable, with its elastic tensor and moduli."""
-    return _build("crucible.elastic", structure, model, given, reference=reference or None)
+    return build("crucible.elastic", structure, model, given, reference=reference or None)
 
 
 @launch.command(short_help="Compute the vibrations of a molecule or a slab.")
@@ -180,7 +92,7 @@ def elastic(structure: str, model: str, reference: dict[str, Any], **given: Any)
 @launching
 def vibrations(structure: str, model: str, temperatures: str | None, **given: Any) -> ProcessBuilder:
     """Relax a molecule or a slab in its cell, compute its vibrations there and, with -T, run it hot."""
-    return _build("crucible.vibrations", structure, model, given, **_hot(temperatures))
+    return build("crucible.vibrations", structure, model, given, **_hot(temperatures))
 
 
 @launch.command(short_help="Run a crystal at many temperatures.")
@@ -190,7 +102,7 @@ def vibrations(structure: str, model: str, temperatures: str | None, **given: An
 @launching
 def sweep(structure: str, model: str, temperatures: str | None, **given: Any) -> ProcessBuilder:
     """Run a crystal at many temperatures, and say what it does at each and over all of them."""
-    return _build("crucible.sweep", structure, model, given, **_hot(temperatures))
+    return build("crucible.sweep", structure, model, given, **_hot(temperatures))
 
 
 @launch.command(short_help="Measure how anharmonic a crystal is.")
@@ -200,7 +112,35 @@ def sweep(structure: str, model: str, temperatures: str | None, **given: Any) ->
 @launching
 def anharmonicity(structure: str, model: str, temperatures: str | None, **given: Any) -> ProcessBuilder:
     """Measure how anharmonic a crystal is at temperatures, by the model's own force constants and runs."""
-    return _build("crucible.anharmonicity", structure, model, given, **_hot(temperatures))
+    return build("crucible.anharmonicity", structure, model, given, **_hot(temperatures))
+
+
+@launch.command("model-tests", short_help="Test a model: rotations, dimers, labels, robustness, energy.")
+@_structure
+@_model
+@click.option("--test", "tests", multiple=True, metavar="NAME", help="Make only this test; may be repeated.")
+@click.option("--labels", multiple=True, metavar="[NAME=]FILE", help="A labelled set (extxyz); may be repeated.")
+@click.option("--theory", metavar="TEXT", help="Level of theory of the labels, e.g. PBEsol.")
+@click.option("--model-theory", metavar="TEXT", help="That of the model, where its node does not know it.")
+@click.option("--across-theories", is_flag=True, help="Compare other levels of theory, without a judgement.")
+@click.option("--label-settings", type=LABEL_SETTINGS, default=dict, help="How to read them, as YAML or a file.")
+@launching
+def model_tests(
+    structure: str,
+    model: str,
+    tests: tuple[str, ...],
+    labels: tuple[str, ...],
+    theory: str | None,
+    label_settings: dict[str, Any],
+    **given: Any,
+) -> ProcessBuilder:
+    """Test a model: whether it turns with the structure, pairs of atoms, errors on labels, relaxations, energy."""
+    from aiida_crucible.launch.model_tests import labels_of, parameters_of
+
+    settings = {name: given.pop(name) for name in ("model_theory", "across_theories")}
+    given["overrides"] = parameters_of(tests, settings, given["overrides"])
+    sets = labels_of(labels, theory, label_settings)
+    return build("crucible.model_tests", structure, model, given, labels=sets)
 
 
 @launch.command("map", short_help="Map the configurations of several trajectories.")
@@ -249,12 +189,6 @@ def benchmark(
         overrides=given["overrides"],
         options=given["options"] or None,
     )
-
-
-def label_of(model: str) -> str:
-    """Return a label of a model that AiiDA can name an input by, from what a user wrote."""
-    words = "_".join(re.findall("[A-Za-z0-9]+", model.replace(".", "p")))
-    return words if words[:1].isalpha() else f"model_{words}"
 
 
 def _assignments(texts: tuple[str, ...]) -> dict[str, str]:

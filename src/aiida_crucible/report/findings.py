@@ -27,6 +27,7 @@ KINDS = {
     "benchmark": "Benchmark",
     "benchmark.batch": "Benchmark",
     "verify": "Verification",
+    "model_tests": "Tests of a model",
     "vibrations": "Vibrations",
     "relax": "Relaxation",
     "harmonic_comparison": "Phonons against a reference",

@@ -18,6 +18,7 @@ from aiida_crucible.report.sections.configuration_space import configuration_spa
 from aiida_crucible.report.sections.crystal import crystal
 from aiida_crucible.report.sections.elasticity import elasticity
 from aiida_crucible.report.sections.methods import methods, reproduce
+from aiida_crucible.report.sections.model_tests import model_tests
 from aiida_crucible.report.sections.origin import origin
 from aiida_crucible.report.sections.phonons import phonons
 from aiida_crucible.report.sections.temperatures import temperatures
@@ -28,6 +29,7 @@ SECTIONS: tuple[Callable[[Sequence[Finding]], Section | None], ...] = (
     answer,
     comparison,
     benchmark,
+    model_tests,
     crystal,
     phonons,
     elasticity,

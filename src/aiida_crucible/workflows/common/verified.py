@@ -34,7 +34,12 @@ class VerifiedProtocolMixin(ProtocolMixin):
 
 
 class VerifiedWorkChain(VerifiedProtocolMixin, CrucibleWorkChain):
-    """A WorkChain that starts with the verification of its model."""
+    """A WorkChain that starts with the verification of its model.
+
+    :cvar NECESSARY_JOBS: those of ``JOBS`` without which there is nothing to run; all of them where it does not say.
+    """
+
+    NECESSARY_JOBS: ClassVar[tuple[str, ...] | None] = None
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -64,7 +69,8 @@ class VerifiedWorkChain(VerifiedProtocolMixin, CrucibleWorkChain):
 
         :raises ValueError: one line for the user.
         """
-        check_fit(inputs, cls.symbols_by_input(inputs), cls.JOBS)
+        jobs = cls.JOBS if cls.NECESSARY_JOBS is None else cls.NECESSARY_JOBS
+        check_fit(inputs, cls.symbols_by_input(inputs), jobs)
         if "verification" in inputs and "model" in inputs:
             check_verification(inputs["verification"].get_dict(), inputs["model"])
 
@@ -100,10 +106,9 @@ class VerifiedWorkChain(VerifiedProtocolMixin, CrucibleWorkChain):
         given = self.inputs.get("verification")
         self.ctx.verification = given or self.ctx.verifying.outputs.results
         self.out("verification", self.ctx.verification)
+        jobs = self.JOBS if self.NECESSARY_JOBS is None else self.NECESSARY_JOBS
         try:
-            require_capability(
-                self.inputs.code, self.inputs.model, needs_of(self.inputs, self.JOBS), self.ctx.verification
-            )
+            require_capability(self.inputs.code, self.inputs.model, needs_of(self.inputs, jobs), self.ctx.verification)
         except ValueError as error:
             return self.failure("ERROR_CAPABILITY_MISSING", str(error))
         return None

@@ -1,0 +1,1 @@
+"""Tests of a model whatever the material: rotations, dimers, accuracy, robustness, conservation of energy."""
