@@ -84,7 +84,7 @@ def test_an_energy_of_the_orientation_has_the_standard_deviation_that_it_was_giv
 def test_forces_that_do_not_turn_are_found_where_the_energy_does():
     frames = turned(bulk("Cu", cubic=True), SETTINGS)
     energies, forces = _evaluated(frames, EMT())
-    found = rotational_discrepancy(energies, forces + [0.1, 0, 0], SETTINGS)
+    found = rotational_discrepancy(energies, forces + np.array([0.1, 0, 0]), SETTINGS)
     assert found.energy < 1e-12
     # A fixed vector turned back has a mean of zero over the grid, and a third of its square in each component.
     assert found.force == pytest.approx(0.1 / np.sqrt(3), rel=1e-6)
@@ -260,7 +260,7 @@ def test_levels_of_theory_are_not_compared_unless_that_is_said():
     assert name_of_theory("PBE", True, False) == "PBE+U" and name_of_theory(None, None, None) is None
     assert are_same_theory("PBEsol", "pbe-sol", ["Pb"]) and not are_same_theory("PBE", "PBEsol", ["Pb"])
     assert are_same_theory("PBE+U", "PBE", ["Pb", "Ti", "O"]) and not are_same_theory("PBE+U", "PBE", ["Ni", "O"])
-    with pytest.raises(ValueError, match="are of PBE and the model is of PBEsol; .*30 to 120 meV/atom"):
+    with pytest.raises(ValueError, match=r"are of PBE and the model is of PBEsol; .*30 to 120 meV/atom"):
         check_theories(SET, "PBEsol", SETTINGS)
     with pytest.raises(ValueError, match="level of theory of the model is not known"):
         check_theories(SET, None, SETTINGS)

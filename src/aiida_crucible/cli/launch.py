@@ -128,6 +128,7 @@ def anharmonicity(structure: str, model: str, temperatures: str | None, **given:
 def model_tests(
     structure: str,
     model: str,
+    *,
     tests: tuple[str, ...],
     labels: tuple[str, ...],
     theory: str | None,

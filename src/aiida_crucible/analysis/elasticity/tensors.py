@@ -42,7 +42,7 @@ def voigt_of_symmetric(tensors: Array) -> Array:
 
 def full_tensor(stiffness: Array) -> Array:
     """Return the tensor C_ijkl, shape [3, 3, 3, 3], of a stiffness in Voigt notation, [6, 6]."""
-    return np.asarray(stiffness, dtype=float)[INDEX[:, :, None, None], INDEX[None, None, :, :]]
+    return np.asarray(np.asarray(stiffness, dtype=float)[INDEX[:, :, None, None], INDEX[None, None, :, :]])
 
 
 def voigt_matrix(tensor: Array) -> Array:

@@ -149,12 +149,14 @@ def _agreement(
 ) -> Answer:
     question = "Is the equation of state that of the reference?"
     names = [name for name in REFERENCE if name in reference]
-    if curve is None and names:
+    if curve is None:
+        if not names:
+            return answer_compared(question, [], reference)
         return Answer(question, CANNOT_TELL, why, {"source": reference.get("source")})
     keys = {"volume": "volume", "bulk_modulus": "bulk_modulus", "bulk_modulus_derivative": "derivative"}
     tolerances = {"volume": "volume_tolerance", "bulk_modulus": "modulus_tolerance"}
     compared = []
-    for name in names if curve is not None else ():
+    for name in names:
         share = 1 / units if name == "volume" else 1.0
         allowed = settings[tolerances.get(name, "derivative_tolerance")] * abs(reference[name])
         value, error = curve.values[keys[name]] * share, curve.errors[keys[name]] * share

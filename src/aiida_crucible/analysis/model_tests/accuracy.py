@@ -161,8 +161,8 @@ def _energy(frames: Frames, is_shifted: bool) -> tuple[dict[str, Any], Array | N
     # What was fitted to the same frames makes them look better than others would.
     widened = np.sqrt(len(labels) / freedom)
     errors = np.abs((predicted - labels) / sizes + basis @ shift) * widened
-    varying = [_beside(each / sizes, basis) for each in frames.energies]
-    suspected = suspected_unit(*varying, ENERGY_UNITS)
+    first, second = (_beside(each / sizes, basis) for each in frames.energies)
+    suspected = suspected_unit(first, second, ENERGY_UNITS)
     return {**told, **_error(errors, errors**2, frames.subsets), "suspected_unit": suspected}, errors
 
 
