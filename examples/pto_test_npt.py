@@ -16,7 +16,7 @@ Then:
 
 Every run begins in the model's own ground state, which the script relaxes first; with `--nvt` only the positions are,
 in the experimental lattice. With `--submit` the script ends at once; `aiida-crucible status PK` shows how far it is,
-and `--from PK` draws the figure once it is done (doi 10.1021/acs.jpcc.5c07541).
+and `--from PK …` draws the figure once it is done, of several sweeps together (doi 10.1021/acs.jpcc.5c07541).
 """
 
 import argparse
@@ -28,7 +28,7 @@ from aiida.engine import run_get_node, submit
 from aiida_crucible.analysis.phonons.born_charges import named_charges
 from aiida_crucible.nodes import ModelData, from_atoms
 from aiida_crucible.references.published import pto_test
-from aiida_crucible.report.figures import plot_temperature_curves, save_figure, temperature_curves
+from aiida_crucible.report.figures import joined, plot_temperature_curves, save_figure, temperature_curves
 from aiida_crucible.workflows.sweep import TemperatureSweepWorkChain
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -43,12 +43,12 @@ parser.add_argument("--steps", type=int, help="instead of the published 50 000 (
 parser.add_argument("--walltime", type=int, help="seconds of one job; what takes longer goes on in another")
 parser.add_argument("--submit", action="store_true", help="leave it to the daemon")
 parser.add_argument("--figure", type=Path, default=Path("pto_test"), help="where the figure goes, without a suffix")
-parser.add_argument("--from", dest="finished", type=int, metavar="PK", help="draw what was run before")
+parser.add_argument("--from", dest="finished", type=int, nargs="+", metavar="PK", help="draw what was run before")
 options = parser.parse_args()
 
 load_profile()
 if options.finished:
-    workchain = orm.load_node(options.finished)
+    workchains = [orm.load_node(pk) for pk in options.finished]
 else:
     overrides = {}
     if options.steps:
@@ -72,16 +72,19 @@ else:
         workchain = submit(builder)
         print(f"submitted: `aiida-crucible status {workchain.pk}`, then `pto_test_npt.py --from {workchain.pk}`")
         raise SystemExit
-    _, workchain = run_get_node(builder)
+    workchains = [run_get_node(builder)[1]]
 
-if not workchain.is_finished_ok:
-    raise SystemExit(f"{workchain.exit_message}; see `verdi process report {workchain.pk}`")
-
-outputs = workchain.outputs
-for name, answer in outputs.summary.get_dict().items():
-    if name != "outcomes":
-        print(f"{answer['question']} {answer['answer']}: {answer['reason']}")
-title = workchain.inputs.model.title
-curves = temperature_curves(title, outputs.curves, outputs.analysis, outputs.transitions)
-for file in save_figure(plot_temperature_curves([curves]), options.figure):
+sweeps = {}
+for workchain in workchains:
+    if not workchain.is_finished_ok:
+        raise SystemExit(f"{workchain.exit_message}; see `verdi process report {workchain.pk}`")
+    outputs = workchain.outputs
+    for name, answer in outputs.summary.get_dict().items():
+        if name != "outcomes":
+            print(f"{answer['question']} {answer['answer']}: {answer['reason']}")
+    curves = temperature_curves(workchain.inputs.model.title, outputs.curves, outputs.analysis, outputs.transitions)
+    length = "" if curves.length is None else f", {curves.length[1]:.3g} ps"
+    sweeps.setdefault(f"{curves.name}{length}", []).append(curves)
+together = [joined(name, several) for name, several in sweeps.items()]
+for file in save_figure(plot_temperature_curves(together), options.figure):
     print(f"{file} is drawn")

@@ -11,6 +11,7 @@ from aiida_crucible.nodes.structures import from_atoms
 from aiida_crucible.references.published import pto_test
 from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
 from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
+from crucible_engine.families.conformance import WEIGHTS_FOLDER, published_weights
 
 pytestmark = pytest.mark.model
 
@@ -62,6 +63,31 @@ def test_eight_displacements_and_no_imaginary_mode_beyond_the_noise(tested):
     assert 1e-7 < phonons["force_noise"]["floor"] < 1e-4
     bands, resolvable = results["phonon"]["bands"].get_bands(), results["phonon"]["bands"].get_array("resolvable")
     assert (bands > -resolvable - 1e-5).all()
+
+
+@pytest.mark.long
+def test_m3gnet_is_unstable_across_the_zone_as_published(computer, python_of):
+    """Its relaxed P4mm crystal has the published lattice, and imaginary modes at every corner of the path."""
+    weights = published_weights("M3GNet-MP-2021.2.8-PES")
+    if not weights.exists():
+        pytest.skip(f"{weights.name} is not at hand: {WEIGHTS_FOLDER} names the folder of published weights")
+    code = InstalledCode(label="matgl", computer=computer, filepath_executable=str(python_of("matgl"))).store()
+    builder = ReliabilityWorkChain.get_builder_from_protocol(
+        code,
+        ModelData.get_or_create("matgl", checkpoint=weights),
+        from_atoms(pto_test.starting_cell("tetragonal")),
+        "pto-test",
+        competing={"cubic": from_atoms(pto_test.starting_cell("cubic"))},
+        reference=pto_test.reference("M3GNet"),
+    )
+    results, node = run_get_node(builder)
+    assert node.is_finished_ok, node.exit_message
+    answers = {name: entry["answer"] for name, entry in results["summary"].get_dict().items()}
+    assert answers == {"verification": "yes", "lattice": "yes", "energies": "yes", "stability": "no"}
+    bands, resolvable = results["phonon"]["bands"].get_bands(), results["phonon"]["bands"].get_array("resolvable")
+    imaginary = (bands < -resolvable - 0.1).any(axis=1)
+    assert imaginary.mean() > 0.5
+    assert results["verdict"]["trusted"] == "no"
 
 
 @pytest.mark.long  # with several amplitudes of a real model; what is made of them is tested with crystals of springs

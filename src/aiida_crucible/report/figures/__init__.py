@@ -12,6 +12,7 @@ from aiida_crucible.report.figures.temperature_curves import (
     KnownValues,
     TemperatureCurves,
     TransitionInterval,
+    joined,
     temperature_curves,
 )
 from aiida_crucible.report.figures.temperatures import plot_temperature_curves, temperature_chart
@@ -24,6 +25,7 @@ __all__ = [
     "TransitionInterval",
     "band_chart",
     "band_structure",
+    "joined",
     "plot_band_structures",
     "plot_temperature_curves",
     "save_figure",

@@ -110,6 +110,32 @@ def temperature_curves(name: str, curves: ArrayData, analysis: Dict, transitions
     )
 
 
+def joined(name: str, sweeps: Sequence[TemperatureCurves]) -> TemperatureCurves:
+    """Return sweeps at different temperatures as one, such as of the same model with runs of the same length.
+
+    :param name: whose they are together.
+    :param sweeps: at least one; quantities that not all of them have are left out.
+    """
+    order = np.argsort(np.concatenate([each.temperatures for each in sweeps]), kind="stable")
+    outcomes = [outcome for each in sweeps for outcome in each.outcomes]
+    lengths = [length for each in sweeps for length in (each.length or ())]
+
+    def together(arrays: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+        shared = [key for key in arrays[0] if all(key in other for other in arrays)]
+        return {key: np.concatenate([each[key] for each in arrays])[order] for key in shared}
+
+    return TemperatureCurves(
+        name,
+        np.concatenate([each.temperatures for each in sweeps])[order],
+        together([each.values for each in sweeps]),
+        together([each.errors for each in sweeps]),
+        [outcomes[index] for index in order],
+        [transition for each in sweeps for transition in each.transitions],
+        together([each.short for each in sweeps]),
+        (min(lengths), max(lengths)) if lengths else None,
+    )
+
+
 def run_length(entry: Mapping[str, Any]) -> float | None:
     """Return how long the run of an analysis was, ps; ``None`` where that is not known."""
     steps, time_step = entry.get("step"), entry.get("time_step")
