@@ -16,6 +16,7 @@ from typing import Any
 import golden_anharmonicity
 import golden_benchmark
 import golden_elasticity
+import golden_members
 import golden_model_tests
 import golden_references
 import golden_similarity
@@ -38,6 +39,7 @@ from aiida_crucible.workflows.anharmonicity import calcfunctions as anharmonicit
 from aiida_crucible.workflows.benchmark import batch_calcfunctions as benchmark_batches
 from aiida_crucible.workflows.benchmark import calcfunctions as benchmark
 from aiida_crucible.workflows.benchmark import material_calcfunctions as benchmark_materials
+from aiida_crucible.workflows.comparison import calcfunctions as comparison
 from aiida_crucible.workflows.configuration_space import calcfunctions as configuration_space
 from aiida_crucible.workflows.elastic import calcfunctions as elastic
 from aiida_crucible.workflows.equation_of_state import calcfunctions as equation_of_state
@@ -47,6 +49,7 @@ from aiida_crucible.workflows.phonon import calcfunctions as phonons
 from aiida_crucible.workflows.relax import calcfunctions as relaxation
 from aiida_crucible.workflows.reliability import calcfunctions as reliability
 from aiida_crucible.workflows.sweep import calcfunctions as sweep
+from aiida_crucible.workflows.sweep import ensemble_calcfunctions as sweep_ensemble
 from aiida_crucible.workflows.sweep import run_calcfunctions as dynamics
 from aiida_crucible.workflows.vibrations import calcfunctions as vibrations
 
@@ -168,6 +171,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "benchmark": (benchmark, golden_benchmark.aggregated),
     "benchmark_batches": (benchmark_batches, golden_benchmark.prepared),
     "benchmark_materials": (benchmark_materials, golden_benchmark.measured),
+    "comparison": (comparison, golden_members.compared),
     "configuration_space": (configuration_space, golden_similarity.mapped),
     "dynamics": (dynamics, golden_sweep.said_of_run),
     "elastic": (elastic, golden_elasticity.strained),
@@ -178,6 +182,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "references": (references, golden_references.imported),
     "relaxation": (relaxation, described),
     "reliability": (reliability, assessed),
+    "sweep_ensemble": (sweep_ensemble, golden_members.weighed),
     "sweep": (sweep, golden_sweep.said_of_sweep),
     "vibrations": (vibrations, vibrating),
 }

@@ -29,6 +29,9 @@ def compressed() -> dict[str, Any]:
     curve, _ = fitted = fit_volumes(found, settings)
     reference = {"volume": 12.0, "bulk_modulus": 15.0, "bulk_modulus_derivative": 4.0}
     said = summarise_volumes(found, fitted, 4, reference, settings)
+    # Differences of two fits, in which rounding is seen.
+    for name in ("errors", "range_errors"):
+        del said[name]["derivative"]
     return {"summary": said, "pressures": None if curve is None else curve.pressures(volumes)}
 
 

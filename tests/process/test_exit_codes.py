@@ -82,6 +82,7 @@ NOT_VERIFIED = {
     "ERROR_VERIFICATION_UNFINISHED": 333,
 }
 OF_WORKCHAINS = {
+    "crucible.comparison": {},
     "crucible.anharmonicity": {**NOT_VERIFIED, "ERROR_PHONONS_FAILED": 322, "ERROR_NOTHING_MEASURED": 410},
     "crucible.benchmark": {},
     "crucible.benchmark.batch": NOT_VERIFIED,

@@ -134,7 +134,7 @@ def explain(error: Exception) -> str | None:
         "report": "aiida_crucible.cli.report:report",
         "run": "aiida_crucible.cli.run:run",
         "setup": "aiida_crucible.cli.setup:setup",
-        "site": "aiida_crucible.cli.site:site",
+        "site": "aiida_crucible.cli.publishing.site:site",
         "status": "aiida_crucible.cli.status:status",
     },
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -27,7 +27,8 @@ class ElasticTensor:
     :param errors: of the stiffness: fit, order of the polynomial and symmetry together, [6, 6].
     :param fit_error: largest standard error of a fitted slope.
     :param symmetry_error: largest change of a slope by the symmetry.
-    :param order_error: largest difference of a slope from that of a cubic; NaN where there are too few amplitudes.
+    :param order_error: largest difference of a slope from that of a cubic, or where it is a cubic's from that of the
+        smallest amplitude alone; NaN where there are too few amplitudes.
     :param nonlinearity: largest difference of the slopes of the smallest and the largest amplitude alone, relative to
         the largest component; 0 with a single amplitude.
     :param stress: of the crystal as it is, [6].
@@ -54,7 +55,7 @@ def fit_stiffness(stresses: Array, settings: Mapping[str, Any], operations: Arra
     states = strain_amplitudes(settings)
     own_partners = [_partner(*each, settings["measure"]) for each in zip(states, stresses[1:], strict=True)]
     partners = np.array([stresses[0], *own_partners])
-    slopes, deviations, cubic, spread = (np.zeros((6, 6)) for _ in range(4))
+    slopes, deviations, cubic, smallest, spread = (np.zeros((6, 6)) for _ in range(5))
     for component in range(6):
         own = [number for number, state in enumerate(states, start=1) if state[0] == component]
         # Engineering shears are twice the tensor's components.
@@ -63,13 +64,13 @@ def fit_stiffness(stresses: Array, settings: Mapping[str, Any], operations: Arra
         slopes[:, component], deviations[:, component] = _slopes(points, values, settings["fit_order"])
         has_two = len(own) > 2
         cubic[:, component] = _slopes(points, values, CUBIC)[0] if has_two else np.nan
-        spread[:, component] = _by_amplitude(points, values)
+        smallest[:, component], spread[:, component] = _by_amplitude(points, values)
     allowed = projector(operations)
     stiffness = (allowed @ slopes.ravel()).reshape(6, 6)
     stiffness = (stiffness + stiffness.T) / 2
-    order = np.abs(slopes - cubic)
-    beside = np.nan_to_num(order) if settings["fit_order"] == LINEAR else np.zeros((6, 6))
-    own_errors = np.sqrt(deviations**2 + beside**2 + (slopes - stiffness) ** 2)
+    # What a straight line misses a cubic shows; what a cubic misses is less than what it corrects.
+    order = np.abs(slopes - (cubic if settings["fit_order"] == LINEAR else smallest))
+    own_errors = np.sqrt(deviations**2 + np.nan_to_num(order) ** 2 + (slopes - stiffness) ** 2)
     errors = (np.abs(allowed) @ own_errors.ravel()).reshape(6, 6)
     return ElasticTensor(
         stiffness=stiffness,
@@ -107,11 +108,11 @@ def _slopes(points: Array, values: Array, order: int) -> tuple[Array, Array]:
     return found[1] / scale, np.sqrt(np.linalg.inv(matrix.T @ matrix)[1, 1] * variance) / scale
 
 
-def _by_amplitude(points: Array, values: Array) -> Array:
-    """Return by how much the slopes of the smallest and the largest amplitude differ, [n_columns]."""
+def _by_amplitude(points: Array, values: Array) -> tuple[Array, Array]:
+    """Return the slopes of the smallest amplitude, and how far from those the largest one's are, [n_columns]."""
     sizes = np.unique(np.abs(points[1:]).round(12))
     slopes = [
         (values[np.isclose(points, size)][0] - values[np.isclose(points, -size)][0]) / (2 * size)
         for size in (sizes[0], sizes[-1])
     ]
-    return np.asarray(slopes[1] - slopes[0])
+    return np.asarray(slopes[0]), np.asarray(slopes[1] - slopes[0])

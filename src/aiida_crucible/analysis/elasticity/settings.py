@@ -43,7 +43,7 @@ ELASTIC: dict[str, Parameter] = {
     ),
     "measure": Parameter(str, LAGRANGIAN, "of strain and stress", choices=MEASURES),
     "normal_strains": Parameter(list, [0.005, 0.01], "sizes, each with both signs"),
-    "shear_strains": Parameter(list, [0.03, 0.06], "sizes of the tensor's components, half the engineering shears"),
+    "shear_strains": Parameter(list, [0.005, 0.01], "sizes of the tensor's components, half the engineering shears"),
     "fit_order": Parameter(int, CUBIC, "of the polynomial through the stresses: 1, or 3 with two sizes", 1, 3),
     "symmetry_tolerance": SYMMETRY_TOLERANCE,
     "largest_error": Parameter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, ArrayData, Dict, StructureData, to_aiida_type
@@ -35,6 +35,7 @@ class ElasticWorkChain(CrystalRelaxedFirst):
     """
 
     JOBS = ("verify.verify", "relax.relax", "strained.relax", "clamped.evaluate")
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {"matcalc": "balanced"}
     RELAX_HELP = "How to relax first, see `crucible.relax.base`; left out, the structure is taken as it is."
     RELAXED_HELP = "The relaxed crystal."
 

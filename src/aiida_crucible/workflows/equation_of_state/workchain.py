@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, ArrayData, Dict, StructureData, to_aiida_type
@@ -33,6 +33,7 @@ class EquationOfStateWorkChain(CrystalRelaxedFirst):
     """
 
     JOBS = ("verify.verify", "relax.relax", "volumes.relax")
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {"matcalc": "balanced"}
     RELAX_HELP = "How to relax first, see `crucible.relax.base`; left out, the structure is taken as it is."
     RELAXED_HELP = "The relaxed crystal."
 
