@@ -31,7 +31,7 @@ def compressed() -> dict[str, Any]:
     said = summarise_volumes(found, fitted, 4, reference, settings)
     # Differences of two fits, in which rounding is seen.
     for name in ("errors", "range_errors"):
-        del said[name]["derivative"]
+        del said[name]
     return {"summary": said, "pressures": None if curve is None else curve.pressures(volumes)}
 
 
