@@ -78,7 +78,7 @@ def test_m3gnet_is_unstable_across_the_zone_as_published(computer, python_of):
         from_atoms(pto_test.starting_cell("tetragonal")),
         "pto-test",
         competing={"cubic": from_atoms(pto_test.starting_cell("cubic"))},
-        reference=pto_test.reference("M3GNet"),
+        reference={**pto_test.reference("M3GNet"), "stable": True},
     )
     results, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
