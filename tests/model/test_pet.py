@@ -16,6 +16,7 @@ from aiida_crucible.calculations.evaluate import EvaluateCalculation
 from aiida_crucible.cli.model import model as model_group
 from aiida_crucible.nodes import ModelData, from_atoms
 from aiida_crucible.workflows.phonon import PhononWorkChain
+from aiida_crucible.workflows.relax import RelaxWorkChain
 
 HELPER = Path(__file__).parents[1] / "helpers" / "pet_models.py"
 EXPECTED = 0.9545
@@ -150,6 +151,17 @@ def test_phonons_have_the_spread_of_the_members(code, weights):
     assert outputs["summary"].get_dict()["committee"]["n_members"] == 8
     spread = outputs["bands"].get_array("spread")
     assert spread.shape == outputs["bands"].get_bands().shape and np.isfinite(spread).all() and spread.max() > 0
+
+
+def test_a_relaxed_crystal_has_the_lattice_of_each_member(code, weights):
+    """Each is asked alone, which the engine does by differentiating its energy only."""
+    builder = RelaxWorkChain.get_builder_from_protocol(code, node(weights, ensemble=3), from_atoms(bulk("Cu")), "fast")
+    structure = run(builder)["summary"]["structures"]["structure"]
+    assert structure["outcome"] == "converged"
+    found = structure["ensemble"]
+    assert found["n_members"] == 3
+    lattices = found["lattice"]["a"]
+    assert len(lattices) == found["n_converged"] > 1 and len(set(lattices)) > 1
 
 
 def test_the_command_line_says_that_there_is_an_ensemble(weights):
