@@ -113,3 +113,5 @@ def test_the_command_checks_before_it_starts(code, model):
 
     told = CliRunner().invoke(compare, ["Cu:fcc:3.61", "-m", "emt", "-m", "emt"])
     assert told.exit_code != 0 and "a model is given twice" in str(told.exception or told.output)
+    told = CliRunner().invoke(compare, ["Cu:fcc:3.61", "-m", "nep:a-b.txt", "-m", "nep:a_b.txt"])
+    assert told.exit_code != 0 and "have the same label (nep_a_bptxt)" in str(told.exception or told.output)

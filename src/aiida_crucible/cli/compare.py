@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_crucible.cli.shared.launching import label_of, launching, place
+from aiida_crucible.cli.shared.launching import by_label, launching, place
 from aiida_crucible.cli.shared.options import JobOptions, say
 
 if TYPE_CHECKING:
@@ -77,13 +77,12 @@ def compare(
     from aiida_crucible.launch.requests import as_question, parse_temperatures
     from aiida_crucible.workflows.comparison.workchain import ComparisonWorkChain
 
-    if len(set(models)) < len(models):
-        raise ValueError(f"a model is given twice: {', '.join(models)}; give each once")
+    labels = by_label(models)
     hot = parse_temperatures(temperatures) if temperatures else None
     question = as_question(structure, phases=phases, reference=reference)
     where = {name: given[name] for name in ("code", "computer", "yes")}
     return ComparisonWorkChain.get_builder_from_protocol(
-        {label_of(name): place(name, dict(where)) for name in models},
+        {label: place(name, dict(where)) for label, name in labels.items()},
         question.structure,
         given["protocol"],
         competing=question.phases or None,

@@ -8,7 +8,7 @@ import click
 
 from aiida_crucible.cli.model import verify
 from aiida_crucible.cli.root import OneLineErrors
-from aiida_crucible.cli.shared.launching import build, label_of, launching, place
+from aiida_crucible.cli.shared.launching import build, by_label, launching, place
 from aiida_crucible.cli.shared.options import JobOptions
 
 if TYPE_CHECKING:
@@ -179,11 +179,10 @@ def benchmark(
     from aiida_crucible.workflows.benchmark.workchain import BenchmarkWorkChain
 
     crystals = {label: read_structure(source) for label, source in _assignments(structures).items()}
-    if len(set(models)) < len(models):
-        raise ValueError(f"a model is given twice: {', '.join(models)}; give each once")
+    labels = by_label(models)
     where = {name: given[name] for name in ("code", "computer", "yes")}
     return BenchmarkWorkChain.get_builder_from_protocol(
-        {label_of(name): place(name, dict(where)) for name in models},
+        {label: place(name, dict(where)) for label, name in labels.items()},
         crystals,
         given["protocol"],
         reference_model=None if reference_model is None else place(reference_model, dict(where)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -108,3 +108,19 @@ def label_of(model: str) -> str:
     """Return a label of a model that AiiDA can name an input by, from what a user wrote."""
     words = "_".join(re.findall("[A-Za-z0-9]+", model.replace(".", "p")))
     return words if words[:1].isalpha() else f"model_{words}"
+
+
+def by_label(models: Sequence[str]) -> dict[str, str]:
+    """Return what a user wrote of models, by labels that AiiDA can name inputs by.
+
+    :raises ValueError: one line, if one is given twice, or two of them have the same label.
+    """
+    found: dict[str, str] = {}
+    for name in models:
+        label = label_of(name)
+        if found.get(label) == name:
+            raise ValueError(f"a model is given twice: {', '.join(models)}; give each once")
+        if label in found:
+            raise ValueError(f"{found[label]} and {name} have the same label ({label}): give one of them by its PK")
+        found[label] = name
+    return found

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
-from aiida.orm import AbstractCode, ArrayData, Dict, StructureData, to_aiida_type
+from aiida.engine import ExitCode, ProcessSpec, ToContext, if_
+from aiida.orm import AbstractCode, ArrayData, Dict, StructureData
 
 from aiida_crucible.analysis.elasticity.settings import validate_elastic
 from aiida_crucible.analysis.elasticity.stability import check_elastic_reference
-from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import crystal_check, settings_help, settings_input
 from aiida_crucible.calculations.verifications import has_no_stress
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.common.protocols import with_checked_arguments, without_none
-from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.elastic.calcfunctions import (
     explain_missing_elastic_tensor,
     fit_elastic_tensor,
     strain_crystal,
 )
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
-from aiida_crucible.workflows.relax.base import CrystalRelaxedFirst, RelaxBaseWorkChain, did_not_converge
+from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
+from aiida_crucible.workflows.relax.strained import StrainedCrystalWorkChain
 
 check_crystal = crystal_check("an elastic tensor")
 
 
-class ElasticWorkChain(CrystalRelaxedFirst):
+class ElasticWorkChain(StrainedCrystalWorkChain):
     """Verify a model, relax a crystal with it, strain it, and fit the stresses.
 
     Whatever the physics says is a result: a crystal that gives way, that cannot be relaxed, or stresses that are no
@@ -35,9 +33,11 @@ class ElasticWorkChain(CrystalRelaxedFirst):
     """
 
     JOBS = ("verify.verify", "relax.relax", "strained.relax", "clamped.evaluate")
-    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {"matcalc": "balanced"}
-    RELAX_HELP = "How to relax first, see `crucible.relax.base`; left out, the structure is taken as it is."
-    RELAXED_HELP = "The relaxed crystal."
+    REFERENCE_HELP = (
+        "What is known: `components` (GPa, by the names C11 … C66), `bulk_modulus`, `shear_modulus`, "
+        "`young_modulus` (GPa), `poisson_ratio`, `source`."
+    )
+    check_reference = staticmethod(check_elastic_reference)
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -46,15 +46,6 @@ class ElasticWorkChain(CrystalRelaxedFirst):
         spec.input_nodes(StructureData, check_crystal, structure="A crystal; the tensor is in its axes.")
         help_ = settings_help("elasticity.settings").replace("SETTINGS", "ELASTIC")
         settings_input(spec, "parameters", validate_elastic, help_)
-        spec.input(
-            "reference",
-            valid_type=Dict,
-            required=False,
-            serializer=to_aiida_type,
-            validator=validation.validator(check_reference),
-            help="What is known: `components` (GPa, by the names C11 … C66), `bulk_modulus`, `shear_modulus`, "
-            "`young_modulus` (GPa), `poisson_ratio`, `source`.",
-        )
         RelaxBaseWorkChain.expose_in(
             spec, "strained", "How to relax strained cells, see `crucible.relax.base`; where `ions` are relaxed."
         )
@@ -79,7 +70,6 @@ class ElasticWorkChain(CrystalRelaxedFirst):
             "symmetry), `errors`; of the strained cells `components` and `strains` (of the tensor), [n]; `stresses` "
             "[n + 1, 6], the crystal as it is first.",
         )
-        spec.exit_code(324, "ERROR_STRAINED_CELLS_FAILED", message="the strained cells failed: {detail}")
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
@@ -94,29 +84,6 @@ class ElasticWorkChain(CrystalRelaxedFirst):
             raise ValueError("parameter 'keep_symmetry' of strained must be false: a small strain would be symmetrised")
         if not inputs["clamped"]["evaluate"]["parameters"].get_dict().get("stress", True):
             raise ValueError("parameter 'stress' of clamped must be true: an elastic tensor is made of stresses")
-
-    @classmethod
-    @with_checked_arguments
-    def get_builder_from_protocol(
-        cls,
-        code: AbstractCode | str,
-        model: ModelData,
-        structure: StructureData,
-        protocol: str | None = None,
-        *,
-        reference: Mapping[str, Any] | Dict | None = None,
-        overrides: Mapping[str, Any] | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> ProcessBuilder:
-        """Return a builder that is ready to run; ``builder.pop("relax")`` takes the structure as it is.
-
-        Further arguments are those of every WorkChain with protocols: :class:`ProtocolMixin`.
-
-        :param structure: a crystal.
-        :param reference: what is known, see the port's help.
-        """
-        inputs = cls.get_protocol_inputs(protocol, overrides) | without_none(reference=reference)
-        return cls.build(inputs, options, code=code, model=model, structure=structure)
 
     def inspect_verification(self) -> ExitCode | None:
         """Stop as well where the model has no stress, of which all of this is made."""
@@ -145,15 +112,7 @@ class ElasticWorkChain(CrystalRelaxedFirst):
 
     def inspect_strained(self) -> ExitCode | None:
         """Fit what came out."""
-        child = self.ctx.cells_run
-        if not child.is_finished_ok and not did_not_converge(child):
-            return self.failure("ERROR_STRAINED_CELLS_FAILED", message_of(child))
-        known = without_none(reference=self.inputs.get("reference"))
-        outputs = child.outputs
-        self.out_many(
-            fit_elastic_tensor(self.ctx.structure, self.inputs.parameters, outputs.properties, outputs.results, **known)
-        )
-        return None
+        return self.fit(self.ctx.cells_run, fit_elastic_tensor)
 
 
 def require_stress(code: AbstractCode, model: ModelData, verification: Dict | None) -> None:
@@ -163,11 +122,3 @@ def require_stress(code: AbstractCode, model: ModelData, verification: Dict | No
     """
     if has_no_stress(code, model, verification):
         raise ValueError(f"model {model.title} gives no stress, of which an elastic tensor is made: choose another one")
-
-
-def check_reference(reference: Dict) -> None:
-    """Refuse what is known of no elastic tensor.
-
-    :raises ValueError: one line.
-    """
-    check_elastic_reference(reference.get_dict())

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
-from aiida.orm import AbstractCode, ArrayData, Dict, StructureData, to_aiida_type
+from aiida.engine import ExitCode, ProcessSpec, ToContext, if_
+from aiida.orm import ArrayData, Dict, StructureData
 
 from aiida_crucible.analysis.elasticity.settings import validate_equation_of_state
 from aiida_crucible.analysis.elasticity.volumes import check_volume_reference
-from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.ports import crystal_check, settings_help, settings_input
-from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.common.protocols import with_checked_arguments, without_none
-from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.equation_of_state.calcfunctions import (
     explain_missing_equation_of_state,
     fit_equation_of_state,
     scale_crystal,
 )
-from aiida_crucible.workflows.relax.base import CrystalRelaxedFirst, RelaxBaseWorkChain, did_not_converge
+from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
+from aiida_crucible.workflows.relax.strained import StrainedCrystalWorkChain
 
 check_crystal = crystal_check("an equation of state")
 
 
-class EquationOfStateWorkChain(CrystalRelaxedFirst):
+class EquationOfStateWorkChain(StrainedCrystalWorkChain):
     """Verify a model, relax a crystal with it, and fit the energies of the crystal at other volumes.
 
     Whatever the physics says is a result: a crystal that cannot be relaxed, energies without a minimum, or volumes at
@@ -33,9 +30,10 @@ class EquationOfStateWorkChain(CrystalRelaxedFirst):
     """
 
     JOBS = ("verify.verify", "relax.relax", "volumes.relax")
-    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {"matcalc": "balanced"}
-    RELAX_HELP = "How to relax first, see `crucible.relax.base`; left out, the structure is taken as it is."
-    RELAXED_HELP = "The relaxed crystal."
+    REFERENCE_HELP = (
+        "What is known: `volume` (Å³ a formula unit), `bulk_modulus` (GPa), `bulk_modulus_derivative`, `source`."
+    )
+    check_reference = staticmethod(check_volume_reference)
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -44,15 +42,6 @@ class EquationOfStateWorkChain(CrystalRelaxedFirst):
         spec.input_nodes(StructureData, check_crystal, structure="A crystal.")
         help_ = settings_help("elasticity.settings").replace("SETTINGS", "EQUATION_OF_STATE")
         settings_input(spec, "parameters", validate_equation_of_state, help_)
-        spec.input(
-            "reference",
-            valid_type=Dict,
-            required=False,
-            serializer=to_aiida_type,
-            validator=validation.validator(check_reference),
-            help="What is known: `volume` (Å³ a formula unit), `bulk_modulus` (GPa), `bulk_modulus_derivative`, "
-            "`source`.",
-        )
         RelaxBaseWorkChain.expose_in(
             spec,
             "volumes",
@@ -76,7 +65,6 @@ class EquationOfStateWorkChain(CrystalRelaxedFirst):
             curve="`volumes` (Å³ a cell), `energies` (eV), `pressures` (by the model's stress, GPa), `used` (whether "
             "it counts); and of the curve `fit_volumes`, `fit_energies`, `fit_pressures`.",
         )
-        spec.exit_code(324, "ERROR_STRAINED_CELLS_FAILED", message="the crystal at other volumes failed: {detail}")
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
@@ -88,29 +76,6 @@ class EquationOfStateWorkChain(CrystalRelaxedFirst):
                 f"parameter 'cell' of volumes is {cell!r}, but each cell keeps its volume: give 'shape', or 'fixed' "
                 "for the atoms alone"
             )
-
-    @classmethod
-    @with_checked_arguments
-    def get_builder_from_protocol(
-        cls,
-        code: AbstractCode | str,
-        model: ModelData,
-        structure: StructureData,
-        protocol: str | None = None,
-        *,
-        reference: Mapping[str, Any] | Dict | None = None,
-        overrides: Mapping[str, Any] | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> ProcessBuilder:
-        """Return a builder that is ready to run; ``builder.pop("relax")`` takes the structure as it is.
-
-        Further arguments are those of every WorkChain with protocols: :class:`ProtocolMixin`.
-
-        :param structure: a crystal.
-        :param reference: what is known, see the port's help.
-        """
-        inputs = cls.get_protocol_inputs(protocol, overrides) | without_none(reference=reference)
-        return cls.build(inputs, options, code=code, model=model, structure=structure)
 
     def explain_no_crystal(self, summary: Dict) -> None:
         """Say that what could not be relaxed has no equation of state."""
@@ -126,22 +91,4 @@ class EquationOfStateWorkChain(CrystalRelaxedFirst):
 
     def inspect_volumes(self) -> ExitCode | None:
         """Fit what came out; a cell that did not converge is left out of the curve."""
-        child = self.ctx.volumes
-        if not child.is_finished_ok and not did_not_converge(child):
-            return self.failure("ERROR_STRAINED_CELLS_FAILED", message_of(child))
-        known = without_none(reference=self.inputs.get("reference"))
-        outputs = child.outputs
-        self.out_many(
-            fit_equation_of_state(
-                self.ctx.structure, self.inputs.parameters, outputs.properties, outputs.results, **known
-            )
-        )
-        return None
-
-
-def check_reference(reference: Dict) -> None:
-    """Refuse what is known of no equation of state.
-
-    :raises ValueError: one line.
-    """
-    check_volume_reference(reference.get_dict())
+        return self.fit(self.ctx.volumes, fit_equation_of_state)
