@@ -144,6 +144,21 @@ def model_tests(
     return build("crucible.model_tests", structure, model, given, labels=sets)
 
 
+@launch.command(short_help="Time force calls of models against the number of atoms.")
+@_structure
+@click.option("-m", "--model", "models", multiple=True, required=True, metavar="MODEL", help="May be repeated.")
+@launching
+def speed(structure: str, models: tuple[str, ...], **given: Any) -> ProcessBuilder:
+    """Time force calls of models for a structure repeated again and again; the machine should do nothing else."""
+    from aiida_crucible.launch.structures import read_structure
+    from aiida_crucible.workflows.speed.workchain import SpeedWorkChain
+
+    where = {name: given.pop(name) for name in ("code", "computer", "yes")}
+    placed = {label: place(name, dict(where)) for label, name in by_label(models).items()}
+    given["options"] = given["options"] or None
+    return SpeedWorkChain.get_builder_from_protocol(placed, read_structure(structure), **given)
+
+
 @launch.command("map", short_help="Map the configurations of several trajectories.")
 @click.argument("trajectories", nargs=-1, required=True, metavar="LABEL=PK …")
 @launching

@@ -28,6 +28,7 @@ ASK_INTERVAL = 3.0
 """Seconds between two questions to a computer on how far its jobs are; its connection's own interval adds to it."""
 
 STEPS = {
+    "aiida.calculations:crucible.speed": "timing force calls",
     "aiida.calculations:crucible.verify": "verifying the model itself",
     "aiida.calculations:crucible.relax": "relaxing",
     "aiida.calculations:crucible.evaluate": "computing the forces of the displaced supercells",

@@ -28,6 +28,7 @@ KINDS = {
     "benchmark.batch": "Benchmark",
     "verify": "Verification",
     "model_tests": "Tests of a model",
+    "speed": "Speed of models",
     "vibrations": "Vibrations",
     "relax": "Relaxation",
     "harmonic_comparison": "Phonons against a reference",

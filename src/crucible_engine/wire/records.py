@@ -12,8 +12,12 @@ from typing import Any
 from crucible_engine.wire.arrays import Layout, require_layout
 from crucible_engine.wire.journal import Record
 from crucible_engine.wire.rules import LARGEST_WHOLE_NUMBER
-from crucible_engine.wire.schema import EVALUATED, EVALUATIONS, RELAXED, RELAXED_MEMBER, TILE
+from crucible_engine.wire.schema import EVALUATED, EVALUATIONS, RELAXED, RELAXED_MEMBER, SIZE_BEGUN, SIZE_TIMED, TILE
 from crucible_engine.wire.value_types import require_type
+
+SIZE_OUTCOMES = ("measured", "out-of-memory", "killed", "not-tried")
+MEASURED = ("first_call", "milliseconds_per_step", "fastest", "slowest", "with_warm_up")
+"""Fields of a size that was timed."""
 
 Check = Callable[[Record], None]
 """Checks the next record of a journal.
@@ -108,6 +112,31 @@ def tile_check(shapes: dict[tuple[int, int], tuple[int, int]] | None) -> Check:
             raise ValueError(f"the kernel has no tile {tile}")
         shape = (None, None) if shapes is None else shapes[tile]
         require_layout(record.arrays, {"similarities": Layout("f", shape)})
+
+    return check
+
+
+def speed_check(n_structures: int, repeats: Sequence[int]) -> Check:
+    """Return the check of the records of ``speed``."""
+
+    def check(record: Record) -> None:
+        _require_kind(record, SIZE_BEGUN, SIZE_TIMED)
+        _whole_number(record, "index", n_structures - 1)
+        if (repeat := _whole_number(record, "repeat", LARGEST_WHOLE_NUMBER)) not in repeats:
+            raise ValueError(f"repeat is {repeat}, which was not asked for")
+        _whole_number(record, "n_atoms", LARGEST_WHOLE_NUMBER)
+        require_layout(record.arrays, {})
+        if record.kind == SIZE_BEGUN:
+            return
+        outcome = record.fields.get("outcome")
+        if outcome not in SIZE_OUTCOMES:
+            raise ValueError(f"outcome is {outcome!r}, not one of {', '.join(SIZE_OUTCOMES)}")
+        for name in MEASURED if outcome == "measured" else ():
+            require_type(name, record.fields.get(name), float)
+            if not record.fields[name] > 0:
+                raise ValueError(f"{name} is {record.fields[name]}, which is no time")
+        if outcome != "measured":
+            require_type("reason", record.fields.get("reason"), str)
 
     return check
 

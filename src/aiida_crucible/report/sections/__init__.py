@@ -21,6 +21,7 @@ from aiida_crucible.report.sections.methods import methods, reproduce
 from aiida_crucible.report.sections.model_tests import model_tests
 from aiida_crucible.report.sections.origin import origin
 from aiida_crucible.report.sections.phonons import phonons
+from aiida_crucible.report.sections.speed import speed
 from aiida_crucible.report.sections.temperatures import temperatures
 from aiida_crucible.report.sections.verification import verification
 from aiida_crucible.report.sections.vibrations import vibrations
@@ -37,6 +38,7 @@ SECTIONS: tuple[Callable[[Sequence[Finding]], Section | None], ...] = (
     temperatures,
     anharmonicity,
     configuration_space,
+    speed,
     verification,
     methods,
     reproduce,

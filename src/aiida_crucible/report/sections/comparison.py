@@ -8,6 +8,7 @@ from typing import Any
 from aiida.orm import Dict
 
 from aiida_crucible.analysis.verdict.spread import in_words
+from aiida_crucible.report.figures.polarization import polarization_chart
 from aiida_crucible.report.findings import Finding
 from aiida_crucible.report.page.document import Block, Question, Questions, Section, Table
 from aiida_crucible.report.sections.answer import ANSWERS, TRUST
@@ -21,6 +22,10 @@ def comparison(findings: Sequence[Finding]) -> Section | None:
         if finding.kind == "comparison" and isinstance(summary, Dict):
             content = summary.get_dict()
             blocks += [_agreement(content["agreement"]), _models(content), _consensus(content)]
+            if any(row.get("polarization") for row in content["rows"].values()):
+                title = f"Polarization of {finding.formula} against temperature, in the same lattice for all models"
+                blocks.append(polarization_chart(content["rows"], title))
+            blocks += _missing(content)
     return Section("comparison", "The models beside each other", blocks) if blocks else None
 
 
@@ -46,6 +51,16 @@ def _models(content: Mapping[str, Any]) -> Table:
     header = ("", "model", "verdict", "a (Å)", "c (Å)", "c/a", "other phases (eV a formula unit)", "stable at 0 K")
     more = ("deviation from the reference (1: as much as allowed)", "ms a step", "stands apart in")
     return Table("Models, best first", (*header, *more), rows, (0, 3, 4, 5, 8, 9))
+
+
+def _missing(content: Mapping[str, Any]) -> list[Block]:
+    """Return what some models could not be asked for, and why."""
+    rows = [
+        [row["title"], kind, reason]
+        for row in content["rows"].values()
+        for kind, reason in sorted(row.get("missing", {}).items())
+    ]
+    return [Table("Not known of some models", ("model", "what", "reason"), rows)] if rows else []
 
 
 def _consensus(content: Mapping[str, Any]) -> Table:

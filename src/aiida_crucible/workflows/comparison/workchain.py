@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from aiida.common import AttributeDict
 from aiida.engine import ProcessBuilder, ProcessSpec, ToContext, while_
@@ -13,37 +13,54 @@ from aiida_crucible.analysis.comparison.consensus import failed_row
 from aiida_crucible.analysis.verdict.reliability import check_reference
 from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation
 from aiida_crucible.calculations.ports import settings_input
-from aiida_crucible.environments.codes import as_code
-from aiida_crucible.nodes.labels import check_labels
 from aiida_crucible.nodes.model import ModelData
-from aiida_crucible.workflows.common.concurrency import RunsInWaves, Share
-from aiida_crucible.workflows.common.protocols import ProtocolMixin, with_checked_arguments, without_none
+from aiida_crucible.workflows.common.concurrency import Share
+from aiida_crucible.workflows.common.many_models import ManyModels
+from aiida_crucible.workflows.common.protocols import merged, with_checked_arguments, without_none
 from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.comparison.calcfunctions import compare_models, describe_model
+from aiida_crucible.workflows.comparison.published import PTO_PROTOCOLS, published_question
 from aiida_crucible.workflows.comparison.settings import validate_comparison
 from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
+from aiida_crucible.workflows.speed.workchain import SpeedWorkChain
+from aiida_crucible.workflows.sweep.inputs import check_crystal_inputs
+from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
 
-NAMESPACE = "reliability"
+RELIABILITY, POLARIZATION, SPEED = "reliability", "polarization", "speed"
 FILLED = ("code", "model", "structure", "competing", "reference", "verification")
 
 
-class ComparisonWorkChain(ProtocolMixin, RunsInWaves):
+class ComparisonWorkChain(ManyModels):
     """Ask of many models whether they can be trusted with one crystal, and say what they tell together.
 
-    A model that fails at anything is a row with a reason, and stops no other.
+    First each model is asked by its own `crucible.reliability`; where that is wanted, each is then run in a lattice
+    that is the same for all, for the polarization; last, force calls of all are timed. A model that fails at anything
+    is a row with a reason, and stops no other.
     """
 
-    JOBS = tuple(f"{NAMESPACE}.{job}" for job in ReliabilityWorkChain.JOBS)
+    JOBS = (
+        *(f"{RELIABILITY}.{job}" for job in ReliabilityWorkChain.JOBS),
+        *(f"{POLARIZATION}.{job}" for job in TemperatureSweepWorkChain.JOBS if not job.startswith("verify")),
+        *(f"{SPEED}.{job}" for job in SpeedWorkChain.JOBS),
+    )
+    POLARIZATION_PROTOCOLS: ClassVar[Mapping[str, str]] = {
+        "pto-test": "pto-test-nvt",
+        "pto-test-small": "pto-test-nvt-small",
+    }
+    """The protocol of the runs in a given lattice, where its name is another one."""
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, steps and outputs."""
         super().define(spec)
-        spec.inputs_by_label(ModelData, cls._check_models, models="The potentials, by label.")
-        spec.inputs_by_label(AbstractCode, codes="The environment of each, by the same labels.")
         spec.expose_inputs(ReliabilityWorkChain, include=("structure", "competing", "reference"))
         how = "How to ask each of them, see `crucible.reliability`."
-        spec.expose_child(ReliabilityWorkChain, NAMESPACE, how, FILLED)
+        spec.expose_child(ReliabilityWorkChain, RELIABILITY, how, FILLED)
+        how = "How to run each in the same lattice for the polarization, see `crucible.sweep`; left out, it is not."
+        filled = (*FILLED, "verify")
+        spec.expose_child(TemperatureSweepWorkChain, POLARIZATION, how, filled, required=False)
+        how = "How to time force calls of all, see `crucible.speed`; left out, they are not."
+        spec.expose_child(SpeedWorkChain, SPEED, how, ("codes", "models", "structure"), required=False)
         settings_input(
             spec, "parameters", validate_comparison, "See `aiida_crucible.workflows.comparison.settings.SETTINGS`."
         )
@@ -53,33 +70,46 @@ class ComparisonWorkChain(ProtocolMixin, RunsInWaves):
             Dict,
             summary="`rows` (what each model found, or the reason why not), `consensus` (median, spread, range, "
             "outliers by quantity), `agreement` (question, answer, reason), `outliers`, `ranking`, `failed`.",
+            speed="What force calls cost, see `crucible.speed`, output `summary`.",
         )
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
         """Check that each model has its environment, and the reference names what is computed."""
         super().check_inputs(inputs)
-        models, codes = set(inputs.get("models", {})), set(inputs.get("codes", {}))
-        if not models:
-            raise ValueError("there is nothing to compare: give models")
-        if models != codes:
-            alone = ", ".join(sorted(models ^ codes))
-            raise ValueError(f"models and codes have not the same labels ({alone} is only in one of them)")
         if "reference" in inputs:
             check_reference(inputs["reference"].get_dict(), set(inputs.get("competing", {})))
+        if POLARIZATION in inputs and "structure" in inputs:
+            check_crystal_inputs({**inputs[POLARIZATION], "structure": inputs["structure"]})
+            if "born_charges" not in inputs[POLARIZATION]:
+                raise ValueError(
+                    "the runs for the polarization have no charges: give polarization.reference_structure and "
+                    "polarization.born_charges, or leave `polarization` out"
+                )
 
     @classmethod
     def with_children(cls, protocol: str, inputs: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """Add those of the reliability's protocol of the same name."""
-        child = ReliabilityWorkChain.get_protocol_inputs(protocol, overrides.get(NAMESPACE))
-        return {NAMESPACE: child, **inputs}
+        """Add those of the children's protocols of the same name.
+
+        Runs for the polarization and force calls are among them where the protocol or overrides speak of them.
+        """
+        own = merged(inputs.pop(RELIABILITY, {}), overrides.get(RELIABILITY, {}))
+        children = {RELIABILITY: ReliabilityWorkChain.get_protocol_inputs(protocol, own)}
+        optional = ((POLARIZATION, TemperatureSweepWorkChain), (SPEED, SpeedWorkChain))
+        for name, chain in optional:
+            if name in inputs or name in overrides:
+                child = cls.POLARIZATION_PROTOCOLS.get(protocol, protocol) if name == POLARIZATION else protocol
+                given = merged(inputs.pop(name, {}), overrides.get(name, {}))
+                children[name] = chain.get_protocol_inputs(child, given)
+                children[name].pop("verify", None)
+        return {**children, **inputs}
 
     @classmethod
     @with_checked_arguments
     def get_builder_from_protocol(
         cls,
         models: Mapping[str, tuple[AbstractCode | str, ModelData]],
-        structure: StructureData,
+        structure: StructureData | None = None,
         protocol: str | None = None,
         *,
         competing: Mapping[str, StructureData] | None = None,
@@ -91,7 +121,8 @@ class ComparisonWorkChain(ProtocolMixin, RunsInWaves):
         """Return a builder that is ready to run.
 
         :param models: by label, the Python of the model's environment (or its label) and which potential.
-        :param structure: the crystal in question.
+        :param structure: the crystal in question; the protocols ``pto-test`` and ``pto-test-small`` have their own,
+            with the other phase, the reference and the charges as published.
         :param protocol: one of :meth:`get_available_protocols`.
         :param competing: other phases of the same composition, by name.
         :param reference: what to compare with, see the port's help.
@@ -100,98 +131,138 @@ class ComparisonWorkChain(ProtocolMixin, RunsInWaves):
         :param options: ``metadata.options`` of the jobs.
         :raises ValueError: one line, if something is misspelt or does not fit.
         """
-        if not models:
-            raise ValueError("there is nothing to compare: give models")
-        changes = dict(overrides or {})
+        asked = {"structure": structure, **without_none(competing=competing, reference=reference)}
+        changes: dict[str, Any] = dict(overrides or {})
+        if protocol in PTO_PROTOCOLS:
+            asked, changes = published_question(asked, changes)
+        if asked["structure"] is None:
+            raise ValueError("there is no crystal to ask about: give a structure (the protocol pto-test has its own)")
         if temperatures is not None:
-            own = dict(changes.get(NAMESPACE, {}))
-            sweep = dict(own.get("sweep", {}))
-            sweep["parameters"] = {**sweep.get("parameters", {}), "temperatures": list(temperatures)}
-            changes[NAMESPACE] = {**own, "sweep": sweep}
+            wanted = {RELIABILITY: {"sweep": {"parameters": {"temperatures": list(temperatures)}}}}
+            changes = merged(changes, wanted)
         inputs = cls.get_protocol_inputs(protocol, changes)
+        if "born_charges" not in inputs.get(POLARIZATION, {}) and POLARIZATION not in (overrides or {}):
+            inputs.pop(POLARIZATION, None)
         if not any(model.n_members for _, model in models.values()):
-            inputs[NAMESPACE].get("sweep", {}).pop("members", None)
-        inputs |= without_none(competing=competing, reference=reference)
-        inputs |= {
-            "codes": {label: as_code(code) for label, (code, _) in models.items()},
-            "models": {label: model for label, (_, model) in models.items()},
-        }
-        return cls.build(inputs, options, structure=structure)
+            for sweep in (inputs[RELIABILITY].get("sweep", {}), inputs.get(POLARIZATION, {})):
+                sweep.pop("members", None)
+        return cls.build({**inputs, **cls.by_label(models), **asked}, options)
 
     def begin(self) -> None:
         """Begin with nothing run."""
-        self.ctx.next_job, self.ctx.rows, self.ctx.refused = 0, {}, {}
+        self.ctx.next_job, self.ctx.refused, self.ctx.missing = 0, {}, {}
 
     def job_names(self) -> list[str]:
-        """Return the labels of the models."""
-        return sorted(self.inputs.models)
+        """Return the models; those that found something and are run in a given lattice; and the timing of all."""
+        models = sorted(self.inputs.models)
+        sound = [label for label in models if label in self.ctx and label not in self.ctx.refused]
+        names = list(models)
+        if POLARIZATION in self.inputs:
+            names += [f"{POLARIZATION}-{label}" for label in sound]
+        return [*names, *([SPEED_JOB] if SPEED in self.inputs and sound else [])]
 
     def share(self) -> Share:
         """Return how many models run at once: all in queues, else one after the other, whose jobs fill the machine."""
         wanted = validate_comparison(self.inputs.parameters.get_dict())["max_concurrent"]
-        queued = all(code.computer.scheduler_type != "core.direct" for code in self.inputs.codes.values())
-        return Share(wanted or (len(self.inputs.models) if queued else 1), None)
+        return Share(wanted or (len(self.inputs.models) if self.is_queued else 1), None)
 
     def run_jobs(self) -> ToContext:
-        """Ask as many models as go at once; one that cannot be asked about this crystal is a row."""
+        """Ask as many models of the same as go at once; one that cannot be asked about this crystal is a row."""
         share, first = self.share(), self.ctx.next_job
-        chosen = self.job_names()[first : first + share.at_once]
+        names = self.job_names()[first:]
+        chosen = [name for name in names[: share.at_once] if _kind_of(name) == _kind_of(names[0])]
         self.ctx.next_job = first + len(chosen)
         submitted = {}
-        for label in chosen:
+        for name in chosen:
             try:
-                submitted[label] = self.submit_job(label, None)
+                submitted[name] = self.submit_job(name, None)
             except ValueError as error:
-                self.ctx.refused[label] = str(error).splitlines()[0]
+                self._take_refusal(name, str(error).splitlines()[0])
         self.ctx.running = list(submitted)
         return ToContext(**submitted)
 
     def submit_job(self, name: str, cores: int | None) -> ProcessNode:
-        """Ask one model."""
-        exposed = AttributeDict(self.exposed_inputs(ReliabilityWorkChain, NAMESPACE))
-        exposed.update(code=self.inputs.codes[name], model=self.inputs.models[name], structure=self.inputs.structure)
-        exposed.update({key: self.inputs[key] for key in ("competing", "reference") if key in self.inputs})
-        exposed.metadata.call_link_label = name
-        return self.submit(ReliabilityWorkChain, **exposed)
+        """Ask one model, or time all of them."""
+        kind, label = _kind_of(name), _label_of(name)
+        chain = CHAINS[kind]
+        exposed = AttributeDict(self.exposed_inputs(chain, kind, agglomerate=False))
+        exposed["structure"] = self.inputs.structure
+        if kind == SPEED:
+            sound = [each for each in self.inputs.models if each in self.ctx and each not in self.ctx.refused]
+            exposed["models"] = {each: self.inputs.models[each] for each in sound}
+            exposed["codes"] = {each: self.inputs.codes[each] for each in sound}
+        else:
+            exposed.update(code=self.inputs.codes[label], model=self.inputs.models[label])
+        if kind == RELIABILITY:
+            exposed.update({key: self.inputs[key] for key in ("competing", "reference") if key in self.inputs})
+        if kind == POLARIZATION:
+            exposed["verification"] = self.ctx[label].outputs.verification
+        exposed.setdefault("metadata", AttributeDict())["call_link_label"] = "_of_".join(filter(None, name.split("-")))
+        return self.submit(chain, **exposed)
 
     def inspect_jobs(self) -> None:
-        """Take down what each model found."""
-        for label in self.ctx.running:
-            child = self.ctx[label]
-            if "verdict" not in child.outputs or "summary" not in child.outputs:
-                self.ctx.refused[label] = message_of(child)
-                continue
-            self.out(f"verdicts.{label}", child.outputs.verdict)
-            costs = without_none(dynamics=_results_of_a_run(child))
-            outputs = child.outputs
-            row = describe_model(
-                self.inputs.models[label], outputs.relaxation, outputs.verdict, outputs.summary, **costs
-            )
-            self.ctx.rows[label] = row
-            self.report(f"{label}: {row['headline']}")
+        """Take down what each model found, or why it found nothing."""
+        for name in self.ctx.running:
+            child, label = self.ctx[name], _label_of(name)
+            if _kind_of(name) == RELIABILITY:
+                if {"verdict", "summary"} <= set(child.outputs):
+                    self.out(f"verdicts.{label}", child.outputs.verdict)
+                    self.report(f"{label}: {child.outputs.verdict['headline']}")
+                else:
+                    self._take_refusal(name, message_of(child))
+            elif not child.is_finished_ok:
+                self._take_refusal(name, message_of(child))
+            if _kind_of(name) == SPEED and "summary" in child.outputs:
+                self.out("speed", child.outputs.summary)
 
     def compare(self) -> None:
         """Say what the models tell together."""
-        for label, reason in self.ctx.refused.items():
-            self.report(f"{label} has no row: {reason}")
-        failed = {
-            label: Dict(failed_row(self.inputs.models[label].title, reason))
-            for label, reason in self.ctx.refused.items()
-        }
+        rows = {}
+        for label, model in sorted(self.inputs.models.items()):
+            if label in self.ctx.refused:
+                self.report(f"{label} has no row: {self.ctx.refused[label]}")
+                rows[label] = Dict(failed_row(model.title, self.ctx.refused[label]))
+                continue
+            outputs, sweep = self.ctx[label].outputs, self.ctx.get(f"{POLARIZATION}-{label}")
+            more = without_none(
+                dynamics=_results_of_a_run(self.ctx[label]), missing=_dict_or_none(self.ctx.missing.get(label))
+            )
+            if sweep is not None and {"curves", "analysis"} <= set(sweep.outputs):
+                more |= {"curves": sweep.outputs.curves, "analysis": sweep.outputs.analysis}
+            rows[label] = describe_model(model, outputs.relaxation, outputs.verdict, outputs.summary, **more)
         reference = without_none(reference=self.inputs.get("reference"))
-        summary = compare_models(self.inputs.reliability.thresholds, **reference, **self.ctx.rows, **failed)
+        summary = compare_models(self.inputs.reliability.thresholds, **reference, **rows)
         self.out("summary", summary)
         agreement = summary["agreement"]
         self.report(f"{agreement['question']} {agreement['answer']}: {agreement['reason']}")
 
-    @staticmethod
-    def _check_models(models: Mapping[str, ModelData]) -> None:
-        check_labels("a model", models)
-        seen: dict[str, str] = {}
-        for label, model in models.items():
-            other = seen.setdefault(str(model.uuid), label)
-            if other != label:
-                raise ValueError(f"{label!r} and {other!r} are the same model: give it once")
+    def _take_refusal(self, name: str, reason: str) -> None:
+        """Keep why a model could not be asked, or asked one thing."""
+        kind, label = _kind_of(name), _label_of(name)
+        if kind == RELIABILITY:
+            self.ctx.refused[label] = reason
+        else:
+            self.report(f"{kind} {label}: {reason}")
+            for each in [label] if label else self.inputs.models:
+                self.ctx.missing.setdefault(each, {})[kind] = reason
+
+
+SPEED_JOB = f"{SPEED}-"
+CHAINS = {RELIABILITY: ReliabilityWorkChain, POLARIZATION: TemperatureSweepWorkChain, SPEED: SpeedWorkChain}
+
+
+def _kind_of(name: str) -> str:
+    """Return what a job is for; those for the reliability have no more than a label as their names."""
+    return name.partition("-")[0] if "-" in name else RELIABILITY
+
+
+def _label_of(name: str) -> str:
+    """Return the model of a job; empty where it is all of them."""
+    return name.rpartition("-")[2]
+
+
+def _dict_or_none(content: Mapping[str, Any] | None) -> Dict | None:
+    return None if content is None else Dict(dict(content))
 
 
 def _results_of_a_run(child: ProcessNode) -> Dict | None:

@@ -37,8 +37,9 @@ class ReliabilityWorkChain(RelaxingWorkChain):
     """
 
     JOBS = ("verify.verify", "relax.relax", "phonon.forces.evaluate", "sweep.base.dynamics", "sweep.members.evaluate")
-    SWEEP_PROTOCOLS: ClassVar[Mapping[str, str]] = {"pto-test": "pto-test-npt"}
+    SWEEP_PROTOCOLS: ClassVar[Mapping[str, str]] = {"pto-test": "pto-test-npt", "pto-test-small": "pto-test-npt-small"}
     """The sweep's protocol, where its name is another one."""
+    VERIFY_PROTOCOLS: ClassVar[Mapping[str, str]] = {"pto-test-small": "pto-test"}
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -90,7 +91,7 @@ class ReliabilityWorkChain(RelaxingWorkChain):
 
         Those of a sweep are among them only where overrides speak of one.
         """
-        phonon = PhononWorkChain.get_protocol_inputs(protocol)
+        phonon = PhononWorkChain.get_protocol_inputs(cls.VERIFY_PROTOCOLS.get(protocol, protocol))
         del phonon["verify"]
         own = super().with_children(protocol, inputs, overrides)
         inputs = {"relax": phonon.pop("relax"), "phonon": phonon, **own}
