@@ -48,6 +48,7 @@ from aiida_crucible.workflows.model_tests import calcfunctions as model_tests
 from aiida_crucible.workflows.phonon import calcfunctions as phonons
 from aiida_crucible.workflows.relax import calcfunctions as relaxation
 from aiida_crucible.workflows.reliability import calcfunctions as reliability
+from aiida_crucible.workflows.speed import calcfunctions as speed
 from aiida_crucible.workflows.sweep import calcfunctions as sweep
 from aiida_crucible.workflows.sweep import ensemble_calcfunctions as sweep_ensemble
 from aiida_crucible.workflows.sweep import run_calcfunctions as dynamics
@@ -182,6 +183,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "references": (references, golden_references.imported),
     "relaxation": (relaxation, described),
     "reliability": (reliability, assessed),
+    "speed": (speed, golden_members.timed),
     "sweep_ensemble": (sweep_ensemble, golden_members.weighed),
     "sweep": (sweep, golden_sweep.said_of_sweep),
     "vibrations": (vibrations, vibrating),

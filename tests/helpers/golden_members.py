@@ -10,6 +10,7 @@ from ase.units import kB
 from rounding_noise import disturbed
 
 from aiida_crucible.analysis.comparison.consensus import compare, failed_row, row_of
+from aiida_crucible.analysis.comparison.speed import speed_table
 from aiida_crucible.analysis.crystal.ensemble import describe_ensemble, difference_interval
 from aiida_crucible.analysis.statistics.reweighting import reweight
 from aiida_crucible.analysis.verdict.reliability import validate_thresholds
@@ -53,3 +54,16 @@ def compared() -> dict[str, Any]:
     rows["five"] = failed_row("five", "it does not know Pb")
     reference = {"lattice": {"a": 3.87, "c": 4.20}, "energy_differences": {"cubic": 0.08}}
     return compare(rows, reference, validate_thresholds({}))
+
+
+def timed() -> dict[str, Any]:
+    """Return what force calls of two models cost, of one that was timed and one that was not."""
+    sizes = []
+    for repeat in (1, 2, 3):
+        milliseconds = float(disturbed(2.0)) * repeat**3
+        times = dict.fromkeys(("milliseconds_per_step", "fastest", "slowest", "with_warm_up"), milliseconds)
+        batches = [{"size": 2, "milliseconds_per_structure": 0.8 * milliseconds}]
+        place = {"repeat": repeat, "n_atoms": 5 * repeat**3, "outcome": "measured", "first_call": 1.0, "threads": 2}
+        sizes.append({**place, **times, "batches": batches, "peak_memory": 100.0, "peak_device_memory": None})
+    results = {"one": {"summary": {"sizes": {"structure": sizes}}, "timings": {"import": 2.0, "load": 0.5}}}
+    return speed_table(results, {"one": "model one", "two": "model two"}, {"two": "it does not know Pb"})

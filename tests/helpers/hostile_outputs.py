@@ -16,6 +16,7 @@ from mutations import mutated_arrays, mutated_bytes, mutated_json, mutated_npz, 
 from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
 from crucible_engine.tasks.dynamics.stream import Stream, series_dtype
 from crucible_engine.wire.journal import JournalWriter, Record
+from crucible_engine.wire.records import MEASURED
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     EVALUATED,
@@ -25,6 +26,8 @@ from crucible_engine.wire.schema import (
     RELAXED,
     RESULTS_FILE,
     SERIES_COLUMNS,
+    SIZE_BEGUN,
+    SIZE_TIMED,
     TRAJECTORIES_FILE,
     Condition,
     Results,
@@ -113,6 +116,10 @@ class Remains:
                 )
             )
             writer.append(Record(RELAXED, {"index": 0, "steps": 3, "outcome": "converged", "energy": -1.0}, arrays))
+        elif task == "speed":
+            place = {"index": 0, "repeat": 1, "n_atoms": SIZES[0]}
+            writer.append(Record(SIZE_BEGUN, place))
+            writer.append(Record(SIZE_TIMED, {**place, "outcome": "measured", **dict.fromkeys(MEASURED, 1.0)}))
         else:
             writer.append(Record("tile", {"tile": [0, 0]}, {"similarities": np.eye(2)}))
         writer.close()

@@ -15,7 +15,7 @@ from hostile_outputs import N_ATOMS, Remains, hostile_remains
 
 from aiida_crucible.monitoring.progress import last_line
 
-TASKS = ("evaluate", "relax", "dynamics", "similarity", "verify")
+TASKS = ("evaluate", "relax", "dynamics", "similarity", "speed", "verify")
 PARAMETERS = {
     "relax": {"trajectory_interval": 1},
     "dynamics": {"temperatures": [300.0, 400.0], "steps": 12},
@@ -37,6 +37,7 @@ def jobs(code, model, profile):
         "relax": {"structures": cells},
         "dynamics": {"structure": cells["a"]},
         "similarity": {"trajectories": {"a": frames.store()}},
+        "speed": {"structures": cells},
         "verify": {},
     }
     return {task: job(task, code, model, inputs[task]) for task in TASKS}

@@ -51,7 +51,11 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
         for index, label, atoms, repeat in tasks:
             key = (index, repeat)
             if key not in found:
-                place: dict[str, Any] = {"index": index, "repeat": repeat, "n_atoms": len(atoms) * repeat**3}
+                place: dict[str, Any] = {
+                    "index": index,
+                    "repeat": repeat,
+                    "n_atoms": len(atoms) * repeat ** int(atoms.pbc.sum()),
+                }
                 before = [found[index, n] for n in repeats if (index, n) in found and n < repeat]
                 reason = _hopeless(before, place["n_atoms"], timing)
                 if reason is None and begun[key] < DEATHS:
