@@ -63,6 +63,15 @@ def energy(variant: str) -> str:
     return f"energy/{variant}" if variant else "energy"
 
 
+def direct(variant: str, outputs: Mapping[str, Any], what: str) -> str | None:
+    """Return the name of the output with what a head of its own gives; ``None`` where there is none.
+
+    :param what: ``force`` or ``stress``. Until 2026 metatomic called the first ``non_conservative_forces``.
+    """
+    names = (f"non_conservative_{what}", f"non_conservative_{what}s")
+    return next((name for each in names if (name := f"{each}/{variant}" if variant else each) in outputs), None)
+
+
 def ensemble(variant: str, outputs: Mapping[str, Any]) -> str | None:
     """Return the name of the output with what the members of an energy's ensemble say; ``None`` where there is none.
 
