@@ -16,6 +16,7 @@ from aiida_crucible.analysis.model_tests.conservation import judge_conservation
 from aiida_crucible.analysis.verdict.answers import NO, YES
 from crucible_engine.families.load import load_model
 from crucible_engine.families.registry import validate_settings
+from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
 from crucible_engine.tasks.dynamics.integrators import MULTIPLE, integrator_of, read_state
 from crucible_engine.tasks.dynamics.multiple_steps.calculators import GuardedPair, PairedCalculator
 from crucible_engine.tasks.dynamics.multiple_steps.integrators import MultipleTimeStepping
@@ -189,6 +190,15 @@ def test_a_run_that_dies_goes_on_from_its_last_checkpoint_bit_for_bit(tmp_path, 
     assert results["condition"] == "finished", results["message"]
     assert results["summary"]["resumed_from_step"] == kept
     assert everything(folder) == everything(whole)
+
+
+def test_a_checkpoint_of_an_engine_without_these_parameters_is_continued(tmp_path):
+    known = {"steps": 8, "friction": None}
+    Checkpoints(tmp_path, {"parameters": known}).write({"step": 4}, {})
+    later = Checkpoints(tmp_path, {"parameters": {**known, "direct_steps": None}})
+    assert later.read()[0] == {"step": 4}
+    with pytest.raises(EngineError, match="another parameter 'direct_steps'"):
+        Checkpoints(tmp_path, {"parameters": {**known, "direct_steps": 4}}).read()
 
 
 @pytest.mark.parametrize("ensemble", MULTIPLE)
