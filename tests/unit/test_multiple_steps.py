@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import numpy as np
 import pytest
 from ase import units
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
 from dynamics_runs import die_after, everything, numbers_inside
-from engine_jobs import EMT, read_arrays, run_here, write_job
+from engine_jobs import EMT, read_arrays, read_results, run_engine, run_here, start_engine, write_job
 from numpy.testing import assert_allclose
 from two_forces import Springs, springs, two_springs
 
@@ -24,7 +27,7 @@ from crucible_engine.tasks.dynamics.replica import Replica
 from crucible_engine.tasks.dynamics.settings import Settings
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.rules import ParameterError
-from crucible_engine.wire.schema import SERIES_COLUMNS, EngineError
+from crucible_engine.wire.schema import RESULTS_FILE, RUN_FOLDER, SERIES_COLUMNS, EngineError
 
 WRONG = {"stiffness": 0.9, "swirl": 0.1}
 """Softer springs, and a force that no energy has."""
@@ -189,6 +192,27 @@ def test_a_run_that_dies_goes_on_from_its_last_checkpoint_bit_for_bit(tmp_path, 
     results = run_here(folder)
     assert results["condition"] == "finished", results["message"]
     assert results["summary"]["resumed_from_step"] == kept
+    assert everything(folder) == everything(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
+def test_a_process_that_is_killed_is_continued_bit_for_bit(tmp_path, kind):
+    long = {**SHORT, "temperatures": [300.0], "steps": 4000, "checkpoint_interval": 52, "ensemble": "nvt-bussi"}
+    model, crystal = two_springs(**WRONG), {"springs": springs()}
+    whole = write_job(tmp_path / "whole", "dynamics", crystal, model=model, **long)
+    assert run_here(whole)["condition"] == "finished"
+    folder = write_job(tmp_path / "killed", "dynamics", crystal, model=model, **long)
+    state = folder / RUN_FOLDER / "state.previous.npz"
+    process = start_engine(folder)
+    while process.poll() is None and not state.exists():
+        time.sleep(0.002)
+    process.send_signal(kind)
+    process.communicate()
+    assert not (folder / RESULTS_FILE).exists() or read_results(folder)["condition"] == "interrupted"
+    results = run_engine(folder)
+    assert results["condition"] == "finished", results["message"]
+    assert results["summary"]["resumed_from_step"] > 0
     assert everything(folder) == everything(whole)
 
 
