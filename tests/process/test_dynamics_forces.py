@@ -103,4 +103,4 @@ def test_a_workchain_refuses_it_with_its_builder(code):
 def test_the_command_line_refuses_it_in_one_line(code, overrides, message):
     words = ["launch", "model-tests", "Cu:fcc", "-m", "emt", "--code", code.label, "--overrides", overrides]
     result = CliRunner().invoke(main, words)
-    assert result.exit_code != 0 and message in result.output and result.output.count("\n") <= 2, result.output
+    assert result.exit_code == 1 and message in result.output and result.output.count("\n") <= 2, result.output
