@@ -45,6 +45,7 @@ from aiida_crucible.workflows.elastic import calcfunctions as elastic
 from aiida_crucible.workflows.equation_of_state import calcfunctions as equation_of_state
 from aiida_crucible.workflows.harmonic_comparison import calcfunctions as harmonic_comparison
 from aiida_crucible.workflows.model_tests import calcfunctions as model_tests
+from aiida_crucible.workflows.model_tests import kinds_calcfunctions as kinds_of_forces
 from aiida_crucible.workflows.phonon import calcfunctions as phonons
 from aiida_crucible.workflows.relax import calcfunctions as relaxation
 from aiida_crucible.workflows.reliability import calcfunctions as reliability
@@ -178,6 +179,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "elastic": (elastic, golden_elasticity.strained),
     "equation_of_state": (equation_of_state, golden_elasticity.compressed),
     "harmonic_comparison": (harmonic_comparison, golden_references.compared),
+    "kinds_of_forces": (kinds_of_forces, golden_model_tests.joined),
     "model_tests": (model_tests, golden_model_tests.tested),
     "phonons": (phonons, analysed),
     "references": (references, golden_references.imported),

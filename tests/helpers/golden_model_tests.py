@@ -13,6 +13,7 @@ from aiida_crucible.analysis.model_tests import conservation, dimers, robustness
 from aiida_crucible.analysis.model_tests.accuracy import Labelled, measure_accuracy
 from aiida_crucible.analysis.model_tests.rotations import rotational_discrepancy, turned
 from aiida_crucible.analysis.model_tests.settings import validate_model_tests
+from aiida_crucible.workflows.model_tests.kinds_calcfunctions import milliseconds_a_step
 
 SETTINGS = validate_model_tests({"lebedev_order": 5, "starts": 2})
 
@@ -66,6 +67,23 @@ def _robustness() -> dict[str, Any]:
     outcomes = {"LiBr": ["converged"] * 18 + ["runaway"] * 2}
     answer = robustness.judge_robustness(outcomes, {"LiBr": list(range(20))}, {}, 0.5)
     return {"positions": starts[0].positions, "cell": starts[1].cell.array, "answer": asdict(answer)}
+
+
+def joined() -> dict[str, Any]:
+    """Return what runs with several kinds of forces say together."""
+    results = {"summary": {"steps_done": 200, "resumed_from_step": None}, "timings": {"compute": 3.0}}
+    continued = {"summary": {"steps_done": 200, "resumed_from_step": 80}, "timings": {"compute": 1.0}}
+    milliseconds = {
+        "conservative": milliseconds_a_step(results),
+        "direct": milliseconds_a_step(continued),
+        "multiple": 9.0,
+    }
+    answers = {
+        kind: conservation.judge_conservation("stable", times, heat * times, 8, 1e-4)
+        for times in [np.arange(200) * 0.01]
+        for kind, heat in (("conservative", 0.0), ("direct", 0.05), ("multiple", 1e-5))
+    }
+    return {own: asdict(conservation.judge_kinds(answers, milliseconds, own)) for own in ("conservative", "direct")}
 
 
 def _conservation() -> dict[str, Any]:

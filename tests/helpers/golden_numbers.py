@@ -19,14 +19,16 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk, molecule
 from dynamics_runs import SHORT, VARIANTS, gold_copper
-from engine_jobs import read_arrays, run_here, write_job
+from engine_jobs import EMT, read_arrays, run_here, write_job
 from similarity_jobs import reference_rows
+from two_forces import springs, two_springs
 
+from crucible_engine.tasks.dynamics.integrators import MULTIPLE
 from crucible_engine.tasks.dynamics.parameters import ENSEMBLES
 from crucible_engine.tasks.parameters import PARAMETERS
 from crucible_engine.tasks.relax import relaxation
 from crucible_engine.tasks.similarity.tiles import Match, TileMaker
-from crucible_engine.wire.schema import ARRAYS_FILE, PROTOCOL, TRAJECTORIES_FILE
+from crucible_engine.wire.schema import ARRAYS_FILE, PROTOCOL, TRAJECTORIES_FILE, ModelReference
 
 STORED = Path(__file__).parents[1] / "data" / "golden_numbers.json"
 RELATIVE, ABSOLUTE = 1e-7, 1e-10
@@ -91,6 +93,17 @@ def dynamic(changes: dict[str, Any]) -> Numbers:
     return {"last_row": arrays["series_0"][-1], **{name: arrays[name] for name in names}}
 
 
+def split(ensemble: str) -> Numbers:
+    """Return what some steps of multiple time stepping lead to."""
+    model = two_springs(stiffness=0.9, swirl=0.1)
+    given = {**SHORT, "temperatures": [300.0], "steps": 12, "series_interval": 4, "direct_steps": 4}
+    _, arrays = _run("dynamics", {"springs": springs()}, model, ensemble=ensemble, **given)
+    return {
+        "last_row": arrays["series_0"][-1],
+        **{name: arrays[name] for name in ("final_positions_0", "final_velocities_0")},
+    }
+
+
 def constants() -> Numbers:
     """Return what tasks compute with where nobody says otherwise."""
     defaults = {task: defaults_of(task) for task in ("evaluate", "relax", "dynamics", "verify")}
@@ -130,6 +143,7 @@ CASES: dict[str, Callable[[], Numbers]] = {
     "relax, symmetry released": lambda: relaxed("LBFGS", "full", wurtzite, keep_symmetry=False),
     "verify": verified,
     **{f"dynamics, {name}": lambda changes=changes: dynamic(changes) for name, changes in VARIANTS.items()},
+    **{f"dynamics, {name}, multiple time stepping": lambda name=name: split(name) for name in MULTIPLE},
     "similarity, defaults": lambda: defaults_of("similarity"),
     "similarity, tiles": alike,
     "relax, pressure": lambda: relaxed("LBFGS", "volume", pressure=5.0),
@@ -172,10 +186,10 @@ def main() -> str | None:
     return None
 
 
-def _run(task: str, structures: dict[str, Atoms], **parameters: Any) -> list[Any]:
+def _run(task: str, structures: dict[str, Atoms], model: ModelReference = EMT, **parameters: Any) -> list[Any]:
     """Run a job in this process; return its results, arrays and, for a relaxation, the trajectory's."""
     with tempfile.TemporaryDirectory() as name:
-        folder = write_job(Path(name), task, structures, **parameters)
+        folder = write_job(Path(name), task, structures, model, **parameters)
         results = run_here(folder)
         files = {"evaluate": [ARRAYS_FILE], "dynamics": [ARRAYS_FILE], "relax": [ARRAYS_FILE, TRAJECTORIES_FILE]}.get(
             task, []

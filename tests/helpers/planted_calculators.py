@@ -48,6 +48,11 @@ class Leaky(EMT):
         self.results["forces"] = self.results["forces"] + 0.05 * np.sin(phases)
 
 
+def with_heads(leaks=False):
+    """Return EMT, or as its direct forces those that leak energy."""
+    return Leaky() if leaks else EMT()
+
+
 def lopsided():
     return Lopsided()
 

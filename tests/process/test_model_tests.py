@@ -148,6 +148,44 @@ def test_a_planted_fault_is_found(fault, helpers_code):
     assert results["summary"]["outcome"] == "failed"
 
 
+TWO_HEADS = {"factory": "planted_calculators:with_heads", "direct_arguments": {"leaks": True}}
+BOTH = {"conservation": True, "both_forces": True, "supercell_length": 5.0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("own", ["conservative", "direct"])
+def test_kinds_of_forces_are_judged_each_and_the_models_own_decides(own, helpers_code):
+    settings = TWO_HEADS if own == "conservative" else {**TWO_HEADS, "forces": "direct"}
+    model = ModelData.get_or_create("ase", trust_code=True, settings=settings)
+    results, node = run(helpers_code, model, parameters=BOTH, overrides=steps(4001))
+    assert node.is_finished_ok, node.exit_message
+    found = results["summary"]["conservation"]
+    evidence = found["evidence"]
+    assert evidence["kind"] == own and found["answer"] == evidence[own]["answer"]
+    assert evidence["direct"]["answer"] == "no"
+    assert evidence["conservative"]["answer"] != "no" and evidence["multiple"]["answer"] != "no", found["reason"]
+    drifts = {kind: abs(evidence[kind]["drift"]) for kind in ("conservative", "direct", "multiple")}
+    assert drifts["direct"] > 20 * max(drifts["conservative"], drifts["multiple"])
+    assert all(evidence[kind]["milliseconds_a_step"] > 0 for kind in drifts)
+    assert "multiple time stepping" in found["reason"] and set(evidence["speedup"]) == {"direct", "multiple"}
+    assert set(results["conservation"]) == {f"{kind}_replica_0" for kind in drifts}
+    runs = [job for job in node.called_descendants if job.process_label == "DynamicsCalculation"]
+    parameters = [job.inputs.parameters.get_dict() for job in runs]
+    assert sorted(each.get("direct_steps") or 0 for each in parameters) == [0, 0, 8]
+    assert {each["steps"] for each in parameters} == {4001, 4008}
+
+
+def test_both_kinds_of_forces_are_refused_of_a_model_that_has_one(code, model, helpers_code):
+    with pytest.raises(
+        ValueError, match=r"'both_forces' of model tests: dynamics with direct_steps 8 needs both .* emt"
+    ):
+        _built(code, model, None, both_forces=True)
+    single = ModelData.get_or_create("ase", trust_code=True, settings={"factory": TWO_HEADS["factory"]})
+    with pytest.raises(ValueError, match="give it the setting 'direct_arguments'") as caught:
+        _built(helpers_code, single, None, both_forces=True)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "said"),

@@ -75,11 +75,22 @@ def require_capability(
 
 def has_no_stress(code: AbstractCode, model: ModelData, verification: Dict | None = None) -> bool:
     """Return whether a model had no stress when it was verified; arguments as of :func:`require_capability`."""
+    return lacks("stress", code, model, verification)
+
+
+def lacks(capability: str, code: AbstractCode, model: ModelData, verification: Dict | None = None) -> bool:
+    """Return whether a model was found to lack something when it was verified; what nobody found out, it does not.
+
+    :param capability: a key of ``capabilities`` in :mod:`crucible_engine.tasks.verify.run`.
+    :param code: the environment.
+    :param model: which potential.
+    :param verification: `results` of a verification; the latest one of the model in the environment if ``None``.
+    """
     if verification is None:
         latest = _latest(code, model)
         verification = None if latest is None else latest.outputs.results
     summary = {} if verification is None else verification.get_dict().get("summary", {})
-    return isinstance(summary, Mapping) and summary.get("capabilities", {}).get("stress") is False
+    return isinstance(summary, Mapping) and summary.get("capabilities", {}).get(capability) is False
 
 
 def _latest(code: AbstractCode, model: ModelData) -> CalcJobNode | None:

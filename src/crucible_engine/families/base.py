@@ -14,6 +14,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
+from crucible_engine.families.facts import CONSERVATIVE, DIRECT
 from crucible_engine.wire.results import is_out_of_memory
 from crucible_engine.wire.schema import Condition, EngineError, ModelReference
 
@@ -105,6 +106,25 @@ class Model(abc.ABC):
         self.elements = elements
         self.conservative = conservative
         self.gives_stress = True
+
+    @property
+    def has_direct_forces(self) -> bool:
+        """Whether it has direct forces, alone or beside the energy's gradient."""
+        return not self.conservative
+
+    def with_forces(self, kind: str) -> Model:
+        """Return the model with one kind of forces, conservative or direct, which shares its weights.
+
+        :raises EngineError: ``CAPABILITY_MISSING``, if it has no forces of that kind.
+        """
+        own = CONSERVATIVE if self.conservative else DIRECT
+        if kind == own:
+            return self
+        raise EngineError(
+            Condition.CAPABILITY_MISSING,
+            f"{self.family} {self.name or self.sha256[:12]} has no {kind} forces beside its {own} ones: choose another "
+            "model",
+        )
 
     def evaluate_batch(self, batch: Sequence[Atoms], stress: bool = True) -> list[Evaluation]:
         """Evaluate structures at once, through the package's own batching.

@@ -13,7 +13,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import NO_STRESS, Evaluation, Identity, Loader, Model, is_periodic, numbers_of
-from crucible_engine.families.facts import digest_of_parameters
+from crucible_engine.families.facts import CONSERVATIVE, digest_of_parameters
 from crucible_engine.families.file_loader import only_cpu
 from crucible_engine.families.weights import require_digest
 from crucible_engine.wire.schema import ModelReference
@@ -40,7 +40,24 @@ class CalculatorModel(Model):
         super().__init__(identity, elements, conservative)
         self.remembers = remembers
         self._calculator = ase_calculator
+        self._other: CalculatorModel | None = None
         self.gives_stress = gives(ase_calculator, "stress")
+
+    def beside(self, other: CalculatorModel) -> None:
+        """Make two models one with both kinds of forces."""
+        self._other, other._other = other, self
+
+    @property
+    def has_direct_forces(self) -> bool:
+        """Whether it has direct forces, alone or beside the energy's gradient."""
+        return self._other is not None or not self.conservative
+
+    def with_forces(self, kind: str) -> CalculatorModel:
+        """Return itself or the model beside it, see :meth:`Model.with_forces`."""
+        if self._other is not None and self.conservative != (kind == CONSERVATIVE):
+            return self._other
+        super().with_forces(kind)
+        return self
 
     def calculator(self) -> Calculator:
         """Return the calculator itself."""

@@ -46,6 +46,20 @@ class Committee(Model):
         """Return a member itself: the others need not be asked."""
         return self.members[index]
 
+    @property
+    def has_direct_forces(self) -> bool:
+        """Whether all members have."""
+        return all(member.has_direct_forces for member in self.members)
+
+    def with_forces(self, kind: str) -> Model:
+        """Return the committee of its members' forces of one kind.
+
+        :raises EngineError: ``CAPABILITY_MISSING``, if one has none of that kind.
+        """
+        made = Committee([member.with_forces(kind) for member in self.members], self.identity)
+        made.folder = self.folder
+        return made
+
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
         answers = [member.evaluate_batch(batch, stress) for member in self.members]
         return [_mean(of_one) for of_one in zip(*answers, strict=True)]

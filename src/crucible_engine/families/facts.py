@@ -24,6 +24,15 @@ ENSEMBLE = "ensemble"
 :attr:`NamedModel.ensemble`."""
 
 
+FORCES = "forces"
+"""The setting that chooses between the two kinds of forces that weights of a family may have; a family without it has
+one kind."""
+CONSERVATIVE, DIRECT = "conservative", "direct"
+"""The kinds: the gradient of the energy, and what a head of its own gives, cheaper and the gradient of nothing."""
+DIRECT_ARGUMENTS = "direct_arguments"
+"""The setting of a family without weights without which it has no direct forces."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """Something beside the weights that changes a model's answers.
@@ -203,6 +212,12 @@ class Family(Packaged):
     def has_weights(self) -> bool:
         """Whether it has weights, which its own package reads; otherwise its settings say all, in any environment."""
         return bool(self.names) or self.weights_file is not None
+
+
+def choice_of_forces() -> dict[str, Setting]:
+    """Return the setting of a family whose weights may have both kinds of forces; unset, they are conservative."""
+    kinds = (CONSERVATIVE, DIRECT)
+    return {FORCES: Setting(None, kinds, "the energy's gradient (where unset), or those of a head of their own")}
 
 
 def named(*models: NamedModel) -> dict[str, NamedModel]:

@@ -11,7 +11,16 @@ from types import ModuleType
 from typing import Any
 
 from crucible_engine import families
-from crucible_engine.families.facts import ENSEMBLE, Family, NamedModel, Setting, Theory
+from crucible_engine.families.facts import (
+    DIRECT,
+    DIRECT_ARGUMENTS,
+    ENSEMBLE,
+    FORCES,
+    Family,
+    NamedModel,
+    Setting,
+    Theory,
+)
 from crucible_engine.wire.extensions import collect
 from crucible_engine.wire.rules import suggestion
 
@@ -25,6 +34,7 @@ __all__ = [
     "find_family",
     "find_named",
     "name_of_weights",
+    "require_direct_forces",
     "validate_dtype",
     "validate_settings",
 ]
@@ -111,7 +121,25 @@ def validate_settings(family_name: str, settings: dict[str, Any], name: str | No
             known = suggestion(given, list(rules)) if rules else "it has none, leave it out"
             raise ValueError(f"{family_name} has no setting {given!r}: {known}")
     values = {key: _setting_value(what, key, rule, settings.get(key, rule.default)) for key, rule in rules.items()}
+    if values.get(FORCES) == DIRECT:
+        require_direct_forces(family_name, values)
+        if values.get(ENSEMBLE) is not None:
+            raise ValueError(f"members of an ensemble of {what} have no direct forces: leave {ENSEMBLE!r} out")
     return {key: value for key, value in values.items() if value is not None}
+
+
+def require_direct_forces(family_name: str, settings: dict[str, Any] | None = None) -> None:
+    """Refuse a family that has no direct forces beside conservative ones; whether weights have, they tell themselves.
+
+    :param settings: of the model; ``None`` where nobody knows them yet.
+    :raises ValueError: one line.
+    """
+    rules = find_family(family_name).settings
+    if FORCES not in rules:
+        having = ", ".join(name for name, known in FAMILIES.items() if FORCES in known.settings)
+        raise ValueError(f"models of {family_name} have one kind of forces, not both (those of {having} may have both)")
+    if DIRECT_ARGUMENTS in rules and settings is not None and settings.get(DIRECT_ARGUMENTS) is None:
+        raise ValueError(f"the model of {family_name} has one kind of forces: give it the setting {DIRECT_ARGUMENTS!r}")
 
 
 def validate_dtype(family_name: str, dtype: str) -> str:

@@ -24,6 +24,14 @@ EQUIPARTITION = "Do all elements have the temperature of the thermostat?"
 FEWEST = 20
 """Independent values of a temperature from which its error is believed."""
 
+CONSERVATIVE, DIRECT, MULTIPLE = "conservative", "direct", "multiple"
+KINDS_OF_RUNS = {
+    CONSERVATIVE: "conservative forces",
+    DIRECT: "direct forces",
+    MULTIPLE: "multiple time stepping",
+}
+"""What moves the atoms, in words."""
+
 LOST = ("exploded", "non-finite", "atoms-lost")
 """Outcomes of a run that is no crystal's."""
 
@@ -58,6 +66,32 @@ def judge_conservation(
     if abs(drift) - 2 * error > limit:
         return Answer(CONSERVES, NO, text, evidence)
     return Answer(CONSERVES, CANNOT_TELL, f"{text}: it would take a longer run", evidence)
+
+
+def judge_kinds(answers: Mapping[str, Answer], milliseconds: Mapping[str, float], default: str) -> Answer:
+    """Return what runs with several kinds of forces say together: the model's own kind decides.
+
+    :param answers: by a key of :data:`KINDS_OF_RUNS`, of :func:`judge_conservation`; ``default`` is among them.
+    :param milliseconds: wall time of a step, by kind.
+    :param default: the kind that the model's settings choose.
+    """
+    own = answers[default]
+    told = [
+        f"{KINDS_OF_RUNS[kind]} ({answers[kind].answer}): {answers[kind].reason}"
+        for kind in KINDS_OF_RUNS
+        if kind in answers
+    ]
+    evidence: dict[str, Any] = {
+        kind: {"answer": answer.answer, **answer.evidence, "milliseconds_a_step": milliseconds.get(kind)}
+        for kind, answer in answers.items()
+    }
+    cost = milliseconds.get(CONSERVATIVE)
+    faster = {kind: cost / milliseconds[kind] for kind in (DIRECT, MULTIPLE) if cost and milliseconds.get(kind)}
+    evidence["speedup"] = faster
+    if faster:
+        ratios = ", ".join(f"{value:.2g} times with {KINDS_OF_RUNS[kind]}" for kind, value in faster.items())
+        told.append(f"a step takes {cost:.3g} ms with conservative forces and is so much faster: {ratios}")
+    return Answer(CONSERVES, own.answer, "; ".join(told), {"kind": default, **evidence})
 
 
 def temperatures_by_element(

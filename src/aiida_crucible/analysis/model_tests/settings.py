@@ -60,6 +60,14 @@ SETTINGS: dict[str, Parameter] = {
     "equipartition_tolerance": Parameter(
         float, 0.05, "largest relative deviation of an element's temperature from that of all (ours)", 0.0, 1.0
     ),
+    "both_forces": Parameter(
+        bool,
+        False,
+        "test conservation with conservative forces, direct ones and multiple time stepping, of a model that has both",
+    ),
+    "direct_steps": Parameter(
+        int, 8, "of multiple time stepping, between two corrections to conservative forces (PET-MAD: 8)", 1, 1000
+    ),
     "energy_shift": Parameter(
         str,
         "per-element",

@@ -16,6 +16,7 @@ from ase import Atoms
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation
+from aiida_crucible.calculations.dynamics.forces import check_forces
 from aiida_crucible.calculations.dynamics.lammps import FILES, check_lammps, check_launcher, is_lammps, launcher_of
 from aiida_crucible.calculations.dynamics.restart import check_continuation, check_restart_folder
 from aiida_crucible.calculations.dynamics.size import describe, size_of
@@ -109,6 +110,7 @@ class DynamicsCalculation(EngineCalculation):
         """Check that a barostat has a crystal and a continued run its own past; warn of a long time step."""
         check_given(inputs, ports)
         check_lammps(inputs)
+        check_forces(inputs)
         super().check_inputs(inputs, ports)
         check_launcher(inputs)
         check_continuation(inputs)

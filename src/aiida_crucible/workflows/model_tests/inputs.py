@@ -15,6 +15,7 @@ from aiida_crucible.analysis.model_tests.robustness import crystals
 from aiida_crucible.analysis.model_tests.settings import validate_model_tests
 from aiida_crucible.analysis.model_tests.theories import name_of_theory
 from aiida_crucible.calculations import validation
+from aiida_crucible.calculations.dynamics.forces import require_both_forces
 from aiida_crucible.calculations.ports import check_each, crystal_check, settings_help, settings_input
 from aiida_crucible.nodes.file_digest import describe_file
 from aiida_crucible.nodes.labels import check_labels
@@ -97,6 +98,8 @@ def check_test_inputs(inputs: Mapping[str, Any]) -> None:
     """
     if not inputs.get("structures"):
         raise ValueError("there is nothing to test the model on: give structures")
+    if "model" in inputs and "parameters" in inputs:
+        check_both_forces(validate_model_tests(inputs["parameters"].get_dict()), inputs)
     labels, settings = inputs.get("labels") or {}, inputs.get("label_settings") or {}
     if set(labels) != set(settings):
         odd = min(set(labels) ^ set(settings))
@@ -109,6 +112,17 @@ def check_test_inputs(inputs: Mapping[str, Any]) -> None:
             groups = remembered_groups(labels[name], complete)
         if "model" in inputs and "parameters" in inputs:
             check_labels_of(name, groups, complete, inputs["model"], inputs["parameters"])
+
+
+def check_both_forces(settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+    """Refuse a test with both kinds of forces of a model that has one.
+
+    :raises ValueError: one line.
+    """
+    if settings["both_forces"]:
+        with validation.naming("parameter 'both_forces' of model tests"):
+            require_direct = {"direct_steps": settings["direct_steps"], "forces": None}
+            require_both_forces(require_direct, inputs["model"], inputs.get("code"), inputs.get("verification"))
 
 
 def check_labels_of(

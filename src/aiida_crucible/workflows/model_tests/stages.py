@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiida.common import AttributeDict
-from aiida.orm import Data, Dict, List, ProcessNode, StructureData
+from aiida.orm import Data, Dict, List, ProcessNode, Str, StructureData
 
+from aiida_crucible.analysis.model_tests.conservation import KINDS_OF_RUNS, MULTIPLE
 from aiida_crucible.analysis.model_tests.dimers import pairs_of
 from aiida_crucible.calculations import validation
 from aiida_crucible.workflows.common.verified import VerifiedWorkChain
@@ -16,9 +17,34 @@ from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.evaluate.base import EvaluateBaseWorkChain
 from aiida_crucible.workflows.model_tests import calcfunctions as make
 from aiida_crucible.workflows.model_tests.inputs import theory_of, usual_crystals
+from aiida_crucible.workflows.model_tests.kinds_calcfunctions import join_kinds
 from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain, did_not_converge
+from crucible_engine.families.facts import CONSERVATIVE, FORCES
+from crucible_engine.tasks.dynamics.multiple_steps.checks import WHOLE, next_multiple
+from crucible_engine.tasks.parameters import validate_parameters
 
 OF = make.OF
+
+KIND_OF_JOB = {f"conservation_{kind}": kind for kind in KINDS_OF_RUNS}
+"""Jobs of the test of conservation with several kinds of forces."""
+
+
+def test_of(job: str) -> str:
+    """Return the test that a job is of, whose name its inputs have."""
+    return "conservation" if job in KIND_OF_JOB else job
+
+
+def forces_of_run(job: str, values: Mapping[str, Any], direct_steps: int) -> dict[str, Any]:
+    """Return the parameters of dynamics by which a job differs from those of its test.
+
+    :param values: the latter, complete.
+    """
+    kind = KIND_OF_JOB.get(job)
+    if kind is None:
+        return {}
+    if kind != MULTIPLE:
+        return {"forces": kind}
+    return {"direct_steps": direct_steps, **{name: next_multiple(values[name], direct_steps) for name in WHOLE}}
 
 
 class StagesOfTests(VerifiedWorkChain):
@@ -108,13 +134,14 @@ class StagesOfTests(VerifiedWorkChain):
 
     def submit_test(self, name: str, cores: int | None) -> ProcessNode:
         """Begin the job of a test."""
-        made = self.ctx.made[name]
+        made = self.ctx.made[test_of(name)]
         if name in ("rotations", "dimers"):
             return self.submit_restarting(EvaluateBaseWorkChain, name, name, cores, trajectories=made)
         if name == "robustness":
             return self.submit_restarting(RelaxBaseWorkChain, name, name, cores, structures=made)
         chain: Any = EvaluateBaseWorkChain if name == "accuracy" else DynamicsBaseWorkChain
-        exposed = AttributeDict(self.exposed_inputs(chain, name))
+        test = test_of(name)
+        exposed = AttributeDict(self.exposed_inputs(chain, test))
         job = exposed[chain.NAMESPACE]
         values = job.parameters.get_dict()
         if name == "accuracy":
@@ -124,6 +151,7 @@ class StagesOfTests(VerifiedWorkChain):
         else:
             job.update(structures=made)
             values |= {"temperatures": values["temperatures"][:1] * len(made), "seed": self.ctx.settings["seed"]}
+            values |= forces_of_run(name, validate_parameters("dynamics", values), self.ctx.settings["direct_steps"])
         job.update(code=self.inputs.code, model=self.inputs.model, parameters=Dict(values))
         give_cores(job, cores)
         exposed.metadata.call_link_label = name
@@ -135,8 +163,27 @@ class StagesOfTests(VerifiedWorkChain):
 
     def measure(self, name: str, child: ProcessNode) -> None:
         """Keep what a job says of the model."""
+        if name in KIND_OF_JOB:
+            self._measure_kind(name, child)
+            return
         measure: Callable[[ProcessNode], None] = getattr(self, f"_measure_{name}")
         measure(child)
+
+    def _measure_kind(self, name: str, child: ProcessNode) -> None:
+        kind, series = KIND_OF_JOB[name], self._series_of(child)
+        self.ctx.series |= {f"{kind}_{replica}": node for replica, node in series.items()}
+        nodes = {f"{OF}{replica}": node for replica, node in series.items()}
+        answer = make.measure_conservation(self.inputs.parameters, child.outputs.results, **nodes)
+        self.ctx.kinds |= {f"answer_{kind}": answer, f"results_{kind}": child.outputs.results}
+
+    def judge_kinds(self) -> None:
+        """Put together what runs with several kinds of forces say, where the model's own kind came to an end."""
+        own = self.inputs.model.settings.get(FORCES, CONSERVATIVE)
+        self.out("conservation", self.ctx.series)
+        if f"answer_{own}" in self.ctx.kinds:
+            self.ctx.answers["conservation"] = join_kinds(Str(own), **self.ctx.kinds)
+        else:
+            self.ctx.missing["conservation"] = f"the run with {KINDS_OF_RUNS[own]} came to no end"
 
     def _measure_rotations(self, child: ProcessNode) -> None:
         nodes = dict(child.outputs.properties_of.items())
@@ -164,8 +211,11 @@ class StagesOfTests(VerifiedWorkChain):
         answer = make.measure_robustness(self.inputs.parameters, left_out, child.outputs.results)
         self.ctx.answers["robustness"] = answer
 
+    def _series_of(self, child: ProcessNode) -> dict[str, Data]:
+        return dict(child.outputs.series.items()) if "series" in child.outputs else {}
+
     def _measure_conservation(self, child: ProcessNode) -> None:
-        series = dict(child.outputs.series.items()) if "series" in child.outputs else {}
+        series = self._series_of(child)
         nodes = {f"{OF}{replica}": node for replica, node in series.items()}
         self.out("conservation", series)
         self.ctx.answers["conservation"] = make.measure_conservation(

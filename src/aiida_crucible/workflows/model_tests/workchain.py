@@ -15,8 +15,13 @@ from aiida_crucible.workflows.common.concurrency import RunsInWaves, Share, choo
 from aiida_crucible.workflows.common.protocols import merged, with_checked_arguments
 from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.model_tests.calcfunctions import summarise_model_tests
-from aiida_crucible.workflows.model_tests.inputs import check_test_inputs, define_inputs, labels_inputs
-from aiida_crucible.workflows.model_tests.stages import StagesOfTests
+from aiida_crucible.workflows.model_tests.inputs import (
+    check_both_forces,
+    check_test_inputs,
+    define_inputs,
+    labels_inputs,
+)
+from aiida_crucible.workflows.model_tests.stages import KIND_OF_JOB, StagesOfTests, test_of
 from aiida_crucible.workflows.relax.base import SINGLE
 from aiida_crucible.workflows.verify.workchain import CONTINUE
 
@@ -65,7 +70,9 @@ class ModelTestsWorkChain(StagesOfTests, RunsInWaves):
             "and `forces_…` (eV/Å, positive where the atoms repel each other), each [n_distances].",
         )
         spec.outputs_by_label(
-            ArrayData, conservation="The time series of the runs without thermostat, see `crucible.dynamics`."
+            ArrayData,
+            conservation="The time series of the runs without thermostat, see `crucible.dynamics`; with both kinds of "
+            "forces `conservative_…`, `direct_…` and `multiple_…` each.",
         )
         spec.exit_code(325, "ERROR_TESTS_FAILED", message="some tests could not be made: {detail}")
 
@@ -110,11 +117,23 @@ class ModelTestsWorkChain(StagesOfTests, RunsInWaves):
         inputs = cls.get_protocol_inputs(protocol, overrides)
         return cls.build(inputs, options, code=code, model=model, **given)
 
+    def inspect_verification(self) -> ExitCode | None:
+        """Stop where both kinds of forces are asked for of a model that turned out to have one."""
+        found = super().inspect_verification()
+        if found is not None:
+            return found
+        settings = validate_model_tests(self.inputs.parameters.get_dict())
+        try:
+            check_both_forces(settings, {**self.inputs, "verification": self.ctx.verification})
+        except ValueError as error:
+            return self.failure("ERROR_CAPABILITY_MISSING", str(error))
+        return None
+
     def prepare(self) -> None:
         """Make the structures of all tests that are asked for."""
         settings = validate_model_tests(self.inputs.parameters.get_dict())
         self.ctx.update(settings=settings, next_job=0, made=AttributeDict(), missing={}, left_out={}, answers={})
-        self.ctx.failures = {}
+        self.ctx.update(failures={}, kinds={}, series={})
         if settings["rotations"]:
             self.prepare_rotations()
         if settings["dimers"]:
@@ -126,13 +145,17 @@ class ModelTestsWorkChain(StagesOfTests, RunsInWaves):
         self.prepare_runs()
 
     def job_names(self) -> list[str]:
-        """Return the tests that have something to compute."""
-        return [name for name in TESTS if self.ctx.made.get(name)]
+        """Return the jobs of the tests that have something to compute."""
+        jobs = [name for name in TESTS if self.ctx.made.get(name)]
+        if "conservation" not in jobs or not self.ctx.settings["both_forces"]:
+            return jobs
+        return [*(name for name in jobs if name != "conservation"), *KIND_OF_JOB]
 
     def share(self) -> Share:
         """Return how many jobs run at once."""
-        name = self.job_names()[0]
-        return choose_share(self.inputs.code, self.inputs[name][TASKS[name]], len(self.job_names()), None)
+        names = self.job_names()
+        first = test_of(names[0])
+        return choose_share(self.inputs.code, self.inputs[first][TASKS[first]], len(names), None)
 
     def submit_job(self, name: str, cores: int | None) -> ProcessNode:
         """Begin the job of a test."""
@@ -149,7 +172,10 @@ class ModelTestsWorkChain(StagesOfTests, RunsInWaves):
 
     def summarise(self) -> ExitCode | None:
         """Attach all answers."""
-        missing = {**self.ctx.missing, **self.ctx.failures}
+        if self.ctx.kinds or any(name in KIND_OF_JOB for name in self.ctx.failures):
+            self.judge_kinds()
+        failures = {name: why for name, why in self.ctx.failures.items() if name not in KIND_OF_JOB}
+        missing = {**self.ctx.missing, **failures}
         self.out("summary", summarise_model_tests(Dict(missing), self.ctx.verification, **self.ctx.answers))
         if self.ctx.failures:
             return self.failure("ERROR_TESTS_FAILED", "; ".join(self.ctx.failures.values()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext, if_
 from aiida.orm import AbstractCode, Bool, Dict, Str, StructureData, to_aiida_type
 
 from aiida_crucible.calculations import resources, validation
+from aiida_crucible.calculations.dynamics.forces import require_both_forces
 from aiida_crucible.calculations.ports import model_inputs
 from aiida_crucible.calculations.verifications import find_verification, require_capability
 from aiida_crucible.calculations.verify.calculation import VerifyCalculation
@@ -143,6 +144,8 @@ def check_fit(inputs: Mapping[str, Any], symbols_by_input: Mapping[str, set[str]
         options = resources.options_of(validation.nested(inputs, job))
         resources.check_placement(inputs["code"], options)
         resources.check_precision(inputs["model"], options)
+    for values in _parameters_of(inputs, [job for job in jobs if job.rpartition(".")[2] == "dynamics"]):
+        require_both_forces(values, inputs["model"], inputs["code"], inputs.get("verification"))
     require_capability(inputs["code"], inputs["model"], needs_of(inputs, jobs), inputs.get("verification"))
 
 
@@ -150,11 +153,18 @@ def needs_of(inputs: Mapping[str, Any], jobs: Sequence[str]) -> list[str]:
     """Return what jobs need stresses for, in words; parameters as in :func:`check_fit`."""
     needs = []
     for job in jobs:
-        namespace = validation.nested(inputs, job)
         task = job.rpartition(".")[2]
-        if "parameters" in namespace and task in PARAMETERS:
-            needs.append(needs_stress(task, validate_parameters(task, namespace["parameters"].get_dict())))
+        if task in PARAMETERS:
+            needs += [needs_stress(task, values) for values in _parameters_of(inputs, [job])]
     return [need for need in needs if need is not None]
+
+
+def _parameters_of(inputs: Mapping[str, Any], jobs: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the parameters, complete, of those jobs that have any."""
+    for job in jobs:
+        namespace = validation.nested(inputs, job)
+        if "parameters" in namespace:
+            yield validate_parameters(job.rpartition(".")[2], namespace["parameters"].get_dict())
 
 
 def check_on_failure(value: Str) -> None:

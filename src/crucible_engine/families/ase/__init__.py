@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crucible_engine.families.facts import FLOATS, Family, Setting
+from crucible_engine.families.facts import DIRECT_ARGUMENTS, FLOATS, Family, Setting, choice_of_forces
 
 FAMILY = Family(
     name="ase",
@@ -16,6 +16,10 @@ FAMILY = Family(
     settings={
         "factory": Setting(None, (), "where the calculator is made, as 'package.module:callable'", required=True),
         "arguments": Setting(None, (), "keyword arguments of the factory", kind=dict),
+        DIRECT_ARGUMENTS: Setting(
+            None, (), "further arguments of the factory that make the calculator give direct forces", kind=dict
+        ),
+        **choice_of_forces(),
     },
     reference="",
     weights_file=None,

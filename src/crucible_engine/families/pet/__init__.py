@@ -10,6 +10,7 @@ from crucible_engine.families.facts import (
     Family,
     NamedModel,
     Setting,
+    choice_of_forces,
     named,
 )
 
@@ -53,6 +54,7 @@ FAMILY = Family(
             int,
             minimum=2,
         ),
+        **choice_of_forces(),
     },
     reference=_MAD,
     names=named(

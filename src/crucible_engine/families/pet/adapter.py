@@ -1,8 +1,10 @@
 """PET and whatever metatomic exports: batches of systems, whose energies are differentiated here.
 
-Forces and stresses are gradients of the energy, whatever other outputs a model has for them. So are those of the
-members of an ensemble: the energy of each is differentiated. Members are last layers that the training data leave
-possible (LLPR; Bigi et al., Mach. Learn.: Sci. Technol. 5, 045018 (2024)), or whatever else a model gives as such.
+Forces and stresses are gradients of the energy, unless the direct ones are asked for that a head of the model's own
+gives: those are two or three times cheaper, and the gradient of nothing (Bigi, Langer and Ceriotti, arXiv:2412.11569).
+Those of the members of an ensemble are gradients: the energy of each is differentiated. Members are last layers that
+the training data leave possible (LLPR; Bigi et al., Mach. Learn.: Sci. Technol. 5, 045018 (2024)), or whatever else a
+model gives as such.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +25,7 @@ from vesin.metatomic import NeighborList
 from crucible_engine.families import weights
 from crucible_engine.families.base import Evaluation, Identity, Model, ModelCalculator, is_periodic
 from crucible_engine.families.committee import ensemble_of
-from crucible_engine.families.facts import ENSEMBLE
+from crucible_engine.families.facts import CONSERVATIVE, DIRECT, ENSEMBLE, FORCES
 from crucible_engine.families.load import silence
 from crucible_engine.families.pet import compat
 from crucible_engine.families.pet.usable import Usable, require_members, require_usable, unusable
@@ -42,6 +45,7 @@ class PetModel(TorchModel):
         self.n_members = identity.settings.get(ENSEMBLE, 0)
         self._usable = usable
         self._alone: int | None = None
+        self._is_direct = False
         # Lists with a skin remember what they were asked before.
         lists = network.requested_neighbor_lists()
         self._neighbours = [NeighborList(options, length_unit="angstrom", skin=0.0) for options in lists]
@@ -58,6 +62,27 @@ class PetModel(TorchModel):
         alone = copy.copy(self)
         alone._alone = index
         return alone
+
+    @property
+    def has_direct_forces(self) -> bool:
+        """Whether the weights have a head for forces."""
+        return self._usable.forces is not None
+
+    def with_forces(self, kind: str) -> Model:
+        """Return the model with one kind of forces; the direct ones come without what members say.
+
+        :raises EngineError: ``CAPABILITY_MISSING``, if it has no direct ones.
+        """
+        is_direct = kind == DIRECT
+        if is_direct == self._is_direct:
+            return self
+        if not self.has_direct_forces:
+            return super().with_forces(kind)
+        other = copy.copy(self)
+        other._is_direct, other.conservative = is_direct, not is_direct
+        other.n_members = 0 if is_direct else self.identity.settings.get(ENSEMBLE, 0)
+        other.gives_stress = not is_direct or self._usable.stress is not None
+        return other
 
     def examine(self, path: Path) -> None:
         """Find out by a pair of atoms what the model does not say of itself: its members, and its other precision.
@@ -88,6 +113,8 @@ class PetModel(TorchModel):
         require_members(self.n_members, self.ensemble_size, path)
 
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
+        if self._is_direct:
+            return self._evaluate_heads(batch, stress)
         systems, variables = self._systems(batch, stress)
         if not self.n_members:
             (energies,) = self._energies(systems, [self._usable.energy])
@@ -101,6 +128,22 @@ class PetModel(TorchModel):
         answers = [self._differentiate(batch, member, variables, stress) for member in members.unbind(dim=1)]
         means = self._differentiate(batch, energies[:, 0], variables, stress)
         return [replace(mean, ensemble=ensemble_of(each)) for mean, *each in zip(means, *answers, strict=True)]
+
+    def _evaluate_heads(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
+        """Return energies beside the forces, and where there is one the stress, of heads of their own."""
+        wanted = {str(self._usable.forces): ModelOutput(unit="eV/Angstrom", sample_kind="atom")}
+        name = self._usable.stress if stress else None
+        if name is not None:
+            wanted[name] = ModelOutput(unit="eV/Angstrom^3", sample_kind="system")
+        with torch.no_grad():
+            systems, _ = self._systems(batch)
+            energies, found = self._ask(systems, [self._usable.energy], wanted)
+        forces = found[str(self._usable.forces)].block().values.reshape(-1, 3)
+        # As the package's calculator does: a net force would be nothing's.
+        parts = [each - each.mean(dim=0, keepdim=True) for each in forces.split([len(atoms) for atoms in batch])]
+        stresses = None if name is None else found[name].block().values.reshape(-1, 3, 3)
+        symmetric = None if stresses is None else (stresses + stresses.transpose(1, 2)) / 2
+        return evaluations(batch, energies[0][:, 0], torch.cat(parts), symmetric)
 
     def _systems(self, batch: Sequence[Atoms], stress: bool = False) -> tuple[list[System], list[torch.Tensor]]:
         """Return the input for structures, and what its energies are differentiated by.
@@ -126,10 +169,16 @@ class PetModel(TorchModel):
 
     def _energies(self, systems: list[System], names: Sequence[str]) -> list[torch.Tensor]:
         """Return outputs that are energies, eV, [n_structures, n_members] (one where they have no members)."""
-        outputs = {name: ModelOutput(unit="eV", sample_kind="system") for name in names}
+        return self._ask(systems, names, {})[0]
+
+    def _ask(
+        self, systems: list[System], names: Sequence[str], others: dict[str, ModelOutput]
+    ) -> tuple[list[torch.Tensor], dict[str, Any]]:
+        """Return outputs that are energies, see :meth:`_energies`, and all that the model gave, others among it."""
+        outputs = {**{name: ModelOutput(unit="eV", sample_kind="system") for name in names}, **others}
         options = ModelEvaluationOptions(length_unit="angstrom", outputs=outputs)
         found = self.network(systems, options, check_consistency=False)
-        return [_by_system(found[name].block(), len(systems)) for name in names]
+        return [_by_system(found[name].block(), len(systems)) for name in names], found
 
     def _differentiate(
         self, batch: Sequence[Atoms], energies: torch.Tensor, variables: list[torch.Tensor], stress: bool
@@ -174,7 +223,7 @@ class PetLoader(CheckpointLoader):
         weights.require_whole(path, compressed=compat.CODE)
 
 
-def read(path: Path, identity: Identity, trusted: bool) -> PetModel:
+def read(path: Path, identity: Identity, trusted: bool) -> Model:
     """Return the model of a file: of a checkpoint of metatrain, or exported by metatomic."""
     asked = weights.pickled_globals(path)
     compiled = any(name.startswith(compat.COMPILED) for name in asked)
@@ -189,7 +238,7 @@ def read(path: Path, identity: Identity, trusted: bool) -> PetModel:
     with silence():
         model = PetModel(network.to(device=identity.device, dtype=DTYPES[identity.dtype]), identity, usable)
         model.examine(path)
-    return model
+    return model.with_forces(identity.settings.get(FORCES, CONSERVATIVE))
 
 
 load = PetLoader(compat.weights_path, read)

@@ -26,6 +26,12 @@ TRAINED = "metatrain."
 CODE = "code/"
 """Folder of an exported model with its program, which torch compresses."""
 
+HEADS = {
+    "force": ("non_conservative_force", "non_conservative_forces"),
+    "stress": ("non_conservative_stress",),
+}
+"""Names of outputs that are no gradients; metatomic has called the forces by both."""
+
 
 def weights_path(name: str) -> str:
     """Return the file of released weights, which is downloaded once.
@@ -61,6 +67,15 @@ def energies(outputs: Mapping[str, Any]) -> list[str]:
 def energy(variant: str) -> str:
     """Return the name of the output that is an energy."""
     return f"energy/{variant}" if variant else "energy"
+
+
+def direct(variant: str, outputs: Mapping[str, Any], what: str) -> str | None:
+    """Return the name of the output with what a head of its own gives; ``None`` where there is none.
+
+    :param what: a key of :data:`HEADS`.
+    """
+    names = [f"{name}/{variant}" if variant else name for name in HEADS[what]]
+    return next((name for name in names if name in outputs), None)
 
 
 def ensemble(variant: str, outputs: Mapping[str, Any]) -> str | None:

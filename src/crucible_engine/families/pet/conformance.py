@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,20 @@ def labelled_frames(seeds: range) -> list[Atoms]:
     return frames
 
 
-def train(folder: Path, training: list[Atoms], validation: list[Atoms], epochs: int) -> None:
-    """Train in a folder, which then has ``model.ckpt`` and ``model.pt``."""
+def train(
+    folder: Path, training: list[Atoms], validation: list[Atoms], epochs: int, direct: Sequence[str] = ()
+) -> None:
+    """Train in a folder, which then has ``model.ckpt`` and ``model.pt``.
+
+    :param direct: which of ``force`` and ``stress`` get a head of their own beside the energy's gradient.
+    """
     from ase.io import write
 
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "training.xyz", training, format="extxyz")
     write(folder / "validation.xyz", validation, format="extxyz")
     training_settings = {"batch_size": 5, "num_epochs": epochs, "learning_rate": 0.003, "log_interval": epochs}
-    _run(folder, "model", {"name": "pet", "model": NETWORK, "training": training_settings})
+    _run(folder, "model", {"name": "pet", "model": NETWORK, "training": training_settings}, direct)
 
 
 def add_ensemble(folder: Path) -> None:
@@ -82,10 +88,10 @@ def add_ensemble(folder: Path) -> None:
     _run(folder, "llpr", {"name": "llpr", "model": members, "training": training})
 
 
-def _run(folder: Path, name: str, architecture: dict[str, Any]) -> None:
+def _run(folder: Path, name: str, architecture: dict[str, Any], direct: Sequence[str] = ()) -> None:
     settings = {
         "device": "cpu", "base_precision": 32, "seed": 1, "architecture": architecture, "test_set": 0.0,
-        "training_set": _data("training.xyz"), "validation_set": _data("validation.xyz"),
+        "training_set": _data("training.xyz", direct), "validation_set": _data("validation.xyz", direct),
     }  # fmt: skip
     # JSON is YAML.
     (folder / f"{name}.yaml").write_text(json.dumps(settings), encoding="utf-8")
@@ -93,12 +99,23 @@ def _run(folder: Path, name: str, architecture: dict[str, Any]) -> None:
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
-def _data(file: str) -> dict[str, Any]:
+def _data(file: str, direct: Sequence[str]) -> dict[str, Any]:
     energy = {
         "quantity": "energy", "unit": "eV", "read_from": file, "key": "emt_energy",
         "forces": {"key": "emt_forces"}, "stress": {"key": "emt_stress"},
     }  # fmt: skip
-    return {"systems": {"read_from": file, "length_unit": "angstrom"}, "targets": {"energy": energy}}
+    heads = {
+        "force": {
+            "quantity": "force", "unit": "eV/A", "read_from": file, "key": "emt_forces", "sample_kind": "atom",
+            "type": {"cartesian": {"rank": 1}},
+        },
+        "stress": {
+            "quantity": "pressure", "unit": "eV/A^3", "read_from": file, "key": "emt_stress", "sample_kind": "system",
+            "type": {"cartesian": {"rank": 2}},
+        },
+    }  # fmt: skip
+    targets = {"energy": energy, **{f"non_conservative_{what}": heads[what] for what in direct}}
+    return {"systems": {"read_from": file, "length_unit": "angstrom"}, "targets": targets}
 
 
 def package_calculator(case: Case, checkpoint: Path, dtype: str) -> Calculator:

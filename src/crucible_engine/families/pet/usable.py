@@ -22,11 +22,15 @@ class Usable:
     :param elements: atomic numbers that it knows.
     :param energy: name of the output that is the energy.
     :param ensemble: name of the output with what each member of its ensemble says; ``None`` where it has none.
+    :param forces: name of the output with direct forces; ``None`` where it has none.
+    :param stress: name of the output with a direct stress; ``None`` where it has none.
     """
 
     elements: frozenset[int]
     energy: str
     ensemble: str | None
+    forces: str | None
+    stress: str | None
 
 
 def require_usable(network: AtomisticModel, identity: Identity, path: Path) -> Usable:
@@ -44,7 +48,8 @@ def require_usable(network: AtomisticModel, identity: Identity, path: Path) -> U
     variant = identity.settings.get("variant", "")
     energy, ensemble = compat.energy(variant), compat.ensemble(variant, capabilities.outputs)
     _require_unit(path, "length", capabilities.length_unit)
-    for name in filter(None, (energy, ensemble)):
+    forces, stress = (compat.direct(variant, capabilities.outputs, what) for what in ("force", "stress"))
+    for name in filter(None, (energy, ensemble, forces, stress)):
         _require_unit(path, name, capabilities.outputs[name].unit)
     needed = sorted(network.requested_inputs(use_new_names=True))
     if needed:
@@ -61,7 +66,7 @@ def require_usable(network: AtomisticModel, identity: Identity, path: Path) -> U
             Condition.DEVICE_UNAVAILABLE,
             f"checkpoint {path.name} does not run on {kind}: choose {' or '.join(capabilities.supported_devices)}",
         )
-    return Usable(frozenset(capabilities.atomic_types), energy, ensemble)
+    return Usable(frozenset(capabilities.atomic_types), energy, ensemble, forces, stress)
 
 
 def require_members(wanted: int, size: int, path: Path) -> None:

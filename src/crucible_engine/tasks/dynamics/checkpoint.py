@@ -85,6 +85,10 @@ class Checkpoints:
 
     def _require_own(self, name: str, found: Any) -> None:
         wanted = json.loads(json.dumps(self._identity))
+        if isinstance(found, dict) and isinstance(found.get("parameters"), dict):
+            # A run of an engine of this protocol that did not know a parameter yet did as one that leaves it unset.
+            unset = {name: None for name, value in wanted["parameters"].items() if value is None}
+            found = {**found, "parameters": {**unset, **found["parameters"]}}
         if found == wanted:
             return
         different = differing(found, wanted) if isinstance(found, dict) else ["work"]

@@ -32,6 +32,11 @@ from ase.md.verlet import VelocityVerlet
 
 from crucible_engine.families import ase_compat
 from crucible_engine.tasks.dynamics.lammps.dynamics import LammpsDynamics, next_step
+from crucible_engine.tasks.dynamics.multiple_steps.integrators import (
+    MultipleBussi,
+    MultipleLangevin,
+    MultipleTimeStepping,
+)
 from crucible_engine.tasks.dynamics.settings import Settings
 
 
@@ -134,6 +139,27 @@ def _berendsen(settings: Settings, n_atoms: int) -> dict[str, Any]:
     }
 
 
+def _multiple(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    del n_atoms
+    return {"direct_steps": settings.direct_steps}
+
+
+def _multiple_langevin(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    return {**_multiple(settings, n_atoms), "friction": settings.friction / units.fs}
+
+
+def _multiple_bussi(settings: Settings, n_atoms: int) -> dict[str, Any]:
+    return {**_multiple(settings, n_atoms), "taut": settings.thermostat_time * units.fs / settings.direct_steps}
+
+
+def _total_energy(dynamics: Any) -> float:
+    return float(dynamics.atoms.get_total_energy())
+
+
+def _energy_before_bath(dynamics: Any) -> float:
+    return _total_energy(dynamics) - float(dynamics.transferred_energy)
+
+
 def _heat_by_method(dynamics: Any, temperature: float) -> None:
     dynamics.set_temperature(temperature_K=temperature)
 
@@ -141,7 +167,7 @@ def _heat_by_method(dynamics: Any, temperature: float) -> None:
 _CONSERVED = methodcaller("get_conserved_energy")
 _CHAIN = partial(Integrator, heat=ase_compat.heat_chain, conserved=_CONSERVED)
 INTEGRATORS: dict[str, Integrator] = {
-    "nve": Integrator(VelocityVerlet, lambda *_: {}, conserved=lambda dynamics: dynamics.atoms.get_total_energy()),
+    "nve": Integrator(VelocityVerlet, lambda *_: {}, conserved=_total_energy),
     "nvt-langevin": Integrator(Langevin, _langevin, _heat_by_method, is_random=True, needs_constraint=True),
     "nvt-andersen": Integrator(Andersen, _andersen, _heat_by_method, is_random=True),
     "nvt-nose-hoover-chain": _CHAIN(NoseHooverChainNVT, _nose_hoover_chain, state=ase_compat.NOSE_HOOVER_CHAIN),
@@ -150,7 +176,7 @@ INTEGRATORS: dict[str, Integrator] = {
         _bussi,
         ase_compat.heat_bussi,
         ase_compat.BUSSI,
-        lambda dynamics: dynamics.atoms.get_total_energy() - dynamics.transferred_energy,
+        _energy_before_bath,
         is_random=True,
         needs_constraint=True,
     ),
@@ -182,10 +208,23 @@ LAMMPS = Integrator(
 """All ensembles of the backend ``lammps``."""
 
 
+_MULTIPLE = partial(Integrator, needs_constraint=True, next_step=lambda settings, step: step + settings.direct_steps)
+MULTIPLE: dict[str, Integrator] = {
+    "nve": _MULTIPLE(MultipleTimeStepping, _multiple, conserved=_total_energy),
+    "nvt-langevin": _MULTIPLE(MultipleLangevin, _multiple_langevin, _heat_by_method, is_random=True),
+    "nvt-bussi": _MULTIPLE(
+        MultipleBussi, _multiple_bussi, ase_compat.heat_bussi, ase_compat.BUSSI, _energy_before_bath, is_random=True
+    ),
+}
+"""By ensemble, with ``direct_steps``."""
+
+
 def integrator_of(settings: Settings) -> Integrator:
     """Return the integrator of an ensemble."""
     if settings.backend == "lammps":
         return LAMMPS
+    if settings.direct_steps is not None:
+        return MULTIPLE[settings.ensemble]
     masked = settings.ensemble == "npt-mtk" and settings.mask is not None
     return INTEGRATORS["npt-mtk-masked" if masked else settings.ensemble]
 

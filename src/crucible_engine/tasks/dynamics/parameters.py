@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crucible_engine.tasks.dynamics.lammps.ensembles import complaint_about
 from crucible_engine.tasks.dynamics.lammps.support import check_support
+from crucible_engine.tasks.dynamics.multiple_steps import checks as multiple_steps
 from crucible_engine.wire.rules import Parameter, ParameterError, shown
 from crucible_engine.wire.schema import Condition, EngineError
 
@@ -50,6 +51,7 @@ DYNAMICS: dict[str, Parameter] = {
     "final_temperature": Parameter(
         float, None, "the target ends there after a linear ramp; null keeps it constant, K", 0.0, 1e5, exclusive=True
     ),
+    **multiple_steps.PARAMETERS,
     "steps": Parameter(int, 10000, "time steps of each replica", minimum=1, maximum=1_000_000_000),
     "time_step": Parameter(float, 1.0, "fs", 0.001, 100.0),
     "seed": Parameter(int, 0, "of every random number: velocities and stochastic thermostats", 0, 2**63),
@@ -149,8 +151,9 @@ def check_dynamics(values: dict[str, Any]) -> None:
         )
     if values["mask"] is not None:
         values["mask"] = _normalise_mask(values["mask"], values["ensemble"])
-    if (complaint := complaint_about(values)) is not None:
-        raise ParameterError(complaint)
+    for complaint in (complaint_about(values), multiple_steps.complaint_about(values)):
+        if complaint is not None:
+            raise ParameterError(complaint)
 
 
 def needs_stress(values: Mapping[str, Any]) -> str | None:
@@ -165,6 +168,7 @@ def check_structures(survey: Survey, parameters: dict[str, Any], family: str) ->
     """
     if parameters["backend"] == "lammps":
         check_support(survey, family)
+    multiple_steps.check_family(parameters, family)
     if survey.n_structures != 1:
         try:
             check_own_structures(survey.n_structures, parameters)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from crucible_engine.tasks.dynamics.averages import Averages
 from crucible_engine.tasks.dynamics.checkpoint import not_of_this_job, require_arrays
-from crucible_engine.tasks.dynamics.crystal.guard import GuardedCalculator, LostError, volume_of
+from crucible_engine.tasks.dynamics.crystal.guard import LostError, volume_of
 from crucible_engine.tasks.dynamics.crystal.watch import Finding, Watch
 from crucible_engine.tasks.dynamics.integrators import (
     degrees_of_freedom,
@@ -23,6 +23,7 @@ from crucible_engine.tasks.dynamics.integrators import (
     read_state,
     write_state,
 )
+from crucible_engine.tasks.dynamics.multiple_steps.calculators import guarded
 from crucible_engine.tasks.dynamics.orientation import Orientation, oriented
 from crucible_engine.tasks.dynamics.recorder import Recorder
 from crucible_engine.tasks.dynamics.settings import Settings
@@ -101,7 +102,7 @@ class Replica:
 
     def use(self, calculator: Calculator) -> None:
         """Go on with a calculator of the model, which other replicas may share."""
-        self.atoms.calc = GuardedCalculator(calculator, self._volume_at_start)
+        self.atoms.calc = guarded(calculator, self._volume_at_start)
 
     def begin(self) -> None:
         """Evaluate and record step 0, where that was not done yet."""
@@ -132,12 +133,13 @@ class Replica:
                 raise
             self._lose(finding)
             return
-        self.step = self._integrator.next_step(settings, self.step)
+        before, self.step = self.step, self._integrator.next_step(settings, self.step)
         self._dynamics.nsteps = self.step
         self._keep_geometry()
         if self.step >= settings.first_averaged_step():
             self._averages.add(self.atoms.positions, self.atoms.cell.array)
-        if self.step % settings.watch_interval == 0 or self.step == settings.steps:
+        is_due = self.step // settings.watch_interval > before // settings.watch_interval
+        if is_due or self.step == settings.steps:
             self._judge(self._look(self.step))
         self._record(last=self.done)
 

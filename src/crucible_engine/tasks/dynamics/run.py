@@ -15,7 +15,8 @@ model ends with the bits of one that was never interrupted.
 Summary: ``n_replicas``, ``n_completed``, ``n_atoms`` (of several structures the largest number, and ``sizes``, one for
 each replica), ``time_step`` (fs), ``resumed_from_step`` (steps of all replicas that an earlier job had done; ``null``
 for a fresh start), ``steps_done``, ``steps_total``, ``size`` (bytes, see
-:func:`crucible_engine.tasks.dynamics.output.estimate_size`), ``warnings``, ``not_run`` (labels, of a sequence that
+:func:`crucible_engine.tasks.dynamics.output.estimate_size`), ``forces`` (``conservative``, ``direct`` or ``both``;
+where parameters choose), ``warnings``, ``not_run`` (labels, of a sequence that
 lost its crystal), and ``replicas``: for each label (``replica_0`` …) ``temperature``, ``final_temperature``,
 ``outcome``, ``step`` (the last one), ``steps``, ``found_at_step``, ``start`` (what acts on the geometry at step 0:
 ``largest_force``, eV/Å, ``pressure`` and ``stress``, GPa; ``null`` where the model has no finite answer), ``evidence``,

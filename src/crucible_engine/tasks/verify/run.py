@@ -36,7 +36,8 @@ class Verification:
 
     :param checks: in the order in which a person should read them.
     :param force_noise: rms scatter of the forces over translations and permutations, eV/Å; ``None`` if unknown.
-    :param capabilities: whether the model gives ``energy``, ``forces`` and ``stress`` at all.
+    :param capabilities: whether the model gives ``energy``, ``forces`` and ``stress`` at all, and ``direct_forces``, of
+        a head of their own.
     """
 
     checks: list[Check]
@@ -87,6 +88,7 @@ def verify_model(
     bases = evaluator([probe.atoms for probe in probes])
     checks = [smoothness, *repeatability.check_finite(probes, bases)]
     capabilities = {"energy": True, "forces": True, "stress": _gives_stress(probes, bases)}
+    capabilities["direct_forces"] = model.has_direct_forces
     sound = [index for index, pair in enumerate(zip(probes, bases, strict=True)) if repeatability.gives_numbers(*pair)]
     if not sound:
         return Verification(checks, None, probes, evaluator.count, capabilities)

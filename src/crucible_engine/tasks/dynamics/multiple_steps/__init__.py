@@ -1,0 +1,1 @@
+"""Multiple time stepping: many steps with direct forces between two corrections to conservative ones."""
