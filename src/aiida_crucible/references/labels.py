@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aiida_crucible.nodes.foreign_atoms import require_whole_atoms
 from aiida_crucible.references.settings import CITATION, TRAJECTORY
 from aiida_crucible.references.trajectories.frames import Frame, iterate_frames
-from crucible_engine.wire.rules import Parameter, complete
+from crucible_engine.wire.rules import Parameter, complete, is_number
 
 _OF_TRAJECTORIES = ("format", "start", "stop", "stride", "forces_key", "energy_key", "length_unit")
 STRESS_UNITS = {"eV/angstrom^3": 1.0, "GPa": units.GPa, "kbar": units.GPa / 10}
@@ -48,6 +48,7 @@ class Group:
     :param forces: eV/Å, shape [n, n_atoms, 3].
     :param stresses: eV/Å³, ASE's sign, Voigt, shape [n, 6]; ``None`` where the set has none or they are ignored.
     :param subsets: of each frame; empty where there are none.
+    :param temperatures: K, that frames give under that name, shape [n]; NaN where they do not.
     """
 
     atoms: Atoms
@@ -58,6 +59,7 @@ class Group:
     forces: NDArray[np.float64]
     stresses: NDArray[np.float64] | None
     subsets: list[str]
+    temperatures: NDArray[np.float64]
 
     @property
     def symbols(self) -> set[str]:
@@ -175,4 +177,10 @@ def _group(
         np.array([frame.forces for frame in chosen]),
         np.array(own) if own else None,
         [] if key is None else [str(frame.atoms.info.get(key, "")) for frame in chosen],
+        np.array([_temperature(frame.atoms.info.get("temperature")) for frame in chosen]),
     )
+
+
+def _temperature(said: Any) -> float:
+    """Return a temperature that a frame gives, K; NaN for what is no number."""
+    return float(said) if is_number(said) else float("nan")
