@@ -77,7 +77,9 @@ def _number(name: str, word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise click.BadParameter(f"--{name.replace('_', '-')} is {word!r}: give a temperature in K, as in 300") from None
+        raise click.BadParameter(
+            f"--{name.replace('_', '-')} is {word!r}: give a temperature in K, as in 300"
+        ) from None
 
 
 @dataset.command("split", short_help="Put the frames of a dataset on other sides.")

@@ -60,7 +60,9 @@ def find_dataset(name: str) -> DatasetData:
     """
     node = find_node(name, "dataset", "`aiida-crucible dataset list` shows them")
     if not isinstance(node, DatasetData):
-        raise ValueError(f"node {name} is a {type(node).__name__}, no dataset: `aiida-crucible dataset list` shows them")
+        raise ValueError(
+            f"node {name} is a {type(node).__name__}, no dataset: `aiida-crucible dataset list` shows them"
+        )
     return node
 
 

@@ -81,7 +81,9 @@ def read_node(node: Data) -> tuple[LabelledFrames, list[str]]:
         cells=np.array([atoms.cell.array for atoms in geometries]),
         pbc=np.array([atoms.pbc for atoms in geometries]),
         energies=np.asarray(node.get_array("energies"), dtype=float),
-        stresses=np.asarray(node.get_array("stresses"), dtype=float) if "stresses" in names else np.full((n, 6), np.nan),
+        stresses=np.asarray(node.get_array("stresses"), dtype=float)
+        if "stresses" in names
+        else np.full((n, 6), np.nan),
         files=np.zeros(n, dtype=np.int64),
         places=np.asarray(node.get_stepids(), dtype=np.int64),
         sources=np.zeros(n, dtype=np.int64),

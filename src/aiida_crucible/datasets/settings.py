@@ -17,7 +17,10 @@ DATASET: dict[str, Parameter] = {
         str, "source", "name in an extxyz file of the word that tells where a frame is from, as which run"
     ),
     "temperature": Parameter(
-        float, None, "of all frames, K; otherwise what frames call temperature, or a number before K in their source", 0.0
+        float,
+        None,
+        "of all frames, K; otherwise what frames call temperature, or a number before K in their source",
+        0.0,
     ),
     **SPLIT,
 }

@@ -76,7 +76,8 @@ def describe_sides(sides: NDArray[np.int64], blocks: NDArray[np.int64]) -> dict[
 
 def find_duplicates(frames: LabelledFrames) -> list[tuple[int, int]]:
     """Return pairs of frames with the same atoms at the same places of the same cell, the first of each the earlier."""
-    ends, seen, found = frames.ends, {}, []
+    ends, found = frames.ends, []
+    seen: dict[tuple[bytes, bytes, bytes], int] = {}
     for index in range(len(frames)):
         rows = slice(ends[index], ends[index + 1])
         places = np.round(np.concatenate([frames.cells[index], frames.positions[rows]]) / SAME).astype(np.int64)

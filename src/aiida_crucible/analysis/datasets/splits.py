@@ -72,7 +72,8 @@ def split_frames(frames: LabelledFrames, blocks: Whole, sources: Sequence[str], 
 
 def _series(frames: LabelledFrames) -> list[Whole]:
     """Return the frames of each series, in their order."""
-    ends, found = frames.ends, {}
+    ends = frames.ends
+    found: dict[tuple[int, int, bytes], list[int]] = {}
     for index in range(len(frames)):
         numbers = frames.numbers[ends[index] : ends[index + 1]]
         key = (int(frames.files[index]), int(frames.sources[index]), numbers.tobytes())

@@ -26,7 +26,10 @@ def suspected_units(frames: LabelledFrames, predicted: Mapping[str, Array]) -> d
     """
     shares = frames.counts / frames.n_atoms[:, None]
     finite = np.isfinite(predicted["energies"])
-    energies = [_beside(shares[finite], (values / frames.n_atoms)[finite]) for values in (frames.energies, predicted["energies"])]
+    energies = [
+        _beside(shares[finite], (values / frames.n_atoms)[finite])
+        for values in (frames.energies, predicted["energies"])
+    ]
     found = {"energy": suspected_unit(energies[0], energies[1], ENERGY_UNITS)}
     rows = np.isfinite(predicted["forces"]).all(axis=1)
     found["force"] = suspected_unit(frames.forces[rows].ravel(), predicted["forces"][rows].ravel(), FORCE_UNITS)

@@ -1,0 +1,92 @@
+"""The parameters of the task ``train``: one vocabulary for all families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from crucible_engine.families.facts import METHODS, Family
+from crucible_engine.families.training import TrainingSettings
+from crucible_engine.wire.rules import Parameter, ParameterError, suggestion
+from crucible_engine.wire.value_types import require_shallow
+
+LOSSES = ("mse", "huber", "mae")
+
+TRAIN: dict[str, Parameter] = {
+    "method": Parameter(
+        str, "full", "all weights, only the last ones (frozen), or all from random ones (scratch)", choices=METHODS
+    ),
+    "epochs": Parameter(int, 50, "times that every frame of training is seen", 1, 1_000_000),
+    "learning_rate": Parameter(float, None, "at the start; by default the family's", 0.0, 10.0, exclusive=True),
+    "energy_weight": Parameter(float, 1.0, "of the mean squared error of the energy an atom, in (eV/atom)²", 0.0, 1e6),
+    "force_weight": Parameter(float, 1.0, "of that of components of forces, in (eV/Å)²", 0.0, 1e6),
+    "stress_weight": Parameter(float, 0.1, "of that of components of stresses, in GPa²", 0.0, 1e6),
+    "loss": Parameter(str, None, "of errors: squared, Huber's, absolute; by default the family's", choices=LOSSES),
+    "batch_size": Parameter(
+        int, None, "frames between two steps of the optimizer; by default the family's", 1, 100_000
+    ),
+    "seed": Parameter(int, 0, "of the order of frames and of random weights", 0),
+    "patience": Parameter(int, None, "epochs without a better validation after which it is enough; all if left out", 1),
+    "ema": Parameter(
+        float, None, "decay of a moving average of weights that is validated and kept", 0.0, 0.9999999, exclusive=True
+    ),
+    "checkpoint_seconds": Parameter(float, 600.0, "after which a state is kept within an epoch, too", 1.0, 1e7),
+    "extra": Parameter(dict, {}, "settings of the package's own trainer, by its names"),
+}
+
+DETAILS = ("checkpoint_seconds",)
+"""Parameters that change no number."""
+
+
+def check_train(values: Mapping[str, Any]) -> None:
+    """Refuse parameters that contradict each other.
+
+    :raises ParameterError: one line.
+    """
+    if not values["energy_weight"] and not values["force_weight"]:
+        raise ParameterError(
+            "parameters 'energy_weight' and 'force_weight' of train are both 0: give one of them a weight"
+        )
+    try:
+        require_shallow(values["extra"])
+    except ValueError as error:
+        raise ParameterError(f"parameter 'extra' of train: {error}") from None
+    for name in values["extra"]:
+        if not isinstance(name, str):
+            raise ParameterError(f"parameter 'extra' of train has the key {name!r}: give words as keys")
+
+
+def settings_for(family: Family, values: Mapping[str, Any]) -> TrainingSettings:
+    """Return complete parameters as the family's trainer takes them.
+
+    :raises ParameterError: one line, if the family cannot train so.
+    """
+    facts = family.training
+    if facts is None:
+        raise ParameterError(f"models of family {family.name!r} cannot be trained here: choose another model")
+    if values["method"] not in facts.methods:
+        raise ParameterError(
+            f"family {family.name!r} cannot train by method {values['method']!r}: choose {' or '.join(facts.methods)}"
+        )
+    loss = values["loss"] or facts.losses[0]
+    if loss not in facts.losses:
+        raise ParameterError(f"family {family.name!r} has no loss {loss!r}: choose {' or '.join(facts.losses)}")
+    for name in values["extra"]:
+        if name not in facts.extra:
+            raise ParameterError(
+                f"the trainer of family {family.name!r} takes no extra {name!r}: {suggestion(name, list(facts.extra))}"
+            )
+    return TrainingSettings(
+        method=values["method"],
+        epochs=values["epochs"],
+        learning_rate=values["learning_rate"] or facts.learning_rate,
+        energy_weight=values["energy_weight"],
+        force_weight=values["force_weight"],
+        stress_weight=values["stress_weight"],
+        loss=loss,
+        batch_size=values["batch_size"] or facts.batch_size,
+        seed=values["seed"],
+        patience=values["patience"],
+        ema=values["ema"],
+        extra=dict(values["extra"]),
+    )
