@@ -68,8 +68,8 @@ def read_node(node: Data) -> tuple[LabelledFrames, list[str]]:
     missing = [name for name in ("energies", "forces") if name not in names]
     if missing:
         raise ValueError(
-            f"trajectory {node.pk} has no {' and no '.join(missing)}: give one with labels, or evaluate it with the model "
-            "that is to teach"
+            f"trajectory {node.pk} has no {' and no '.join(missing)}: give one with labels, or evaluate it with the "
+            "model that is to teach"
         )
     geometries: list[Atoms] = list(trajectory_to_atoms(node))
     n, n_atoms = len(geometries), len(geometries[0])

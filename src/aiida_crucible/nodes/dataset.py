@@ -26,9 +26,9 @@ class DatasetData(ArrayData):
     """Labelled frames, one array a column of :class:`aiida_crucible.analysis.datasets.frames.LabelledFrames`.
 
     Beside them are ``sides`` (0 training, 1 validation, 2 test) and ``blocks`` (frames of one are on one side), [n].
-    Attributes are ``sources`` (names, by their numbers), ``files`` (``name`` and ``sha256``), ``theory``, ``examination``
-    (see :func:`aiida_crucible.analysis.datasets.examination.examine`), ``split`` (its settings) and, where energies were
-    shifted, ``energy_shift``.
+    Attributes are ``sources`` (names, by their numbers), ``files`` (``name`` and ``sha256``), ``theory``,
+    ``examination`` (see :func:`aiida_crucible.analysis.datasets.examination.examine`), ``split`` (its settings) and,
+    where energies were shifted, ``energy_shift``.
     """
 
     @classmethod
@@ -54,8 +54,8 @@ class DatasetData(ArrayData):
     def frames(self) -> LabelledFrames:
         """Return the frames with their labels.
 
-        :raises ValueError: one line, if a column is missing or does not fit the others, as in a node that something else
-            has made.
+        :raises ValueError: one line, if a column is missing or does not fit the others, as in a node that something
+            else has made.
         """
         names = [field.name for field in fields(LabelledFrames)]
         arrays = {name: self.get_array(name) for name in names if name in self.get_arraynames()}

@@ -188,7 +188,8 @@ class Training:
 
 
 METHODS = ("full", "frozen", "scratch")
-"""How a model may be trained: all of its weights from where they are, only the last of them, or all from random ones."""
+"""How a model may be trained: all of its weights from where they are, only the last of them, or all from random
+ones."""
 
 
 @dataclass(frozen=True)

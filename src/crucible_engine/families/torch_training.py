@@ -117,8 +117,8 @@ class TorchTrainer(Trainer):
     def batches(self) -> Iterator[list[int]]:
         """Yield the structures of each batch of this epoch that is left, and do between them what is due.
 
-        Their order follows from the seed and the number of the epoch. When the next batch is asked for, the step with the
-        one before is done.
+        Their order follows from the seed and the number of the epoch. When the next batch is asked for, the step with
+        the one before is done.
         """
         order = np.random.default_rng([self.settings.seed, self.epoch]).permutation(self.data.training)
         size = self.settings.batch_size
@@ -145,8 +145,8 @@ class TorchTrainer(Trainer):
     def note(self, loss: float, errors: dict[str, tuple[float, int]], count: int) -> None:
         """Take account of a batch.
 
-        :param errors: mean absolute ones by :data:`crucible_engine.families.training.ERRORS`, each with how many numbers
-            it is of.
+        :param errors: mean absolute ones by :data:`crucible_engine.families.training.ERRORS`, each with how many
+            numbers it is of.
         :param count: structures.
         :raises DivergedError: if the loss of a batch that is trained on is no finite number.
         """

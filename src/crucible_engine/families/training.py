@@ -1,7 +1,7 @@
 """What a family's module ``train`` gives the task of that name: a trainer, which runs the package's own.
 
-The module has a function ``trainer(model, data, settings)``, which returns a :class:`Trainer`. One settings vocabulary is
-translated there into the package's; what is given as ``extra`` is handed through.
+The module has a function ``trainer(model, data, settings)``, which returns a :class:`Trainer`. One settings vocabulary
+is translated there into the package's; what is given as ``extra`` is handed through.
 """
 
 from __future__ import annotations

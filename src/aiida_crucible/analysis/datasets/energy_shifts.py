@@ -27,9 +27,9 @@ class Shift:
     """What is taken from the labels' energies to have the model's zero.
 
     :param energies: eV a frame, shape [n].
-    :param report: ``way``, ``by_element`` (eV an atom, ``None`` without a shift), ``rank`` (numbers that the compositions
-        determine), ``n_elements``, ``n_fitted`` (frames), ``before`` and ``after`` (root mean square differences of labels
-        and model on them, eV/atom), ``how`` (one line).
+    :param report: ``way``, ``by_element`` (eV an atom, ``None`` without a shift), ``rank`` (numbers that the
+        compositions determine), ``n_elements``, ``n_fitted`` (frames), ``before`` and ``after`` (root mean square
+        differences of labels and model on them, eV/atom), ``how`` (one line).
     """
 
     energies: Array
@@ -43,8 +43,8 @@ def fit_shift(frames: LabelledFrames, predicted: Array, chosen: NDArray[np.bool_
     :param predicted: the model's energies, eV, shape [n].
     :param chosen: frames to fit to, those of training: shape [n].
     :param way: one of :data:`WAYS`.
-    :raises ValueError: one line: the compositions do not determine a shift for each element, or none is wanted where one
-        is needed.
+    :raises ValueError: one line: the compositions do not determine a shift for each element, or none is wanted where
+        one is needed.
     """
     counts, sizes = frames.counts, frames.n_atoms
     differences = (frames.energies - predicted) / sizes
@@ -70,8 +70,8 @@ def _shift_by_element(frames: LabelledFrames, basis: Array, target: Array, rank:
         missing = abs(float(target.mean())) if len(target) else 0.0
         if missing > LARGEST_WITHOUT:
             raise ValueError(
-                f"the energies of labels and model differ by {target.mean():.6g} eV/atom on average: they have different "
-                f"zeros, set energy_shift to {PER_ELEMENT!r} or {DISTRIBUTED!r}"
+                f"the energies of labels and model differ by {target.mean():.6g} eV/atom on average: they have "
+                f"different zeros, set energy_shift to {PER_ELEMENT!r} or {DISTRIBUTED!r}"
             )
         return np.zeros(len(frames.elements))
     if way == PER_ELEMENT and rank < len(frames.elements):
@@ -92,8 +92,9 @@ def _how(frames: LabelledFrames, rank: int, way: str) -> str:
     if rank == len(frames.elements):
         return "least squares of the energies an atom, a number for each element"
     return (
-        f"the compositions determine {rank} number{'s' if rank > 1 else ''} for {len(frames.elements)} elements: the mean "
-        "difference an atom goes to all elements alike, and what is left to them by the smallest numbers that take it out"
+        f"the compositions determine {rank} number{'s' if rank > 1 else ''} for {len(frames.elements)} elements: the "
+        "mean difference an atom goes to all elements alike, and what is left to them by the smallest numbers that "
+        "take it out"
     )
 
 

@@ -1,11 +1,12 @@
 """Which frames are trained on, validated with and tested on.
 
-Frames of a trajectory that follow each other are nearly the same. A model that has seen one of them knows the others, so
-that they stay on one side: as a block.
+Frames of a trajectory that follow each other are nearly the same. A model that has seen one of them knows the others,
+so that they stay on one side: as a block.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,8 +31,8 @@ TRAINING, VALIDATION, TEST = range(len(SPLITS))
 def blocks_of(frames: LabelledFrames, settings: Mapping[str, Any], duplicates: Sequence[tuple[int, int]] = ()) -> Whole:
     """Return the number of each frame's block, from 0, shape [n].
 
-    A series is frames of the same atoms, file and source, in their order. Where no ``block_length`` is given, a frame is
-    of the block of the one before if their distance (root mean square over atoms, by minimum image, without the mean
+    A series is frames of the same atoms, file and source, in their order. Where no ``block_length`` is given, a frame
+    is of the block of the one before if their distance (root mean square over atoms, by minimum image, without the mean
     shift, Å) is less than half that of frames drawn from the whole series.
 
     :param settings: complete, see :data:`aiida_crucible.analysis.datasets.settings.SPLIT`.
@@ -60,10 +61,7 @@ def split_frames(frames: LabelledFrames, blocks: Whole, sources: Sequence[str], 
         raise ValueError(
             f"the dataset has {len(frames)} frame: training needs one and validation another; give more frames"
         )
-    if settings["split"] == "random":
-        sides = _drawn(blocks, settings)
-    else:
-        sides = _named(frames, sources, settings)
+    sides = _drawn(blocks, settings) if settings["split"] == "random" else _named(frames, sources, settings)
     for side, name in ((TRAINING, "train on"), (VALIDATION, "validate with")):
         if not (sides == side).any():
             raise ValueError(f"the split leaves no frame to {name} ({_why(blocks, settings)})")
@@ -89,7 +87,7 @@ def _numbered(frames: LabelledFrames, series: Whole, length: int | None) -> Whol
     generator = np.random.default_rng(0)
     drawn = generator.integers(len(series), size=(PAIRS, 2))
     typical = float(np.median([_distance(frames, *series[pair]) for pair in drawn if pair[0] != pair[1]] or [0.0]))
-    steps = [_distance(frames, *pair) for pair in zip(series, series[1:], strict=False)]
+    steps = [_distance(frames, *pair) for pair in itertools.pairwise(series)]
     return np.concatenate([[0], np.cumsum(np.array(steps) >= ALIKE * typical)]).astype(np.int64)
 
 
@@ -148,6 +146,6 @@ def _why(blocks: Whole, settings: Mapping[str, Any]) -> str:
         return f"all {settings['split']}s are named for other sides: name fewer"
     count = int(blocks.max()) + 1
     return (
-        f"its {len(blocks)} frames are {count} block{'s' if count > 1 else ''} of frames that resemble each other or are "
-        "the same: give more frames, or block_length to cut them"
+        f"its {len(blocks)} frames are {count} block{'s' if count > 1 else ''} of frames that resemble each other or "
+        "are the same: give more frames, or block_length to cut them"
     )

@@ -63,7 +63,7 @@ def graph_of(network: chgnet_model.CHGNet, atoms: Atoms) -> CrystalGraph:
 
 
 def early_layers(network: chgnet_model.CHGNet) -> list[torch.nn.Module]:
-    """Return what the package's example of fine-tuning leaves as it is: all but the last convolution and what follows."""
+    """Return all but the last convolution and what follows, which the package's example of fine-tuning leaves."""
     return [
         network.atom_embedding,
         network.bond_embedding,

@@ -1,8 +1,8 @@
 """CHGNet's training: its own trainer, which loops over our batches and calls us after each epoch.
 
-CHGNet learns energies an atom (eV), forces (eV/Å) and stresses (GPa, ASE's sign); magnetic moments, which it learns too,
-are left as the parent gives them. The energies of the elements are no part of what is trained: labels come with the
-parent's zero.
+CHGNet learns energies an atom (eV), forces (eV/Å) and stresses (GPa, ASE's sign); magnetic moments, which it learns
+too, are left as the parent gives them. The energies of the elements are no part of what is trained: labels come with
+the parent's zero.
 """
 
 from __future__ import annotations

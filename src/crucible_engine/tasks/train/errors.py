@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,7 +60,7 @@ def _of_side(
         },
         "by_force_size": {
             f"{low:g}-{high:g}": _counted(forces[(sizes >= low) & (sizes < high)])
-            for low, high in zip(FORCE_SIZES, FORCE_SIZES[1:], strict=False)
+            for low, high in itertools.pairwise(FORCE_SIZES)
             if ((sizes >= low) & (sizes < high)).any()
         },
     }

@@ -1,9 +1,9 @@
 """The task ``train``: labelled structures and a model in, weights and learning curves out.
 
 The model's family trains, through its package's own trainer, see :mod:`crucible_engine.families.training`. The whole
-state of a training is in a checkpoint (folder :data:`crucible_engine.wire.schema.RUN_FOLDER`), written after each epoch,
-within one every ``checkpoint_seconds``, before the walltime and on the signals of :mod:`crucible_engine.job.process`. A
-job that finds one of its own goes on from it.
+state of a training is in a checkpoint (folder :data:`crucible_engine.wire.schema.RUN_FOLDER`), written after each
+epoch, within one every ``checkpoint_seconds``, before the walltime and on the signals of
+:mod:`crucible_engine.job.process`. A job that finds one of its own goes on from it.
 
 The weights that are kept are those of the epoch with the smallest loss of the validation.
 
@@ -78,8 +78,8 @@ class _Stopped(BaseException):
 def run(job: Job, model: Model, context: Context) -> TaskResult:
     """Train a model on the structures of a job, from where an earlier run of it was stopped.
 
-    :raises EngineError: ``INVALID_JOB``, if the labels or a checkpoint are of other work or damaged, or the family cannot
-        train so; ``INTERRUPTED``, before the walltime.
+    :raises EngineError: ``INVALID_JOB``, if the labels or a checkpoint are of other work or damaged, or the family
+        cannot train so; ``INTERRUPTED``, before the walltime.
     """
     return _Run(job, model, context).run()
 
@@ -237,8 +237,8 @@ class _Run(Control):
         warnings = []
         if before not in (None, now):
             warnings.append(
-                f"begun with {before} CPU threads and continued with {now}: the last bits of sums, and so weights, depend "
-                "on that"
+                f"begun with {before} CPU threads and continued with {now}: the last bits of sums, and so weights, "
+                "depend on that"
             )
         return {
             "method": self._settings.method,
