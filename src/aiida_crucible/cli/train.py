@@ -46,7 +46,8 @@ def show_training(node: ProcessNode) -> None:
 
 
 def _rows(errors: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
-    from aiida_crucible.analysis.datasets.training_summary import ERROR, SHOWN
+    from aiida_crucible.analysis.datasets.training_summary import SHOWN
+    from crucible_engine.tasks.train.errors import ERROR
 
     rows = []
     for side, before in errors["before"].items():

@@ -30,8 +30,9 @@ ASK_INTERVAL = 3.0
 STEPS = {
     "aiida.calculations:crucible.verify": "verifying the model itself",
     "aiida.calculations:crucible.relax": "relaxing",
-    "aiida.calculations:crucible.evaluate": "computing the forces of the displaced supercells",
+    "aiida.calculations:crucible.evaluate": "computing forces",
     "aiida.calculations:crucible.dynamics": "molecular dynamics",
+    "aiida.calculations:crucible.train": "training",
 }
 
 

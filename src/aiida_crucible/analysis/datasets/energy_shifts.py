@@ -49,8 +49,8 @@ def fit_shift(frames: LabelledFrames, predicted: Array, chosen: NDArray[np.bool_
     counts, sizes = frames.counts, frames.n_atoms
     differences = (frames.energies - predicted) / sizes
     basis, target = (counts / sizes[:, None])[chosen], differences[chosen]
-    rank = int(np.linalg.matrix_rank(basis, tol=TOLERANCE * np.sqrt(len(basis)))) if len(basis) else 0
-    shift = _shift_by_element(frames, basis, target, rank, way)
+    rank = require_determined(frames, chosen, way)
+    shift = _shift_by_element(frames, basis, target, way)
     residual = target - basis @ shift
     report = {
         "way": way,
@@ -65,7 +65,25 @@ def fit_shift(frames: LabelledFrames, predicted: Array, chosen: NDArray[np.bool_
     return Shift(counts @ shift, report)
 
 
-def _shift_by_element(frames: LabelledFrames, basis: Array, target: Array, rank: int, way: str) -> Array:
+def require_determined(frames: LabelledFrames, chosen: NDArray[np.bool_], way: str) -> int:
+    """Return how many shifts of elements the compositions of frames determine.
+
+    :param chosen: see :func:`fit_shift`, like ``way``.
+    :raises ValueError: one line, if a shift for each element is wanted, and they do not determine it.
+    """
+    shares = (frames.counts / frames.n_atoms[:, None])[chosen]
+    rank = int(np.linalg.matrix_rank(shares, tol=TOLERANCE * np.sqrt(len(shares)))) if len(shares) else 0
+    if way == PER_ELEMENT and rank < len(frames.elements):
+        raise ValueError(
+            f"the energies determine {rank} of the shifts of {len(frames.elements)} elements "
+            f"({', '.join(frames.elements)}): where compositions are fixed only the sum over a formula is; set "
+            f"energy_shift to {DISTRIBUTED!r} to take that out, spread evenly over the atoms, or add frames of other "
+            "compositions"
+        )
+    return rank
+
+
+def _shift_by_element(frames: LabelledFrames, basis: Array, target: Array, way: str) -> Array:
     if way == NONE:
         missing = abs(float(target.mean())) if len(target) else 0.0
         if missing > LARGEST_WITHOUT:
@@ -74,13 +92,6 @@ def _shift_by_element(frames: LabelledFrames, basis: Array, target: Array, rank:
                 f"different zeros, set energy_shift to {PER_ELEMENT!r} or {DISTRIBUTED!r}"
             )
         return np.zeros(len(frames.elements))
-    if way == PER_ELEMENT and rank < len(frames.elements):
-        raise ValueError(
-            f"the energies determine {rank} of the shifts of {len(frames.elements)} elements "
-            f"({', '.join(frames.elements)}): where compositions are fixed only the sum over a formula is; set "
-            f"energy_shift to {DISTRIBUTED!r} to take that out, spread evenly over the atoms, or add frames of other "
-            "compositions"
-        )
     even = float(target.mean())
     rest, *_ = np.linalg.lstsq(basis, target - even, rcond=TOLERANCE)
     return np.asarray(even + rest)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aiida_crucible.analysis.model_tests.theories import are_same_theory
+from crucible_engine.tasks.train.errors import ERROR
+
 SHOWN = {"energy": (1000.0, "meV/atom"), "force": (1000.0, "meV/Å"), "stress": (160.21766208, "GPa")}
 """What has errors, and in which unit people read them: that of the arrays times a factor."""
-
-ERROR = "mean_absolute_error"
 
 
 def summarise(results: Mapping[str, Any], before: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def summarise(results: Mapping[str, Any], before: Mapping[str, Any], report: Map
 
     :param results: of ``crucible.train``.
     :param before: errors of the parent, see :mod:`crucible_engine.tasks.train.errors`.
-    :param report: of the labels: ``energy_shift``, ``theory``, ``model_theory``.
+    :param report: of the labels: ``energy_shift``, ``theory``, ``model_theory``, ``elements``.
     :return: ``outcome``, ``reason``, ``method``, ``settings``, ``epochs_done``, ``best_epoch``, ``steps``, ``seconds``,
         ``weights`` (sha256), ``errors`` with ``before`` and ``after`` by side, ``ratios`` (after to before) of the mean
         absolute errors by side, ``labels`` (the report), ``warnings``.
@@ -73,7 +74,7 @@ def _warnings(ratios: Mapping[str, Mapping[str, float]], report: Mapping[str, An
     if worse:
         said.append(f"the validation is worse than before in {' and '.join(worse)}: more epochs, another learning_rate")
     parent, labels = report.get("model_theory"), report.get("theory")
-    if parent and labels and parent != labels:
+    if parent and labels and not are_same_theory(parent, labels, report.get("elements", ())):
         said.append(
             f"the labels are of {labels} and the parent of {parent}: what it knew of other materials stays {parent} as "
             "far as it is not forgotten"

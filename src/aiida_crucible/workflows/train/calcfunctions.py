@@ -64,7 +64,12 @@ def prepared(
     attributes = dataset.attributes_for(energy_shift={**shift.report, "model": about["title"]}, examination=held)
     shifted = DatasetData.of(moved, dataset.sides, dataset.blocks, attributes)
     shifted.label = dataset.label
-    report = {"energy_shift": shift.report, "theory": dataset.theory, "model_theory": about.get("theory")}
+    report = {
+        "energy_shift": shift.report,
+        "theory": dataset.theory,
+        "model_theory": about.get("theory"),
+        "elements": list(dataset.elements),
+    }
     return shifted, report
 
 

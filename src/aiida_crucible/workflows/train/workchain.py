@@ -8,6 +8,8 @@ from typing import Any
 from aiida.engine import ExitCode, ProcessBuilder, ProcessSpec, ToContext
 from aiida.orm import AbstractCode, ArrayData, Dict
 
+from aiida_crucible.analysis.datasets.energy_shifts import require_determined
+from aiida_crucible.analysis.datasets.splits import TRAINING
 from aiida_crucible.analysis.datasets.training_settings import validate_training
 from aiida_crucible.analysis.model_tests.theories import name_of_theory
 from aiida_crucible.calculations.ports import settings_input
@@ -74,8 +76,12 @@ class TrainWorkChain(VerifiedWorkChain):
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
-        """Check that the model's family can train so."""
+        """Check that the model's family can train so, and that the dataset determines the shifts that are wanted."""
         super().check_inputs(inputs)
+        if "dataset" in inputs:
+            settings = validate_training(inputs["parameters"].get_dict())
+            dataset = inputs["dataset"]
+            require_determined(dataset.frames(), dataset.sides == TRAINING, settings["energy_shift"])
         if "model" in inputs:
             check_method(inputs["model"], inputs["train"]["train"]["parameters"].get_dict())
 

@@ -15,6 +15,8 @@ from crucible_engine.wire.schema import SIDES
 
 Array = NDArray[np.float64]
 
+ERROR = "mean_absolute_error"
+
 FORCE_SIZES = (0.0, 0.5, 1.0, 2.0, 5.0, float("inf"))
 """eV/Å: limits of the norms of labels' forces by which errors are told apart."""
 
@@ -74,9 +76,9 @@ def _of_side(
 def _error(differences: Array) -> dict[str, float | None]:
     """Return errors; ``None`` where the model gave something else than finite numbers, which JSON has not."""
     if not np.isfinite(differences).all():
-        return {"mean_absolute_error": None, "root_mean_square_error": None}
+        return {ERROR: None, "root_mean_square_error": None}
     return {
-        "mean_absolute_error": float(np.abs(differences).mean()),
+        ERROR: float(np.abs(differences).mean()),
         "root_mean_square_error": float(np.sqrt((differences**2).mean())),
     }
 

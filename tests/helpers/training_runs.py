@@ -1,0 +1,93 @@
+"""Trainings of one family in its own environment, all in one process, which prints what came of them as JSON.
+
+``python training_runs.py FAMILY NAME FOLDER``
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from engine_jobs import read_arrays, run_here
+from training_jobs import salt, spring_labels, write_training
+
+from crucible_engine.tasks.train import run as task
+from crucible_engine.wire.labels import Labels
+from crucible_engine.wire.schema import CURVES, TRAINED_FILE, ModelReference
+
+FRAMES = salt(11)
+LABELS = spring_labels(FRAMES)
+PARAMETERS = {"epochs": 3, "batch_size": 3}
+STOPS = (1, 4, 5, 8)
+"""Steps behind which the job is told to stop; three make an epoch."""
+
+
+def trained(folder: Path, model: ModelReference, labels: Labels = LABELS, **changes: Any) -> dict[str, Any]:
+    """Return what a training has left."""
+    write_training(folder, FRAMES, labels, model, **{**PARAMETERS, **changes})
+    return said_of(folder, run_here(folder))
+
+
+def said_of(folder: Path, results: dict[str, Any]) -> dict[str, Any]:
+    """Return condition, outcome, summary, digest of the weights and curves."""
+    found = {name: results[name] for name in ("condition", "message", "outcome", "summary")}
+    if results["condition"] == "finished":
+        arrays = read_arrays(folder)
+        found["curves"] = {name: arrays[name].tolist() for name in CURVES if name != "seconds" and name in arrays}
+        found["has_weights"] = (folder / TRAINED_FILE).exists()
+    return found
+
+
+def stopped(folder: Path, model: ModelReference, step: int, number: int = signal.SIGTERM, **changes: Any) -> list[Any]:
+    """Return what the jobs have left of which the first gets a signal behind a step, and the next goes on."""
+    original: Callable[..., None] = task._Run.after_step
+
+    def after_step(self: Any, trainer: Any, loss: float) -> None:
+        if trainer.step == step:
+            os.kill(os.getpid(), number)
+        original(self, trainer, loss)
+
+    task._Run.after_step = after_step  # type: ignore[method-assign]
+    try:
+        first = trained(folder, model, **changes)
+    finally:
+        task._Run.after_step = original  # type: ignore[method-assign]
+    return [first, said_of(folder, run_here(folder))]
+
+
+def without_stress(which: slice) -> Labels:
+    """Return the labels, some of them without a stress."""
+    stresses = LABELS.stresses.copy()
+    stresses[which] = np.nan
+    return Labels(LABELS.energies, LABELS.forces, stresses, LABELS.sides)
+
+
+def main() -> None:
+    """Run all of them."""
+    model, folder = ModelReference(sys.argv[1], sys.argv[2]), Path(sys.argv[3])
+    found: dict[str, Any] = {name: trained(folder / name, model) for name in ("whole", "again")}
+    found["stopped"] = [stopped(folder / f"stopped-{step}", model, step) for step in STOPS]
+    averaged = {"ema": 0.9, "patience": 2}
+    found["averaged"] = trained(folder / "averaged", model, **averaged)
+    found["averaged, stopped"] = stopped(folder / "averaged-stopped", model, 5, **averaged)
+    found["frozen"] = trained(folder / "frozen", model, method="frozen")
+    found["scratch"] = trained(folder / "scratch", model, method="scratch", epochs=4)
+    found["huber"] = trained(folder / "huber", model, loss="huber")
+    found["another seed"] = trained(folder / "seed", model, seed=1)
+    found["no stress"] = trained(folder / "no-stress", model, without_stress(slice(None)))
+    found["few stresses"] = trained(folder / "few-stresses", model, without_stress(slice(2, None)))
+    broken = Labels(LABELS.energies * 1e30, LABELS.forces, LABELS.stresses, LABELS.sides)
+    found["diverged"] = trained(folder / "diverged", model, broken)
+    found["wild"] = trained(folder / "wild", model, learning_rate=10.0, epochs=6)
+    with (folder / "found.json").open("w") as stream:
+        json.dump(found, stream)
+
+
+if __name__ == "__main__":
+    main()
