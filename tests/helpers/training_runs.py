@@ -19,7 +19,8 @@ from training_jobs import salt, spring_labels, write_training
 
 from crucible_engine.tasks.train import run as task
 from crucible_engine.wire.labels import Labels
-from crucible_engine.wire.schema import CURVES, TRAINED_FILE, ModelReference
+from crucible_engine.wire.schema import TRAINED_FILE, ModelReference
+from crucible_engine.wire.training import CURVES
 
 FRAMES = salt(11)
 LABELS = spring_labels(FRAMES)

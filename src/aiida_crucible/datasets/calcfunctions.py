@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from aiida.engine import calcfunction
-from aiida.orm import Data, Dict, SinglefileData
+from aiida.orm import Data, Dict, FolderData, SinglefileData
 
 from aiida_crucible.analysis.datasets.examination import describe_sides, examine, find_duplicates
 from aiida_crucible.analysis.datasets.frames import LabelledFrames
@@ -17,8 +18,8 @@ from aiida_crucible.analysis.datasets.settings import SPLIT, validate_split
 from aiida_crucible.analysis.datasets.splits import blocks_of, split_frames
 from aiida_crucible.datasets.reading import gathered, read_file, read_node
 from aiida_crucible.datasets.settings import labels_settings, validate_dataset
-from aiida_crucible.nodes.dataset import DatasetData
 from aiida_crucible.nodes.file_digest import describe_file
+from aiida_crucible.nodes.training.dataset import DatasetData
 from aiida_crucible.references.settings import citation_of
 
 NUMERICS = 1
@@ -61,10 +62,10 @@ def make_dataset(nodes: Mapping[str, Data], given: Mapping[str, Any]) -> Dataset
     files = []
     for name in sorted(nodes):
         node = nodes[name]
-        if isinstance(node, SinglefileData):
+        if isinstance(node, SinglefileData | FolderData):
             with as_path(node) as path:
-                files.append(describe_file(path).as_dict())
                 parts.append(read_file(path, labels_settings(settings)))
+                files.append(describe_file(path).as_dict() if path.is_file() else {"name": path.name})
         else:
             parts.append(read_node(node))
             files.append({"name": node.label or type(node).__name__, "uuid": node.uuid})
@@ -79,7 +80,7 @@ def divided(
     """Return a new dataset of frames, examined and split.
 
     :param settings: of the split, complete.
-    :param attributes: what else the node says, see :class:`aiida_crucible.nodes.dataset.DatasetData`.
+    :param attributes: what else the node says, see :class:`aiida_crucible.nodes.training.dataset.DatasetData`.
     :raises ValueError: one line, if a side would be empty.
     """
     blocks = blocks_of(frames, settings, find_duplicates(frames))
@@ -93,13 +94,16 @@ def divided(
 
 
 @contextmanager
-def as_path(node: SinglefileData) -> Iterator[Path]:
-    """Write a file to a place where a reader finds it under its own name."""
-    with TemporaryDirectory() as folder, node.open(mode="rb") as stream:
-        path = Path(folder) / node.filename
-        with path.open("wb") as target:
-            while piece := stream.read(1 << 20):
-                target.write(piece)
+def as_path(node: SinglefileData | FolderData) -> Iterator[Path]:
+    """Write a file or a folder to a place where a reader finds it under its own name."""
+    with TemporaryDirectory() as folder:
+        if isinstance(node, SinglefileData):
+            path = Path(folder) / node.filename
+            with node.open(mode="rb") as stream, path.open("wb") as target:
+                shutil.copyfileobj(stream, target)
+        else:
+            path = Path(folder) / (Path(node.label).name or "folder")
+            node.base.repository.copy_tree(path)
         yield path
 
 

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aiida.orm import Data, Dict, SinglefileData
+from aiida.orm import Data, Dict, FolderData, SinglefileData
 
 from aiida_crucible.analysis.datasets.settings import validate_split
 from aiida_crucible.datasets import calcfunctions
 from aiida_crucible.datasets.settings import validate_dataset
-from aiida_crucible.nodes.dataset import DatasetData
-from aiida_crucible.nodes.file_digest import describe_file, is_file
+from aiida_crucible.nodes.file_digest import describe_file, is_file, is_folder
 from aiida_crucible.nodes.lookup import find_node
+from aiida_crucible.nodes.training.dataset import DatasetData
+from aiida_crucible.references.trajectories.deepmd import files_of
 
 LARGEST_FILE = 500_000_000
 """Bytes of a file, which enters the provenance."""
@@ -71,7 +72,21 @@ def _node_of(source: str | Path | Data) -> Data:
         return source
     if str(source).isdigit() and not is_file(Path(source)):
         return find_node(str(source), "trajectory or dataset", "or a file")
+    if is_folder(Path(source)):
+        return _folder(Path(source).resolve())
     file = describe_file(source)
     if file.size > LARGEST_FILE:
         raise ValueError(f"{file.path.name} has more than {LARGEST_FILE} bytes: give a part of it, or thin it out")
     return SinglefileData(file.path)
+
+
+def _folder(path: Path) -> FolderData:
+    """Return a folder of deepmd, with the files that are read."""
+    node, total = FolderData(), 0
+    for name in files_of(path):
+        total += (path / name).stat().st_size
+        if total > LARGEST_FILE:
+            raise ValueError(f"folder {path.name} has more than {LARGEST_FILE} bytes: give a part of it")
+        node.base.repository.put_object_from_file(str(path / name), name)
+    node.label = path.name
+    return node

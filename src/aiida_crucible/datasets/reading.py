@@ -12,8 +12,8 @@ from aiida.orm import Data, TrajectoryData
 from ase import Atoms
 
 from aiida_crucible.analysis.datasets.frames import LabelledFrames, joined
-from aiida_crucible.nodes.dataset import DatasetData
 from aiida_crucible.nodes.structures import trajectory_to_atoms
+from aiida_crucible.nodes.training.dataset import DatasetData
 from aiida_crucible.references.labels import Group, read_labels
 
 KELVIN = re.compile(r"(?<![\w.])(?:\w*[-_])?(\d+(?:\.\d+)?) ?K(?![\w])")

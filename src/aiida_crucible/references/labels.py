@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aiida_crucible.nodes.foreign_atoms import require_whole_atoms
 from aiida_crucible.references.settings import CITATION, TRAJECTORY
-from aiida_crucible.references.trajectories.frames import Frame, iterate_frames
+from aiida_crucible.references.trajectories.frames import Frame, format_of, iterate_frames
 from crucible_engine.wire.rules import Parameter, complete, is_number
 
 _OF_TRAJECTORIES = ("format", "start", "stop", "stride", "forces_key", "energy_key", "length_unit")
@@ -32,6 +32,9 @@ LABELS: dict[str, Parameter] = {
     ),
     "subset_key": Parameter(str, None, "name in an extxyz file of the word that tells the subset of a frame"),
 }
+
+WITH_STRESS = ("vasprun", "deepmd", "db")
+"""Formats that say what the unit and the sign of the stress are."""
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
@@ -85,10 +88,12 @@ def validate_labels(given: Mapping[str, Any]) -> dict[str, Any]:
 def read_labels(path: Path, settings: Mapping[str, Any]) -> list[Group]:
     """Return the frames of a labelled set, those of the same atoms together, in the order of their first frames.
 
-    :param path: an extxyz file or an ASE trajectory, of any compositions; it may be compressed (gz, bz2, xz).
+    :param path: an extxyz file or an ASE trajectory or data base, of any compositions, a vasprun.xml or a folder of
+        deepmd; extxyz and vasprun.xml may be compressed (gz, bz2, xz).
     :param settings: complete, see :data:`LABELS`.
     :raises ValueError: one line that names the file and the frame, if a label is missing or no finite number.
     """
+    _require_own_stress(path, settings)
     reading = {name: settings[name] for name in _OF_TRAJECTORIES}
     frames = list(iterate_frames(path, {**reading, "force_unit": "eV/angstrom"}))
     if not frames:
@@ -103,6 +108,17 @@ def read_labels(path: Path, settings: Mapping[str, Any]) -> list[Group]:
         key = (*frame.atoms.numbers.tolist(), *frame.atoms.pbc.tolist(), frame.atoms.cell.rank)
         by_atoms.setdefault(key, []).append(index)
     return [_group(frames, stresses, indices, settings) for indices in by_atoms.values()]
+
+
+def _require_own_stress(path: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse to choose name, unit or sign of a stress that a format itself tells.
+
+    :raises ValueError: one line.
+    """
+    kind = settings["format"] or format_of(path)
+    told = [name for name in ("stress_key", "stress_unit", "stress_sign") if settings[name] != LABELS[name].default]
+    if kind in WITH_STRESS and told:
+        raise ValueError(f"{path.name} is read as {kind}, whose stress has its unit and sign: leave {told[0]} out")
 
 
 def require_known_elements(name: str, groups: Collection[Group], known: Collection[str] | None) -> list[Group]:

@@ -171,7 +171,7 @@ class Packaged:
 
 @dataclass(frozen=True)
 class Training:
-    """What a family's package can train, through its module ``train``; see :mod:`crucible_engine.families.training`.
+    """What a family's package can train, through its module ``train``; see :mod:`crucible_engine.training.contract`.
 
     :param methods: of :data:`METHODS` those that it has, by name with what they are to it in words.
     :param learning_rate: where nobody says.

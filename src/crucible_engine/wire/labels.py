@@ -2,7 +2,7 @@
 
 Members: ``energies`` float64 [n_structures] (eV), ``forces`` float64 [n_atoms_total, 3] (eV/Å, all structures one after
 the other), ``stresses`` float64 [n_structures, 6] (eV/Å³, ASE's sign, Voigt; NaN where a structure has none), ``sides``
-int64 [n_structures] (numbers of :data:`crucible_engine.wire.schema.SIDES`).
+int64 [n_structures] (numbers of :data:`crucible_engine.wire.training.SIDES`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crucible_engine.wire.arrays import Layout, read_arrays, require_layout
-from crucible_engine.wire.schema import SIDES, Condition, EngineError
+from crucible_engine.wire.schema import Condition, EngineError
+from crucible_engine.wire.training import SIDES
 
 
 @dataclass(frozen=True)

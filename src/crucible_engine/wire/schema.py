@@ -5,15 +5,15 @@ Both sides import this module, so that it cannot drift. A job is a folder::
     job.json          what to compute                                   (AiiDA → engine, see :class:`Job`)
     structures.npz    the structures, concatenated                      (AiiDA → engine, see ``structures_file``)
     reference.npz     of a dynamics: the crystal that it must not lose  (AiiDA → engine, the same; optional)
-    labels.npz        of a training: energies, forces, stresses, sides  (AiiDA → engine, see ``labels_file``)
+    labels.npz        of a training: energies, forces, stresses, sides  (AiiDA → engine, see ``labels``)
     journal.bin       every finished piece of work, appended, flushed   (kept while the job is unfinished)
     progress.jsonl    one JSON line an interval                         (for people and monitors)
     arrays.npz        the arrays of the finished job                    (engine → AiiDA, written last but one)
     trajectories.npz  geometries on the way of a relaxation             (engine → AiiDA, on request)
     trained.model     the weights that a training leaves                (engine → AiiDA, as the family's package saves)
     results.json      scalars, condition, environment                   (engine → AiiDA, written last, atomically)
-    run/              checkpoint of a training; that, time series and
-                      frames of a dynamics                              (kept on the computer; a copy is continued)
+    run/              checkpoint, time series and frames of a dynamics  (kept on the computer; a copy is continued)
+                      or checkpoint of a training
     lammps/           what LAMMPS reads and writes                      (kept on the computer; nothing continues it)
 
 No pickle crosses the wire in either direction. Units are ASE's: eV, Å, eV/Å, and eV/Å³ with ASE's sign of stress
@@ -107,23 +107,6 @@ atom has no neighbour any more; temperature, cell or volume ran away; the model 
 
 LOST_OUTCOMES = OUTCOMES_OF_DYNAMICS[2:]
 """Of what is no crystal any more; ``diffusive`` still is one."""
-
-
-SIDES = ("training", "validation", "test")
-"""Of the frames of a training, by their numbers in ``labels.npz``."""
-
-TRAINED, STOPPED_EARLY, DIVERGED = OUTCOMES_OF_TRAINING = ("trained", "stopped-early", "diverged")
-"""All epochs were done; the validation had not improved for as long as the patience; the loss was no finite number."""
-
-CURVES = (
-    "epoch",
-    "learning_rate",
-    "seconds",
-    *(f"{side}_{name}" for side in SIDES[:2] for name in ("loss", "energy_error", "force_error", "stress_error")),
-)
-"""Arrays of a training's ``arrays.npz`` with a number an epoch: its number, the learning rate at its end, its duration,
-and of each side the loss and the mean absolute errors (eV/atom, eV/Å, eV/Å³; NaN where there are no stresses). Those of
-``training`` are of the weights on their way through the epoch, those of ``validation`` of the weights at its end."""
 
 
 def frame_of_sampler(sampler: str, index: int) -> str:
@@ -286,7 +269,8 @@ class Results:
     :param outcome: what the physics said, in the task's words (evaluate: ``finite`` or ``non-finite``; relax:
         ``converged``, ``not-converged``, ``non-finite`` or ``runaway``, the worst of its structures; dynamics: the
         worst of its replicas, see :data:`OUTCOMES_OF_DYNAMICS`; verify: ``passed`` or ``failed``; similarity:
-        ``mapped``; train: see :data:`OUTCOMES_OF_TRAINING`); ``None`` while unknown.
+        ``mapped``; train: see
+        :data:`crucible_engine.wire.training.OUTCOMES_OF_TRAINING`); ``None`` while unknown.
     :param summary: the task's scalars, see each task.
     :param model: ``family``, ``name``, ``sha256`` (of what was really loaded), ``dtype``, ``elements`` (symbols),
         ``forces`` (``conservative`` or ``direct``), ``settings``; empty for a task without a model.

@@ -22,8 +22,8 @@ from aiida_crucible.calculations.output_files import (
     split_properties,
 )
 from aiida_crucible.calculations.parser import EngineParser, Unfinished
-from aiida_crucible.nodes.dataset import DatasetData
 from aiida_crucible.nodes.structures import trajectory_to_atoms
+from aiida_crucible.nodes.training.dataset import DatasetData
 from crucible_engine.wire.journal import Record
 from crucible_engine.wire.records import Check, evaluation_check
 from crucible_engine.wire.schema import ARRAYS_FILE

@@ -14,8 +14,8 @@ from ase import Atoms
 from aiida_crucible.analysis.datasets.frames import SPLITS
 from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.run_folder import ContinuesRunFolder, name_of, restart_folder_check
-from aiida_crucible.nodes.dataset import DatasetData
 from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.training.dataset import DatasetData
 from crucible_engine.families.registry import find_family
 from crucible_engine.job.preflight import check_structure
 from crucible_engine.tasks.parameters import validate_parameters
@@ -56,8 +56,8 @@ class TrainCalculation(ContinuesRunFolder, EngineCalculation):
         )
         spec.output_nodes(
             ArrayData,
-            curves="A number an epoch, arrays of `crucible_engine.wire.schema.CURVES`: losses and mean absolute errors "
-            "of training and validation (eV/atom, eV/Å, eV/Å³), learning rate, duration (s).",
+            curves="A number an epoch, arrays of `crucible_engine.wire.training.CURVES`: losses and mean absolute "
+            "errors of training and validation (eV/atom, eV/Å, eV/Å³), learning rate, duration (s).",
             properties="What the trained potential answers for the frames of the dataset, in their order: `energies` "
             "[n] (eV), `forces` [n_atoms_total, 3] (eV/Å), `stresses` [n, 6] (eV/Å³), `n_atoms` [n].",
         )

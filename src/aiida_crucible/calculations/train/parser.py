@@ -19,13 +19,14 @@ from aiida_crucible.calculations.output_files import (
 )
 from aiida_crucible.calculations.parser import EngineParser, Unfinished
 from aiida_crucible.nodes.bounds import LARGEST_ANSWER
-from aiida_crucible.nodes.dataset import DatasetData
 from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.training.dataset import DatasetData
 from crucible_engine.families.weights import digest
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.arrays import Layout
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.schema import ARRAYS_FILE, CURVES, REACHED_FILE, TRAINED_FILE, Results
+from crucible_engine.wire.schema import ARRAYS_FILE, REACHED_FILE, TRAINED_FILE, Results
+from crucible_engine.wire.training import CURVES
 from crucible_engine.wire.value_types import parse_json, require_type
 
 PROPERTIES = ("energies", "forces", "stresses", "n_atoms")

@@ -40,7 +40,7 @@ def print_model(node: ModelData) -> None:
 
 def _ancestry(node: ModelData) -> list[tuple[str, object]]:
     """Return what a trained potential was made of, one training after the other, the last one first."""
-    from aiida_crucible.nodes.ancestry import ancestry_of
+    from aiida_crucible.nodes.training.ancestry import ancestry_of
     from crucible_engine.tasks.train.errors import ERROR
 
     rows: list[tuple[str, object]] = []

@@ -14,7 +14,7 @@ from aiida_crucible.analysis.datasets.training_settings import validate_training
 from aiida_crucible.analysis.datasets.training_summary import summarise
 from aiida_crucible.analysis.datasets.units import check_units
 from aiida_crucible.calculations.train.calculation import labels_of
-from aiida_crucible.nodes.dataset import DatasetData
+from aiida_crucible.nodes.training.dataset import DatasetData
 from crucible_engine.tasks.train.errors import measure_errors
 
 NUMERICS = 1

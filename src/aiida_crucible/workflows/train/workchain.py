@@ -14,8 +14,8 @@ from aiida_crucible.analysis.datasets.training_settings import validate_training
 from aiida_crucible.analysis.model_tests.theories import name_of_theory
 from aiida_crucible.calculations.ports import settings_input
 from aiida_crucible.calculations.train.calculation import check_dataset, check_method
-from aiida_crucible.nodes.dataset import DatasetData
 from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.training.dataset import DatasetData
 from aiida_crucible.workflows.common.protocols import with_checked_arguments
 from aiida_crucible.workflows.common.verified import VerifiedWorkChain
 from aiida_crucible.workflows.common.workchain import call_once, message_of

@@ -23,8 +23,8 @@ from chgnet.trainer.trainer import CombinedLoss
 from crucible_engine.families.chgnet import compat
 from crucible_engine.families.chgnet.adapter import ChgnetModel
 from crucible_engine.families.torch_support import DTYPES
-from crucible_engine.families.torch_training import TorchTrainer, Weights
-from crucible_engine.families.training import TrainingData, TrainingSettings
+from crucible_engine.training.contract import TrainingData, TrainingSettings
+from crucible_engine.training.torch_trainer import TorchTrainer, Weights
 
 CRITERIA = {"mse": "MSE", "huber": "Huber", "mae": "MAE"}
 UNITS = {"e": ("energy", 1.0), "f": ("force", 1.0), "s": ("stress", units.GPa)}
@@ -35,7 +35,7 @@ NEVER = 10**9
 
 
 def trainer(model: ChgnetModel, data: TrainingData, settings: TrainingSettings) -> ChgnetTrainer:
-    """Return the training of a model, see :mod:`crucible_engine.families.training`."""
+    """Return the training of a model, see :mod:`crucible_engine.training.contract`."""
     return ChgnetTrainer(model, data, settings)
 
 

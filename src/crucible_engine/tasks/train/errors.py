@@ -11,7 +11,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from crucible_engine.wire.labels import Labels
-from crucible_engine.wire.schema import SIDES
+from crucible_engine.wire.training import SIDES
 
 Array = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crucible_engine.families.facts import METHODS, Family
-from crucible_engine.families.training import TrainingSettings
+from crucible_engine.training.contract import TrainingSettings
 from crucible_engine.wire.rules import Parameter, ParameterError, suggestion
 from crucible_engine.wire.value_types import require_shallow
 

@@ -1,6 +1,6 @@
 """The task ``train``: labelled structures and a model in, weights and learning curves out.
 
-The model's family trains, through its package's own trainer, see :mod:`crucible_engine.families.training`. The whole
+The model's family trains, through its package's own trainer, see :mod:`crucible_engine.training.contract`. The whole
 state of a training is in a checkpoint (folder :data:`crucible_engine.wire.schema.RUN_FOLDER`), written after each
 epoch, within one every ``checkpoint_seconds``, before the walltime and on the signals of
 :mod:`crucible_engine.job.process`. A job that finds one of its own goes on from it.
@@ -14,9 +14,9 @@ Summary: ``method``, ``settings`` (all of them, with the family's defaults), ``n
 ``diverged`` (``epoch`` and ``step`` at which the loss was no finite number; else ``null``), ``warnings``. An unfinished
 job has ``checkpoint``: ``epoch`` and ``step``.
 
-``arrays.npz``: the curves, arrays of :data:`crucible_engine.wire.schema.CURVES` [n_epochs]; and where there are weights
-what they answer for all structures: ``energies`` [n], ``forces`` [n_atoms, 3], ``n_atoms`` [n], ``stresses`` [n, 6].
-``trained.model``: the weights; none of a training that diverged in its first epoch.
+``arrays.npz``: the curves, arrays of :data:`crucible_engine.wire.training.CURVES` [n_epochs]; and where there are
+weights what they answer for all structures: ``energies`` [n], ``forces`` [n_atoms, 3], ``n_atoms`` [n], ``stresses``
+[n, 6]. ``trained.model``: the weights; none of a training that diverged in its first epoch.
 """
 
 from __future__ import annotations
@@ -36,26 +36,21 @@ from crucible_engine.families.base import Model
 from crucible_engine.families.batching import evaluate_structures
 from crucible_engine.families.load import load_model
 from crucible_engine.families.registry import find_family
-from crucible_engine.families.training import Control, DivergedError, Trainer, TrainingData, TrainingSettings
 from crucible_engine.families.weights import digest
 from crucible_engine.job.checkpoints import Checkpoints
 from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.tasks.train.errors import measure_errors
 from crucible_engine.tasks.train.parameters import settings_for
+from crucible_engine.training.contract import Control, DivergedError, Trainer, TrainingData, TrainingSettings
 from crucible_engine.wire.arrays import Member, write_arrays, written_whole
 from crucible_engine.wire.labels import Labels, read_labels
 from crucible_engine.wire.rules import ParameterError
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
-    CURVES,
-    DIVERGED,
     LABELS_FILE,
     REACHED_FILE,
     RUN_FOLDER,
-    SIDES,
-    STOPPED_EARLY,
     STRUCTURES_FILE,
-    TRAINED,
     TRAINED_FILE,
     Condition,
     EngineError,
@@ -63,6 +58,7 @@ from crucible_engine.wire.schema import (
     ModelReference,
 )
 from crucible_engine.wire.structures import read_structures
+from crucible_engine.wire.training import CURVES, DIVERGED, SIDES, STOPPED_EARLY, TRAINED
 
 LEAST_MARGIN, LARGEST_MARGIN = 5.0, 60.0
 """Seconds before the walltime at which a training stops by itself: a twentieth of it, within these, and three steps."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from aiida.orm import CalcJobNode, Data
 
-from aiida_crucible.nodes.dataset import DatasetData
 from aiida_crucible.nodes.model import ModelData
+from aiida_crucible.nodes.training.dataset import DatasetData
 
 TRAINING = "aiida.calculations:crucible.train"
 

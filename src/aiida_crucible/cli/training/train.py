@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
     from aiida.orm import ProcessNode
 
-    from aiida_crucible.nodes.dataset import DatasetData
+    from aiida_crucible.nodes.training.dataset import DatasetData
 
 EXAMPLES = """\b
 Examples:

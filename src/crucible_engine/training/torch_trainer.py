@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crucible_engine.families.training import (
+from crucible_engine.training.contract import (
     ERRORS,
     Control,
     DivergedError,
@@ -27,9 +27,9 @@ from crucible_engine.families.training import (
     TrainingData,
     TrainingSettings,
 )
-from crucible_engine.families.training_state import flattened, restored
+from crucible_engine.training.torch_state import flattened, restored
 from crucible_engine.wire.arrays import written_whole
-from crucible_engine.wire.schema import SIDES
+from crucible_engine.wire.training import SIDES
 
 Weights = dict[str, torch.Tensor]
 
@@ -85,7 +85,7 @@ class TorchTrainer(Trainer):
         return sum(weight.numel() for weight in self.network.parameters() if weight.requires_grad)
 
     def run(self, control: Control) -> bool:
-        """Train to the end; see :class:`crucible_engine.families.training.Trainer`."""
+        """Train to the end; see :class:`crucible_engine.training.contract.Trainer`."""
         if self._is_enough():
             return True
         self._control = control
@@ -145,7 +145,7 @@ class TorchTrainer(Trainer):
     def note(self, loss: float, errors: dict[str, tuple[float, int]], count: int) -> None:
         """Take account of a batch.
 
-        :param errors: mean absolute ones by :data:`crucible_engine.families.training.ERRORS`, each with how many
+        :param errors: mean absolute ones by :data:`crucible_engine.training.contract.ERRORS`, each with how many
             numbers it is of.
         :param count: structures.
         :raises DivergedError: if the loss of a batch that is trained on is no finite number.
@@ -218,7 +218,7 @@ class TorchTrainer(Trainer):
             self.network.load_state_dict(own)
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return the whole state; see :class:`crucible_engine.families.training.Trainer`."""
+        """Return the whole state; see :class:`crucible_engine.training.contract.Trainer`."""
         version, numbers, gauss = random.getstate()
         tree = {
             "epoch": self.epoch,
@@ -239,7 +239,7 @@ class TorchTrainer(Trainer):
         return flattened(tree)
 
     def restore(self, scalars: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        """Go on from a state; see :class:`crucible_engine.families.training.Trainer`."""
+        """Go on from a state; see :class:`crucible_engine.training.contract.Trainer`."""
         tree = restored(scalars, arrays)
         try:
             self.network.load_state_dict(tree["network"])
@@ -260,7 +260,7 @@ class TorchTrainer(Trainer):
             raise ValueError(f"it does not fit this training ({str(error).splitlines()[0]})") from error
 
     def write_weights(self, path: Path) -> None:
-        """Write the best weights; see :class:`crucible_engine.families.training.Trainer`."""
+        """Write the best weights; see :class:`crucible_engine.training.contract.Trainer`."""
         weights = {name: tensor.cpu().clone().contiguous() for name, tensor in self._best.items()}
         with written_whole(path) as stream:
             torch.save(self.content(weights), stream)

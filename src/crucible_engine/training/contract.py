@@ -104,7 +104,7 @@ class Trainer(abc.ABC):
     :ivar epoch: epochs that are done.
     :ivar step: steps of the optimizer that are done.
     :ivar steps_per_epoch: of the optimizer.
-    :ivar history: a row an epoch, by the names of :data:`crucible_engine.wire.schema.CURVES`.
+    :ivar history: a row an epoch, by the names of :data:`crucible_engine.wire.training.CURVES`.
     :ivar n_weights: how many numbers are trained.
     :ivar best_epoch: that whose weights are the best so far; ``None`` before the first is done.
     """

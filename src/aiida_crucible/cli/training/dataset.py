@@ -11,7 +11,7 @@ from aiida_crucible.cli.shared.options import Assignment, say, with_profile
 from aiida_crucible.cli.shared.tables import print_part, print_record, print_table
 
 if TYPE_CHECKING:
-    from aiida_crucible.nodes.dataset import DatasetData
+    from aiida_crucible.nodes.training.dataset import DatasetData
 
 EXAMPLES = """\b
 Examples:
@@ -105,7 +105,7 @@ def list_() -> None:
     """List the datasets of this profile."""
     from aiida.orm import QueryBuilder
 
-    from aiida_crucible.nodes.dataset import DatasetData
+    from aiida_crucible.nodes.training.dataset import DatasetData
 
     nodes: list[DatasetData] = QueryBuilder().append(DatasetData).order_by({DatasetData: "id"}).all(flat=True)
     if not nodes:
