@@ -132,6 +132,7 @@ CASES: dict[str, Callable[[], Numbers]] = {
     **{f"dynamics, {name}": lambda changes=changes: dynamic(changes) for name, changes in VARIANTS.items()},
     "similarity, defaults": lambda: defaults_of("similarity"),
     "similarity, tiles": alike,
+    "train, defaults": lambda: defaults_of("train"),
     "relax, pressure": lambda: relaxed("LBFGS", "volume", pressure=5.0),
 }
 """What is computed, by name. A new task adds its cases here; the script then stores them beside the others."""

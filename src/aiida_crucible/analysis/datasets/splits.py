@@ -6,7 +6,6 @@ so that they stay on one side: as a block.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,8 @@ from aiida_crucible.analysis.datasets.frames import SPLITS, LabelledFrames
 Whole = NDArray[np.int64]
 
 ALIKE = 0.5
-"""Of the typical distance between frames of a series: one that is nearer to the frame before is of its block."""
+"""Of the typical distance between frames of a series: one that is nearer to the frame before goes on its block, as long
+as it is nearer to the first of the block than frames typically are to each other."""
 
 PAIRS = 200
 """Of frames drawn for that distance."""
@@ -32,8 +32,9 @@ def blocks_of(frames: LabelledFrames, settings: Mapping[str, Any], duplicates: S
     """Return the number of each frame's block, from 0, shape [n].
 
     A series is frames of the same atoms, file and source, in their order. Where no ``block_length`` is given, a frame
-    is of the block of the one before if their distance (root mean square over atoms, by minimum image, without the mean
-    shift, Å) is less than half that of frames drawn from the whole series.
+    goes on the block of the one before if their distance (root mean square over atoms, by minimum image, without the
+    mean shift, Å) is less than half that of frames drawn from the whole series, and its distance to the first of the
+    block is less than that: what moves slowly is cut where it is no longer what it was.
 
     :param settings: complete, see :data:`aiida_crucible.analysis.datasets.settings.SPLIT`.
     :param duplicates: pairs of frames that are the same, which are of one block.
@@ -87,8 +88,13 @@ def _numbered(frames: LabelledFrames, series: Whole, length: int | None) -> Whol
     generator = np.random.default_rng(0)
     drawn = generator.integers(len(series), size=(PAIRS, 2))
     typical = float(np.median([_distance(frames, *series[pair]) for pair in drawn if pair[0] != pair[1]] or [0.0]))
-    steps = [_distance(frames, *pair) for pair in itertools.pairwise(series)]
-    return np.concatenate([[0], np.cumsum(np.array(steps) >= ALIKE * typical)]).astype(np.int64)
+    blocks, first = [0], 0
+    for index in range(1, len(series)):
+        goes_on = _distance(frames, *series[index - 1 : index + 1]) < ALIKE * typical
+        goes_on = goes_on and _distance(frames, series[first], series[index]) < typical
+        first = first if goes_on else index
+        blocks.append(blocks[-1] + (not goes_on))
+    return np.array(blocks, dtype=np.int64)
 
 
 def _distance(frames: LabelledFrames, first: int, second: int) -> float:
