@@ -130,7 +130,7 @@ def alloy():
         (lambda: {"structures": {"bad": bulk("Cu")}}, "expected .*StructureData"),
         (
             lambda: {"trajectory": atoms_to_trajectory([bulk("Cu")])},
-            "give structures, a trajectory or trajectories: one of",
+            "give structures, a trajectory, trajectories or a dataset: one of",
         ),
         (
             lambda: {"parameters": Dict({"batchsize": 4})},

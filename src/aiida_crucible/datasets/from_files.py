@@ -23,7 +23,7 @@ LARGEST_FILE = 500_000_000
 """Bytes of a file, which enters the provenance."""
 
 
-def import_dataset(sources: Sequence[str | Path | Data], **settings: Any) -> DatasetData:
+def import_dataset(sources: Sequence[str | Path | int | Data], **settings: Any) -> DatasetData:
     """Import labelled frames as one dataset.
 
     :param sources: files (extxyz, an ASE trajectory, a vasprun.xml …), nodes with labels, or their PKs.
@@ -67,11 +67,12 @@ def find_dataset(name: str) -> DatasetData:
     return node
 
 
-def _node_of(source: str | Path | Data) -> Data:
+def _node_of(source: str | Path | int | Data) -> Data:
     if isinstance(source, Data):
         return source
-    if str(source).isdigit() and not is_file(Path(source)):
-        return find_node(str(source), "trajectory or dataset", "or a file")
+    source = str(source)
+    if source.isdigit() and not is_file(Path(source)):
+        return find_node(source, "trajectory or dataset", "or a file")
     if is_folder(Path(source)):
         return _folder(Path(source).resolve())
     file = describe_file(source)

@@ -70,9 +70,9 @@ class TrainWorkChain(VerifiedWorkChain):
             "each side, by element and by the size of the force, `ratios`, `labels` (the shift of energies), "
             "`seconds`, `weights` (sha256), `warnings`.",
         )
-        spec.exit_code(340, "ERROR_DATASET_REFUSED", message="the dataset cannot be trained on: {detail}")
-        spec.exit_code(341, "ERROR_EVALUATION_FAILED", message="the dataset could not be evaluated: {detail}")
-        spec.exit_code(342, "ERROR_TRAINING_FAILED", message="the model could not be trained: {detail}")
+        spec.exit_code(326, "ERROR_DATASET_REFUSED", message="the dataset cannot be trained on: {detail}")
+        spec.exit_code(321, "ERROR_EVALUATION_FAILED", message="the dataset could not be evaluated: {detail}")
+        spec.exit_code(327, "ERROR_TRAINING_FAILED", message="the model could not be trained: {detail}")
 
     @classmethod
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
