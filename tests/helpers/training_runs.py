@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,14 +13,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from engine_jobs import read_arrays, run_here
 from training_jobs import salt, spring_labels, write_training
 
+from crucible_engine.job import checkpoints
 from crucible_engine.tasks.train import run as task
 from crucible_engine.wire.labels import Labels
-from crucible_engine.wire.schema import TRAINED_FILE, ModelReference
+from crucible_engine.wire.schema import RUN_FOLDER, TRAINED_FILE, ModelReference
 from crucible_engine.wire.training import CURVES
 
 FRAMES = salt(11)
@@ -62,6 +65,27 @@ def stopped(folder: Path, model: ModelReference, step: int, number: int = signal
     return [first, said_of(folder, run_here(folder))]
 
 
+def on_a_full_disk(folder: Path, model: ModelReference, write: int) -> list[Any]:
+    """Return what the jobs have left of which the first finds the disk full in its so-many-th checkpoint."""
+    original, count = checkpoints.np.savez, 0
+
+    def savez(stream: Any, **arrays: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == write:
+            stream.write(bytes(1000))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(stream, **arrays)
+
+    with mock.patch.object(checkpoints.np, "savez", savez):
+        # The labels were written by the same function: those of the job are there before.
+        write_training(folder, FRAMES, LABELS, model, **PARAMETERS)
+        count = 0
+        first = said_of(folder, run_here(folder))
+    kept = sorted(path.name for path in (folder / RUN_FOLDER).iterdir())
+    return [{**first, "kept": kept}, said_of(folder, run_here(folder))]
+
+
 def without_stress(which: slice) -> Labels:
     """Return the labels, some of them without a stress."""
     stresses = LABELS.stresses.copy()
@@ -74,6 +98,7 @@ def main() -> None:
     model, folder = ModelReference(sys.argv[1], sys.argv[2]), Path(sys.argv[3])
     found: dict[str, Any] = {name: trained(folder / name, model) for name in ("whole", "again")}
     found["stopped"] = [stopped(folder / f"stopped-{step}", model, step) for step in STOPS]
+    found["full disk"] = on_a_full_disk(folder / "full-disk", model, 2)
     averaged = {"ema": 0.9, "patience": 2}
     found["averaged"] = trained(folder / "averaged", model, **averaged)
     found["averaged, stopped"] = stopped(folder / "averaged-stopped", model, 5, **averaged)
