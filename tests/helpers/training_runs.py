@@ -77,10 +77,8 @@ def on_a_full_disk(folder: Path, model: ModelReference, write: int) -> list[Any]
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         original(stream, **arrays)
 
+    write_training(folder, FRAMES, LABELS, model, **PARAMETERS)
     with mock.patch.object(checkpoints.np, "savez", savez):
-        # The labels were written by the same function: those of the job are there before.
-        write_training(folder, FRAMES, LABELS, model, **PARAMETERS)
-        count = 0
         first = said_of(folder, run_here(folder))
     kept = sorted(path.name for path in (folder / RUN_FOLDER).iterdir())
     return [{**first, "kept": kept}, said_of(folder, run_here(folder))]

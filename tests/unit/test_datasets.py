@@ -105,7 +105,7 @@ def test_sides_by_source_and_by_temperature():
     assert sides.tolist() == [0, 0, 1, 1, 2, 2]
     _, sides = split(frames, split="temperature", validation_of=[900.0])
     assert sides.tolist() == [0, 0, 0, 0, 1, 1]
-    with pytest.raises(ValueError, match="test_of has 'd', and no frame is of it: the sources are a, b, c"):
+    with pytest.raises(ValueError, match="test_of has 'd', and no frame is of that source: choose of a, b, c"):
         split(frames, sources=("a", "b", "c"), split="source", validation_of=["b"], test_of=["d"])
     with pytest.raises(ValueError, match=r"no frame to train on \(all sources are named for other sides"):
         split(frames, sources=("a", "b", "c"), split="source", validation_of=["a", "b"], test_of=["c"])

@@ -152,7 +152,7 @@ def _checked(path: Path, frame: Frame, settings: Mapping[str, Any]) -> NDArray[n
     parts = {"energy": frame.energy, "forces": frame.forces, "positions": frame.atoms.positions, "stress": stress}
     for name, values in parts.items():
         if values is not None and not np.isfinite(values).all():
-            raise ValueError(f"{where} has a label that is no finite number: {name}")
+            raise ValueError(f"{where} has a label that is no finite number: {name}; leave the frame out, or label it")
     return stress
 
 

@@ -140,8 +140,9 @@ def _named(frames: LabelledFrames, sources: Sequence[str], settings: Mapping[str
     for side, name in ((VALIDATION, "validation_of"), (TEST, "test_of")):
         for value in settings[name] or ():
             if value not in known:
-                there = ", ".join(str(each) for each in known) or "none"
-                raise ValueError(f"{name} has {value!r}, and no frame is of it: the {settings['split']}s are {there}")
+                there = ", ".join(str(each) for each in known if each != "")
+                choice = f"choose of {there}" if there else "its frames tell none, leave it out"
+                raise ValueError(f"{name} has {value!r}, and no frame is of that {settings['split']}: {choice}")
             chosen = frames.sources == known.index(value) if by_source else frames.temperatures == value
             sides[chosen] = side
     return sides

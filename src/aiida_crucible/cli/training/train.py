@@ -91,6 +91,7 @@ def train(
     Frames are files, which are imported as a dataset, or the PK of one. What comes out is a new model, of which
     `aiida-crucible model show` tells what it was made of.
     """
+    from aiida_crucible.calculations.train.calculation import check_method
     from aiida_crucible.workflows.common.protocols import merged
     from aiida_crucible.workflows.train.workchain import TrainWorkChain
 
@@ -101,6 +102,8 @@ def train(
         changes["parameters"] = {"energy_shift": energy_shift}
     given["overrides"] = merged(changes, given["overrides"])
     code, node = place(model, given)
+    # Before anything is imported.
+    check_method(node, given["overrides"].get("train", {}).get("train", {}).get("parameters", {}))
     given["options"] = given["options"] or None
     dataset = _dataset(data, theory, dict(data_settings))
     return TrainWorkChain.get_builder_from_protocol(code, node, dataset, **given)

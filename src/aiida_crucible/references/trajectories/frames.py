@@ -58,7 +58,7 @@ def format_of(path: Path) -> str:
     ending = suffixes[-1] if suffixes else ""
     found = {".xyz": "extxyz", ".extxyz": "extxyz", ".traj": "traj", ".xml": "vasprun", ".db": "db"}.get(ending)
     if found is None:
-        raise ValueError(f"{path.name} is no trajectory by its name: give the format, extxyz, traj or vasprun")
+        raise ValueError(f"{path.name} is no trajectory by its name: give the format, extxyz, traj, db or vasprun")
     return found
 
 
