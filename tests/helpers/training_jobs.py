@@ -17,12 +17,12 @@ from crucible_engine.wire.structures import write_structures
 CHGNET = ModelReference("chgnet", "0.3.0")
 
 
-def salt(count: int, seed: int = 0) -> list[Atoms]:
-    """Return cells of two atoms of rock salt, rattled and strained."""
+def salt(count: int, seed: int = 0, formula: str = "NaCl") -> list[Atoms]:
+    """Return cells of two atoms of rock salt, or of others in its place, rattled and strained."""
     rng = np.random.default_rng(seed)
     frames = []
     for _ in range(count):
-        atoms = bulk("NaCl", "rocksalt", a=5.64)
+        atoms = bulk(formula, "rocksalt", a=5.64)
         atoms.set_cell(atoms.cell.array @ (np.eye(3) + rng.normal(0, 0.01, (3, 3))), scale_atoms=True)
         atoms.positions += rng.normal(0, 0.08, atoms.positions.shape)
         frames.append(atoms)

@@ -1,6 +1,6 @@
 """Trainings of one family in its own environment, all in one process, which prints what came of them as JSON.
 
-``python training_runs.py FAMILY NAME FOLDER``
+``python training_runs.py FAMILY NAME|FILE FOLDER FORMULA LEARNING_RATE``
 """
 
 from __future__ import annotations
@@ -19,22 +19,24 @@ import numpy as np
 from engine_jobs import read_arrays, run_here
 from training_jobs import salt, spring_labels, write_training
 
+from crucible_engine.families.load import load_model
+from crucible_engine.families.registry import FAMILIES
 from crucible_engine.job import checkpoints
 from crucible_engine.tasks.train import run as task
 from crucible_engine.wire.labels import Labels
 from crucible_engine.wire.schema import RUN_FOLDER, TRAINED_FILE, ModelReference
 from crucible_engine.wire.training import CURVES
 
-FRAMES = salt(11)
+FRAMES = salt(11, formula=sys.argv[4])
 LABELS = spring_labels(FRAMES)
-PARAMETERS = {"epochs": 3, "batch_size": 3}
+PARAMETERS = {"epochs": 3, "batch_size": 3, "learning_rate": float(sys.argv[5])}
 STOPS = (1, 4, 5, 8)
 """Steps behind which the job is told to stop; three make an epoch."""
 
 
-def trained(folder: Path, model: ModelReference, labels: Labels = LABELS, **changes: Any) -> dict[str, Any]:
+def trained(folder: Path, model: ModelReference, labels: Labels | None = None, **changes: Any) -> dict[str, Any]:
     """Return what a training has left."""
-    write_training(folder, FRAMES, labels, model, **{**PARAMETERS, **changes})
+    write_training(folder, FRAMES, labels or LABELS, model, **{**PARAMETERS, **changes})
     return said_of(folder, run_here(folder))
 
 
@@ -93,7 +95,14 @@ def without_stress(which: slice) -> Labels:
 
 def main() -> None:
     """Run all of them."""
-    model, folder = ModelReference(sys.argv[1], sys.argv[2]), Path(sys.argv[3])
+    global LABELS  # noqa: PLW0603
+    family, name, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    model = ModelReference(family, name)
+    if Path(name).is_file():
+        model = ModelReference(family, checkpoint=name, trust_pickle=True)
+    own = load_model(model, "cpu").evaluate_batch(FRAMES)
+    # Labels come with the zero of the model.
+    LABELS = spring_labels(FRAMES, zero=float(np.mean([each.energy for each in own])) / 2)
     found: dict[str, Any] = {name: trained(folder / name, model) for name in ("whole", "again")}
     found["stopped"] = [stopped(folder / f"stopped-{step}", model, step) for step in STOPS]
     found["full disk"] = on_a_full_disk(folder / "full-disk", model, 2)
@@ -101,8 +110,9 @@ def main() -> None:
     found["averaged"] = trained(folder / "averaged", model, **averaged)
     found["averaged, stopped"] = stopped(folder / "averaged-stopped", model, 5, **averaged)
     found["frozen"] = trained(folder / "frozen", model, method="frozen")
-    found["scratch"] = trained(folder / "scratch", model, method="scratch", epochs=4)
-    found["huber"] = trained(folder / "huber", model, loss="huber")
+    found["scratch"] = trained(folder / "scratch", model, method="scratch", epochs=4, learning_rate=1e-3)
+    if "huber" in FAMILIES[family].training.losses:
+        found["huber"] = trained(folder / "huber", model, loss="huber")
     found["another seed"] = trained(folder / "seed", model, seed=1)
     found["no stress"] = trained(folder / "no-stress", model, without_stress(slice(None)))
     found["few stresses"] = trained(folder / "few-stresses", model, without_stress(slice(2, None)))

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,21 +27,34 @@ from crucible_engine.wire.training import CURVES
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 
-TRAINED = {"chgnet": "0.3.0", "sevennet": "7net-0"}
-BITWISE = ("chgnet", "sevennet")
+TRAINED = {"chgnet": ("0.3.0", "NaCl", 1e-3), "sevennet": ("7net-0", "NaCl", 1e-3), "mace": (None, "AlNi", 1e-2)}
+"""Weights (``None`` for a file that the conformance suite makes), what the frames are of, learning rate."""
+BITWISE = ("chgnet", "sevennet", "mace")
 """Families whose trainings end with the same bits however often they were stopped, on a CPU with as many threads."""
+
+SAME_FILE = ("chgnet", "sevennet")
+"""Those whose files have the same bytes, too: MACE pickles compiled code with the numbers."""
+
+MAKE = """
+from pathlib import Path
+from crucible_engine.families.{family}.conformance import CASES, make_checkpoint
+make_checkpoint(CASES[0], Path({path!r}))
+"""
 
 
 @pytest.fixture(scope="module", params=TRAINED)
 def runs(request, run_in, tmp_path_factory):
     """Return what came of all trainings of a family."""
-    from pathlib import Path
-
-    folder = tmp_path_factory.mktemp(request.param)
+    family, folder = request.param, tmp_path_factory.mktemp(request.param)
+    weights, formula, rate = TRAINED[family]
+    if weights is None:
+        weights = folder / "small.model"
+        made = run_in(family, "-c", MAKE.format(family=family, path=str(weights)), cwd=folder)
+        assert made.returncode == 0, made.stderr
     script = Path(__file__).parents[1] / "helpers" / "training_runs.py"
-    finished = run_in(request.param, script, request.param, TRAINED[request.param], folder, cwd=folder, timeout=1800)
+    finished = run_in(family, script, family, weights, folder, formula, rate, cwd=folder, timeout=2400)
     assert finished.returncode == 0, finished.stderr
-    return request.param, json.loads((folder / "found.json").read_text())
+    return family, json.loads((folder / "found.json").read_text())
 
 
 def test_every_family_that_trains_is_tried():
@@ -53,13 +67,15 @@ def test_it_learns(runs):
     assert (whole["condition"], whole["outcome"]) == ("finished", "trained")
     losses = whole["curves"]["validation_loss"]
     assert losses[-1] < 0.8 * losses[0]
-    assert whole["summary"]["errors"]["test"]["by_element"].keys() == {"Na", "Cl"}
+    assert len(whole["summary"]["errors"]["test"]["by_element"]) == 2
 
 
 def test_the_same_training_gives_the_same_weights(runs):
-    _, found = runs
-    assert found["again"]["summary"]["weights"] == found["whole"]["summary"]["weights"]
-    assert found["another seed"]["summary"]["weights"] != found["whole"]["summary"]["weights"]
+    family, found = runs
+    assert found["again"]["summary"]["numbers"] == found["whole"]["summary"]["numbers"]
+    assert found["another seed"]["summary"]["numbers"] != found["whole"]["summary"]["numbers"]
+    if family in SAME_FILE:
+        assert found["again"]["summary"]["weights"] == found["whole"]["summary"]["weights"]
 
 
 @pytest.mark.parametrize("name", ["whole", "averaged"])
@@ -72,7 +88,7 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(runs, name):
         assert len(second["curves"]["epoch"]) == len(found[name]["curves"]["epoch"])
         if family in BITWISE:
             assert second["curves"] == found[name]["curves"]
-            assert second["summary"]["weights"] == found[name]["summary"]["weights"]
+            assert second["summary"]["numbers"] == found[name]["summary"]["numbers"]
         else:
             assert second["curves"]["validation_loss"] == pytest.approx(
                 found[name]["curves"]["validation_loss"], rel=1e-3
@@ -87,7 +103,7 @@ def test_a_full_disk_costs_no_checkpoint(runs):
     assert STATE_FILE in first["kept"]
     assert not [name for name in first["kept"] if name.endswith(".part")]
     assert second["summary"]["resumed_from"] == {"epoch": 1, "step": 3}
-    assert second["summary"]["weights"] == found["whole"]["summary"]["weights"]
+    assert second["summary"]["numbers"] == found["whole"]["summary"]["numbers"]
 
 
 def test_a_training_that_diverges_is_an_outcome(runs):
@@ -106,11 +122,12 @@ def test_all_methods_and_settings_train(runs):
     whole = found["whole"]["summary"]["n_weights"]
     assert 0 < found["frozen"]["summary"]["n_weights"] < whole
     assert found["scratch"]["summary"]["n_weights"] == whole
-    for name in ("frozen", "scratch", "huber", "no stress", "few stresses", "averaged"):
+    names = ("frozen", "scratch", "huber", "no stress", "few stresses", "averaged")
+    for name in (name for name in names if name in found):
         assert found[name]["condition"] == "finished", (name, found[name]["message"])
         losses = found[name]["curves"]["validation_loss"]
         assert losses[-1] < losses[0], name
-        assert found[name]["summary"]["weights"] != found["whole"]["summary"]["weights"]
+        assert found[name]["summary"]["numbers"] != found["whole"]["summary"]["numbers"]
     assert np.isnan(found["no stress"]["curves"]["validation_stress_error"]).all()
 
 

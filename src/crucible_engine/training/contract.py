@@ -136,10 +136,12 @@ class Trainer(abc.ABC):
         """
 
     @abc.abstractmethod
+    def digest(self) -> str | None:
+        """Return the hexadecimal sha256 of the numbers of the best weights, by name; ``None`` before there are any."""
+
+    @abc.abstractmethod
     def write_weights(self, path: Path) -> None:
         """Write the best weights as the family's package saves them, so that its adapter reads the file.
-
-        The same weights make the same file.
 
         :raises OSError: if the disk is full; what was there is still there.
         """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import hashlib
 import math
 import random
 import time
@@ -258,6 +259,17 @@ class TorchTrainer(Trainer):
             torch.set_rng_state(tree["torch_random"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"it does not fit this training ({str(error).splitlines()[0]})") from error
+
+    def digest(self) -> str | None:
+        """Return what the best weights are; see :class:`crucible_engine.training.contract.Trainer`."""
+        if not self._best:
+            return None
+        state = hashlib.sha256()
+        for name in sorted(self._best):
+            array = self._best[name].cpu().numpy()
+            state.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            state.update(np.ascontiguousarray(array).tobytes())
+        return state.hexdigest()
 
     def write_weights(self, path: Path) -> None:
         """Write the best weights; see :class:`crucible_engine.training.contract.Trainer`."""

@@ -11,8 +11,8 @@ Summary: ``method``, ``settings`` (all of them, with the family's defaults), ``n
 ``frames`` (structures on each side), ``epochs_done``, ``steps``, ``steps_per_epoch``, ``best_epoch``, ``resumed_from``
 (``epoch`` and ``step`` that an earlier job had done; ``null`` for a fresh start), ``seconds`` (of all epochs),
 ``errors`` (of the trained model, see :mod:`crucible_engine.tasks.train.errors`), ``weights`` (sha256 of the file),
-``diverged`` (``epoch`` and ``step`` at which the loss was no finite number; else ``null``), ``warnings``. An unfinished
-job has ``checkpoint``: ``epoch`` and ``step``.
+``numbers`` (that of the numbers in it, by name), ``diverged`` (``epoch`` and ``step`` at which the loss was no finite
+number; else ``null``), ``warnings``. An unfinished job has ``checkpoint``: ``epoch`` and ``step``.
 
 ``arrays.npz``: the curves, arrays of :data:`crucible_engine.wire.training.CURVES` [n_epochs]; and where there are
 weights what they answer for all structures: ``energies`` [n], ``forces`` [n_atoms, 3], ``n_atoms`` [n], ``stresses``
@@ -245,6 +245,7 @@ class _Run(Control):
             "steps": trainer.step,
             "steps_per_epoch": trainer.steps_per_epoch,
             "best_epoch": trainer.best_epoch,
+            "numbers": trainer.digest(),
             "resumed_from": self._resumed,
             "seconds": round(sum(row["seconds"] for row in history), 3),
             "diverged": self._diverged,
