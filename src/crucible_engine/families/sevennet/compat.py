@@ -51,9 +51,13 @@ def build(path: Path) -> tuple[AtomGraphSequential, dict[str, Any]]:
     return checkpoint.build_model(), checkpoint.config
 
 
-def anew(config: dict[str, Any]) -> AtomGraphSequential:
-    """Return a network with random weights."""
-    return build_E3_equivariant_model(dict(config))
+def anew(config: dict[str, Any], parent: AtomGraphSequential) -> AtomGraphSequential:
+    """Return a network like another with random weights, but for what SevenNet does not train."""
+    network = build_E3_equivariant_model(dict(config))
+    random, trained = network.state_dict(), all_weights(parent)
+    kept = {name: tensor for name, tensor in parent.state_dict().items() if name not in trained}
+    network.load_state_dict({**random, **kept})
+    return network
 
 
 def current(config: dict[str, Any]) -> dict[str, Any]:

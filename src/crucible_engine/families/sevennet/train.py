@@ -40,7 +40,7 @@ class SevennetTrainer(TorchTrainer):
         self.seeded()
         network = model.network
         if settings.method == "scratch":
-            network = compat.anew(model.config).to(device=model.device, dtype=DTYPES[model.dtype])
+            network = compat.anew(model.config, network).to(device=model.device, dtype=DTYPES[model.dtype])
             compat.keep_precision(network, DTYPES[model.dtype])
         super().__init__(network, data, settings)
         trained = compat.last_weights(network) if settings.method == "frozen" else compat.all_weights(network)
