@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -82,6 +83,18 @@ def loss(energy: float, force: float, stress: float, has_stress: bool) -> torch.
     if has_stress:
         return WeightedEnergyForcesStressLoss(energy, force, stress)
     return WeightedEnergyForcesLoss(energy, force)
+
+
+@contextlib.contextmanager
+def same_code_each_call() -> Iterator[None]:
+    """Let torch not compile MACE's layers anew after their first calls: a training that goes on would round
+    otherwise."""
+    profiled, mode = torch._C._jit_set_profiling_executor(False), torch._C._jit_set_profiling_mode(False)
+    try:
+        yield
+    finally:
+        torch._C._jit_set_profiling_executor(profiled)
+        torch._C._jit_set_profiling_mode(mode)
 
 
 def batch(graphs: Sequence[AtomicData]) -> Batch:

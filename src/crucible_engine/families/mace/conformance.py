@@ -23,6 +23,8 @@ MEMBERS = (
     "mace.tools.train:evaluate",
     "mace.modules:WeightedEnergyForcesStressLoss",
     "mace.tools.scripts_utils:extract_config_mace_model",
+    "torch._C:_jit_set_profiling_executor",
+    "torch._C:_jit_set_profiling_mode",
 )
 NETWORK_MEMBERS = (
     "atomic_numbers",

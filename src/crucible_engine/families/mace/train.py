@@ -74,7 +74,7 @@ class MaceTrainer(TorchTrainer):
         """Let MACE's functions do the epochs that are left."""
         wanted = {"forces": True, "virials": False, "stress": self.data.has_stress}
         loss = _Noting(self)
-        with default_dtype(self._dtype):
+        with default_dtype(self._dtype), compat.same_code_each_call():
             while self.epoch < self.settings.epochs:
                 self.network.train()
                 train_one_epoch(
