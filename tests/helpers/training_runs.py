@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import os
 import signal
@@ -100,6 +101,7 @@ def main() -> None:
     model = ModelReference(family, name)
     if Path(name).is_file():
         model = ModelReference(family, checkpoint=name, trust_pickle=True)
+    importlib.import_module(f"{FAMILIES[family].folder}.train")  # as a job does before it computes anything
     own = load_model(model, "cpu").evaluate_batch(FRAMES)
     # Labels come with the zero of the model.
     LABELS = spring_labels(FRAMES, zero=float(np.mean([each.energy for each in own])) / 2)

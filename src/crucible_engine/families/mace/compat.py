@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -85,16 +84,13 @@ def loss(energy: float, force: float, stress: float, has_stress: bool) -> torch.
     return WeightedEnergyForcesLoss(energy, force)
 
 
-@contextlib.contextmanager
-def same_code_each_call() -> Iterator[None]:
-    """Let torch not compile MACE's layers anew after their first calls: a training that goes on would round
-    otherwise."""
-    profiled, mode = torch._C._jit_set_profiling_executor(False), torch._C._jit_set_profiling_mode(False)
-    try:
-        yield
-    finally:
-        torch._C._jit_set_profiling_executor(profiled)
-        torch._C._jit_set_profiling_mode(mode)
+def run_the_same_code_each_call() -> None:
+    """Let torch not compile MACE's layers anew after their first calls, in this process.
+
+    A training that goes on in another process has called them less often, and would round otherwise.
+    """
+    torch._C._jit_set_profiling_executor(False)
+    torch._C._jit_set_profiling_mode(False)
 
 
 def batch(graphs: Sequence[AtomicData]) -> Batch:

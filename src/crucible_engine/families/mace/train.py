@@ -23,6 +23,9 @@ from crucible_engine.families.torch_support import DTYPES, default_dtype
 from crucible_engine.training.contract import TrainingData, TrainingSettings
 from crucible_engine.training.torch_trainer import TorchTrainer, Weights
 
+# Before anything is computed: what is compiled once keeps what it was compiled for.
+compat.run_the_same_code_each_call()
+
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 USUAL = {"optimizer": "adam", "amsgrad": True, "weight_decay": 0.0, "lr_scheduler_gamma": 0.98, "max_grad_norm": 10.0}
 """What else the trainer takes, by MACE's names, where nobody says."""
@@ -74,7 +77,7 @@ class MaceTrainer(TorchTrainer):
         """Let MACE's functions do the epochs that are left."""
         wanted = {"forces": True, "virials": False, "stress": self.data.has_stress}
         loss = _Noting(self)
-        with default_dtype(self._dtype), compat.same_code_each_call():
+        with default_dtype(self._dtype):
             while self.epoch < self.settings.epochs:
                 self.network.train()
                 train_one_epoch(
