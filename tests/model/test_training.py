@@ -34,7 +34,7 @@ BITWISE = ("chgnet", "sevennet", "mace")
 """Families whose trainings end with the same bits however often they were stopped, on a CPU with as many threads."""
 
 SAME_FILE = ("chgnet", "sevennet")
-"""Those whose files have the same bytes, too: MACE pickles compiled code with the numbers."""
+"""Those whose files have the same bytes by construction; MACE pickles compiled code with the numbers."""
 
 MAKE = """
 from pathlib import Path

@@ -19,7 +19,8 @@ from aiida_crucible.nodes.training.dataset import DatasetData
 from crucible_engine.families.registry import find_family
 from crucible_engine.job.preflight import check_structure
 from crucible_engine.tasks.parameters import validate_parameters
-from crucible_engine.tasks.train.parameters import DETAILS, settings_for
+from crucible_engine.tasks.train.parameters import DETAILS
+from crucible_engine.tasks.train.settings import settings_for
 from crucible_engine.wire.labels import Labels, write_labels
 from crucible_engine.wire.schema import LABELS_FILE, REACHED_FILE, RUN_FOLDER, TRAINED_FILE, EngineError
 

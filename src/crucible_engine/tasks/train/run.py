@@ -40,7 +40,7 @@ from crucible_engine.families.weights import digest
 from crucible_engine.job.checkpoints import Checkpoints
 from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.tasks.train.errors import measure_errors
-from crucible_engine.tasks.train.parameters import settings_for
+from crucible_engine.tasks.train.settings import settings_for
 from crucible_engine.training.contract import Control, DivergedError, Trainer, TrainingData, TrainingSettings
 from crucible_engine.wire.arrays import Member, write_arrays, written_whole
 from crucible_engine.wire.labels import Labels, read_labels
