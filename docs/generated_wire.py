@@ -6,10 +6,11 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from types import ModuleType
 from typing import Any
 
 from aiida_crucible.calculations.exit_codes import OF_CONDITION
-from crucible_engine.wire import schema
+from crucible_engine.wire import labels, schema, training
 
 Table = Callable[[Iterable[str], Iterable[Iterable[Any]]], str]
 
@@ -36,6 +37,14 @@ def wire(table: Table) -> str:
         "## Outcomes of a dynamics",
         " ".join((_said_below("OUTCOMES_OF_DYNAMICS") or "").split()),
         ", ".join(f"`{name}`" for name in schema.OUTCOMES_OF_DYNAMICS),
+        "## Labels of a training",
+        " ".join((inspect.getdoc(labels) or "").split()).replace("``", "`"),
+        "## Curves of a training",
+        " ".join((_said_below("CURVES", training) or "").split()),
+        ", ".join(f"`{name}`" for name in training.CURVES),
+        "## Outcomes of a training",
+        " ".join((_said_below("OUTCOMES_OF_TRAINING", training) or "").split()),
+        ", ".join(f"`{name}`" for name in training.OUTCOMES_OF_TRAINING),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -65,9 +74,9 @@ def _conditions() -> Iterable[tuple[str, str, str]]:
         yield f"`{condition.value}`", str(failure.status) if failure else "0", f"`{failure.label}`" if failure else ""
 
 
-def _said_below(name: str) -> str | None:
-    """Return the string that stands below a constant of the schema."""
-    found = re.search(rf'^{name} = .*?^"""(.*?)"""', inspect.getsource(schema), re.DOTALL | re.MULTILINE)
+def _said_below(name: str, module: ModuleType = schema) -> str | None:
+    """Return the string that stands below a constant of the wire."""
+    found = re.search(rf'^[^\n]*\b{name} = .*?^"""(.*?)"""', inspect.getsource(module), re.DOTALL | re.MULTILINE)
     return _prose(found[1]) if found else None
 
 

@@ -21,6 +21,7 @@ import golden_model_tests
 import golden_references
 import golden_similarity
 import golden_sweep
+import golden_training
 import numpy as np
 from ase import Atoms
 from golden_numbers import differences, plain
@@ -34,6 +35,7 @@ from aiida_crucible.analysis.phonons.phonon_analysis import PhononAnalysis, anal
 from aiida_crucible.analysis.phonons.settings import validate_settings
 from aiida_crucible.analysis.phonons.vibrations import analyse_vibrations, displaced, summarise_vibrations
 from aiida_crucible.analysis.verdict.reliability import assess, validate_thresholds
+from aiida_crucible.datasets import calcfunctions as datasets
 from aiida_crucible.references import calcfunctions as references
 from aiida_crucible.workflows.anharmonicity import calcfunctions as anharmonicity
 from aiida_crucible.workflows.benchmark import batch_calcfunctions as benchmark_batches
@@ -53,6 +55,7 @@ from aiida_crucible.workflows.speed import calcfunctions as speed
 from aiida_crucible.workflows.sweep import calcfunctions as sweep
 from aiida_crucible.workflows.sweep import ensemble_calcfunctions as sweep_ensemble
 from aiida_crucible.workflows.sweep import run_calcfunctions as dynamics
+from aiida_crucible.workflows.train import calcfunctions as training
 from aiida_crucible.workflows.vibrations import calcfunctions as vibrations
 
 STORED = Path(__file__).parents[1] / "data" / "golden_analysis.json"
@@ -175,6 +178,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "benchmark_materials": (benchmark_materials, golden_benchmark.measured),
     "comparison": (comparison, golden_members.compared),
     "configuration_space": (configuration_space, golden_similarity.mapped),
+    "datasets": (datasets, golden_training.divided),
     "dynamics": (dynamics, golden_sweep.said_of_run),
     "elastic": (elastic, golden_elasticity.strained),
     "equation_of_state": (equation_of_state, golden_elasticity.compressed),
@@ -188,6 +192,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "speed": (speed, golden_members.timed),
     "sweep_ensemble": (sweep_ensemble, golden_members.weighed),
     "sweep": (sweep, golden_sweep.said_of_sweep),
+    "training": (training, golden_training.trained),
     "vibrations": (vibrations, vibrating),
 }
 """For each file of calcfunctions, what is computed with the analysis behind it."""

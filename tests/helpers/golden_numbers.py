@@ -146,6 +146,7 @@ CASES: dict[str, Callable[[], Numbers]] = {
     **{f"dynamics, {name}, multiple time stepping": lambda name=name: split(name) for name in MULTIPLE},
     "similarity, defaults": lambda: defaults_of("similarity"),
     "similarity, tiles": alike,
+    "train, defaults": lambda: defaults_of("train"),
     "relax, pressure": lambda: relaxed("LBFGS", "volume", pressure=5.0),
 }
 """What is computed, by name. A new task adds its cases here; the script then stores them beside the others."""

@@ -13,7 +13,7 @@ import numpy as np
 from hostile_engine import mutated_journal
 from mutations import mutated_arrays, mutated_bytes, mutated_json, mutated_npz, npz
 
-from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
+from crucible_engine.job.checkpoints import Checkpoints
 from crucible_engine.tasks.dynamics.stream import Stream, series_dtype
 from crucible_engine.wire.journal import JournalWriter, Record
 from crucible_engine.wire.records import MEASURED

@@ -14,7 +14,7 @@ from ase.build import bulk
 from aiida_crucible.calculations.dynamics.calculation import DynamicsCalculation, check_attached
 from aiida_crucible.calculations.dynamics.parser import AVERAGES
 from aiida_crucible.nodes.structures import from_atoms
-from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
+from crucible_engine.job.checkpoints import Checkpoints
 from crucible_engine.tasks.dynamics.stream import Stream, series_dtype
 from crucible_engine.wire.schema import SERIES_COLUMNS, Condition, Results
 

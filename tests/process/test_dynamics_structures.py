@@ -17,7 +17,7 @@ from aiida_crucible.nodes.structures import from_atoms, to_atoms
 from aiida_crucible.workflows.anharmonicity.workchain import AnharmonicityWorkChain
 from aiida_crucible.workflows.dynamics.base import DynamicsBaseWorkChain
 from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
-from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
+from crucible_engine.job.checkpoints import Checkpoints
 from crucible_engine.wire.schema import SERIES_COLUMNS
 
 PARAMETERS = {

@@ -123,11 +123,14 @@ def alloy():
             lambda: {"structures": {"bad": from_atoms(bulk("Cu", a=0.5))}},
             r"structure 'bad' has a cell of 0.0312 Å³ for 1 atoms",
         ),
-        (lambda: {"structures": {}}, "there is nothing to evaluate: give structures, a trajectory or trajectories"),
+        (
+            lambda: {"structures": {}},
+            "there is nothing to evaluate: give structures, a trajectory, trajectories or a dataset",
+        ),
         (lambda: {"structures": {"bad": bulk("Cu")}}, "expected .*StructureData"),
         (
             lambda: {"trajectory": atoms_to_trajectory([bulk("Cu")])},
-            "give structures, a trajectory or trajectories: one of",
+            "give structures, a trajectory, trajectories or a dataset: one of",
         ),
         (
             lambda: {"parameters": Dict({"batchsize": 4})},

@@ -148,8 +148,11 @@ def dense():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (dict, "there is nothing to evaluate: give structures, a trajectory or trajectories"),
-        (lambda: {"trajectories": {}}, "there is nothing to evaluate: give structures, a trajectory or trajectories"),
+        (dict, "there is nothing to evaluate: give structures, a trajectory, trajectories or a dataset"),
+        (
+            lambda: {"trajectories": {}},
+            "there is nothing to evaluate: give structures, a trajectory, trajectories or a dataset",
+        ),
         (lambda: {"trajectories": {"one": spoiled(1), "two": spoiled(0.1)}}, "trajectory 'two': frame 2 has a cell of"),
         (lambda: {"trajectories": {"bad": dense()}}, "trajectory 'bad': structure 'frame 0' has a cell of"),
         (
@@ -158,11 +161,11 @@ def dense():
         ),
         (
             lambda: {"trajectories": {"one": spoiled(1)}, "trajectory": spoiled(1)},
-            "give structures, a trajectory or trajectories: one of them, and no other",
+            "give structures, a trajectory, trajectories or a dataset: one of them, and no other",
         ),
         (
             lambda: {"trajectories": {"one": spoiled(1)}, "structures": {"two": from_atoms(bulk("Cu"))}},
-            "give structures, a trajectory or trajectories: one of them, and no other",
+            "give structures, a trajectory, trajectories or a dataset: one of them, and no other",
         ),
     ],
 )

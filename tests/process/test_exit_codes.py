@@ -108,6 +108,13 @@ OF_WORKCHAINS = {
         "ERROR_RELAXATION_FAILED": 320,
         "ERROR_STRAINED_CELLS_FAILED": 324,
     },
+    "crucible.train": {
+        **NOT_VERIFIED,
+        "ERROR_EVALUATION_FAILED": 321,
+        "ERROR_DATASET_REFUSED": 326,
+        "ERROR_TRAINING_FAILED": 327,
+    },
+    "crucible.train.base": UNRECOVERABLE,
     "crucible.vibrations": {
         **NOT_VERIFIED,
         "ERROR_RELAXATION_FAILED": 320,

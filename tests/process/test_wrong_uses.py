@@ -21,6 +21,8 @@ from aiida.orm import CalcJobNode, Computer, Dict, InstalledCode, Node, QueryBui
 from aiida.tools import delete_nodes
 from ase import Atoms
 from ase.build import bulk, molecule
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
 from click.testing import CliRunner
 from plumpy import ProcessState
 
@@ -119,6 +121,15 @@ def folder(tmp_path_factory):
     bare.write(folder / "no_forces.extxyz")
     bare.arrays["forces"] = np.zeros((4, 3))
     bare.write(folder / "frames.extxyz")
+    frames = []
+    for index in range(4):
+        frames.append(bulk("Cu", cubic=True))
+        frames[-1].rattle(0.1, seed=index)
+        frames[-1].calc = SinglePointCalculator(frames[-1], energy=-1.0 * index, forces=np.zeros((4, 3)))
+    write(folder / "labelled.extxyz", frames)
+    write(folder / "single.extxyz", frames[0])
+    frames[2].calc.results["energy"] = np.nan
+    write(folder / "nan.extxyz", frames)
     return folder
 
 

@@ -15,8 +15,8 @@ from numpy.lib import format as npy
 from aiida_crucible.calculations.dynamics import parser as dynamics_files
 from aiida_crucible.calculations.exit_codes import ARRAYS_UNREADABLE
 from aiida_crucible.calculations.output_files import OutputError, read_arrays
+from crucible_engine.job.checkpoints import Checkpoints
 from crucible_engine.job.preflight import survey_structures
-from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
 from crucible_engine.tasks.dynamics.output import read_result
 from crucible_engine.wire.arrays import read_arrays as read_own_arrays
 from crucible_engine.wire.schema import STATE_FILE, Condition, EngineError

@@ -32,12 +32,16 @@ print(len([name for name in sys.modules if name.startswith({package!r})]))
 """
 
 # Only these import a model package, and only when the job asks for that family.
-ADAPTERS = {f"crucible_engine.families.{name}" for name in ("torch_checkpoint", "torch_support")} | {
-    f"{family.folder}.{module}"
-    for family in FAMILIES.values()
-    for module in ("adapter", "compat", "networks", "usable")
-    if family.package != "ase"
-}
+ADAPTERS = (
+    {f"crucible_engine.families.{name}" for name in ("torch_checkpoint", "torch_support")}
+    | {f"crucible_engine.training.{name}" for name in ("torch_trainer", "torch_state")}
+    | {
+        f"{family.folder}.{module}"
+        for family in FAMILIES.values()
+        for module in ("adapter", "compat", "networks", "train", "usable")
+        if family.package != "ase"
+    }
+)
 MODEL_PACKAGES = {"torch", "e3nn", "matgl", "pymatgen", *(family.import_name for family in FAMILIES.values())} - {"ase"}
 
 

@@ -124,6 +124,7 @@ def explain(error: Exception) -> str | None:
         "benchmark": "aiida_crucible.cli.benchmark:benchmark",
         "check": "aiida_crucible.cli.publishing.check:check",
         "compare": "aiida_crucible.cli.compare:compare",
+        "dataset": "aiida_crucible.cli.training.dataset:dataset",
         "demo": "aiida_crucible.cli.demo:demo",
         "doctor": "aiida_crucible.cli.doctor:doctor",
         "env": "aiida_crucible.cli.env:env",
@@ -136,6 +137,7 @@ def explain(error: Exception) -> str | None:
         "setup": "aiida_crucible.cli.setup:setup",
         "site": "aiida_crucible.cli.publishing.site:site",
         "status": "aiida_crucible.cli.status:status",
+        "train": "aiida_crucible.cli.training.train:train",
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -31,8 +31,9 @@ STEPS = {
     "aiida.calculations:crucible.speed": "timing force calls",
     "aiida.calculations:crucible.verify": "verifying the model itself",
     "aiida.calculations:crucible.relax": "relaxing",
-    "aiida.calculations:crucible.evaluate": "computing the forces of the displaced supercells",
+    "aiida.calculations:crucible.evaluate": "computing forces",
     "aiida.calculations:crucible.dynamics": "molecular dynamics",
+    "aiida.calculations:crucible.train": "training",
 }
 
 

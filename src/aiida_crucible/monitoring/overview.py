@@ -8,13 +8,28 @@ from itertools import groupby
 
 from aiida.orm import ProcessNode
 
+from aiida_crucible.monitoring.learning import learning
 from aiida_crucible.monitoring.outlook import Planned, is_foreseen, planned_jobs, seconds_left
 from aiida_crucible.monitoring.progress import JobStatus
 from aiida_crucible.monitoring.tree import Snapshot, Tree
 from aiida_crucible.monitoring.words import duration, shortened
 from aiida_crucible.nodes.identity import PREFIX, given_label
 
-COLUMNS = ("job", "what", "state", "done", "%", "steps/s", "ns/day", "left", "T (K)", "replica", "checkpoint", "note")
+COLUMNS = (
+    "job",
+    "what",
+    "state",
+    "done",
+    "%",
+    "steps/s",
+    "ns/day",
+    "left",
+    "T (K)",
+    "replica",
+    "learning",
+    "checkpoint",
+    "note",
+)
 TO_COME = "to come"
 MOST_TO_COME = 6
 """Rows of jobs of one task that are still to come; more are told as one."""
@@ -119,6 +134,7 @@ def _row(status: JobStatus, tree: Tree | None) -> Row:
         duration(left) if left is not None and is_under_way else None,
         None if temperature is None else f"{temperature:.0f}",
         line.get("replica"),
+        learning(line),
         None if status.checkpoint_age is None else f"{duration(status.checkpoint_age)} ago",
         note.splitlines()[0] if note else None,
     )

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePath, PurePosixPath
-from types import UnionType
 from typing import Any
 
 from aiida.manage import get_manager
@@ -16,6 +15,7 @@ from ase.data import chemical_symbols
 
 from aiida_crucible.compat.aiida_orm import hashed_as
 from aiida_crucible.nodes.file_digest import look_on_computer
+from aiida_crucible.nodes.model_description import DESCRIPTION, plain_list
 from aiida_crucible.nodes.weights import weights_are_missing
 from aiida_crucible.nodes.weights_files import check_trust, checked, packed_committee, require_checkpoint, weights_file
 from crucible_engine.families.facts import ENSEMBLE
@@ -34,17 +34,6 @@ from crucible_engine.families.registry import (
 from crucible_engine.families.weights import digest, start_of
 from crucible_engine.wire.rules import suggestion
 from crucible_engine.wire.schema import CHECKPOINT_FILE, ModelReference
-
-DESCRIPTION: dict[str, tuple[type | UnionType, str]] = {
-    "functional": (str, "text"),
-    "hubbard_u": (bool, "True or False"),
-    "dispersion": (bool, "True or False"),
-    "training_set": (str, "text"),
-    "licence": (str, "text"),
-    "elements": (list | tuple | set | frozenset, "a list of chemical symbols"),
-    "reference": (str, "text"),
-}
-"""What is said of a potential but does not change its answers: kinds, and what messages call them."""
 
 
 def _stored(name: str, description: str) -> Any:
@@ -113,23 +102,30 @@ class ModelData(Data):
         if checkpoint is None and computer is not None:
             raise ValueError(f"computer {computer} is given, but no checkpoint that lies on it")
         check_trust(entry, trust_pickle, trust_code)
-        node = cls()
+        node, start = cls(), None
         if checkpoint is not None:
             checked("checkpoint", checkpoint, str | PurePath, "a path")
             checked("computer", computer, Computer | None, "a Computer (`load_computer`)")
             start = node._set_checkpoint(entry, checkpoint, computer, dict(chosen))
         else:
             node._set_released(entry, entry.default_name if name is None else name, dict(chosen))
-        node.base.attributes.set("dtype", validate_dtype(entry.name, dtype or entry.default_dtype))
-        node._set_description(description)
-        if checkpoint is not None:
-            require_checkpoint(entry, str(checkpoint), start)
-        node.base.attributes.set("identity", hashlib.sha256(node.definition().encode()).hexdigest())
-        node.label = node.title
+        node._finish(entry, dtype, description, None if start is None else (str(checkpoint), start))
         stored = node._find_same() or (node.store() if store else node)
         if trust_pickle or trust_code:
             stored.trust()
         return stored
+
+    @classmethod
+    def of_file(cls, family: str, checkpoint: Path, dtype: str, settings: Mapping[str, Any], **known: Any) -> ModelData:
+        """Return a new, unstored node of a checkpoint file, as a process makes it: whether there is one already or not.
+
+        :param known: any of :data:`aiida_crucible.nodes.model_description.DESCRIPTION`.
+        :raises ValueError: one line, if the file is none of the family.
+        """
+        entry, node = find_family(family), cls()
+        start = node._set_checkpoint(entry, checkpoint, None, dict(settings))
+        node._finish(entry, dtype, known, (str(checkpoint), start))
+        return node
 
     family: str = _stored("family", "Name of the family.")
     dtype: str = _stored("dtype", "Precision of the arithmetic, ``float32`` or ``float64``.")
@@ -212,6 +208,17 @@ class ModelData(Data):
             trust_code=self.runs_code and self.trusted,
         )
 
+    def _finish(
+        self, family: Family, dtype: str | None, description: Mapping[str, Any], file: tuple[str, bytes] | None
+    ) -> None:
+        """Set what all have, and refuse a file, by its path and how it begins, that the family cannot load."""
+        self.base.attributes.set("dtype", validate_dtype(family.name, dtype or family.default_dtype))
+        self._set_description(description)
+        if file is not None:
+            require_checkpoint(family, *file)
+        self.base.attributes.set("identity", hashlib.sha256(self.definition().encode()).hexdigest())
+        self.label = self.title
+
     def _set_released(self, family: Family, name: str | None, settings: dict[str, Any]) -> None:
         """Set what defines and describes released weights, or a family that its settings alone define."""
         if name is None and family.names:
@@ -250,7 +257,7 @@ class ModelData(Data):
     def _set_known(self, family: Family, known: NamedModel | None, settings: dict[str, Any]) -> None:
         settings = validate_settings(family.name, settings, known.name if known else None)
         self.base.attributes.set_many({"family": family.name, "settings": settings})
-        self.base.attributes.set_many({key: _plain(getattr(known, key, None)) for key in DESCRIPTION})
+        self.base.attributes.set_many({key: plain_list(getattr(known, key, None)) for key in DESCRIPTION})
         self.base.attributes.set("elements", list(known.elements) if known and known.elements else None)
         if known is not None:
             self.base.attributes.set_many(asdict(known.theory(settings)))
@@ -259,7 +266,7 @@ class ModelData(Data):
         for key, value in description.items():
             if key not in DESCRIPTION:
                 raise ValueError(f"a model has no {key!r}: {suggestion(key, list(DESCRIPTION))}")
-            self.base.attributes.set(key, _plain(checked(key, value, *DESCRIPTION[key])))
+            self.base.attributes.set(key, plain_list(checked(key, value, *DESCRIPTION[key])))
         unknown = sorted(set(description.get("elements", ())) - set(chemical_symbols[1:]))
         if unknown:
             raise ValueError(f"elements has {unknown[0]!r}, which is no chemical symbol: give e.g. ['Pb', 'Ti', 'O']")
@@ -288,7 +295,3 @@ class ModelData(Data):
             if held_by_node or (node.computer, node.checkpoint_path) == (self.computer, self.checkpoint_path):
                 return node  # type: ignore[no-any-return]
         return None
-
-
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, set | frozenset) else list(value) if isinstance(value, tuple) else value

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from aiida_crucible.nodes.foreign_atoms import require_whole_atoms
 from aiida_crucible.references.settings import CITATION, TRAJECTORY
-from aiida_crucible.references.trajectories.frames import Frame, iterate_frames
-from crucible_engine.wire.rules import Parameter, complete
+from aiida_crucible.references.trajectories.frames import Frame, format_of, iterate_frames
+from crucible_engine.wire.rules import Parameter, complete, is_number
 
 _OF_TRAJECTORIES = ("format", "start", "stop", "stride", "forces_key", "energy_key", "length_unit")
 STRESS_UNITS = {"eV/angstrom^3": 1.0, "GPa": units.GPa, "kbar": units.GPa / 10}
@@ -33,6 +33,9 @@ LABELS: dict[str, Parameter] = {
     "subset_key": Parameter(str, None, "name in an extxyz file of the word that tells the subset of a frame"),
 }
 
+WITH_STRESS = ("vasprun", "deepmd", "db")
+"""Formats that say what the unit and the sign of the stress are."""
+
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
@@ -48,6 +51,7 @@ class Group:
     :param forces: eV/Å, shape [n, n_atoms, 3].
     :param stresses: eV/Å³, ASE's sign, Voigt, shape [n, 6]; ``None`` where the set has none or they are ignored.
     :param subsets: of each frame; empty where there are none.
+    :param temperatures: K, that frames give under that name, shape [n]; NaN where they do not.
     """
 
     atoms: Atoms
@@ -58,6 +62,7 @@ class Group:
     forces: NDArray[np.float64]
     stresses: NDArray[np.float64] | None
     subsets: list[str]
+    temperatures: NDArray[np.float64]
 
     @property
     def symbols(self) -> set[str]:
@@ -83,10 +88,12 @@ def validate_labels(given: Mapping[str, Any]) -> dict[str, Any]:
 def read_labels(path: Path, settings: Mapping[str, Any]) -> list[Group]:
     """Return the frames of a labelled set, those of the same atoms together, in the order of their first frames.
 
-    :param path: an extxyz file or an ASE trajectory, of any compositions; it may be compressed (gz, bz2, xz).
+    :param path: an extxyz file or an ASE trajectory or data base, of any compositions, a vasprun.xml or a folder of
+        deepmd; extxyz and vasprun.xml may be compressed (gz, bz2, xz).
     :param settings: complete, see :data:`LABELS`.
     :raises ValueError: one line that names the file and the frame, if a label is missing or no finite number.
     """
+    _require_own_stress(path, settings)
     reading = {name: settings[name] for name in _OF_TRAJECTORIES}
     frames = list(iterate_frames(path, {**reading, "force_unit": "eV/angstrom"}))
     if not frames:
@@ -101,6 +108,17 @@ def read_labels(path: Path, settings: Mapping[str, Any]) -> list[Group]:
         key = (*frame.atoms.numbers.tolist(), *frame.atoms.pbc.tolist(), frame.atoms.cell.rank)
         by_atoms.setdefault(key, []).append(index)
     return [_group(frames, stresses, indices, settings) for indices in by_atoms.values()]
+
+
+def _require_own_stress(path: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse to choose name, unit or sign of a stress that a format itself tells.
+
+    :raises ValueError: one line.
+    """
+    kind = settings["format"] or format_of(path)
+    told = [name for name in ("stress_key", "stress_unit", "stress_sign") if settings[name] != LABELS[name].default]
+    if kind in WITH_STRESS and told:
+        raise ValueError(f"{path.name} is read as {kind}, whose stress has its unit and sign: leave {told[0]} out")
 
 
 def require_known_elements(name: str, groups: Collection[Group], known: Collection[str] | None) -> list[Group]:
@@ -134,7 +152,7 @@ def _checked(path: Path, frame: Frame, settings: Mapping[str, Any]) -> NDArray[n
     parts = {"energy": frame.energy, "forces": frame.forces, "positions": frame.atoms.positions, "stress": stress}
     for name, values in parts.items():
         if values is not None and not np.isfinite(values).all():
-            raise ValueError(f"{where} has a label that is no finite number: {name}")
+            raise ValueError(f"{where} has a label that is no finite number: {name}; leave the frame out, or label it")
     return stress
 
 
@@ -175,4 +193,10 @@ def _group(
         np.array([frame.forces for frame in chosen]),
         np.array(own) if own else None,
         [] if key is None else [str(frame.atoms.info.get(key, "")) for frame in chosen],
+        np.array([_temperature(frame.atoms.info.get("temperature")) for frame in chosen]),
     )
+
+
+def _temperature(said: Any) -> float:
+    """Return a temperature that a frame gives, K; NaN for what is no number."""
+    return float(said) if is_number(said) else float("nan")

@@ -31,12 +31,13 @@ PHONONS: dict[str, Parameter] = {
     "calculator": Parameter(str, None, "the program, by phonopy's name, whose units a file without one is in"),
 }
 
+FORMATS = ("extxyz", "traj", "vasprun", "db", "deepmd")
 LENGTH_UNITS = ("angstrom", "bohr")
 FORCE_UNITS = ("eV/angstrom", "Ry/bohr", "Hartree/bohr", "eV/bohr")
 
 TRAJECTORY: dict[str, Parameter] = {
     **CITATION,
-    "format": Parameter(str, None, "by the file's name if left out", choices=("extxyz", "traj", "vasprun")),
+    "format": Parameter(str, None, "by the file's name if left out", choices=FORMATS),
     "start": Parameter(int, 0, "first frame to import", 0),
     "stop": Parameter(int, None, "frame to stop before; the last one is imported if left out", 1),
     "stride": Parameter(int, 1, "import every so many-th frame", 1),

@@ -179,6 +179,29 @@ class Packaged:
 
 
 @dataclass(frozen=True)
+class Training:
+    """What a family's package can train, through its module ``train``; see :mod:`crucible_engine.training.contract`.
+
+    :param methods: of :data:`METHODS` those that it has, by name with what they are to it in words.
+    :param learning_rate: where nobody says.
+    :param batch_size: likewise.
+    :param losses: of errors, by the names of the vocabulary; the first where nobody says.
+    :param extra: further arguments of the package's own trainer that may be given, by name with what they are.
+    """
+
+    methods: dict[str, str]
+    learning_rate: float
+    batch_size: int
+    losses: tuple[str, ...]
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+METHODS = ("full", "frozen", "scratch")
+"""How a model may be trained: all of its weights from where they are, only the last of them, or all from random
+ones."""
+
+
+@dataclass(frozen=True)
 class Family(Packaged):
     """A model family: one Python package, one adapter.
 
@@ -190,6 +213,7 @@ class Family(Packaged):
     :param weights_file: what a user's own checkpoint file has to be; ``None`` where there are none.
     :param runs_code: whether its settings name code that runs, any that the environment has.
     :param pair_style: how LAMMPS computes with it; ``None`` where that is not known.
+    :param training: what can be trained; ``None`` where nobody has written how.
     """
 
     maturity: str
@@ -202,6 +226,7 @@ class Family(Packaged):
     weights_file: WeightsFile | None = TORCH_FILE
     runs_code: bool = False
     pair_style: PairStyle | None = None
+    training: Training | None = None
 
     @property
     def folder(self) -> str:

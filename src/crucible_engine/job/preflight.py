@@ -21,9 +21,11 @@ from crucible_engine.tasks.parameters import lack_of_stress, needs_stress
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     JOURNAL_FILE,
+    LABELS_FILE,
     PROGRESS_FILE,
     RUN_FOLDER,
     STRUCTURES_FILE,
+    TRAINED_FILE,
     TRAJECTORIES_FILE,
     Condition,
     EngineError,
@@ -34,7 +36,15 @@ MINIMUM_DISTANCE = 0.3
 """Å. No two nuclei of any condensed phase are nearer (H2 has 0.74): such a structure was read wrongly."""
 MINIMUM_VOLUME_PER_ATOM = 0.5
 """Å³. Hydrogen at the centre of Jupiter has more."""
-OWN_FILES = (STRUCTURES_FILE, JOURNAL_FILE, PROGRESS_FILE, ARRAYS_FILE, TRAJECTORIES_FILE)
+OWN_FILES = (
+    STRUCTURES_FILE,
+    LABELS_FILE,
+    JOURNAL_FILE,
+    PROGRESS_FILE,
+    ARRAYS_FILE,
+    TRAJECTORIES_FILE,
+    TRAINED_FILE,
+)
 """What a task reads and writes in a job's folder, besides ``RUN_FOLDER``."""
 DIRECT_ATOMS = 128
 """Up to so many atoms all pairs at once are quicker than a neighbour list."""

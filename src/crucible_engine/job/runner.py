@@ -35,12 +35,15 @@ from crucible_engine.job.process import Interruption
 from crucible_engine.job.threads import ThreadControl
 from crucible_engine.tasks.parameters import lack_of_stress, needs_stress, validate_parameters
 from crucible_engine.tasks.registry import TASKS, toolset_of
+from crucible_engine.wire.labels import digest_of_labels
 from crucible_engine.wire.rules import ParameterError
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
+    LABELS_FILE,
     PROTOCOL,
     REFERENCE_FILE,
     STRUCTURES_FILE,
+    TRAINED_FILE,
     TRAJECTORIES_FILE,
     Condition,
     EngineError,
@@ -59,7 +62,7 @@ def run_job(
     :raises EngineError: for everything that has a name.
     """
     check_folder(folder)
-    for name in (ARRAYS_FILE, TRAJECTORIES_FILE):
+    for name in (ARRAYS_FILE, TRAJECTORIES_FILE, TRAINED_FILE):
         (folder / name).unlink(missing_ok=True)
     job = _complete(job)
     survey = _survey(job, folder)
@@ -68,7 +71,7 @@ def run_job(
         _prepare_toolset(job, threads, results)
     else:
         model = _prepare_model(job, survey, threads, results)
-    identity = {**_identity(job, model, survey), **_identity_of_reference(job, folder)}
+    identity = {**_identity(job, model, survey), **_identity_of_files(job, folder)}
     context = Context(folder, interruption, threads, survey, identity, began, job.walltime)
     computing = time.monotonic()
     try:
@@ -184,9 +187,11 @@ def _identity(job: Job, model: Model | None, survey: Survey) -> dict[str, Any]:
     }
 
 
-def _identity_of_reference(job: Job, folder: Path) -> dict[str, Any]:
-    path = folder / REFERENCE_FILE
-    return {"reference": survey_structures(path).digest} if TASKS[job.task].has_reference and path.exists() else {}
+def _identity_of_files(job: Job, folder: Path) -> dict[str, Any]:
+    """Return whose work it is by what lies beside the structures."""
+    task, reference = TASKS[job.task], folder / REFERENCE_FILE
+    found = {"reference": survey_structures(reference).digest} if task.has_reference and reference.exists() else {}
+    return {**found, "labels": digest_of_labels(folder / LABELS_FILE)} if task.has_labels else found
 
 
 def _task(name: str) -> Callable[[Job, Model | None, Context], TaskResult]:

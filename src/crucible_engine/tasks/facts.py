@@ -45,6 +45,7 @@ class Task:
     :param toolset: what it computes with instead of a model; ``None`` for a task that needs a model.
     :param needs_structures: whether a job without structures is an error.
     :param has_reference: whether a job may bring a reference structure, which then is part of what it computes.
+    :param has_labels: whether a job brings the labels of its structures, which then are part of what it computes.
     :param changeable: parameters that change how fast numbers come, or how many, and not which: what was begun is
         continued whatever they are.
     :param needs_stress: returns what of its complete parameters needs stresses, in words that begin with the task's
@@ -61,6 +62,7 @@ class Task:
     toolset: Toolset | None = None
     needs_structures: bool = True
     has_reference: bool = False
+    has_labels: bool = False
     changeable: tuple[str, ...] = ()
     needs_stress: Callable[[Mapping[str, Any]], str | None] | None = None
     without_stress: str = ""

@@ -41,7 +41,7 @@ class ParameterError(ValueError):
 class Parameter:
     """One parameter of a task.
 
-    :param kind: ``float``, ``int``, ``bool``, ``str`` or ``list`` (of numbers).
+    :param kind: ``float``, ``int``, ``bool``, ``str``, ``list`` (of numbers) or ``dict``.
     :param default: value where the user gives none; ``None`` is then allowed.
     :param help: one line, with the unit.
     :param minimum: smallest allowed value, itself included unless ``exclusive``.
@@ -162,7 +162,7 @@ def _convert(where: str, rule: Parameter, value: Any) -> Any:
             return float(value)
         if float(value).is_integer():
             return int(value)
-    if rule.kind in (bool, str, list) and isinstance(value, rule.kind):
+    if rule.kind in (bool, str, list, dict) and isinstance(value, rule.kind):
         return value
     raise ParameterError(f"{where} is {shown(value)}: give {WANTED[rule.kind]} ({rule.help})")
 

@@ -5,12 +5,15 @@ Both sides import this module, so that it cannot drift. A job is a folder::
     job.json          what to compute                                   (AiiDA → engine, see :class:`Job`)
     structures.npz    the structures, concatenated                      (AiiDA → engine, see ``structures_file``)
     reference.npz     of a dynamics: the crystal that it must not lose  (AiiDA → engine, the same; optional)
+    labels.npz        of a training: energies, forces, stresses, sides  (AiiDA → engine, see ``labels``)
     journal.bin       every finished piece of work, appended, flushed   (kept while the job is unfinished)
     progress.jsonl    one JSON line an interval                         (for people and monitors)
     arrays.npz        the arrays of the finished job                    (engine → AiiDA, written last but one)
     trajectories.npz  geometries on the way of a relaxation             (engine → AiiDA, on request)
+    trained.model     the weights that a training leaves                (engine → AiiDA, as the family's package saves)
     results.json      scalars, condition, environment                   (engine → AiiDA, written last, atomically)
     run/              checkpoint, time series and frames of a dynamics  (kept on the computer; a copy is continued)
+                      or checkpoint of a training
     lammps/           what LAMMPS reads and writes                      (kept on the computer; nothing continues it)
 
 No pickle crosses the wire in either direction. Units are ASE's: eV, Å, eV/Å, and eV/Å³ with ASE's sign of stress
@@ -37,13 +40,18 @@ result of an older engine is never handed back for a newer one.
 JOB_FILE = "job.json"
 STRUCTURES_FILE = "structures.npz"
 REFERENCE_FILE = "reference.npz"
+LABELS_FILE = "labels.npz"
 JOURNAL_FILE = "journal.bin"
 PROGRESS_FILE = "progress.jsonl"
 ARRAYS_FILE = "arrays.npz"
 TRAJECTORIES_FILE = "trajectories.npz"
+TRAINED_FILE = "trained.model"
 RESULTS_FILE = "results.json"
 STATE_FILE, PREVIOUS_STATE_FILE = "state.npz", "state.previous.npz"
-"""Checkpoints of a dynamics, in the run folder."""
+"""Checkpoints of a dynamics or a training, in the run folder."""
+
+REACHED_FILE = "reached.json"
+"""Beside a training's checkpoint, ``epoch`` and ``step`` that it is at."""
 
 RUN_FOLDER = "run"
 LAMMPS_FOLDER = "lammps"
@@ -265,7 +273,8 @@ class Results:
     :param outcome: what the physics said, in the task's words (evaluate: ``finite`` or ``non-finite``; relax:
         ``converged``, ``not-converged``, ``non-finite`` or ``runaway``, the worst of its structures; dynamics: the
         worst of its replicas, see :data:`OUTCOMES_OF_DYNAMICS`; verify: ``passed`` or ``failed``; similarity:
-        ``mapped``); ``None`` while unknown.
+        ``mapped``; train: see
+        :data:`crucible_engine.wire.training.OUTCOMES_OF_TRAINING`); ``None`` while unknown.
     :param summary: the task's scalars, see each task.
     :param model: ``family``, ``name``, ``sha256`` (of what was really loaded), ``dtype``, ``elements`` (symbols),
         ``forces`` (``conservative`` or ``direct``), ``settings``; empty for a task without a model.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
 from typing import Any
 
 from aiida.common.datastructures import CalcInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJobProcessSpec, ExitCode, PortNamespace
+from aiida.engine import CalcJobProcessSpec, PortNamespace
 from aiida.orm import ArrayData, RemoteData, StructureData, TrajectoryData
 from ase import Atoms
 
@@ -18,7 +17,7 @@ from aiida_crucible.calculations import validation
 from aiida_crucible.calculations.base import EngineCalculation
 from aiida_crucible.calculations.dynamics.forces import check_forces
 from aiida_crucible.calculations.dynamics.lammps import FILES, check_lammps, check_launcher, is_lammps, launcher_of
-from aiida_crucible.calculations.dynamics.restart import check_continuation, check_restart_folder
+from aiida_crucible.calculations.dynamics.restart import check_continuation
 from aiida_crucible.calculations.dynamics.size import describe, size_of
 from aiida_crucible.calculations.dynamics.structures import (
     LABEL,
@@ -30,7 +29,7 @@ from aiida_crucible.calculations.dynamics.structures import (
     symbols_of,
     warning_of,
 )
-from aiida_crucible.calculations.exit_codes import NOTHING_TO_CONTINUE
+from aiida_crucible.calculations.run_folder import ContinuesRunFolder, restart_folder_check
 from aiida_crucible.nodes.structures import to_atoms
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.rules import suggestion
@@ -45,7 +44,7 @@ ATTACHED = ("trajectories", "series", "averages", "final")
 """What a replica may leave as nodes."""
 
 
-class DynamicsCalculation(EngineCalculation):
+class DynamicsCalculation(ContinuesRunFolder, EngineCalculation):
     """Run molecular dynamics at one temperature after the other, in one job, of one structure or each of its own.
 
     A crystal that melts or explodes is a result and no failed job. What a run keeps on the computer (its checkpoint,
@@ -55,7 +54,6 @@ class DynamicsCalculation(EngineCalculation):
 
     TASK = "dynamics"
     TREATED = (LABEL, "structures", "reference")
-    CONTINUED_OUTPUT = "remote_folder"
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -78,7 +76,7 @@ class DynamicsCalculation(EngineCalculation):
         )
         spec.input_nodes(
             RemoteData,
-            check_restart_folder,
+            restart_folder_check("dynamics"),
             required=False,
             restart_from="The `remote_folder` of an unfinished job with the same inputs, which is continued to the "
             "last bit.",
@@ -136,16 +134,6 @@ class DynamicsCalculation(EngineCalculation):
         for label, structure in structures_of(self.inputs).items():
             yield label, to_atoms(structure)
 
-    async def run(self) -> Any:
-        """Refuse to begin where the computer has no checkpoint of what is to be continued: AiiDA would not complain."""
-        is_submission = not (self.inputs.metadata.dry_run or "remote_folder" in self.inputs)
-        if is_submission and "restart_from" in self.inputs and self.node.exit_status is None:
-            complaint = await self._find_no_checkpoint(self.inputs.restart_from)
-            if complaint is not None:
-                code: ExitCode = getattr(self.exit_codes, NOTHING_TO_CONTINUE.label)
-                return code.format(detail=complaint)
-        return await super().run()
-
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the job, report how much it will write itself, and warn of a time step that is too long."""
         info = super().prepare_for_submission(folder)
@@ -176,29 +164,8 @@ class DynamicsCalculation(EngineCalculation):
         launcher, ranks = launcher_of(self.node.computer, self.options)
         return replace(job, launcher=launcher, ranks=ranks)
 
-    def add_unfinished_job(self, info: CalcInfo) -> None:
-        """Let the run folder of the job that this one continues be copied on the computer."""
-        if "restart_from" in self.inputs:
-            folder: RemoteData = self.inputs.restart_from
-            source = PurePosixPath(folder.get_remote_path()) / RUN_FOLDER
-            info.remote_copy_list = [(folder.computer.uuid, str(source), RUN_FOLDER)]
-
     def _values(self) -> dict[str, Any]:
         return validate_parameters(self.TASK, self.inputs.parameters.get_dict())
-
-    async def _find_no_checkpoint(self, folder: RemoteData) -> str | None:
-        """Return one line if the computer has no checkpoint; ``None`` if it has one, or if it does not answer now."""
-        run = PurePosixPath(folder.get_remote_path()) / RUN_FOLDER
-        try:
-            async with self.runner.transport.request_transport(self.node.get_authinfo()) as request:
-                transport = await request
-                for name in (STATE_FILE, PREVIOUS_STATE_FILE):
-                    if await transport.path_exists_async(run / name):
-                        return None
-        except Exception as error:  # each transport has its own; the upload asks again, and again
-            self.report(f"{folder.computer.label} did not say whether it has {run}: {error}")
-            return None
-        return f"{folder.computer.label} has no checkpoint in {run}: start without restart_from"
 
 
 def check_attached(names: list[str]) -> None:

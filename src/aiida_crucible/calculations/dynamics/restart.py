@@ -9,45 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from aiida.orm import CalcJobNode, RemoteData, StructureData
+from aiida.orm import RemoteData, StructureData
 
 from aiida_crucible.calculations.dynamics.structures import structures_of
+from aiida_crucible.calculations.run_folder import name_of
 from aiida_crucible.nodes.structures import to_atoms
 from crucible_engine.tasks.dynamics.parameters import DETAILS_OF_OUTPUT
 from crucible_engine.tasks.parameters import validate_parameters
-from crucible_engine.wire.schema import PROTOCOL, Condition
-
-PROCESS_TYPE = "aiida.calculations:crucible.dynamics"
-
-
-def check_restart_folder(restart_from: RemoteData) -> None:
-    """Refuse a folder that was cleaned, or of a job that is no dynamics, goes on, or has finished.
-
-    A folder that no job made (of a stash, or of an imported run) is left to the computer and the engine to judge.
-    """
-    name = _name_of(restart_from)
-    job = restart_from.creator
-    # Of a job from the cache the next one may be in the cache as well, which needs no folder.
-    if restart_from.is_cleaned and not (job and job.base.caching.is_created_from_cache):
-        raise ValueError(f"{name} was cleaned from {restart_from.computer.label}: its checkpoint is gone, start anew")
-    if job is None:
-        return
-    title = f"{job.process_label}<{job.pk}>"
-    belongs = f"{name} belongs to {title}, which"
-    if job.process_type != PROCESS_TYPE:
-        raise ValueError(f"{belongs} is no dynamics: give the `remote_folder` of an unfinished DynamicsCalculation")
-    if not job.is_terminated:
-        raise ValueError(f"{belongs} goes on: let it end, or kill it")
-    results = _results_of(job)
-    if results.get("condition") == Condition.FINISHED.value:
-        raise ValueError(f"{belongs} has finished: nothing is left to do")
-    if results.get("protocol", PROTOCOL) != PROTOCOL:
-        raise ValueError(
-            f"{name} was written by an engine of protocol {results['protocol']}, this one has {PROTOCOL}: a run is "
-            "continued by the version that began it, or started anew"
-        )
-    if results and results["summary"].get("checkpoint") is None:
-        raise ValueError(f"{name} has no checkpoint: {title} ended before its first one; start without restart_from")
 
 
 def check_continuation(inputs: Mapping[str, Any]) -> None:
@@ -55,7 +23,7 @@ def check_continuation(inputs: Mapping[str, Any]) -> None:
     restart_from: RemoteData | None = inputs.get("restart_from")
     if restart_from is None:
         return
-    name, code = _name_of(restart_from), inputs.get("code")
+    name, code = name_of(restart_from), inputs.get("code")
     if code is not None and code.computer is not None and code.computer.uuid != restart_from.computer.uuid:
         raise ValueError(
             f"{name} is on computer {restart_from.computer.label!r}, but the code runs on {code.computer.label!r}: use "
@@ -85,17 +53,6 @@ def check_continuation(inputs: Mapping[str, Any]) -> None:
                 f"{begun} with {key} {found[key]!r}, not {wanted[key]!r}"
                 f"{' (and other parameters)' if different[1:] else ''}: give the same, or start anew"
             )
-
-
-def _name_of(restart_from: RemoteData) -> str:
-    return f"restart_from <{restart_from.pk}>" if restart_from.is_stored else "restart_from"
-
-
-def _results_of(job: CalcJobNode) -> dict[str, Any]:
-    if "results" not in job.outputs:
-        return {}
-    content: dict[str, Any] = job.outputs.results.get_dict()
-    return content
 
 
 def _same_structure(one: StructureData | None, other: StructureData | None) -> bool:

@@ -23,6 +23,7 @@ from aiida_crucible.calculations.output_files import (
 )
 from aiida_crucible.calculations.parser import EngineParser, Unfinished
 from aiida_crucible.nodes.structures import trajectory_to_atoms
+from aiida_crucible.nodes.training.dataset import DatasetData
 from crucible_engine.wire.journal import Record
 from crucible_engine.wire.records import Check, evaluation_check
 from crucible_engine.wire.schema import ARRAYS_FILE
@@ -32,7 +33,7 @@ class EvaluateCalculation(EngineCalculation):
     """Evaluate structures, the frames of a trajectory, or those of several; what has keys in their sorted order."""
 
     TASK = "evaluate"
-    TREATED = ("structures", "trajectory", "trajectories")
+    TREATED = ("structures", "trajectory", "trajectories", "dataset")
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -56,6 +57,7 @@ class EvaluateCalculation(EngineCalculation):
             required=False,
             trajectories="Frames of several trajectories, of any sizes and compositions, to evaluate in one job.",
         )
+        spec.input_nodes(DatasetData, required=False, dataset="A dataset, whose frames are evaluated in their order.")
         unfinished_input(spec)
         spec.output_nodes(
             ArrayData,
@@ -75,11 +77,11 @@ class EvaluateCalculation(EngineCalculation):
     def check_inputs(cls, inputs: Mapping[str, Any], ports: PortNamespace) -> None:
         """Check that there is one kind of input to evaluate."""
         namespaces = [name for name in ("structures", "trajectories") if inputs.get(name)]
-        n_given = len(namespaces) + (inputs.get("trajectory") is not None)
+        n_given = len(namespaces) + sum(inputs.get(name) is not None for name in ("trajectory", "dataset"))
         if n_given > 1:
-            raise ValueError("give structures, a trajectory or trajectories: one of them, and no other")
+            raise ValueError("give structures, a trajectory, trajectories or a dataset: one of them, and no other")
         if not n_given and all(name in ports for name in cls.TREATED):
-            raise ValueError("there is nothing to evaluate: give structures, a trajectory or trajectories")
+            raise ValueError("there is nothing to evaluate: give structures, a trajectory, trajectories or a dataset")
         super().check_inputs(inputs, ports)
 
     @classmethod
@@ -87,6 +89,8 @@ class EvaluateCalculation(EngineCalculation):
         """Return the chemical symbols of each structure or trajectory."""
         if inputs.get("trajectory") is not None:
             return {"the trajectory": set(inputs["trajectory"].symbols)}
+        if inputs.get("dataset") is not None:
+            return {f"dataset {inputs['dataset'].title}": set(inputs["dataset"].elements)}
         trajectories = inputs.get("trajectories") or {}
         return {
             **super().symbols_by_input(inputs),
@@ -101,6 +105,8 @@ class EvaluateCalculation(EngineCalculation):
         for key, trajectory in sorted((self.inputs.get("trajectories") or {}).items()):
             for index, atoms in enumerate(trajectory_to_atoms(trajectory)):
                 yield validation.frame_label(index, key), atoms
+        for index, atoms in enumerate(self.inputs.dataset.frames().atoms() if "dataset" in self.inputs else ()):
+            yield validation.frame_label(index), atoms
         yield from super().structures_to_write()
 
 
@@ -145,6 +151,8 @@ class EvaluateParser(EngineParser):
 
     def _sizes(self) -> list[int]:
         inputs = self.node.inputs
+        if "dataset" in inputs:
+            return list(inputs.dataset.sizes)
         if "structures" in inputs:
             return [len(structure.sites) for _, structure in sorted(inputs.structures.items())]
         trajectories = [inputs.trajectory] if "trajectory" in inputs else self._trajectories.values()

@@ -35,7 +35,31 @@ def print_model(node: ModelData) -> None:
         rows += [("checkpoint", where), ("may be unpickled", "yes" if node.trusted else "no")]
     if node.runs_code:
         rows.append(("may run its code", "yes" if node.trusted else "no"))
-    print_record(rows)
+    print_record([*rows, *_ancestry(node)])
+
+
+def _ancestry(node: ModelData) -> list[tuple[str, object]]:
+    """Return what a trained potential was made of, one training after the other, the last one first."""
+    from aiida_crucible.nodes.training.ancestry import ancestry_of
+    from crucible_engine.tasks.train.errors import ERROR
+
+    rows: list[tuple[str, object]] = []
+    for training in ancestry_of(node):
+        told, parent, dataset = training.results["summary"], training.parent, training.dataset
+        side = "test" if "test" in told["errors"] else "validation"
+        force = told["errors"][side]["force"][ERROR]
+        digest = f", sha256 {parent.sha256[:12]}…" if parent.sha256 else ""
+        rows += [
+            ("trained from", f"{parent.title} (PK {parent.pk}{digest})"),
+            ("on", f"{dataset.title} (dataset PK {dataset.pk})"),
+            (
+                "by",
+                f"method {training.method}, {told['epochs_done']} epochs, the best is {told['best_epoch']}, seed "
+                f"{told['settings']['seed']} (job PK {training.job.pk})",
+            ),
+            ("error", None if force is None else f"{1000 * force:.4g} meV/Å of forces of the {side}"),
+        ]
+    return rows
 
 
 def settings_of(node: ModelData) -> str:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from aiida_crucible.references.foreign_files import check_trajectory
 from aiida_crucible.references.settings import TRAJECTORY
+from aiida_crucible.references.trajectories.ase_database import iterate_database
+from aiida_crucible.references.trajectories.deepmd import iterate_deepmd
 from aiida_crucible.references.trajectories.extxyz import BrokenFrameError, iterate_extxyz
 from aiida_crucible.references.trajectories.vasprun import iterate_vasprun
 from crucible_engine.wire.rules import first_line
@@ -46,29 +48,31 @@ class Frame:
 
 
 def format_of(path: Path) -> str:
-    """Return ``extxyz``, ``traj`` or ``vasprun`` by a file's name.
+    """Return ``extxyz``, ``traj``, ``db`` or ``vasprun`` by a file's name, ``deepmd`` for a folder.
 
     :raises ValueError: one line, if the name tells none of them.
     """
+    if path.is_dir():
+        return "deepmd"
     suffixes = [suffix for suffix in path.suffixes if suffix not in COMPRESSED]
     ending = suffixes[-1] if suffixes else ""
-    found = {".xyz": "extxyz", ".extxyz": "extxyz", ".traj": "traj", ".xml": "vasprun"}.get(ending)
+    found = {".xyz": "extxyz", ".extxyz": "extxyz", ".traj": "traj", ".xml": "vasprun", ".db": "db"}.get(ending)
     if found is None:
-        raise ValueError(f"{path.name} is no trajectory by its name: give the format, extxyz, traj or vasprun")
+        raise ValueError(f"{path.name} is no trajectory by its name: give the format, extxyz, traj, db or vasprun")
     return found
 
 
 def iterate_frames(path: Path, settings: Mapping[str, Any]) -> Iterator[Frame]:
     """Yield the frames of a file that the settings ask for.
 
-    :param path: an extxyz file, an ASE trajectory, or a vasprun.xml.
+    :param path: an extxyz file, an ASE trajectory or data base, a vasprun.xml, or a folder of deepmd.
     :param settings: complete, see :data:`aiida_crucible.references.settings.TRAJECTORY`.
     :raises ValueError: one line that names the file and the frame, if one cannot be read.
     """
     kind = settings["format"] or format_of(path)
     if kind != "extxyz":
         _require_usual_names(path, kind, settings)
-    reader = {"extxyz": _extxyz, "traj": _traj, "vasprun": _vasprun}[kind]
+    reader = {"extxyz": _extxyz, "traj": _traj, "vasprun": _vasprun, "deepmd": _deepmd, "db": _database}[kind]
     # Whoever gives forces in other units gives energies in them, too, and of those nothing is known.
     is_in_ev = settings["force_unit"].startswith("eV")
     length, force = LENGTHS[settings["length_unit"]], FORCES[settings["force_unit"]]
@@ -122,6 +126,14 @@ def _traj(path: Path, settings: Mapping[str, Any]) -> Read:
 
 def _vasprun(path: Path, settings: Mapping[str, Any]) -> Read:
     return islice(iterate_vasprun(path), settings["start"], settings["stop"], settings["stride"])
+
+
+def _deepmd(path: Path, settings: Mapping[str, Any]) -> Read:
+    return islice(iterate_deepmd(path), settings["start"], settings["stop"], settings["stride"])
+
+
+def _database(path: Path, settings: Mapping[str, Any]) -> Read:
+    return islice(iterate_database(path), settings["start"], settings["stop"], settings["stride"])
 
 
 @contextmanager

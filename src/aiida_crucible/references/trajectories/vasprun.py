@@ -8,14 +8,19 @@ from typing import IO, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
-from ase import Atoms
+from ase import Atoms, units
 from numpy.typing import NDArray
 
 from aiida_crucible.references.foreign_files import open_bytes
 
+KILOBAR = units.GPa / 10
+
 
 def iterate_vasprun(path: Path) -> Iterator[tuple[Atoms, NDArray[np.float64] | None, float | None]]:
     """Yield geometry, forces (eV/Å) and energy (eV, extrapolated to zero smearing) of each ionic step.
+
+    Where there is a stress, it is in the ``info`` of the geometry (eV/Å³, ASE's sign): VASP has kbar, positive under
+    pressure.
 
     :param path: may be compressed (gz, bz2, xz).
     :raises ValueError: one line, if the file breaks off or a step has no structure.
@@ -56,6 +61,9 @@ def _step(
     energy = _value(element.find("energy"), "e_fr_energy")
     forces = _rows(element, "varray[@name='forces']")
     atoms = Atoms(symbols, scaled_positions=positions, cell=cell, pbc=True)
+    stress = _rows(element, "varray[@name='stress']")
+    if stress is not None and stress.shape == (3, 3):
+        atoms.info["stress"] = -KILOBAR * stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
     return atoms, forces, None if energy is None else energy + smearing
 
 

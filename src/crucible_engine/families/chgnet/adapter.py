@@ -12,7 +12,6 @@ import torch
 from ase import Atoms
 from chgnet.graph import CrystalGraph
 from chgnet.model import CHGNet
-from pymatgen.core import Lattice, Structure
 
 from crucible_engine.families import weights
 from crucible_engine.families.base import Evaluation, Identity, is_periodic, numbers_of, stress_of
@@ -46,10 +45,7 @@ class ChgnetModel(TorchModel):
         ]
 
     def _graph(self, atoms: Atoms) -> CrystalGraph:
-        # Where a direction is not periodic its cell vector may be absent; any will do, since no image is looked for.
-        lattice = Lattice(atoms.cell.complete().array, pbc=tuple(map(bool, atoms.pbc)))
-        structure = Structure(lattice, atoms.numbers, atoms.positions, coords_are_cartesian=True)
-        return self.network.graph_converter(structure).to(self.device)
+        return compat.graph_of(self.network, atoms).to(self.device)
 
     def _differentiate(self, graphs: list[CrystalGraph], stress: bool) -> tuple[Any, Any, Any]:
         # CHGNet's own forward pass goes back through the network once for forces and once more for stresses, which

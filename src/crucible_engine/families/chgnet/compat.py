@@ -9,10 +9,12 @@ from pathlib import Path
 import chgnet
 import numpy as np
 import torch
+from ase import Atoms
 from chgnet.graph import CrystalGraph
 from chgnet.graph import converter as chgnet_converter
 from chgnet.model import model as chgnet_model
 from numpy.typing import NDArray
+from pymatgen.core import Lattice, Structure
 
 from crucible_engine.families.torch_support import DTYPES, default_dtype, to_numpy
 
@@ -50,6 +52,39 @@ def reference_energies(network: chgnet_model.CHGNet) -> NDArray[np.float64]:
     if network.composition_model is None:
         return np.zeros(94)
     return to_numpy(network.composition_model.fc.weight).flatten()
+
+
+def graph_of(network: chgnet_model.CHGNet, atoms: Atoms) -> CrystalGraph:
+    """Return the graph of a structure, on the CPU."""
+    # Where a direction is not periodic its cell vector may be absent; any will do, since no image is looked for.
+    lattice = Lattice(atoms.cell.complete().array, pbc=tuple(map(bool, atoms.pbc)))
+    structure = Structure(lattice, atoms.numbers, atoms.positions, coords_are_cartesian=True)
+    return network.graph_converter(structure)
+
+
+def early_layers(network: chgnet_model.CHGNet) -> list[torch.nn.Module]:
+    """Return all but the last convolution and what follows, which the package's example of fine-tuning leaves."""
+    return [
+        network.atom_embedding,
+        network.bond_embedding,
+        network.angle_embedding,
+        network.bond_basis_expansion,
+        network.angle_basis_expansion,
+        network.atom_conv_layers[:-1],
+        network.bond_conv_layers,
+        network.angle_layers,
+    ]
+
+
+def element_energies(network: chgnet_model.CHGNet) -> torch.nn.Module:
+    """Return the part of a network that adds energies of the elements."""
+    return network.composition_model
+
+
+def element_state(network: chgnet_model.CHGNet) -> dict[str, torch.Tensor]:
+    """Return the state of that part, by the names that it has in the network's."""
+    state = element_energies(network).state_dict()
+    return {f"composition_model.{name}": tensor.detach().cpu() for name, tensor in state.items()}
 
 
 @contextlib.contextmanager

@@ -21,6 +21,9 @@ MEMBERS = (
     "chgnet.model.model:BatchedGraph.from_graphs",
     "chgnet.model.model:TORCH_DTYPE",
     "chgnet.graph.converter:TORCH_DTYPE",
+    "chgnet.trainer:Trainer.train",
+    "chgnet.trainer:Trainer.save_checkpoint",
+    "chgnet.trainer.trainer:CombinedLoss.forward",
 )
 NETWORK_MEMBERS = (
     "bond_basis_expansion",
@@ -28,6 +31,13 @@ NETWORK_MEMBERS = (
     "composition_model.fc.weight",
     "graph_converter.set_isolated_atom_response",
     "is_intensive",
+    "atom_embedding",
+    "bond_embedding",
+    "angle_embedding",
+    "atom_conv_layers",
+    "bond_conv_layers",
+    "angle_layers",
+    "model_args",
 )
 
 

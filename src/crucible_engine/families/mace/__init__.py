@@ -11,6 +11,7 @@ from crucible_engine.families.facts import (
     Family,
     NamedModel,
     Setting,
+    Training,
     named,
 )
 
@@ -36,6 +37,23 @@ FAMILY = Family(
     dtypes=FLOATS,
     settings={"head": Setting(None, (), "head of a multi-head model")},
     reference="10.48550/arXiv.2401.00096",
+    training=Training(
+        methods={
+            "full": "all weights but energies of the elements",
+            "frozen": "the last interaction and what reads out",
+            "scratch": "all weights but energies of the elements, from random ones",
+        },
+        learning_rate=1e-4,
+        batch_size=4,
+        losses=("mse",),
+        extra={
+            "optimizer": "adam or adamw",
+            "amsgrad": "of the optimizer, true where nobody says",
+            "weight_decay": "of the optimizer",
+            "lr_scheduler_gamma": "by which the learning rate is multiplied after each epoch",
+            "max_grad_norm": "to which gradients are cut",
+        },
+    ),
     names=named(
         _mace("small", MPTRJ, "mp-0-small", "mp-0a-small"),
         _mace("medium", MPTRJ, "mp-0-medium", "mp-0a-medium"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from ase import Atoms
@@ -30,14 +31,19 @@ class MaceModel(TorchModel):
 
     def _evaluate(self, batch: Sequence[Atoms], stress: bool) -> list[Evaluation]:
         with default_dtype(self.dtype):
-            data = compat.batch([self._graph(atoms) for atoms in batch]).to(self.device)
+            data = compat.batch([self.graph(atoms) for atoms in batch]).to(self.device)
             output = self.network(data.to_dict(), compute_stress=stress)
         return evaluations(batch, output["energy"], output["forces"], output["stress"] if stress else None)
 
-    def _graph(self, atoms: Atoms) -> AtomicData:
+    def graph(self, atoms: Atoms, labels: Mapping[str, Any] | None = None) -> AtomicData:
+        """Return the network's input for one structure, in torch's default precision.
+
+        :param labels: ``energy`` (eV), ``forces`` (eV/Å) and perhaps ``stress`` (eV/Å³, [3, 3]) to train on.
+        """
         # Without the structure's info and arrays: MACE would read weights and labels from them.
         bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        return compat.graph(bare, self._species, self._cutoff, compat.heads(self.network), self.settings.get("head"))
+        heads, head = compat.heads(self.network), self.settings.get("head")
+        return compat.graph(bare, self._species, self._cutoff, heads=heads, head=head, labels=labels or {})
 
 
 def read(path: Path, identity: Identity, trusted: bool) -> MaceModel:

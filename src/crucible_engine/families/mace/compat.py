@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from ase import Atoms
 from mace.calculators.foundations_models import download_mace_mp_checkpoint
 from mace.data import AtomicData, config_from_atoms
+from mace.modules import WeightedEnergyForcesLoss, WeightedEnergyForcesStressLoss
 from mace.tools import AtomicNumberTable
+from mace.tools.scripts_utils import extract_config_mace_model
 from mace.tools.torch_geometric import Batch
 
 
@@ -38,10 +40,57 @@ def cutoff(network: torch.nn.Module) -> float:
     return float(network.r_max)
 
 
-def graph(atoms: Atoms, species: AtomicNumberTable, cutoff: float, heads: list[str], head: str | None) -> AtomicData:
-    """Return a network's input for one structure; without a head it is the first."""
+def graph(
+    atoms: Atoms,
+    species: AtomicNumberTable,
+    cutoff: float,
+    *,
+    heads: list[str],
+    head: str | None,
+    labels: Mapping[str, Any],
+) -> AtomicData:
+    """Return a network's input for one structure; without a head it is the first.
+
+    :param labels: by MACE's names; what is not there weighs nothing in a loss.
+    """
     config = config_from_atoms(atoms, head_name=heads[0] if head is None else head)
+    config.properties.update(labels)
+    config.property_weights.update(dict.fromkeys(labels, 1.0))
     return AtomicData.from_config(config, z_table=species, cutoff=cutoff, heads=heads)
+
+
+def anew(network: torch.nn.Module) -> torch.nn.Module:
+    """Return a network like another with random weights.
+
+    :raises ValueError: if it is of a kind that the package cannot tell how to build.
+    """
+    config = extract_config_mace_model(network)
+    if "error" in config:
+        raise ValueError(str(config["error"]))
+    return type(network)(**config)
+
+
+def last_weights(network: torch.nn.Module) -> set[str]:
+    """Return the names of the weights of the last interaction, and of all that is read out."""
+    last = len(network.interactions) - 1
+    parts = ("readouts.", f"interactions.{last}.", f"products.{last}.")
+    return {name for name, _ in network.named_parameters() if name.startswith(parts)}
+
+
+def loss(energy: float, force: float, stress: float, has_stress: bool) -> torch.nn.Module:
+    """Return the package's loss with weights of squared errors, (eV/atom)², (eV/Å)² and (eV/Å³)²."""
+    if has_stress:
+        return WeightedEnergyForcesStressLoss(energy, force, stress)
+    return WeightedEnergyForcesLoss(energy, force)
+
+
+def run_the_same_code_each_call() -> None:
+    """Let torch not compile MACE's layers anew after their first calls, in this process.
+
+    A training that goes on in another process has called them less often, and would round otherwise.
+    """
+    torch._C._jit_set_profiling_executor(False)
+    torch._C._jit_set_profiling_mode(False)
 
 
 def batch(graphs: Sequence[AtomicData]) -> Batch:

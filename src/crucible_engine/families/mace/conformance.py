@@ -19,11 +19,20 @@ MEMBERS = (
     "mace.data:config_from_atoms",
     "mace.data:AtomicData.from_config",
     "mace.tools.torch_geometric:Batch.from_data_list",
+    "mace.tools.train:train_one_epoch",
+    "mace.tools.train:evaluate",
+    "mace.modules:WeightedEnergyForcesStressLoss",
+    "mace.tools.scripts_utils:extract_config_mace_model",
+    "torch._C:_jit_set_profiling_executor",
+    "torch._C:_jit_set_profiling_mode",
 )
 NETWORK_MEMBERS = (
     "atomic_numbers",
     "r_max",
     "heads",
+    "interactions",
+    "products",
+    "readouts",
 )
 
 

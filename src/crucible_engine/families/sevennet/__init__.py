@@ -11,6 +11,7 @@ from crucible_engine.families.facts import (
     NamedModel,
     Setting,
     Theory,
+    Training,
     named,
 )
 
@@ -63,6 +64,23 @@ FAMILY = Family(
     dtypes=FLOATS,
     settings={"modal": Setting(None, (), "modality of a multi-fidelity model, as its checkpoint names it")},
     reference="10.1021/acs.jctc.4c00190",
+    training=Training(
+        methods={
+            "full": "all weights but energies and scales of the elements",
+            "frozen": "the last interaction and what reads it out",
+            "scratch": "all weights but energies and scales of the elements, from random ones",
+        },
+        learning_rate=1e-3,
+        batch_size=4,
+        losses=("mse", "huber"),
+        extra={
+            "optimizer": "adam, adamw, radam, adagrad or sgd",
+            "optim_param": "of the optimizer, beside the learning rate",
+            "scheduler": "exponentiallr, cosineannealinglr, linearlr, steplr or multisteplr",
+            "scheduler_param": "of the scheduler, which makes a step an epoch",
+            "delta": "of the loss huber",
+        },
+    ),
     names=named(
         _sevennet(
             "7net-0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ase import Atoms
 from sevenn.atom_graph_data import AtomGraphData
@@ -25,10 +26,17 @@ from crucible_engine.families.torch_support import DTYPES, TorchModel, evaluatio
 
 # SevenNet's order xx yy zz xy yz zx, of minus the stress, in ASE's.
 _VOIGT = [0, 1, 2, 4, 5, 3]
+TO_SEVENNET = [0, 1, 2, 5, 3, 4]
+"""Components of ASE's order in SevenNet's."""
 
 
 class SevennetModel(TorchModel):
-    """SevenNet with loaded weights."""
+    """SevenNet with loaded weights.
+
+    :ivar config: what the network is built from, as the checkpoint says it.
+    """
+
+    config: dict[str, Any]
 
     def graph(self, atoms: Atoms) -> AtomGraphData:
         """Return the network's input for one structure, in the model's precision."""
@@ -50,12 +58,14 @@ def read(path: Path, identity: Identity, trusted: bool) -> SevennetModel:
     if known is None:
         raise weights.another_family(path, "sevennet")
     with silence(), plain_copy(content) as copy:
-        network = weights.read_checkpoint(path, "sevennet", lambda: compat.build(copy))
+        network, config = weights.read_checkpoint(path, "sevennet", lambda: compat.build(copy))
     placed(network, identity)
     compat.keep_precision(network, DTYPES[identity.dtype])
     modals = list(network.modal_map or ())
     require_setting("modal", modals, identity, path, needed=bool(modals))
-    return SevennetModel(network, identity, _elements(known, identity.name))
+    model = SevennetModel(network, identity, _elements(known, identity.name))
+    model.config = config
+    return model
 
 
 def _elements(known: frozenset[int], name: str | None) -> frozenset[int]:

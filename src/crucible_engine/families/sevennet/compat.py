@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import sevenn
 import sevenn._keys as key
 import sevenn.util
 import torch
 from ase import Atoms
 from sevenn.atom_graph_data import AtomGraphData
 from sevenn.checkpoint import SevenNetCheckpoint
+from sevenn.model_build import build_E3_equivariant_model
 from sevenn.nn.node_embedding import OnehotEmbedding
 from sevenn.nn.sequential import AtomGraphSequential
 from sevenn.train.dataload import unlabeled_atoms_to_graph
 
+ENERGY_LABEL, FORCES_LABEL, STRESS_LABEL = key.ENERGY, key.FORCE, key.STRESS
+"""Names of labels in a network's input."""
 ENERGY, FORCES, STRESS = key.PRED_TOTAL_ENERGY, key.PRED_FORCE, key.PRED_STRESS
 """Names in a network's output."""
 
@@ -41,9 +45,36 @@ def known_species(content: Any) -> frozenset[int] | None:
     return frozenset(config[key.TYPE_MAP])
 
 
-def build(path: Path) -> AtomGraphSequential:
-    """Return the network of a checkpoint."""
-    return SevenNetCheckpoint(str(path)).build_model()
+def build(path: Path) -> tuple[AtomGraphSequential, dict[str, Any]]:
+    """Return the network of a checkpoint, and what it is built from, in the words of this release."""
+    checkpoint = SevenNetCheckpoint(str(path))
+    return checkpoint.build_model(), checkpoint.config
+
+
+def anew(config: dict[str, Any], parent: AtomGraphSequential) -> AtomGraphSequential:
+    """Return a network like another with random weights, but for what SevenNet does not train."""
+    network = build_E3_equivariant_model(dict(config))
+    random, trained = network.state_dict(), all_weights(parent)
+    kept = {name: tensor for name, tensor in parent.state_dict().items() if name not in trained}
+    network.load_state_dict({**random, **kept})
+    return network
+
+
+def current(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a network is built from as this release would write it: its weights have the names of today."""
+    return {**config, "version": sevenn.__version__}
+
+
+def all_weights(network: AtomGraphSequential) -> set[str]:
+    """Return the names of the weights that SevenNet trains: neither energies nor scales of elements, nor divisors."""
+    fixed = ("rescale_atomic_energy.", ".denominator")
+    return {name for name, _ in network.named_parameters() if not any(part in name for part in fixed)}
+
+
+def last_weights(network: AtomGraphSequential) -> set[str]:
+    """Return the names of those of the last interaction and of what reads it out."""
+    numbers = [int(name.partition("_")[0]) for name, _ in network.named_children() if name.partition("_")[0].isdigit()]
+    return {name for name in all_weights(network) if name.startswith((f"{max(numbers)}_", "reduce_"))}
 
 
 def keep_precision(network: AtomGraphSequential, dtype: torch.dtype) -> None:

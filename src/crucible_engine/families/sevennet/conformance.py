@@ -29,11 +29,20 @@ MEMBERS = (
     "sevenn.train.dataload:unlabeled_atoms_to_graph",
     "sevenn.checkpoint:SevenNetCheckpoint.build_model",
     "sevenn.nn.node_embedding:OnehotEmbedding",
+    "sevenn.train.trainer:Trainer.run_one_epoch",
+    "sevenn.train.trainer:Trainer.scheduler_step",
+    "sevenn.train.optim:optim_dict",
+    "sevenn.train.optim:scheduler_dict",
+    "sevenn.train.loss:LossDefinition._preprocess",
+    "sevenn.train.loss:LossDefinition._ignore_unlabeled",
+    "sevenn.error_recorder:ErrorRecorder.update",
+    "sevenn.model_build:build_E3_equivariant_model",
 )
 NETWORK_MEMBERS = (
     "cutoff",
     "modal_map",
     "set_is_batch_data",
+    "rescale_atomic_energy",
 )
 
 

@@ -42,9 +42,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from crucible_engine.families.base import Model
+from crucible_engine.job.checkpoints import Checkpoints
 from crucible_engine.job.context import Context, Progress, TaskResult
 from crucible_engine.tasks.dynamics.backend import calculators_of
-from crucible_engine.tasks.dynamics.checkpoint import Checkpoints, require_checkpoint
+from crucible_engine.tasks.dynamics.checkpoint import require_checkpoint
 from crucible_engine.tasks.dynamics.output import (
     average_series,
     conserved_drift,

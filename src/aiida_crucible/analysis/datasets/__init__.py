@@ -1,0 +1,1 @@
+"""Labelled frames that a model is trained on: what they are, which belong together, on which side each is."""

@@ -1,0 +1,1 @@
+"""Training of a model on labelled frames: the CalcJob and its parser."""

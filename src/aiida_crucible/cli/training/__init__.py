@@ -1,0 +1,1 @@
+"""``aiida-crucible dataset`` and ``aiida-crucible train``."""

@@ -1,0 +1,1 @@
+"""Datasets, and what a trained potential was made of."""

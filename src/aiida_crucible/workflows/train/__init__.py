@@ -1,0 +1,1 @@
+"""Training of a model on a dataset: its labels checked and shifted to the model's zero, errors before and after."""
