@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiida_crucible.report.charts.chart import COLOURS, MARKERS, Axis, Chart, Mark, Panel, Series, by_number
+from aiida_crucible.report.charts.chart import COLOURS, MARKERS, Axis, Chart, Panel, Series, by_number
 
 LOST = ("out-of-memory", "killed")
 
@@ -19,8 +19,8 @@ def speed_chart(content: Mapping[str, Any], title: str) -> Chart:
     :param content: see :func:`aiida_crucible.analysis.comparison.speed.speed_table`.
     :raises ValueError: if no size of any model was measured.
     """
-    times: list[Mark] = []
-    memory: list[Mark] = []
+    times: list[Series] = []
+    memory: list[Series] = []
     for number, model in enumerate(content["models"].values()):
         measured = [entry for entry in model["sizes"] if entry["outcome"] == "measured"]
         if not measured:
