@@ -60,7 +60,7 @@ def timed() -> dict[str, Any]:
     """Return what force calls of two models cost, of one that was timed and one that was not."""
     sizes = []
     for repeat in (1, 2, 3):
-        milliseconds = float(disturbed(2.0)) * repeat**3
+        milliseconds = float(disturbed(2.0)) * repeat**4
         times = dict.fromkeys(("milliseconds_per_step", "fastest", "slowest", "with_warm_up"), milliseconds)
         batches = [{"size": 2, "milliseconds_per_structure": 0.8 * milliseconds}]
         place = {"repeat": repeat, "n_atoms": 5 * repeat**3, "outcome": "measured", "first_call": 1.0, "threads": 2}

@@ -16,7 +16,7 @@ from mutations import mutated_arrays, mutated_bytes, mutated_json, mutated_npz, 
 from crucible_engine.job.checkpoints import Checkpoints
 from crucible_engine.tasks.dynamics.stream import Stream, series_dtype
 from crucible_engine.wire.journal import JournalWriter, Record
-from crucible_engine.wire.records import MEASURED
+from crucible_engine.wire.records import MEASURED, SIZE_BEGUN, SIZE_TIMED
 from crucible_engine.wire.schema import (
     ARRAYS_FILE,
     EVALUATED,
@@ -26,8 +26,6 @@ from crucible_engine.wire.schema import (
     RELAXED,
     RESULTS_FILE,
     SERIES_COLUMNS,
-    SIZE_BEGUN,
-    SIZE_TIMED,
     TRAJECTORIES_FILE,
     Condition,
     Results,

@@ -101,6 +101,8 @@ OF_WORKCHAINS = {
         "ERROR_SWEEP_FAILED": 323,
     },
     "crucible.similarity.base": UNRECOVERABLE,
+    "crucible.speed": {"ERROR_NOTHING_TIMED": 326},
+    "crucible.speed.base": UNRECOVERABLE,
     "crucible.sweep": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320, "ERROR_EVERY_TEMPERATURE_FAILED": 332},
     "crucible.elastic": {**NOT_VERIFIED, "ERROR_RELAXATION_FAILED": 320, "ERROR_STRAINED_CELLS_FAILED": 324},
     "crucible.equation_of_state": {

@@ -19,7 +19,7 @@ from aiida_crucible.analysis.model_tests.conservation import judge_conservation
 from aiida_crucible.analysis.verdict.answers import NO, YES
 from crucible_engine.families.load import load_model
 from crucible_engine.families.registry import validate_settings
-from crucible_engine.tasks.dynamics.checkpoint import Checkpoints
+from crucible_engine.job.checkpoints import Checkpoints
 from crucible_engine.tasks.dynamics.integrators import MULTIPLE, integrator_of, read_state
 from crucible_engine.tasks.dynamics.multiple_steps.calculators import GuardedPair, PairedCalculator
 from crucible_engine.tasks.dynamics.multiple_steps.integrators import MultipleTimeStepping

@@ -11,9 +11,9 @@ from aiida_crucible.analysis.comparison.speed import speed_table
 from aiida_crucible.report.figures.speed import speed_chart
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.records import speed_check
+from crucible_engine.wire.records import SIZE_TIMED, speed_check
 from crucible_engine.wire.rules import ParameterError
-from crucible_engine.wire.schema import RESULTS_FILE, SIZE_TIMED
+from crucible_engine.wire.schema import RESULTS_FILE
 
 COPPER = {"copper": bulk("Cu", cubic=True)}
 SETTINGS = {"steps": 3, "largest_batch": 2}

@@ -12,9 +12,12 @@ from typing import Any
 from crucible_engine.wire.arrays import Layout, require_layout
 from crucible_engine.wire.journal import Record
 from crucible_engine.wire.rules import LARGEST_WHOLE_NUMBER
-from crucible_engine.wire.schema import EVALUATED, EVALUATIONS, RELAXED, RELAXED_MEMBER, SIZE_BEGUN, SIZE_TIMED, TILE
+from crucible_engine.wire.schema import EVALUATED, EVALUATIONS, RELAXED, RELAXED_MEMBER, TILE
 from crucible_engine.wire.value_types import require_type
 
+SIZE_BEGUN, SIZE_TIMED = "size-begun", "size-timed"
+"""Kinds of the journal's records of ``speed``, without arrays: fields ``index`` (of the structure), ``repeat`` and
+``n_atoms``; of a size that was timed also what :mod:`crucible_engine.tasks.speed.run` says of it."""
 SIZE_OUTCOMES = ("measured", "out-of-memory", "killed", "not-tried")
 MEASURED = ("first_call", "milliseconds_per_step", "fastest", "slowest", "with_warm_up")
 """Fields of a size that was timed."""
@@ -120,7 +123,7 @@ def speed_check(n_structures: int, repeats: Sequence[int]) -> Check:
     """Return the check of the records of ``speed``."""
 
     def check(record: Record) -> None:
-        _require_kind(record, SIZE_BEGUN, SIZE_TIMED)
+        _require_kind(record)
         _whole_number(record, "index", n_structures - 1)
         if (repeat := _whole_number(record, "repeat", LARGEST_WHOLE_NUMBER)) not in repeats:
             raise ValueError(f"repeat is {repeat}, which was not asked for")

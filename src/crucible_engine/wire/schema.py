@@ -85,10 +85,6 @@ TILE = "tile"
 """Kind of the journal's records of ``similarity``, one a tile of the kernel: field ``tile`` (its two blocks), array
 ``similarities`` [frames of the first, frames of the second]."""
 
-SIZE_BEGUN, SIZE_TIMED = "size-begun", "size-timed"
-"""Kinds of the journal's records of ``speed``, without arrays: fields ``index`` (of the structure), ``repeat`` and
-``n_atoms``; of a size that was timed also what :mod:`crucible_engine.tasks.speed.run` says of it."""
-
 SERIES_COLUMNS = (
     "step",
     "time",

@@ -14,8 +14,7 @@ from aiida_crucible.calculations.base import EngineCalculation, unfinished_input
 from aiida_crucible.calculations.parser import EngineParser, Unfinished
 from crucible_engine.tasks.parameters import validate_parameters
 from crucible_engine.wire.journal import Record
-from crucible_engine.wire.records import Check, speed_check
-from crucible_engine.wire.schema import SIZE_TIMED
+from crucible_engine.wire.records import SIZE_TIMED, Check, speed_check
 
 
 class SpeedCalculation(EngineCalculation):

@@ -30,8 +30,8 @@ from crucible_engine.families.base import Model
 from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.tasks.speed.timing import Timing, time_size
 from crucible_engine.wire.journal import Record, read_journal
-from crucible_engine.wire.records import speed_check
-from crucible_engine.wire.schema import SIZE_BEGUN, SIZE_TIMED, STRUCTURES_FILE, Job
+from crucible_engine.wire.records import SIZE_BEGUN, SIZE_TIMED, speed_check
+from crucible_engine.wire.schema import STRUCTURES_FILE, Job
 from crucible_engine.wire.structures import read_structures
 
 DEATHS = 2
