@@ -123,7 +123,7 @@ def speed_check(n_structures: int, repeats: Sequence[int]) -> Check:
     """Return the check of the records of ``speed``."""
 
     def check(record: Record) -> None:
-        _require_kind(record)
+        _require_kind(record, SIZE_BEGUN, SIZE_TIMED)
         _whole_number(record, "index", n_structures - 1)
         if (repeat := _whole_number(record, "repeat", LARGEST_WHOLE_NUMBER)) not in repeats:
             raise ValueError(f"repeat is {repeat}, which was not asked for")
