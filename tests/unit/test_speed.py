@@ -67,7 +67,7 @@ def test_what_would_take_too_long_is_not_tried(tmp_path):
     job = write_job(tmp_path, "speed", COPPER, model, repeats=[1, 4, 5], patience=0.5, **SETTINGS)
     sizes = sizes_of(run_here(job))
     assert [size["outcome"] for size in sizes] == ["measured", "not-tried", "not-tried"]
-    assert sizes[0]["milliseconds_per_step"] == pytest.approx(8, rel=1.0)  # 0.002 s for each of four atoms
+    assert sizes[0]["fastest"] >= 8  # 0.002 s for each of four atoms
     assert "more than patience, 0.5 s" in sizes[1]["reason"] and sizes[2]["reason"] == sizes[1]["reason"]
 
 
