@@ -95,6 +95,16 @@ def qha(structure: str, model: str, reference: dict[str, Any], **given: Any) -> 
     return build("crucible.qha", structure, model, given, reference=reference or None)
 
 
+@launch.command(short_help="Compute the lattice thermal conductivity of a crystal.")
+@_structure
+@_model
+@_reference
+@launching
+def conductivity(structure: str, model: str, reference: dict[str, Any], **given: Any) -> ProcessBuilder:
+    """Relax a crystal, compute its phonons and their third order, and say how much heat they carry (with phono3py)."""
+    return build("crucible.conductivity", structure, model, given, reference=reference or None)
+
+
 @launch.command(short_help="Compute the vibrations of a molecule or a slab.")
 @_structure
 @_model
