@@ -1,9 +1,9 @@
 """A crystal at constant pressure: at each temperature the volume of the lowest free energy, and what follows from it.
 
 The free energy of a volume is its energy at rest and that of its phonons; phonopy fits a curve to it at each
-temperature (A. Togo and I. Tanaka, Scr. Mater. 108, 1 (2015), section 6) and takes differences. Errors are told apart
-as those of equations of state are: by how numbers change where the smallest and the largest volume are left out, and by
-how they change with another curve.
+temperature and takes differences (A. Togo, L. Chaput, I. Tanaka and G. Hug, Phys. Rev. B 81, 174301 (2010), section
+II). Errors are told apart as those of equations of state are: by how numbers change where the smallest and the largest
+volume are left out, and by how they change with another curve.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 QUANTITIES = ("volume", "thermal_expansion", "bulk_modulus", "gibbs_energy", "heat_capacity", "gruneisen")
 """Å³ a formula unit, 1/K (of the volume), GPa, eV a formula unit, J/(K mol) of formula units, a number."""
 
-OTHER_FORM = {"vinet": "birch-murnaghan", "birch-murnaghan": "vinet", "murnaghan": "vinet"}
+OTHER_FORM = {"vinet": "birch-murnaghan", "birch-murnaghan": "vinet"}
 
 
 @dataclass(frozen=True)

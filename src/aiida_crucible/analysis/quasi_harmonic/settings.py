@@ -13,7 +13,7 @@ from aiida_crucible.analysis.elasticity.settings import MODULUS_TOLERANCE
 from aiida_crucible.analysis.elasticity.strains import deformed
 from crucible_engine.wire.rules import Parameter, ParameterError, complete
 
-FORMS = {"vinet": "vinet", "birch-murnaghan": "birch_murnaghan", "murnaghan": "murnaghan"}
+FORMS = {"vinet": "vinet", "birch-murnaghan": "birch_murnaghan"}
 """Curves of the free energy against the volume, and what phonopy calls them."""
 
 FEWEST = 6
