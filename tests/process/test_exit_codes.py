@@ -108,6 +108,18 @@ OF_WORKCHAINS = {
         "ERROR_RELAXATION_FAILED": 320,
         "ERROR_STRAINED_CELLS_FAILED": 324,
     },
+    "crucible.qha": {
+        **NOT_VERIFIED,
+        "ERROR_RELAXATION_FAILED": 320,
+        "ERROR_EVALUATION_FAILED": 321,
+        "ERROR_STRAINED_CELLS_FAILED": 324,
+    },
+    "crucible.conductivity": {
+        **NOT_VERIFIED,
+        "ERROR_RELAXATION_FAILED": 320,
+        "ERROR_EVALUATION_FAILED": 321,
+        "ERROR_PHONONS_FAILED": 322,
+    },
     "crucible.vibrations": {
         **NOT_VERIFIED,
         "ERROR_RELAXATION_FAILED": 320,
