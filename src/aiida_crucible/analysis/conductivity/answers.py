@@ -109,9 +109,9 @@ def summarise_conductivity(
     :param settings: see :mod:`aiida_crucible.analysis.conductivity.settings`.
     """
     temperature = settings["temperature"]
-    numbers = found.at(temperature)
-    value, error = numbers["conductivity"]
-    converged = _convergence(value, error, settings)
+    numbers = {} if found.fine.unscattered else found.at(temperature)
+    value, error = found.at(temperature)["conductivity"]
+    converged = _convergence(found.fine.unscattered, value, error, settings)
     answers = {
         "stability": stability(phonons),
         "convergence": converged,
@@ -129,9 +129,12 @@ def summarise_conductivity(
     }
 
 
-def _convergence(value: float, error: float, settings: Mapping[str, Any]) -> Answer:
+def _convergence(unscattered: int, value: float, error: float, settings: Mapping[str, Any]) -> Answer:
     question = "Is the conductivity that of other meshes too?"
     meshes = [in_words(settings["mesh"]), ", ".join(in_words(mesh) for mesh in settings["other_meshes"])]
+    if unscattered:
+        reason = f"nothing scatters {unscattered} modes of the mesh of {meshes[0]}, which no crystal has"
+        return Answer(question, CANNOT_TELL, f"{reason}: take a larger supercell of the third order, or another mesh")
     if not (np.isfinite(value) and np.isfinite(error) and value > 0):
         return Answer(question, CANNOT_TELL, f"there is none on the mesh of {meshes[0]}: take a finer one")
     told = f"κ is {value:.4g} ± {error:.2g} W/(m K) at {settings['temperature']:g} K"

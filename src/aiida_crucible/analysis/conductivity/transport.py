@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+LEAST_WIDTH = 1e-10
+"""THz; of a mode that nothing scatters a supercell or a mesh is to blame that is too small: a lifetime of a millisecond
+is no phonon's, and makes a conductivity of any size."""
+
 SYMMETRIC = ((0, 5, 4), (5, 1, 3), (4, 3, 2))
 """Places of phono3py's xx, yy, zz, yz, xz, xy in a tensor."""
 
@@ -42,6 +46,11 @@ class Transport:
     weights: NDArray[np.int64]
     frequencies: Array
     linewidths: Array
+
+    @property
+    def unscattered(self) -> int:
+        """How many modes of the irreducible wave vectors nothing scatters, even at the highest temperature."""
+        return int(np.sum((self.linewidths[-1] < LEAST_WIDTH) & (self.frequencies > TRANSLATION_CUTOFF)))
 
 
 def transport(crystal: Phono3py, mesh: list[int], settings: Mapping[str, Any]) -> Transport:

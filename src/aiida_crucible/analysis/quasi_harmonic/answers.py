@@ -148,7 +148,9 @@ def _strain_for(volumes: Sequence[VibratingVolume], heating: Heating, highest: f
     last, expansion = heating.values["volume"][-1], heating.values["thermal_expansion"][-1]
     wanted = last * np.exp(max(float(expansion), 0.0) * (highest - heating.temperatures[-1]))
     per_length = (volumes[0].volume ** (1 / 3)) / (1 + volumes[0].strain)
-    return float(MARGIN * max(wanted ** (1 / 3) / per_length - 1, volumes[-1].strain))
+    # The lowest of the free energies that were computed must have a neighbour on both sides.
+    spacing = (volumes[-1].strain - volumes[0].strain) / (len(volumes) - 1)
+    return float(MARGIN * max(wanted ** (1 / 3) / per_length - 1, volumes[-1].strain) + spacing)
 
 
 def _agreement(heating: Heating | None, why: str, reference: Mapping[str, Any], settings: Mapping[str, Any]) -> Answer:
