@@ -15,11 +15,13 @@ from generated_wire import wire
 from aiida_crucible.analysis.anharmonicity.settings import SETTINGS as ANHARMONICITY
 from aiida_crucible.analysis.benchmark.settings import PARAMETERS as BENCHMARK
 from aiida_crucible.analysis.comparison.settings import SETTINGS as COMPARISON
+from aiida_crucible.analysis.conductivity.settings import CONDUCTIVITY
 from aiida_crucible.analysis.dynamics.sweep_settings import SETTINGS as SWEEP
 from aiida_crucible.analysis.elasticity.settings import ELASTIC, EQUATION_OF_STATE
 from aiida_crucible.analysis.model_tests.settings import SETTINGS as MODEL_TESTS
 from aiida_crucible.analysis.phonons.settings import SETTINGS as PHONON
 from aiida_crucible.analysis.phonons.vibrations import SETTINGS as VIBRATIONS
+from aiida_crucible.analysis.quasi_harmonic.settings import QUASI_HARMONIC
 from aiida_crucible.analysis.verdict.reliability import THRESHOLDS
 from aiida_crucible.workflows.comparison.settings import SETTINGS as MODEL_COMPARISON
 from crucible_engine.families.registry import FAMILIES
@@ -91,6 +93,7 @@ def parameters() -> str:
     tables = {f"crucible.{task}": rules for task, rules in PARAMETERS.items()}
     tables |= {"crucible.phonon": PHONON, "crucible.sweep": SWEEP, "crucible.anharmonicity": ANHARMONICITY}
     tables |= {"crucible.equation_of_state": EQUATION_OF_STATE, "crucible.elastic": ELASTIC}
+    tables |= {"crucible.qha": QUASI_HARMONIC, "crucible.conductivity": CONDUCTIVITY}
     tables |= {"crucible.vibrations": VIBRATIONS, "crucible.model_tests": MODEL_TESTS}
     tables |= {"crucible.harmonic_comparison": COMPARISON, "crucible.benchmark": BENCHMARK}
     tables |= {"crucible.reliability (thresholds)": THRESHOLDS, "crucible.comparison": MODEL_COMPARISON}

@@ -38,7 +38,7 @@ from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms
 
 BUILDERS = ("verify", "relax", "phonon", "harmonic_comparison", "anharmonicity", "sweep", "reliability", "benchmark",
-            "configuration_space", "equation_of_state", "elastic")  # fmt: skip
+            "configuration_space", "equation_of_state", "elastic", "qha", "conductivity")  # fmt: skip
 CALCULATIONS = ("evaluate", "relax", "dynamics", "similarity", "verify")
 
 
@@ -110,6 +110,10 @@ def builder_arguments(nodes: Nodes) -> dict[str, dict[str, Any]]:
                       "groups": {"Cu": "metal"}},
         "equation_of_state": {**shared, **common, "reference": {"bulk_modulus": 137.0, "volume": 11.8}},
         "elastic": {**shared, **common, "reference": {"components": {"C11": 168.0}, "poisson_ratio": 0.3}},
+        "qha": {**shared, **common, "overrides": {"parameters": {"n_points": 9, "largest_strain": 0.03}},
+                "reference": {"thermal_expansion": 5e-5, "volume": 11.8}},
+        "conductivity": {**shared, **common, "reference": {"conductivity": 400.0, "source": "x"},
+                         "overrides": {"parameters": {"mesh": [5, 5, 5], "temperatures": [300.0]}}},
         "configuration_space": {**common, "code": nodes.code, "trajectories": {"a": frames, "b": frames}},
     }  # fmt: skip
     return found

@@ -117,6 +117,18 @@ OF_WORKCHAINS = {
         "ERROR_TRAINING_FAILED": 327,
     },
     "crucible.train.base": UNRECOVERABLE,
+    "crucible.qha": {
+        **NOT_VERIFIED,
+        "ERROR_RELAXATION_FAILED": 320,
+        "ERROR_EVALUATION_FAILED": 321,
+        "ERROR_STRAINED_CELLS_FAILED": 324,
+    },
+    "crucible.conductivity": {
+        **NOT_VERIFIED,
+        "ERROR_RELAXATION_FAILED": 320,
+        "ERROR_EVALUATION_FAILED": 321,
+        "ERROR_PHONONS_FAILED": 322,
+    },
     "crucible.vibrations": {
         **NOT_VERIFIED,
         "ERROR_RELAXATION_FAILED": 320,

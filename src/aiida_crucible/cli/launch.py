@@ -85,6 +85,26 @@ def elastic(structure: str, model: str, reference: dict[str, Any], **given: Any)
     return build("crucible.elastic", structure, model, given, reference=reference or None)
 
 
+@launch.command(short_help="Heat a crystal: thermal expansion and heat capacity.")
+@_structure
+@_model
+@_reference
+@launching
+def qha(structure: str, model: str, reference: dict[str, Any], **given: Any) -> ProcessBuilder:
+    """Relax a crystal and heat it in the quasi-harmonic approximation: thermal expansion, heat capacity, moduli."""
+    return build("crucible.qha", structure, model, given, reference=reference or None)
+
+
+@launch.command(short_help="Compute the lattice thermal conductivity of a crystal.")
+@_structure
+@_model
+@_reference
+@launching
+def conductivity(structure: str, model: str, reference: dict[str, Any], **given: Any) -> ProcessBuilder:
+    """Relax a crystal, compute its phonons and their third order, and say how much heat they carry (with phono3py)."""
+    return build("crucible.conductivity", structure, model, given, reference=reference or None)
+
+
 @launch.command(short_help="Compute the vibrations of a molecule or a slab.")
 @_structure
 @_model

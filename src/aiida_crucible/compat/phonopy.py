@@ -15,6 +15,7 @@ from phonopy.interface.phonopy_yaml import load_phonopy_yaml as load_phonopy_yam
 from phonopy.physical_units import CalculatorPhysicalUnits as CalculatorPhysicalUnits
 from phonopy.physical_units import get_calculator_physical_units as get_calculator_physical_units
 from phonopy.physical_units import get_physical_units as get_physical_units
+from phonopy.qha.core import QHA as QHA
 from phonopy.structure.atomic_data import get_atomic_data as get_atomic_data
 from phonopy.structure.atoms import PhonopyAtoms as PhonopyAtoms
 from phonopy.structure.cells import Primitive as Primitive

@@ -22,12 +22,14 @@ OF_TASKS = {
     "phonon": "phonons",
     "equation_of_state": "equation of state",
     "elastic": "elastic properties",
+    "qha": "thermal expansion",
+    "conductivity": "thermal conductivity",
     "sweep": "molecular dynamics",
     "anharmonicity": "anharmonicity",
     "configuration_space": "configuration space",
     "vibrations": "vibrations",
 }
-SOFTWARE = ("aiida-core", "numpy", "scipy", "ase", "phonopy", "spglib", "symfc", "matplotlib")
+SOFTWARE = ("aiida-core", "numpy", "scipy", "ase", "phonopy", "phono3py", "spglib", "symfc", "matplotlib")
 
 
 def software() -> dict[str, str]:

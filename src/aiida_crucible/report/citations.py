@@ -79,6 +79,16 @@ PUBLICATIONS = (
         "Phys. Rev. Lett.", 2008, "10.1103/PhysRevLett.101.055504", "101", "055504",
     ),
     Publication(
+        "quasi-harmonic", "Togo, Atsushi and Chaput, Laurent and Tanaka, Isao and Hug, Gilles",
+        "First-principles phonon calculations of thermal expansion in Ti₃SiC₂, Ti₃AlC₂, and Ti₃GeC₂",
+        "Phys. Rev. B", 2010, "10.1103/PhysRevB.81.174301", "81", "174301",
+    ),
+    Publication(
+        "phono3py", "Togo, Atsushi and Chaput, Laurent and Tanaka, Isao",
+        "Distributions of phonon lifetimes in Brillouin zones",
+        "Phys. Rev. B", 2015, "10.1103/PhysRevB.91.094306", "91", "094306",
+    ),
+    Publication(
         "symfc", "Seko, Atsuto and Togo, Atsushi",
         "Projector-based efficient estimation of force constants",
         "Phys. Rev. B", 2024, "10.1103/PhysRevB.110.214302", "110", "214302",

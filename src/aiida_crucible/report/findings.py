@@ -22,6 +22,8 @@ KINDS = {
     "phonon": "Phonons",
     "equation_of_state": "Equation of state",
     "elastic": "Elastic tensor",
+    "qha": "Thermal expansion",
+    "conductivity": "Thermal conductivity",
     "anharmonicity": "Anharmonicity",
     "configuration_space": "Configuration space",
     "benchmark": "Benchmark",

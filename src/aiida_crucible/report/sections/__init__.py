@@ -17,6 +17,7 @@ from aiida_crucible.report.sections.comparison import comparison
 from aiida_crucible.report.sections.configuration_space import configuration_space
 from aiida_crucible.report.sections.crystal import crystal
 from aiida_crucible.report.sections.elasticity import elasticity
+from aiida_crucible.report.sections.heat import heat
 from aiida_crucible.report.sections.methods import methods, reproduce
 from aiida_crucible.report.sections.model_tests import model_tests
 from aiida_crucible.report.sections.origin import origin
@@ -34,6 +35,7 @@ SECTIONS: tuple[Callable[[Sequence[Finding]], Section | None], ...] = (
     crystal,
     phonons,
     elasticity,
+    heat,
     vibrations,
     temperatures,
     anharmonicity,

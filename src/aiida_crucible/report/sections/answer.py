@@ -30,6 +30,7 @@ ANSWERS: dict[str, tuple[str, Tone]] = {
 }
 OUTCOMES: dict[str, tuple[str, Tone]] = {
     "fitted": ("fitted", "plain"),
+    "computed": ("computed", "plain"),
     "stable": ("stable", "plain"),
     "unstable": ("unstable", "plain"),
     "imaginary": ("imaginary modes", "plain"),
@@ -37,6 +38,7 @@ OUTCOMES: dict[str, tuple[str, Tone]] = {
     "non-finite": ("no numbers", "bad"),
     "not-relaxed": ("not relaxed", "open"),
 }
+TOLD_BY_OUTCOME = ("phonon", "equation_of_state", "elastic", "qha", "conductivity")
 OF_SUMMARY = {
     "crystal": "lattice",
 }
@@ -72,7 +74,7 @@ def _headline(finding: Finding) -> Headline | None:
         mark, tone = TRUST[content["trusted"]]
         return Headline(mark, tone, content["headline"], [step["text"] for step in content["steps"]])
     summary = finding.outputs.get("summary")
-    if finding.kind in ("phonon", "equation_of_state", "elastic") and isinstance(summary, Dict):
+    if finding.kind in TOLD_BY_OUTCOME and isinstance(summary, Dict):
         mark, tone = OUTCOMES.get(summary["outcome"], (summary["outcome"], "plain"))
         reason = (summary.get_dict().get("verdict") or {}).get("reason") or summary.get_dict().get("reason", "")
         return Headline(mark, tone, f"{finding.subject} by {finding.name}: {reason}")

@@ -28,6 +28,8 @@ CITED = {
     "phonon": ("phonopy", "symfc", "seekpath"),
     "equation_of_state": ("birch",),
     "elastic": ("elastic-stability", "universal-anisotropy"),
+    "qha": ("phonopy", "quasi-harmonic"),
+    "conductivity": ("phonopy", "phono3py"),
     "anharmonicity": ("anharmonicity",),
     "configuration_space": ("dscribe", "rematch"),
 }

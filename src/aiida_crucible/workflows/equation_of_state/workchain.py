@@ -17,7 +17,7 @@ from aiida_crucible.workflows.equation_of_state.calcfunctions import (
     scale_crystal,
 )
 from aiida_crucible.workflows.relax.base import RelaxBaseWorkChain
-from aiida_crucible.workflows.relax.strained import StrainedCrystalWorkChain
+from aiida_crucible.workflows.relax.strained import StrainedCrystalWorkChain, require_fixed_volume
 
 check_crystal = crystal_check("an equation of state")
 
@@ -70,12 +70,7 @@ class EquationOfStateWorkChain(StrainedCrystalWorkChain):
     def check_inputs(cls, inputs: Mapping[str, Any]) -> None:
         """Refuse to let go of what is fixed at each volume."""
         super().check_inputs(inputs)
-        cell = inputs["volumes"]["relax"]["parameters"].get("cell", "full")
-        if cell not in ("fixed", "shape"):
-            raise ValueError(
-                f"parameter 'cell' of volumes is {cell!r}, but each cell keeps its volume: give 'shape', or 'fixed' "
-                "for the atoms alone"
-            )
+        require_fixed_volume(inputs)
 
     def explain_no_crystal(self, summary: Dict) -> None:
         """Say that what could not be relaxed has no equation of state."""

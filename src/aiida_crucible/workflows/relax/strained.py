@@ -1,4 +1,4 @@
-"""What equations of state and elastic tensors share: a crystal at rest, cells made of it in one job, what is known."""
+"""What properties of crystals share: a crystal at rest, cells made of it in one job, what is known."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aiida_crucible.workflows.common.workchain import message_of
 from aiida_crucible.workflows.relax.base import CrystalRelaxedFirst, did_not_converge
 
 
-class StrainedCrystalWorkChain(CrystalRelaxedFirst):
-    """A WorkChain that relaxes a crystal, strains it, and compares what follows with a reference.
+class ComparedCrystalWorkChain(CrystalRelaxedFirst):
+    """A WorkChain that relaxes a crystal, and compares what follows from it with a reference.
 
     :cvar REFERENCE_HELP: what may be known, for the port's help.
     """
@@ -28,7 +28,7 @@ class StrainedCrystalWorkChain(CrystalRelaxedFirst):
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
-        """Declare what is known, and how the cells fail."""
+        """Declare what is known."""
         super().define(spec)
         spec.input(
             "reference",
@@ -38,7 +38,6 @@ class StrainedCrystalWorkChain(CrystalRelaxedFirst):
             validator=validation.validator(lambda reference: cls.check_reference(reference.get_dict())),
             help=cls.REFERENCE_HELP,
         )
-        spec.exit_code(324, "ERROR_STRAINED_CELLS_FAILED", message="the strained cells failed: {detail}")
 
     @classmethod
     @with_checked_arguments
@@ -71,16 +70,46 @@ class StrainedCrystalWorkChain(CrystalRelaxedFirst):
         """
         raise NotImplementedError
 
+
+class StrainedCrystalWorkChain(ComparedCrystalWorkChain):
+    """A WorkChain that relaxes a crystal, strains it, and compares what follows with a reference."""
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare how the cells fail."""
+        super().define(spec)
+        spec.exit_code(324, "ERROR_STRAINED_CELLS_FAILED", message="the strained cells failed: {detail}")
+
+    def require_cells(self, child: ProcessNode) -> ExitCode | None:
+        """Refuse a job of strained cells that failed; that some did not converge is a result."""
+        if not child.is_finished_ok and not did_not_converge(child):
+            return self.failure("ERROR_STRAINED_CELLS_FAILED", message_of(child))
+        return None
+
     def fit(self, child: ProcessNode, function: Callable[..., dict[str, Data]]) -> ExitCode | None:
         """Attach what a calcfunction makes of the strained cells; what did not converge is its to judge.
 
         :param child: that computed them.
         :param function: of the crystal, the parameters, ``properties``, ``results`` and the reference.
         """
-        if not child.is_finished_ok and not did_not_converge(child):
-            return self.failure("ERROR_STRAINED_CELLS_FAILED", message_of(child))
+        if (failure := self.require_cells(child)) is not None:
+            return failure
         known, outputs = without_none(reference=self.inputs.get("reference")), child.outputs
         self.out_many(
             function(self.ctx.structure, self.inputs.parameters, outputs.properties, outputs.results, **known)
         )
         return None
+
+
+def require_fixed_volume(inputs: Mapping[str, Any]) -> None:
+    """Refuse to let go of the volume of cells whose volume is given.
+
+    :param inputs: with the namespace ``volumes``.
+    :raises ValueError: one line.
+    """
+    cell = inputs["volumes"]["relax"]["parameters"].get("cell", "full")
+    if cell not in ("fixed", "shape"):
+        raise ValueError(
+            f"parameter 'cell' of volumes is {cell!r}, but each cell keeps its volume: give 'shape', or 'fixed' for "
+            "the atoms alone"
+        )
