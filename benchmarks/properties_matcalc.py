@@ -6,8 +6,8 @@ Usage, in an environment of matcalc 0.7 and phono3py with the model's package, a
 
 ``chgnet64`` is CHGNet in double precision on both sides. Both take the crystal as it is given: what is compared are
 the cells and the analyses, and not two relaxations. EOSCalc and ElasticityCalc are taken as they come. QHACalc and
-Phonon3Calc have the volumes, displacements, supercells and meshes below, and run twice: as they come (marked ``*``),
-and with the settings of phonopy and phono3py that they cannot be given, see ``same_settings``.
+Phonon3Calc have the volumes, displacements, supercells and meshes below, and run with the settings of phonopy and
+phono3py that they cannot be given, see ``same_settings``; with EMT, which is quick, as they come too (marked ``*``).
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def calculator_of(model: str) -> Any:
     from chgnet.model import model as chgnet_model
 
     network = CHGNet.load(use_device="cpu", verbose=False).double()
+    # Its input is in single precision whatever the network is; what it gives is one number for all cells.
+    network.composition_model.float()
     converter.TORCH_DTYPE = chgnet_model.TORCH_DTYPE = torch.float64
     torch.set_default_dtype(torch.float64)
     return CHGNetCalculator(network, use_device="cpu")
@@ -98,7 +100,7 @@ def by_matcalc(model: str, crystal: str) -> dict[str, Any]:
     calculator, atoms = calculator_of(model), CRYSTALS[crystal]()
     curve = EOSCalc(calculator, relax_structure=False, fmax=1e-3).calc(atoms)
     elastic = ElasticityCalc(calculator, relax_structure=False).calc(atoms)
-    as_they_come = hot_by_matcalc(calculator, atoms)
+    as_they_come = hot_by_matcalc(calculator, atoms) if model == "emt" else {}
     same_settings()
     return {
         "volumes": list(curve["eos"]["volumes"]),

@@ -16,6 +16,7 @@ from typing import Any
 import golden_anharmonicity
 import golden_benchmark
 import golden_elasticity
+import golden_heat
 import golden_members
 import golden_model_tests
 import golden_references
@@ -42,6 +43,7 @@ from aiida_crucible.workflows.benchmark import batch_calcfunctions as benchmark_
 from aiida_crucible.workflows.benchmark import calcfunctions as benchmark
 from aiida_crucible.workflows.benchmark import material_calcfunctions as benchmark_materials
 from aiida_crucible.workflows.comparison import calcfunctions as comparison
+from aiida_crucible.workflows.conductivity import calcfunctions as conductivity
 from aiida_crucible.workflows.configuration_space import calcfunctions as configuration_space
 from aiida_crucible.workflows.elastic import calcfunctions as elastic
 from aiida_crucible.workflows.equation_of_state import calcfunctions as equation_of_state
@@ -49,6 +51,7 @@ from aiida_crucible.workflows.harmonic_comparison import calcfunctions as harmon
 from aiida_crucible.workflows.model_tests import calcfunctions as model_tests
 from aiida_crucible.workflows.model_tests import kinds_calcfunctions as kinds_of_forces
 from aiida_crucible.workflows.phonon import calcfunctions as phonons
+from aiida_crucible.workflows.qha import calcfunctions as qha
 from aiida_crucible.workflows.relax import calcfunctions as relaxation
 from aiida_crucible.workflows.reliability import calcfunctions as reliability
 from aiida_crucible.workflows.speed import calcfunctions as speed
@@ -177,6 +180,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "benchmark_batches": (benchmark_batches, golden_benchmark.prepared),
     "benchmark_materials": (benchmark_materials, golden_benchmark.measured),
     "comparison": (comparison, golden_members.compared),
+    "conductivity": (conductivity, golden_heat.carried),
     "configuration_space": (configuration_space, golden_similarity.mapped),
     "datasets": (datasets, golden_training.divided),
     "dynamics": (dynamics, golden_sweep.said_of_run),
@@ -186,6 +190,7 @@ CASES: dict[str, tuple[ModuleType, Callable[[], Numbers]]] = {
     "kinds_of_forces": (kinds_of_forces, golden_model_tests.joined),
     "model_tests": (model_tests, golden_model_tests.tested),
     "phonons": (phonons, analysed),
+    "qha": (qha, golden_heat.heated),
     "references": (references, golden_references.imported),
     "relaxation": (relaxation, described),
     "reliability": (reliability, assessed),
