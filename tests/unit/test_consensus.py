@@ -30,6 +30,14 @@ def test_the_one_that_stands_apart_is_named():
     assert "c is 4.19 to 5.01" in found["agreement"]["reason"] or "c/a is" in found["agreement"]["reason"]
 
 
+def test_a_tolerance_of_lengths_is_thrice_that_of_a_volume():
+    """A cubic crystal: 0.9 % of a length is 2.8 % of the volume, and within 2 % of lengths."""
+    rows = {str(number): row(length, length) for number, length in enumerate((3.908, 3.940, 3.944))}
+    found = compare(rows, {}, THRESHOLDS)["agreement"]
+    assert found["answer"] == "yes"
+    assert found["evidence"]["widths"]["volume"] == pytest.approx(found["evidence"]["widths"]["a"], rel=0.02)
+
+
 def test_small_differences_are_none():
     rows = {label: row(3.87 + 0.001 * number, 4.20) for number, label in enumerate("abcde")}
     rows["f"] = row(3.878, 4.205)

@@ -25,6 +25,8 @@ NORMAL = 0.6745
 """Median absolute deviation of a normal distribution, in its standard deviations."""
 
 LENGTHS = ("a", "b", "c", "c_over_a", "volume")
+POWERS = {"volume": 3}
+"""Of a length that a quantity is, where it is more than one: a tolerance is of lengths."""
 LATTICE_FLOOR = 0.005
 """Relative difference of lattice parameters that nobody calls one: two density functionals differ by more."""
 ENERGY_FLOOR = 0.01
@@ -162,7 +164,10 @@ def _agreement(rows: Rows, quantities: Mapping[str, Consensus], thresholds: Mapp
     if len(rows) < FEWEST_MODELS:
         reason = f"{len(rows)} of them relaxed it, and it takes {FEWEST_MODELS} to speak of agreement: add models"
         return Answer(question, CANNOT_TELL, reason)
-    widths = {name: (quantities[name].high - quantities[name].low) / quantities[name].median for name in LENGTHS}
+    widths = {
+        name: (quantities[name].high - quantities[name].low) / quantities[name].median / POWERS.get(name, 1)
+        for name in LENGTHS
+    }
     worst = max(widths, key=lambda name: widths[name])
     differ = []
     if widths[worst] > tolerance:
