@@ -13,7 +13,7 @@ from aiida_crucible.report.page.document import Section
 from aiida_crucible.report.sections.anharmonicity import anharmonicity
 from aiida_crucible.report.sections.answer import answer
 from aiida_crucible.report.sections.benchmark import benchmark
-from aiida_crucible.report.sections.comparison import comparison
+from aiida_crucible.report.sections.comparison import comparison, speed
 from aiida_crucible.report.sections.configuration_space import configuration_space
 from aiida_crucible.report.sections.crystal import crystal
 from aiida_crucible.report.sections.elasticity import elasticity
@@ -22,7 +22,6 @@ from aiida_crucible.report.sections.methods import methods, reproduce
 from aiida_crucible.report.sections.model_tests import model_tests
 from aiida_crucible.report.sections.origin import origin
 from aiida_crucible.report.sections.phonons import phonons
-from aiida_crucible.report.sections.speed import speed
 from aiida_crucible.report.sections.temperatures import temperatures
 from aiida_crucible.report.sections.verification import verification
 from aiida_crucible.report.sections.vibrations import vibrations
