@@ -139,7 +139,7 @@ def test_what_is_no_crystal_is_refused(chain, code, model):
         (ConductivityWorkChain, {"overrides": {"parameters": {"supercell_matrix": [99, 99, 99]}}}, "at most 1000"),
         (ConductivityWorkChain, {"overrides": {"phonon": {"parameters": {"mesh": [1, 1, 1]}}}}, "single wave vector"),
         (ConductivityWorkChain, {"reference": {"kappa": 3}}, "the reference has no 'kappa'"),
-        (ConductivityWorkChain, {"reference": {"conductivity": -3}}, "in the range"),
+        (ConductivityWorkChain, {"reference": {"conductivity": -3}}, "must be more than 0"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_in_one_line(chain, given, message, code, model):

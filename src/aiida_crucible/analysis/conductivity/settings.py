@@ -70,7 +70,8 @@ def validate_conductivity(given: Mapping[str, Any]) -> dict[str, Any]:
         )
     if settings["temperature"] not in temperatures:
         raise ParameterError(
-            f"parameter 'temperature' of {WHAT} is {settings['temperature']:g} K, which is none of the temperatures"
+            f"parameter 'temperature' of {WHAT} is {settings['temperature']:g} K, which is none of the temperatures: "
+            f"give one of {shown(temperatures)}"
         )
     settings["temperatures"] = temperatures
     return settings
