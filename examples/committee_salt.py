@@ -21,13 +21,15 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-from aiida import load_profile, orm
+from aiida import load_profile
 from aiida.engine import run
 from ase.build import bulk
 from ase.io import write
 
 from aiida_crucible.analysis.phonons.committee import interval_factor
 from aiida_crucible.calculations.evaluate import EvaluateCalculation
+from aiida_crucible.environments import ModelEnvironmentError
+from aiida_crucible.environments.codes import find_code
 from aiida_crucible.nodes import ModelData, from_atoms
 from aiida_crucible.report.figures import band_structure, plot_band_structures, save_figure
 from aiida_crucible.workflows.phonon import PhononWorkChain
@@ -39,6 +41,10 @@ parser.add_argument("--folder", type=Path, default=Path("committee"), help="wher
 options = parser.parse_args()
 options.folder.mkdir(exist_ok=True)
 load_profile()
+try:
+    mace, chgnet = find_code("mace@localhost"), find_code("chgnet@localhost")
+except ModelEnvironmentError as error:
+    raise SystemExit(str(error)) from None
 LEARNT, KEPT_OUT = 60, 40
 TRAINING = {
     "train_file": "train.xyz", "valid_fraction": 0.1, "E0s": "average", "r_max": 5.0, "hidden_irreps": "16x0e+16x1o",
@@ -71,7 +77,7 @@ def trained(seed):
     """Return the weights of a member that the package's own trainer made from these random numbers."""
     target = options.folder / f"salt-{seed}.model"
     if not target.exists():
-        python = orm.load_code("mace@localhost").filepath_executable
+        python = mace.filepath_executable
         settings = {**TRAINING, "name": f"salt-{seed}", "seed": seed}
         words = [str(python), "-m", "mace.cli.run_train", *(f"--{key}={value}" for key, value in settings.items())]
         with (options.folder / f"salt-{seed}.log").open("w") as log:
@@ -80,7 +86,7 @@ def trained(seed):
 
 
 cells = distorted_cells()
-truth = evaluated(orm.load_code("chgnet@localhost"), ModelData.get_or_create("chgnet"), cells)
+truth = evaluated(chgnet, ModelData.get_or_create("chgnet"), cells)
 labels = {name: truth.get_array(name) for name in ("energies", "forces", "stresses")}
 for number, atoms in enumerate(cells):
     atoms.info["REF_energy"] = float(labels["energies"][number])
@@ -92,7 +98,6 @@ for seed in range(1, options.members + 1):
     files.append(trained(seed))
     print(f"member {seed} of {options.members} is trained")
 
-mace = orm.load_code("mace@localhost")
 committee = ModelData.get_or_create("mace", committee=files, trust_pickle=True, elements=["Na", "Cl"])
 answers = evaluated(mace, committee, cells[LEARNT:])
 print(f"on {KEPT_OUT} cells that no member has seen, in which interval of the members' spread lies the truth?")
@@ -109,7 +114,7 @@ for name, unit in (("energies", "eV"), ("forces", "eV/Å")):
 
 drawn = []
 for title, code, model in (
-    ("CHGNet, the teacher", orm.load_code("chgnet@localhost"), ModelData.get_or_create("chgnet")),
+    ("CHGNet, the teacher", chgnet, ModelData.get_or_create("chgnet")),
     (f"committee of {options.members} MACE", mace, committee),
 ):
     builder = PhononWorkChain.get_builder_from_protocol(code, model, from_atoms(bulk("NaCl", "rocksalt", 5.69)), "fast")
