@@ -56,7 +56,7 @@ def heated() -> dict[str, Any]:
     found = heat(volumes, settings["form"])
     said = summarise_heating(volumes, (found, ""), 900.0, {"thermal_expansion": 5e-5, "heat_capacity": 25.0}, settings)
     # Errors are differences of two fits, in which rounding is seen, and words tell them.
-    for name in ("errors", "reason", "agreement"):
+    for name in ("errors", "reason", "agreement", "curve"):
         del said[name]
     values = {name: each for name, each in found.values.items() if name != "gruneisen"}
     return {"summary": said, "values": values, "gruneisen": found.values["gruneisen"][1:]}

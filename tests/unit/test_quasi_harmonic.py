@@ -145,6 +145,17 @@ def test_a_volume_with_imaginary_modes_is_left_out_and_named(settings, volumes):
     assert [each["counts"] for each in said["volumes"]] == [True] * 8 + [False]
 
 
+def test_free_energies_off_the_curve_tell_nothing(settings, volumes):
+    """Phonons that jump from one volume to the next: a curve goes through them, and means nothing."""
+    rough = [dataclasses.replace(each, energy=each.energy + 0.01 * (-1) ** i) for i, each in enumerate(volumes)]
+    try:
+        heated = (heat(rough, "vinet"), "")
+    except ValueError as error:
+        heated = (None, str(error))
+    said = summarise_heating(rough, heated, 800.0, {"gruneisen": 2.0}, settings)
+    assert said["outcome"] == said["curve"]["answer"] == said["agreement"]["answer"] == "cannot-tell"
+
+
 def test_too_few_volumes_tell_nothing(volumes):
     lost = [unrelaxed_volume(each.strain, each.volume, "not-converged") for each in volumes[:4]]
     with pytest.raises(ValueError, match="phonons count at 5 of 9 volumes, and 6 are the fewest"):

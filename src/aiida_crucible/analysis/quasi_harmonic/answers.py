@@ -11,6 +11,7 @@ import numpy as np
 from aiida_crucible.analysis.elasticity.comparison import Compared, answer_compared, check_values, finite
 from aiida_crucible.analysis.phonons.stability import Verdict
 from aiida_crucible.analysis.quasi_harmonic.heating import QUANTITIES, Heating
+from aiida_crucible.analysis.quasi_harmonic.settings import QUASI_HARMONIC
 from aiida_crucible.analysis.quasi_harmonic.vibrating_volumes import NON_FINITE, VibratingVolume
 from aiida_crucible.analysis.verdict.answers import CANNOT_TELL, NO, YES, Answer
 from crucible_engine.wire.rules import Parameter
@@ -40,6 +41,7 @@ TOLD = (
     ("Cp", "heat_capacity", " J/(K mol)"),
     ("γ", "gruneisen", ""),
 )
+LARGEST_STRAIN = float(QUASI_HARMONIC["largest_strain"].maximum or 0.0)
 MARGIN = 1.15
 """By how much more than a straight continuation of the volume says a larger strain is proposed."""
 
@@ -67,12 +69,13 @@ def summarise_heating(
     :param settings: see :data:`aiida_crucible.analysis.quasi_harmonic.settings.QUASI_HARMONIC`.
     """
     heating, why = heated
-    outcome = COMPUTED if heating is not None else CANNOT_TELL
-    if all(each.outcome == NON_FINITE for each in volumes):
-        outcome = NON_FINITE
     temperature = settings["temperature"]
     within = heating is not None and temperature <= heating.temperatures[-1]
     reached = _reached(volumes, heating, why, highest, settings)
+    described = _described(heating if within else None, reached.reason, settings)
+    outcome = COMPUTED if described.answer == YES else CANNOT_TELL
+    if all(each.outcome == NON_FINITE for each in volumes):
+        outcome = NON_FINITE
     told: dict[str, Any] = {
         "outcome": outcome,
         "temperature": temperature,
@@ -83,7 +86,7 @@ def summarise_heating(
     else:
         numbers = {name: heating.at(name, temperature) for name in QUANTITIES} if within else {}
         told |= {
-            "reason": _in_words(numbers, temperature) if within else reached.reason,
+            "reason": _in_words(numbers, temperature) if described.answer == YES else described.reason,
             "highest_temperature": float(heating.temperatures[-1]),
             "values": {name: finite(value) for name, (value, _) in numbers.items()},
             "errors": {name: finite(error) for name, (_, error) in numbers.items()},
@@ -91,7 +94,8 @@ def summarise_heating(
     answers = {
         "stability": _stability(volumes),
         "range": reached,
-        "agreement": _agreement(heating if within else None, reached.reason, reference, settings),
+        "curve": described,
+        "agreement": _agreement(heating if described.answer == YES else None, described.reason, reference, settings),
     }
     return {**told, **{name: asdict(answer) for name, answer in answers.items()}}
 
@@ -136,11 +140,25 @@ def _reached(
     if lost:
         remedy = f"there are larger ones, but they do not count ({lost[0].reason})"
     else:
-        remedy = (
-            f"give a largest_strain of {_strain_for(volumes, heating, highest):.2g}, now {settings['largest_strain']:g}"
-        )
+        wanted = _strain_for(volumes, heating, highest)
+        remedy = f"give a largest_strain of {wanted:.2g}, now {settings['largest_strain']:g}"
+        if wanted > LARGEST_STRAIN:
+            remedy = "it leaves so fast that no larger strain would do"
     reason = f"it is up to {last:g} K; beyond, it is at the largest volume, {heating.volumes[-1]:.4g} Å³: {remedy}"
     return Answer(question, CANNOT_TELL, reason, evidence)
+
+
+def _described(heating: Heating | None, why: str, settings: Mapping[str, Any]) -> Answer:
+    question = f"Does the curve describe the free energies at {settings['temperature']:g} K?"
+    if heating is None:
+        return Answer(question, CANNOT_TELL, why)
+    share = heating.residual(settings["temperature"], settings["form"])
+    evidence = {"residual": finite(share), "allowed": settings["largest_residual"]}
+    off = f"they are off it by {100 * share:.2g} % of their range" if np.isfinite(share) else "there is none"
+    if share <= settings["largest_residual"]:
+        return Answer(question, YES, off, evidence)
+    remedy = "the phonons of neighbouring volumes do not go together, take other strains or look at them"
+    return Answer(question, CANNOT_TELL, f"{off}: {remedy}", evidence)
 
 
 def _strain_for(volumes: Sequence[VibratingVolume], heating: Heating, highest: float) -> float:

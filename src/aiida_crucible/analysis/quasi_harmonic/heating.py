@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aiida_crucible.analysis.elasticity.equation_of_state import fit_curve
 from aiida_crucible.analysis.quasi_harmonic.settings import FEWEST, FEWEST_TEMPERATURES, FORMS
 from aiida_crucible.analysis.quasi_harmonic.vibrating_volumes import VibratingVolume, counted
 from aiida_crucible.compat.phonopy import QHA, get_physical_units
@@ -50,6 +51,18 @@ class Heating:
     def is_whole(self) -> bool:
         """Whether all temperatures that were asked for are there."""
         return len(self.temperatures) == self.asked
+
+    def residual(self, temperature: float, form: str) -> float:
+        """Return how far the free energies are off the curve at the nearest temperature, as a share of their range.
+
+        :param form: of the curve.
+        :return: root mean square; NaN where there is no curve.
+        """
+        free = self.free_energies[int(np.argmin(np.abs(self.temperatures - temperature)))]
+        try:
+            return float(fit_curve(self.volumes, free, form).residual / np.ptp(free))
+        except ValueError:
+            return float("nan")
 
     def at(self, name: str, temperature: float) -> tuple[float, float]:
         """Return a quantity and its error at a temperature, between the nearest two."""
@@ -150,4 +163,9 @@ def _fit(places: Array, energies: Array, temperatures: Array, vibrational: Array
         "heat_capacity": found.heat_capacity_P_polyfit,
         "gruneisen": gruneisen,
     }
-    return {name: np.array(values, dtype=float) for name, values in each.items()}
+    volumes = np.array(found.volume_temperature)
+    outside = (volumes < places[0]) | (volumes > places[-1])
+    if outside[:FEWEST_TEMPERATURES].any():
+        raise ValueError(f"the {form} curve through the free energies has no minimum among the volumes")
+    known = int(np.argmax(outside)) if outside.any() else len(volumes)
+    return {name: np.array(values, dtype=float)[:known] for name, values in each.items()}

@@ -28,6 +28,13 @@ QUASI_HARMONIC: dict[str, Parameter] = {
         float, 0.03, "of the cell's lengths at the largest volume, which limits the temperatures", 0.001, 0.2
     ),
     "n_points": Parameter(int, 9, "volumes, evenly spaced in the lengths", FEWEST, 1000),
+    "largest_residual": Parameter(
+        float,
+        0.01,
+        "distance from the curve, a share of the free energies' range, beyond which it describes them not",
+        0,
+        1,
+    ),
     "temperature": Parameter(float, 300.0, "at which the summary tells and compares, K", 0.0, 100_000.0),
     "volume_tolerance": Parameter(
         float, 0.06, "relative deviation of the volume from the reference that is allowed", 0.0, 1.0

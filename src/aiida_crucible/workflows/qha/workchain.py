@@ -77,7 +77,7 @@ class QuasiHarmonicWorkChain(StrainedCrystalWorkChain):
             Dict,
             summary="Outcome (computed, cannot-tell, non-finite or not-relaxed) with its reason, `values` and `errors` "
             "at `temperature` by the names of the arrays of `thermal`, the `highest_temperature` (K) that is known, "
-            "what became of each of `volumes`, and the answers `stability`, `range`, `agreement`.",
+            "what became of each of `volumes`, and the answers `stability`, `range`, `curve`, `agreement`.",
         )
         spec.output_nodes(
             ArrayData,
