@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -162,3 +163,20 @@ def test_a_family_that_is_misspelt_is_suggested(run):
     status, output = run("model", "verify", "chgnett")
     assert status == 1
     assert "there is no model 'chgnett' in this profile: did you mean 'chgnet'?" in output
+
+
+def test_every_member_of_a_committee_is_looked_at(run, tmp_path, monkeypatch):
+    known = {"one.pt": ["Al", "Cu"], "two.pt": ["Ag", "Cu"], "three.pt": ["Al", "Cu"]}
+    files = []
+    for name in known:
+        (tmp_path / name).write_text(f"nep4 2 Al Cu\n{name}\n")
+        files.append(str(tmp_path / name))
+    monkeypatch.setattr(
+        "aiida_crucible.cli.model._describe", lambda reference, *_: {"elements": known[Path(reference.checkpoint).name]}
+    )
+    status, said = run("model", "add", "nep", files[0], "--with", files[2], "--with", files[1], "--code", "any")
+    assert status == 1 and "members 1 and 3 do not know the same elements (Ag, Al only in one of them)" in said
+    assert not models("nep")
+    status, said = run("model", "add", "nep", files[0], "--with", files[2], "--code", "any")
+    assert status == 0, said
+    assert list(models("nep")[0].elements) == ["Al", "Cu"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode
-from ase.build import bulk, molecule
+from ase.build import bulk
 from click.testing import CliRunner
 
 from aiida_crucible.analysis.conductivity import third_order
@@ -111,20 +111,6 @@ def test_a_page_shows_both(heated, conducting, tmp_path):
     files = write_report(nodes, tmp_path / "page.html")
     assert {"thermal-expansion.png", "thermal-conductivity.png"} <= {file.name for file in files}
     assert "Lattice thermal conductivity" in files[0].read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("chain", CHAINS)
-def test_protocols_give_builders(chain, code, model):
-    assert set(chain.get_available_protocols()) == {"fast", "balanced", "stringent", "matcalc"}
-    for name in chain.get_available_protocols():
-        chain.get_builder_from_protocol(code, model, from_atoms(bulk("Cu")), name)
-
-
-@pytest.mark.parametrize("chain", CHAINS)
-def test_what_is_no_crystal_is_refused(chain, code, model):
-    with pytest.raises(ValueError, match="is a molecule") as caught:
-        chain.get_builder_from_protocol(code, model, from_atoms(molecule("H2O")))
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

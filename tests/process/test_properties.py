@@ -7,7 +7,7 @@ import pytest
 from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode, Dict
 from ase import units
-from ase.build import bulk, molecule
+from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.eos import EquationOfState
 from ase.filters import FrechetCellFilter
@@ -178,20 +178,6 @@ def test_a_model_without_stress_is_refused_in_one_line(code, model):
     builder.verification = Dict(results)
     with pytest.raises(ValueError, match="gives no stress, of which an elastic tensor is made"):
         run_get_node(builder)
-
-
-@pytest.mark.parametrize("chain", CHAINS)
-def test_protocols_give_builders(chain, code, model):
-    assert set(chain.get_available_protocols()) == {"fast", "balanced", "stringent", "matcalc"}
-    for name in chain.get_available_protocols():
-        chain.get_builder_from_protocol(code, model, from_atoms(bulk("Cu")), name)
-
-
-@pytest.mark.parametrize("chain", CHAINS)
-def test_what_is_no_crystal_is_refused(chain, code, model):
-    with pytest.raises(ValueError, match="is a molecule") as caught:
-        chain.get_builder_from_protocol(code, model, from_atoms(molecule("H2O")))
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

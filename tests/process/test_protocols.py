@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 from ase import units
-from ase.build import bulk
+from ase.build import bulk, molecule
 
 from aiida_crucible.analysis.dynamics.sweep_settings import sweep_supercell
 from aiida_crucible.analysis.transitions.resolution import LEAST_TEMPERATURES
 from aiida_crucible.nodes.model import ModelData
 from aiida_crucible.nodes.structures import from_atoms, to_atoms
 from aiida_crucible.references.published import pto_test
+from aiida_crucible.workflows.conductivity.workchain import ConductivityWorkChain
+from aiida_crucible.workflows.elastic.workchain import ElasticWorkChain
+from aiida_crucible.workflows.equation_of_state.workchain import EquationOfStateWorkChain
 from aiida_crucible.workflows.phonon.workchain import PhononWorkChain
+from aiida_crucible.workflows.qha.workchain import QuasiHarmonicWorkChain
 from aiida_crucible.workflows.relax.workchain import RelaxWorkChain
 from aiida_crucible.workflows.reliability.workchain import ReliabilityWorkChain
 from aiida_crucible.workflows.sweep.workchain import TemperatureSweepWorkChain
@@ -207,3 +213,28 @@ def test_a_sweep_asks_what_it_can_answer(protocol):
     dynamics, parameters = inputs["base"]["dynamics"]["parameters"], inputs["parameters"]
     assert len(parameters["temperatures"]) >= LEAST_TEMPERATURES
     assert dynamics["steps"] * dynamics["time_step"] / 1000 == pytest.approx(parameters["stability_time"])
+
+
+PROPERTIES = [
+    EquationOfStateWorkChain,
+    ElasticWorkChain,
+    QuasiHarmonicWorkChain,
+    pytest.param(
+        ConductivityWorkChain,
+        marks=pytest.mark.skipif(find_spec("phono3py") is None, reason="phono3py has no packages for this Python"),
+    ),
+]
+
+
+@pytest.mark.parametrize("chain", PROPERTIES)
+def test_protocols_of_properties_give_builders(chain, code, model, fcc):
+    assert set(chain.get_available_protocols()) == {"fast", "balanced", "stringent", "matcalc"}
+    for name in chain.get_available_protocols():
+        chain.get_builder_from_protocol(code, model, fcc, name)
+
+
+@pytest.mark.parametrize("chain", PROPERTIES)
+def test_what_is_no_crystal_has_no_properties(chain, code, model):
+    with pytest.raises(ValueError, match="is a molecule") as caught:
+        chain.get_builder_from_protocol(code, model, from_atoms(molecule("H2O")))
+    assert "\n" not in str(caught.value)

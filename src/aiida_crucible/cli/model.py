@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,9 @@ def add(
             trust_pickle=trust_pickle,
         )
         found = _describe(reference, computer, code, options)
+        for number, other in enumerate(others, start=2):
+            member = _describe(replace(reference, checkpoint=other), computer, code, options)
+            _require_same_elements(number, found["elements"], member["elements"])
     elif code is not None:
         raise ValueError(f"--code describes a checkpoint file, and {name or 'the default'!r} is none: leave it out")
     node = ModelData.get_or_create(
@@ -231,6 +235,18 @@ def _describe(reference: ModelReference, computer: str | None, code: str, option
     path = path_on_computer(str(reference.checkpoint), computer, environment)
     say(f"loading {path} in {environment.code.full_label}")
     return describe_checkpoint(environment, replace(reference, checkpoint=path), options)
+
+
+def _require_same_elements(number: int, first: Collection[str], other: Collection[str]) -> None:
+    """Refuse a member of a committee that knows other elements than the first one.
+
+    :raises ValueError: one line.
+    """
+    if differing := ", ".join(sorted(set(first) ^ set(other))):
+        raise ValueError(
+            f"the committee's members 1 and {number} do not know the same elements ({differing} only in one of them): "
+            "train all on data of the same elements"
+        )
 
 
 def _list_nodes(family: str | None) -> None:

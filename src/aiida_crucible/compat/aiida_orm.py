@@ -10,6 +10,7 @@ from aiida.common.escaping import escape_for_bash as escape_for_bash
 from aiida.orm import Node, RemoteData
 from aiida.orm.nodes.caching import NodeCaching
 from aiida.orm.utils.links import LinkTriple as LinkTriple
+from aiida.orm.utils.log import DBLogHandler as DBLogHandler
 from sqlalchemy.exc import InvalidRequestError
 
 CACHED_FROM = NodeCaching.CACHED_FROM_KEY

@@ -16,6 +16,7 @@ from aiida.manage import get_manager
 from aiida.orm import CalcFunctionNode, ProcessNode, WorkChainNode
 
 from aiida_crucible.compat.aiida_engine import get_daemon_client
+from aiida_crucible.compat.aiida_orm import DBLogHandler
 from aiida_crucible.monitoring.display import Display, ask_for_progress
 from aiida_crucible.monitoring.foreground import ask_before_ending
 
@@ -33,8 +34,9 @@ def run_together(builders: Mapping[str, ProcessBuilder], to_stderr: bool = False
     :raises LeftToDaemonError: once the user has left them to the daemon.
     """
     for handler in logging.getLogger("aiida").handlers:
-        # The reports stay in the provenance (`verdi process report`); here they would come between the lines.
-        handler.setLevel(logging.ERROR)
+        # The reports go into the provenance (`verdi process report`); here they would come between the lines.
+        if not isinstance(handler, DBLogHandler):
+            handler.setLevel(logging.ERROR)
     runner = get_manager().create_runner(communicator=None, poll_interval=0.5)
     processes = {name: runner.instantiate_process(builder) for name, builder in builders.items()}
     nodes = {name: process.node for name, process in processes.items()}

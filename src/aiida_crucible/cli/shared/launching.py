@@ -70,6 +70,12 @@ def _start(builder: ProcessBuilder, is_submitted: bool, show: Callable[[ProcessN
         show(node)
     elif "summary" in node.outputs:
         click.echo(json.dumps(node.outputs.summary.get_dict(), indent=1))
+    if "verification" in node.outputs and (faults := node.outputs.verification["summary"]["faults"]):
+        say(
+            f"the model failed its verification ({', '.join(faults)}), and was used all the same, as the "
+            "protocol has it: "
+            "believe none of this before you have read `aiida-crucible model verify`"
+        )
     say(f"PK {node.pk} (`verdi process show {node.pk}`; `aiida-crucible report {node.pk}` makes a page of it)")
     if not node.is_finished_ok:
         raise click.ClickException(f"{node.exit_message}: see `verdi process report {node.pk}`")
