@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from ase.build import bulk, molecule
@@ -10,10 +12,10 @@ from engine_jobs import calculator_from, read_results, run_engine, run_here, sta
 from aiida_crucible.analysis.comparison.speed import speed_table
 from aiida_crucible.report.figures.speed import speed_chart
 from crucible_engine.tasks.parameters import validate_parameters
-from crucible_engine.wire.journal import Record
-from crucible_engine.wire.records import SIZE_TIMED, speed_check
+from crucible_engine.wire.journal import Record, read_journal
+from crucible_engine.wire.records import SIZE_BEGUN, SIZE_TIMED, speed_check
 from crucible_engine.wire.rules import ParameterError
-from crucible_engine.wire.schema import RESULTS_FILE
+from crucible_engine.wire.schema import JOURNAL_FILE, RESULTS_FILE
 
 COPPER = {"copper": bulk("Cu", cubic=True)}
 SETTINGS = {"steps": 3, "largest_batch": 2}
@@ -60,6 +62,29 @@ def test_what_kills_the_process_is_a_result(tmp_path):
     sizes = sizes_of(run_engine(folder))
     assert [size["outcome"] for size in sizes] == ["measured", "measured", "killed", "not-tried"]
     assert sizes_of({**read_results(folder)})[:2] == sizes[:2]
+
+
+def test_who_was_asked_to_stop_lacks_no_memory(tmp_path):
+    """Allocations that are too short, one after the other, are no sign of what a size needs."""
+    slow = calculator_from("bounded_calculators:bounded", seconds_per_atom=0.02)
+    folder = write_job(tmp_path, "speed", COPPER, slow, repeats=[1], steps=40, largest_batch=0)
+    for _ in range(3):
+        process = start_engine(folder)
+        while not any(record.kind == SIZE_BEGUN for record in begun_in(folder)) and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.2)
+        process.terminate()
+        process.communicate()
+        assert read_results(folder)["condition"] == "interrupted"
+    (size,) = sizes_of(run_engine(folder))
+    assert size["outcome"] == "measured"
+
+
+def begun_in(folder):
+    path = folder / JOURNAL_FILE
+    records = read_journal(path)[1] if path.exists() else ()
+    begun = [record for record in records if record.kind != SIZE_TIMED]
+    return begun[-1:]
 
 
 def test_what_would_take_too_long_is_not_tried(tmp_path):

@@ -15,9 +15,10 @@ from crucible_engine.wire.rules import LARGEST_WHOLE_NUMBER
 from crucible_engine.wire.schema import EVALUATED, EVALUATIONS, RELAXED, RELAXED_MEMBER, TILE
 from crucible_engine.wire.value_types import require_type
 
-SIZE_BEGUN, SIZE_TIMED = "size-begun", "size-timed"
+SIZE_BEGUN, SIZE_LEFT, SIZE_TIMED = "size-begun", "size-left", "size-timed"
 """Kinds of the journal's records of ``speed``, without arrays: fields ``index`` (of the structure), ``repeat`` and
-``n_atoms``; of a size that was timed also what :mod:`crucible_engine.tasks.speed.run` says of it."""
+``n_atoms``. A size that was begun is timed, or left because the job was asked to stop; whoever was killed has said
+neither. Of a size that was timed there is also what :mod:`crucible_engine.tasks.speed.run` says of it."""
 SIZE_OUTCOMES = ("measured", "out-of-memory", "killed", "not-tried")
 MEASURED = ("first_call", "milliseconds_per_step", "fastest", "slowest", "with_warm_up")
 """Fields of a size that was timed."""
@@ -123,13 +124,13 @@ def speed_check(n_structures: int, repeats: Sequence[int]) -> Check:
     """Return the check of the records of ``speed``."""
 
     def check(record: Record) -> None:
-        _require_kind(record, SIZE_BEGUN, SIZE_TIMED)
+        _require_kind(record, SIZE_BEGUN, SIZE_LEFT, SIZE_TIMED)
         _whole_number(record, "index", n_structures - 1)
         if (repeat := _whole_number(record, "repeat", LARGEST_WHOLE_NUMBER)) not in repeats:
             raise ValueError(f"repeat is {repeat}, which was not asked for")
         _whole_number(record, "n_atoms", LARGEST_WHOLE_NUMBER)
         require_layout(record.arrays, {})
-        if record.kind == SIZE_BEGUN:
+        if record.kind != SIZE_TIMED:
             return
         outcome = record.fields.get("outcome")
         if outcome not in SIZE_OUTCOMES:

@@ -65,7 +65,9 @@ def _reason(outcome: str, told: Mapping[str, Any], before: Mapping[str, Any], af
             values = [errors[side][name][ERROR] * factor for errors in (before, after)]
             parts.append(f"{name} {values[0]:.3g} → {values[1]:.3g} {unit}")
     ending = "the validation stopped to improve" if outcome == "stopped-early" else "all epochs were done"
-    return f"{ending}; mean absolute errors of the {side}: {', '.join(parts)}"
+    count = (told.get("frames") or {}).get(side)
+    known = "" if count is None else f" ({count} frame{'s' * (count != 1)})"
+    return f"{ending}; mean absolute errors of the {side}{known}: {', '.join(parts)}"
 
 
 def _warnings(ratios: Mapping[str, Mapping[str, float]], report: Mapping[str, Any]) -> list[str]:

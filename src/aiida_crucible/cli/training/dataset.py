@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,16 +38,26 @@ SETTING = click.option(
 )
 
 
+SIDES = (
+    click.option("--split", type=click.Choice(["random", "source", "temperature"]), help="Random if left out."),
+    click.option("--validation", type=float, metavar="SHARE", help="Share of a random split for validation; 0.1."),
+    click.option("--test", type=float, metavar="SHARE", help="Share of a random split for the test; 0.1."),
+    click.option("--validation-of", multiple=True, metavar="WORD", help="Source or temperature for validation."),
+    click.option("--test-of", multiple=True, metavar="WORD", help="Source or temperature for the test."),
+    click.option("--seed", type=int, metavar="N", help="Of the random split; 0."),
+    click.option("--block-length", type=int, metavar="N", help="Frames in a row that stay on one side."),
+)
+
+
+def _sides(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which frames are trained on, validated with and kept for the test."""
+    return functools.reduce(lambda command, option: option(command), reversed(SIDES), function)
+
+
 @dataset.command("import", short_help="Import labelled frames from files or nodes.", epilog=EXAMPLES)
 @click.argument("sources", nargs=-1, required=True, metavar="FILE|PK …")
 @click.option("--theory", metavar="TEXT", help="Level of theory of the labels, e.g. PBEsol.")
-@click.option("--split", type=click.Choice(["random", "source", "temperature"]), help="Random if left out.")
-@click.option("--validation", type=float, metavar="SHARE", help="Share of a random split for validation; 0.1.")
-@click.option("--test", type=float, metavar="SHARE", help="Share of a random split for the test; 0.1.")
-@click.option("--validation-of", multiple=True, metavar="WORD", help="Source or temperature for validation.")
-@click.option("--test-of", multiple=True, metavar="WORD", help="Source or temperature for the test.")
-@click.option("--seed", type=int, metavar="N", help="Of the random split; 0.")
-@click.option("--block-length", type=int, metavar="N", help="Frames in a row that stay on one side.")
+@_sides
 @SETTING
 @click.option("--label", metavar="LABEL", help="Label of the node.")
 @with_profile
@@ -84,13 +96,7 @@ def _number(name: str, word: str) -> float:
 
 @dataset.command("split", short_help="Put the frames of a dataset on other sides.")
 @click.argument("name", metavar="PK")
-@click.option("--split", type=click.Choice(["random", "source", "temperature"]), help="Random if left out.")
-@click.option("--validation", type=float, metavar="SHARE", help="Share of a random split for validation; 0.1.")
-@click.option("--test", type=float, metavar="SHARE", help="Share of a random split for the test; 0.1.")
-@click.option("--validation-of", multiple=True, metavar="WORD", help="Source or temperature for validation.")
-@click.option("--test-of", multiple=True, metavar="WORD", help="Source or temperature for the test.")
-@click.option("--seed", type=int, metavar="N", help="Of the random split; 0.")
-@click.option("--block-length", type=int, metavar="N", help="Frames in a row that stay on one side.")
+@_sides
 @with_profile
 def split(name: str, **given: Any) -> None:
     """Make a dataset with the frames of another on other sides."""

@@ -30,7 +30,8 @@ from crucible_engine.families.base import Model
 from crucible_engine.job.context import Context, TaskResult
 from crucible_engine.tasks.speed.timing import Timing, time_size
 from crucible_engine.wire.journal import Record, read_journal
-from crucible_engine.wire.records import SIZE_BEGUN, SIZE_TIMED, speed_check
+from crucible_engine.wire.records import SIZE_BEGUN, SIZE_LEFT, SIZE_TIMED, speed_check
+from crucible_engine.wire.results import Interrupted
 from crucible_engine.wire.schema import STRUCTURES_FILE, Job
 from crucible_engine.wire.structures import read_structures
 
@@ -60,7 +61,11 @@ def run(job: Job, model: Model, context: Context) -> TaskResult:
                 reason = _hopeless(before, place["n_atoms"], timing)
                 if reason is None and begun[key] < DEATHS:
                     context.append(journal, Record(SIZE_BEGUN, place))
-                    entry = time_size(model, atoms, repeat, timing, context.between_steps)
+                    try:
+                        entry = time_size(model, atoms, repeat, timing, context.between_steps)
+                    except Interrupted:
+                        context.append(journal, Record(SIZE_LEFT, place))
+                        raise
                     entry["threads"] = context.threads.count
                 elif reason is None:
                     said = f"the process was ended {DEATHS} times while it was measured: it seems to lack memory"
@@ -85,6 +90,8 @@ def _found_before(context: Context) -> tuple[dict[tuple[int, int], dict[str, Any
         key = (record.fields["index"], record.fields["repeat"])
         if record.kind == SIZE_BEGUN:
             begun[key] += 1
+        elif record.kind == SIZE_LEFT:
+            begun[key] -= 1
         else:
             found[key] = record.fields
     return found, begun
