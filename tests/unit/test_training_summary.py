@@ -20,7 +20,8 @@ def said(after):
 
 def test_errors_say_of_how_many_frames_they_are():
     found = said((0.002, 0.05))
-    assert "mean absolute errors of the test (12 frames): energy 8 → 2 meV/atom, force 100 → 50 meV/Å" in found["reason"]
+    wanted = "mean absolute errors of the test (12 frames): energy 8 → 2 meV/atom, force 100 → 50 meV/Å"
+    assert wanted in found["reason"]
     assert found["ratios"]["test"] == {"energy": 0.25, "force": 0.5} and not found["warnings"]
 
 
