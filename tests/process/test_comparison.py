@@ -183,10 +183,11 @@ def test_a_timing_tells_of_what_it_could_not_time(code, model):
     assert sizes == {"emt": ["measured", "measured"], "bounded": ["measured", "out-of-memory"]}
 
 
-def test_a_timing_of_elements_that_nobody_knows(code, model):
-    builder = SpeedWorkChain.get_builder_from_protocol({"emt": (code, model)}, from_atoms(bulk("Si")), "fast")
-    _, node = run_get_node(builder)
-    assert node.exit_status == 326 and "Si" in node.exit_message
+@pytest.mark.parametrize("chain", [SpeedWorkChain, ComparisonWorkChain])
+def test_elements_that_nobody_knows_are_refused_before_anything_runs(chain, code, model):
+    with pytest.raises(ValueError, match="contains Si, which model emt does not know") as caught:
+        chain.get_builder_from_protocol({"emt": (code, model)}, from_atoms(bulk("Si")), "fast")
+    assert "\n" not in str(caught.value)
 
 
 def test_the_published_question_needs_no_structure(code, model):

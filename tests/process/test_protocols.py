@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 import pytest
+from aiida.plugins.entry_point import get_entry_points
 from ase import units
 from ase.build import bulk, molecule
 
@@ -238,3 +239,13 @@ def test_what_is_no_crystal_has_no_properties(chain, code, model):
     with pytest.raises(ValueError, match="is a molecule") as caught:
         chain.get_builder_from_protocol(code, model, from_atoms(molecule("H2O")))
     assert "\n" not in str(caught.value)
+
+
+def test_every_workchain_checks_its_inputs_by_itself():
+    """What is exposed without a namespace brings the check of its own process with it, in AiiDA."""
+    points = [point for point in get_entry_points("aiida.workflows") if point.name.startswith("crucible.")]
+    checked = [point.load() for point in points if hasattr(point.load(), "check_inputs")]
+    assert len(checked) > 10
+    for workchain in checked:
+        (check,) = (cell.cell_contents for cell in workchain.spec().inputs.validator.__closure__)
+        assert check == workchain.check_inputs, workchain

@@ -185,9 +185,10 @@ def test_energy_that_creeps_is_no_other_fault(emt, of_each_atom):
 
 
 def test_what_a_model_can_do_is_known(emt):
-    assert verify_model(emt).capabilities == {"energy": True, "forces": True, "stress": True}
+    every = {"energy": True, "forces": True, "stress": True, "direct_forces": False}
+    assert verify_model(emt).capabilities == every
     without = verify_model(own(emt, NoStress), patience=0)
-    assert without.capabilities == {"energy": True, "forces": True, "stress": False}
+    assert without.capabilities == {**every, "stress": False}
     assert without.faults == []
 
 

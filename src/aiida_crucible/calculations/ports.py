@@ -75,6 +75,17 @@ class _Specification:
         options = {"help": description, **optional}
         self.expose_inputs(child, namespace=namespace, exclude=tuple(exclude), namespace_options=options)
 
+    def expose_inputs(self: Any, process_class: type[Process], namespace: str | None = None, **options: Any) -> None:
+        """Expose inputs as AiiDA does, but where they come without a namespace keep the own check of all inputs.
+
+        AiiDA would put the check of the other process in its place.
+        """
+        own = self.inputs.validator
+        inherited: Any = super()
+        inherited.expose_inputs(process_class, namespace=namespace, **options)
+        if namespace is None:
+            self.inputs.validator = own
+
     def exit_code(self, status: int, label: str, message: str, invalidates_cache: bool | None = None) -> None:
         """Add an exit code; see :meth:`aiida.engine.ProcessSpec.exit_code`."""
         if invalidates_cache is None or status < FIRST_CACHED_STATUS:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiida.engine import ProcessSpec
-from aiida.orm import AbstractCode
+from aiida.orm import AbstractCode, StructureData
 
 from aiida_crucible.calculations import validation
 from aiida_crucible.environments.codes import as_code
@@ -44,6 +44,8 @@ class ManyModels(ProtocolMixin, RunsInWaves):
         for label, model in models.items():
             validation.check_trust(model)
             validation.check_environment(codes[label], model)
+        if "structure" in inputs:
+            _require_a_model_that_knows(models, inputs["structure"])
 
     @staticmethod
     def by_label(models: Models) -> dict[str, dict[str, Any]]:
@@ -62,6 +64,22 @@ class ManyModels(ProtocolMixin, RunsInWaves):
     def is_queued(self) -> bool:
         """Whether every environment is on a computer whose scheduler keeps jobs apart."""
         return all(code.computer.scheduler_type != "core.direct" for code in self.inputs.codes.values())
+
+
+def _require_a_model_that_knows(models: Mapping[str, ModelData], structure: StructureData) -> None:
+    """Refuse a structure of which no model knows all elements; where some do, the others are told of in the end.
+
+    :raises ValueError: one line.
+    """
+    refusals = []
+    for model in models.values():
+        try:
+            validation.check_elements(model, validation.symbols_of({"structure": structure}))
+        except ValueError as error:
+            refusals.append(str(error))
+    if len(refusals) == len(models):
+        none = f"none of the {len(models)} models can be asked: " if len(models) > 1 else ""
+        raise ValueError(f"{none}{refusals[0]}")
 
 
 def check_models(models: Mapping[str, ModelData]) -> None:
